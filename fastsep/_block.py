@@ -1,0 +1,238 @@
+"""From a plan to the argument block that its kernel reads: taps, counts, and the layout of scratch.
+
+Everything but the addresses of the image, the result and the scratch is known per plan, so a block
+is filled in once and copied for every call. Sizes here are what keeps kernels inside their memory:
+each allowance is named after the access that needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastsep._kernels import blocks as at
+from fastsep._kernels import jit
+from fastsep._plan import IDENTITY, Box, Line, Plan, Separable, tap_sum
+
+MODES = {
+    "reflect": at.REFLECT,
+    "constant": at.CONSTANT,
+    "nearest": at.NEAREST,
+    "mirror": at.MIRROR,
+    "wrap": at.WRAP,
+}
+LINE = 64  # bytes of a cache line
+#: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
+ROWS_IN_PLACE = 12
+#: A slab of a volume should stay in the second-level cache.
+SLAB_BYTES = 1 << 21
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The words of a block, the scratch a band needs, and the arrays that the words point to."""
+
+    words: np.ndarray
+    scratch: int
+    keep: tuple[np.ndarray, ...]
+    slack: bool  # the image must be followed by a vector's worth of readable memory
+
+
+def block(plan: Plan) -> Block:
+    """The argument block of a plan, made at its first use."""
+    found = plan.cache.get("block")
+    if not isinstance(found, Block):
+        found = plan.cache["block"] = _Maker(plan).make()
+    return found
+
+
+def _lines_of(size: int) -> int:
+    return -(-size // LINE) * LINE
+
+
+def _odd_lines(size: int) -> int:
+    """Row strides of an odd number of cache lines spread over all cache sets."""
+    return (-(-size // LINE) | 1) * LINE
+
+
+class _Maker:
+    def __init__(self, plan: Plan) -> None:
+        cpu = jit.target()
+        self.plan = plan
+        self.vector = cpu.vector_bytes
+        self.lanes = cpu.vector_bytes // plan.acc.itemsize
+        self.tile = min(cpu.tile, self.lanes)
+        self.planes, self.depth, self.rows, self.cols, self.channels = plan.view
+        self.width = self.cols * self.channels
+        self.padded = max(self.width, self.lanes)
+        self.words = np.zeros(at.BLOCK_WORDS, np.int64)
+        self.keep: list[np.ndarray] = []
+        self.end = 0
+        self.slack = False
+
+    def make(self) -> Block:
+        plan, words = self.plan, self.words
+        words[at.PLANES : at.CHANNELS + 1] = plan.view
+        words[at.SRC_ROW] = self.width * plan.src.itemsize
+        words[at.DST_ROW] = self.width * plan.dst.itemsize
+        words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
+        if "constant" in plan.modes:
+            row = np.full(self.padded + self.lanes, plan.border).astype(plan.src)
+            words[at.CONSTANT_ROW] = self.address(row)
+        getattr(self, plan.strategy)()
+        return Block(words, _lines_of(self.end), tuple(self.keep), self.slack)
+
+    # memory --------------------------------------------------------------------------------------
+
+    def address(self, values: np.ndarray) -> int:
+        """Where these values are; they stay there as long as the block."""
+        self.keep.append(values)
+        return values.ctypes.data
+
+    def scalars(self, *values: float) -> int:
+        return self.address(np.array(values, self.plan.acc))
+
+    def take(self, size: int, word: int | None = None) -> int:
+        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+        offset = self.end
+        self.end += _lines_of(size)
+        if word is not None:
+            self.words[word] = offset
+        return offset
+
+    def take_spare(self, narrow_rows: int) -> None:
+        """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
+        size = max(self.width, narrow_rows) * self.plan.dst.itemsize
+        self.take(size, at.SPARE)
+
+    # strategies ----------------------------------------------------------------------------------
+
+    def gradient(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Separable)
+        (line,) = what.terms[0].lines
+        assert line is not None
+        height = jit.gradient_height()
+        self.words[at.WEIGHTS] = self.scalars(*line.taps)
+        self.take(8 * (3 * (height + 2) + 2 * height))
+        self.take_spare(2 * height * 4 * self.lanes)
+        # Two pieces of five vectors for each source row: see `edge` in gradient.py.
+        self.take(2 * (height + 2) * 5 * self.lanes * self.plan.src.itemsize, at.STRIP)
+
+    def fir(self) -> None:
+        plan, words = self.plan, self.words
+        what = plan.what
+        assert isinstance(what, Separable)
+        volume = plan.kernel[1] == "volume"
+        lines_y = [term.lines[1] or IDENTITY for term in what.terms]
+        lines_x = [term.lines[2] or IDENTITY for term in what.terms]
+        lead = max(line.centre for line in lines_y)
+        trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        taken = lead + trail + self.lanes
+        words[at.LEAD], words[at.TRAIL] = lead, trail
+        words[at.COMBINE] = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
+        if what.clip is not None:
+            words[at.CLIP] = self.scalars(*what.clip)
+
+        depth_lines = self.depth_lines(what) if volume else []
+        words[at.TABLE] = 8 * (taken + 2)
+        longest = max((len(line.taps) for line in depth_lines), default=0)
+        self.take(
+            max(len(depth_lines), 1) * 8 * (taken + 2)
+            + 8 * self.lanes
+            + 8 * (longest + self.tile + 2)
+        )
+        self.terms(what, depth_lines)
+        self.take_spare(self.lanes * self.lanes)
+        # The strip: the image's columns and those beyond its borders; a tile that starts at the last
+        # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
+        columns = max(len(line.taps) for line in lines_x) * self.channels
+        columns += self.padded + self.lanes + (self.tile + 2) * self.channels
+        self.take(self.channels * self.vector)
+        self.take(columns * self.vector, at.STRIP)
+        if plan.kernel[1] != "plane":
+            self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
+        row = -(-self.padded // self.lanes) * self.lanes
+        if volume:
+            words[at.SLAB_ROW] = slab_row = _odd_lines(row * plan.acc.itemsize)
+            each = max(len(depth_lines), 1) * self.tile * slab_row
+            window = min(max(SLAB_BYTES // each - lead - trail, self.lanes), self.rows)
+            words[at.WINDOW] = window
+            self.take(each * (window + taken), at.SLAB)
+            self.slack = self.width < self.lanes
+        elif self.in_ring(lead + trail):
+            words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
+            self.take(ring_row * taken, at.RING)
+
+    def in_ring(self, halo: int) -> bool:
+        stride = self.width * self.plan.src.itemsize
+        return self.width < self.lanes or halo > ROWS_IN_PLACE or stride % 4096 == 0
+
+    def depth_lines(self, what: Separable) -> list[Line]:
+        """The different lines along the depth."""
+        return list(dict.fromkeys(term.lines[0] or IDENTITY for term in what.terms))
+
+    def terms(self, what: Separable, depth_lines: list[Line]) -> None:
+        plan = self.plan
+        table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
+        for row, term in zip(table, what.terms, strict=True):
+            z, y, x = (line or IDENTITY for line in term.lines)
+            row[: at.X_LINE] = self.line(y, what)
+            row[at.X_LINE : at.X_OUTSIDE] = self.line(x, what)
+            # The scale is in the taps of the first pass, so sums are on the user's scale already,
+            # if they are taken over the values of the border in the source's units.
+            beyond = plan.cval if what.chained else plan.border * tap_sum(z) * tap_sum(y)
+            row[at.X_OUTSIDE] = self.scalars(beyond)
+            row[at.DEPTH_LINE] = depth_lines.index(z) if depth_lines else 0
+        self.words[at.TERMS], self.words[at.TERMS_AT] = len(table), self.address(table)
+        if depth_lines:
+            lines = np.zeros((len(depth_lines), at.LINE_WORDS), np.int64)
+            for row, line in zip(lines, depth_lines, strict=True):
+                row[: at.Y_OUTSIDE] = self.line(line, what)
+                beyond = plan.cval if what.chained else plan.border * tap_sum(line)
+                row[at.Y_OUTSIDE] = self.scalars(beyond)
+            self.words[at.DEPTH_LINES] = len(lines)
+            self.words[at.DEPTH_LINES_AT] = self.address(lines)
+
+    def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
+        taps = np.array(line.taps, self.plan.acc)
+        return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def kind(self, line: Line, what: Separable) -> int:
+        taps = line.taps
+        # In an image of integers no zero tap can meet a NaN.
+        skip = what.skip_zeros or self.plan.src.kind != "f"
+        if len(taps) % 2 and line.centre == len(taps) // 2:
+            if taps == taps[::-1]:
+                if not (skip and 0.0 in taps):
+                    return at.SYMMETRIC + at.CENTRE
+            elif taps[line.centre] == 0 and taps == tuple(-t for t in taps[::-1]):
+                if not (skip and 0.0 in taps[line.centre + 1 :]):
+                    return at.ANTISYMMETRIC + (0 if skip else at.CENTRE)
+        return at.SPARSE if what.skip_zeros and 0.0 in taps else at.GENERAL
+
+    def box(self) -> None:
+        plan, words = self.plan, self.words
+        assert isinstance(plan.what, Box)
+        _, size_y, size_x = plan.what.sizes
+        lanes, channels, vector = self.lanes, self.channels, self.vector
+        words[at.SIZE_Y], words[at.SIZE_X] = size_y, size_x
+        words[at.BORDER] = self.scalars(plan.border * size_y)
+        words[at.AREA] = self.scalars(size_y * size_x)
+        words[at.ONES] = self.scalars(*(1.0,) * lanes)
+        groups_y = max((size_y - lanes) // lanes, 0)
+        groups_x = max((size_x - lanes) // lanes, 0)
+        taken = size_y + lanes - 1
+        self.take(8 * (taken + lanes + groups_y))
+        self.take_spare(lanes * lanes)
+        across = -(-self.cols // lanes)
+        columns = across * lanes * channels + size_x * channels + lanes + channels
+        self.take(columns * vector, at.STRIP)
+        if self.width < lanes:
+            words[at.RING_ROW] = _odd_lines(lanes * plan.src.itemsize)
+            self.take(int(words[at.RING_ROW]) * taken, at.RING)
+        row = math.ceil((self.width + lanes) / lanes) * vector + vector
+        self.take(groups_y * row, at.GROUPS)
+        self.take((across + groups_x + 2) * channels * vector, at.GROUP_COLUMNS)

@@ -1,0 +1,105 @@
+"""What fastsep found on this machine, and compiling ahead of the first call."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+
+import fastsep
+
+# Versions come from the installed metadata: importing Numba would cost more than the report.
+_PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
+
+
+class Config(dict[str, str]):
+    """What `show_config` found: a dict whose printed form is a table."""
+
+    def __repr__(self) -> str:
+        width = max(map(len, self))
+        return "\n".join(f"{name:{width}}  {value}" for name, value in self.items())
+
+    __str__ = __repr__
+
+
+def show_config() -> Config:
+    """Versions, CPU, SIMD width, threading layer, threads, and where compiled code is kept.
+
+    The result is a dict of strings and prints as a table. Numba is not imported for it.
+
+    >>> print(fastsep.show_config())  # doctest: +SKIP
+    """
+    from fastsep import _run
+    from fastsep._kernels import jit
+
+    target = jit.target()
+    bits = 8 * target.vector_bytes
+    report = Config(fastsep=fastsep.__version__, python=platform.python_version())
+    report.update((name, _version(name)) for name in _PACKAGES)
+    report["cpu"] = f"{_cpu()} ({platform.machine()}, compiled for {target.name})"
+    report["simd"] = f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once"
+    report["threading layer"] = str(_run.threading_layer())
+    report["threads"] = str(_run.get_num_threads())
+    report["cache"] = _cache(jit.cache_folder())
+    return report
+
+
+def warmup(progress: Callable[[int, int, str], object] | None = None) -> float:
+    """Compile every kernel, or load it from the cache, and return the seconds that took.
+
+    `progress(done, total, label)` is called before each kernel, and at the end with done == total.
+    """
+    from fastsep import _run
+
+    start = time.perf_counter()
+    jobs = list(_run.warmup_jobs())
+    for done, (label, compile_one) in enumerate(jobs):
+        if progress is not None:
+            progress(done, len(jobs), label)
+        compile_one()
+    if progress is not None:
+        progress(len(jobs), len(jobs), "done")
+    return time.perf_counter() - start
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def cache_usable() -> bool:
+    """Whether what this process compiles is kept for the next."""
+    from fastsep._kernels import jit
+
+    return bool(jit.cache_folder() is not None and jit.cache_writable())
+
+
+def _cache(folder: pathlib.Path | None) -> str:
+    if folder is None:
+        return "none (no folder is usable: every process compiles again)"
+    if cache_usable():
+        return f"{folder} (usable)"
+    return f"{folder} (read-only: used, but nothing is added to it)"
+
+
+def _cpu() -> str:
+    """The maker's name of the processor: `platform.processor` knows it on Windows only."""
+    try:
+        if platform.system() == "Linux":
+            for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+                name, _, value = line.partition(":")
+                if name.strip() in ("model name", "Model", "Hardware") and value.strip():
+                    return value.strip()
+        elif platform.system() == "Darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(
+                command, check=True, capture_output=True, text=True
+            ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pass  # a sandbox may hide either source; the report goes on without the name
+    return platform.processor() or "unknown processor"

@@ -1,0 +1,484 @@
+"""The gate: every argument check, dtype rule, conversion and error message.
+
+Behind it nothing is checked again. Messages are one line: the argument, what is accepted, what
+came.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+DType = np.dtype[Any]
+
+# SciPy's names; for filters (not for its interpolation) the grid names mean the same as the plain
+# ones.
+MODES = {
+    "reflect": "reflect",
+    "constant": "constant",
+    "nearest": "nearest",
+    "mirror": "mirror",
+    "wrap": "wrap",
+    "grid-mirror": "reflect",
+    "grid-constant": "constant",
+    "grid-wrap": "wrap",
+}
+
+# What the engine reads and writes, native byte order.
+ENGINE_DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))
+
+# A Gaussian with more taps than this is a mistyped sigma, and would only fill the memory.
+WIDEST_RADIUS = 1_000_000
+
+
+class ArgumentError(RuntimeError, ValueError):
+    """A bad argument that is a RuntimeError in scikit-image and a ValueError to everybody."""
+
+
+def show(value: object) -> str:
+    """`value` in one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+# ---- scalars and values per axis
+
+
+def number(name: str, value: Any) -> float:
+    """A real number; NaN and infinity pass."""
+    try:
+        if isinstance(value, str | bytes | complex | np.complexfloating) or is_sequence(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"`{name}` must be a real number; got {show(value)}.") from None
+
+
+def finite(name: str, value: Any) -> float:
+    """A number that is neither NaN nor infinite."""
+    result = number(name, value)
+    if not math.isfinite(result):
+        raise ValueError(f"`{name}` must be a finite number; got {show(value)}.")
+    return result
+
+
+def not_negative(name: str, value: Any) -> float:
+    """A finite number, zero or more."""
+    result = number(name, value)
+    if not 0.0 <= result < math.inf:
+        raise ValueError(f"`{name}` must be finite and not negative; got {show(value)}.")
+    return result
+
+
+def integer(name: str, value: Any, least: int | None = None) -> int:
+    """A whole number, at least `least`. 2.0 passes as 2: as keys of plans they are equal."""
+    try:
+        result = operator.index(value)
+    except TypeError:
+        if not (isinstance(value, float | np.floating) and float(value).is_integer()):
+            raise TypeError(f"`{name}` must be an integer; got {show(value)}.") from None
+        result = int(value)
+    if least is not None and result < least:
+        raise ValueError(f"`{name}` must be an integer of at least {least}; got {show(value)}.")
+    return result
+
+
+def workers(value: Any) -> int | None:
+    """Number of threads, or None for the default."""
+    return None if value is None else integer("workers", value, 1)
+
+
+def is_sequence(value: Any) -> bool:
+    """Several values, then; a string and a 0-d array count as one."""
+    return not isinstance(value, str | bytes) and np.iterable(value) and hasattr(value, "__len__")
+
+
+def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
+    """One value for every axis, from one value or one per axis."""
+    if not is_sequence(value):
+        return (value,) * count
+    values = tuple(value)
+    if len(values) != count:
+        raise ArgumentError(
+            f"`{name}` must be one value or one for each of the {count} spatial axes; "
+            f"got {len(values)} values."
+        )
+    return values
+
+
+def sigmas(name: str, value: Any, count: int, truncate: float) -> tuple[float, ...]:
+    """Standard deviations, one for each axis."""
+    result = tuple(not_negative(name, item) for item in per_axis(name, value, count))
+    if max(result, default=0.0) * truncate > WIDEST_RADIUS:
+        raise ValueError(
+            f"`{name}` times `truncate` must be at most {WIDEST_RADIUS} pixels; "
+            f"got {show(value)} times {truncate}."
+        )
+    return result
+
+
+def integers(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """Whole numbers of at least `least`, one for each axis."""
+    return tuple(integer(name, item, least) for item in per_axis(name, value, count))
+
+
+def difference_sigmas(
+    low: Any, high: Any, count: int, truncate: float
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Both sigmas of a difference of Gaussians; a sequence of one value counts for all axes."""
+    if high is None:
+        narrow = sigmas("low_sigma", _unwrapped(low), count, 1.6 * truncate)
+        return narrow, tuple(1.6 * sigma for sigma in narrow)
+    narrow = sigmas("low_sigma", _unwrapped(low), count, truncate)
+    wide = sigmas("high_sigma", _unwrapped(high), count, truncate)
+    if any(w < n for n, w in zip(narrow, wide, strict=True)):
+        raise ValueError(
+            f"`high_sigma` must be at least `low_sigma` on every axis; "
+            f"got {show(high)} with `low_sigma` {show(low)}."
+        )
+    return narrow, wide
+
+
+def _unwrapped(value: Any) -> Any:
+    return value[0] if is_sequence(value) and len(value) == 1 else value
+
+
+def tap_lines(taps: Any) -> tuple[Any, ...]:
+    """Taps as hashable tuples: numbers for one line for all axes, else a tuple or None per axis.
+
+    Called before the remembered plans are looked up, so it does no more than that.
+    """
+    if isinstance(taps, np.ndarray) and taps.ndim == 1:
+        return _tap_line(taps)
+    if not is_sequence(taps) or isinstance(taps, dict | set | frozenset):
+        raise TypeError(
+            "`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; "
+            f"got {show(taps)}."
+        )
+    items = tuple(taps)
+    if not items or not (items[0] is None or is_sequence(items[0])):
+        return _tap_line(items)
+    return tuple(None if item is None else _tap_line(item) for item in items)
+
+
+def _tap_line(values: Any) -> tuple[Any, ...]:
+    try:
+        line = np.asarray(values)
+    except ValueError:  # ragged
+        line = np.empty((0, 0))
+    if line.ndim != 1 or not line.size:
+        raise ArgumentError(
+            f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}."
+        )
+    if line.dtype.kind not in "biuf":
+        raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.")
+    return tuple(line.tolist())
+
+
+def taps_per_axis(lines: tuple[Any, ...], count: int) -> tuple[tuple[float, ...] | None, ...]:
+    """One line of finite taps, or None, for each axis, from what `tap_lines` gave."""
+    each = per_axis("taps", lines, count) if lines[0] is None or is_sequence(lines[0]) else None
+    result = (lines,) * count if each is None else each
+    for line in result:
+        if line is not None and not all(map(math.isfinite, line)):
+            raise ValueError(f"`taps` must be finite real numbers; got {show(line)}.")
+    return result
+
+
+# ---- axes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a filter may know of the image while it turns its parameters into taps."""
+
+    ndim: int
+    channel: int | None  # the axis that is not filtered, counted from the front
+    dtype: DType
+    integer: bool  # the result has an integer dtype, hence the image's own scale
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        return tuple(axis for axis in range(self.ndim) if axis != self.channel)
+
+
+def axis_index(name: str, value: Any, ndim: int) -> int:
+    """An axis of the array, counted from the front."""
+    axis = integer(name, value)
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(
+            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; "
+            f"got {axis}."
+        )
+    return axis % ndim
+
+
+def channel(value: Any, ndim: int) -> int | None:
+    """The channel axis, counted from the front; at least one axis must remain."""
+    if value is None:
+        return None
+    axis = axis_index("channel_axis", value, ndim)
+    if ndim == 1:
+        raise ValueError(
+            "`channel_axis` must leave an axis to filter; got an array of 1 dimension."
+        )
+    return axis
+
+
+def edge_axes(value: Any, frame: Frame) -> tuple[int, ...]:
+    """Positions, among the spatial axes, of the axes named by `axis` (None: all)."""
+    spatial = frame.spatial
+    if value is None:
+        return tuple(range(len(spatial)))
+    named = tuple(value) if is_sequence(value) else (value,)
+    if not named:
+        raise ValueError("`axis` must be None, an axis or several axes; got an empty sequence.")
+    axes = [axis_index("axis", item, frame.ndim) for item in named]
+    if frame.channel in axes:
+        raise ValueError(f"`axis` must not name the channel axis; got {show(value)}.")
+    return tuple(spatial.index(axis) for axis in axes)
+
+
+def need_2d(frame: Frame) -> None:
+    """Refuse all but two spatial axes."""
+    count = len(frame.spatial)
+    if count != 2:
+        raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.")
+
+
+def modes(value: Any, frame: Frame) -> tuple[str, ...]:
+    """Canonical border modes of the spatial axes; one per array axis passes, as in scikit-image."""
+    if is_sequence(value) and frame.channel is not None and len(value) == frame.ndim:
+        value = [value[axis] for axis in frame.spatial]
+    result = []
+    for mode in per_axis("mode", value, len(frame.spatial)):
+        if not isinstance(mode, str) or mode not in MODES:
+            raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
+        result.append(MODES[mode])
+    return tuple(result)
+
+
+def split_channel(
+    ndim: int, sigma: Any, order: Any, mode: Any, channel_axis: Any
+) -> tuple[Any, Any, Any, Any]:
+    """Read one sigma per array axis, which scikit-image takes beside one per spatial axis.
+
+    The channel axis then has a sigma of its own. Where it is 0 the entries for that axis are
+    dropped, else the channels are filtered like any other axis.
+    """
+    if not is_sequence(sigma) or len(sigma) != ndim:
+        return sigma, order, mode, channel_axis
+    axis = channel(channel_axis, ndim)
+    values = [not_negative("sigma", item) for item in sigma]
+    if axis is None or values[axis] > 0:
+        return tuple(values), order, mode, None
+
+    def spatial(value: Any) -> Any:
+        full = is_sequence(value) and len(value) == ndim
+        return tuple(item for i, item in enumerate(value) if i != axis) if full else value
+
+    return spatial(values), spatial(order), spatial(mode), channel_axis
+
+
+# ---- dtypes
+
+
+def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
+    """Dtype of the result from that of the image, the argument `dtype` and that of `out`."""
+    if dtype is None:
+        if out is None:
+            return (
+                np.dtype(np.float32)
+                if image.kind == "f" and image.itemsize <= 4
+                else np.dtype(np.float64)
+            )
+        if out.kind != "f":
+            raise ValueError(
+                f"dtype of `out` must be float; got {out}. "
+                f"For an integer result pass `dtype={out}` too."
+            )
+        return out
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"`dtype` must be a float or integer dtype; got {show(dtype)}.") from None
+    if wanted.kind not in "fiu":
+        raise ValueError(f"`dtype` must be a float or integer dtype; got {wanted}.")
+    if out is not None and out != wanted:
+        raise ValueError(f"dtype of `out` must be `dtype`, which is {wanted}; got {out}.")
+    return wanted
+
+
+def source_dtype(image: DType) -> DType:
+    """The smallest dtype of the engine that holds every value of `image`'s, else float64."""
+    native: DType = image.newbyteorder("=")
+    if native in ENGINE_DTYPES:
+        return native
+    names = {("b", 1): "uint8", ("i", 1): "int16", ("f", 2): "float32"}
+    return np.dtype(names.get((image.kind, image.itemsize), "float64"))
+
+
+def target_dtype(result: DType) -> DType:
+    """What the engine computes so that `finish` can make `result` of it."""
+    native: DType = result.newbyteorder("=")
+    if native in ENGINE_DTYPES:
+        return native
+    names = {("i", 1): "int16", ("f", 2): "float32"}
+    return np.dtype(names.get((result.kind, result.itemsize), "float64"))
+
+
+def unit(image: DType) -> float:
+    """The value that becomes 1.0 where an image is rescaled."""
+    return float(np.iinfo(image).max) if image.kind in "iu" else 1.0
+
+
+def border_dtype(source: DType, target: DType, value: float) -> DType:
+    """`source`, or a float dtype if a border of `value` does not fit it."""
+    if source.kind == "f":
+        return source
+    info = np.iinfo(source)
+    if info.min <= value <= info.max and value == int(value):
+        return source
+    return np.dtype(np.float32) if target == np.float32 else np.dtype(np.float64)
+
+
+# ---- arrays
+
+
+def clip_range(frame: Frame, preserve_range: bool, signed: bool) -> tuple[float, float] | None:
+    """Range of the image's dtype, from 0 unless `signed`; rescaled unless the result is integer."""
+    if not frame.integer:
+        return None if preserve_range else (-1.0 if signed else 0.0, 1.0)
+    if frame.dtype.kind == "f":
+        return None
+    return (float(np.iinfo(frame.dtype).min) if signed else 0.0, unit(frame.dtype))
+
+
+def as_image(image: Any) -> Array:
+    """`image` as a plain array of a real dtype with at least one axis."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise ValueError(
+            "`image` must not be a masked array; pass `image.filled(value)` or filter `image.data`."
+        )
+    try:
+        array = np.asarray(image)
+    except ValueError:
+        raise ValueError(
+            "`image` must be an array; got a sequence that does not make one."
+        ) from None
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"`image` must be real; got dtype {array.dtype}. Filter `.real` and `.imag` one by one."
+        )
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`image` must have a float, integer or bool dtype; got {array.dtype}.")
+    if not array.ndim:
+        raise ValueError("`image` must have at least one dimension; got a single number.")
+    return array
+
+
+def check_out(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what a result of `shape` cannot be written into."""
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"`out` must be a NumPy array; got {type(out).__name__}.")
+    if out.shape != shape:
+        raise ArgumentError(f"`out` must have the image's shape {shape}; got {out.shape}.")
+    if not out.flags.writeable:
+        raise ValueError("`out` must be writeable; got a read-only array.")
+
+
+def convert(image: Array, source: DType, front: int | None, clamp: bool) -> Array:
+    """`image` as the engine reads it; at most one copy.
+
+    `front`: the axis to move to the front. `clamp`: raise the most negative integer by one, because
+    rescaled to [-1, 1] by the largest it would be below -1.
+    """
+    if front is not None:
+        image = np.moveaxis(image, front, 0)
+    if image.dtype == np.bool_ and source == np.uint8:
+        image = image.view(np.uint8)
+    array = image.astype(source, order="C", copy=False)
+    if not array.flags.aligned:
+        array = array.copy()
+    if clamp:
+        lowest = source.type(-unit(image.dtype))
+        if not np.may_share_memory(array, image):
+            np.maximum(array, lowest, out=array)
+        elif array.size and array.min() < lowest:
+            array = np.maximum(array, lowest)
+    return array
+
+
+def finish(values: Array, result: DType) -> Array:
+    """`values` in the dtype asked for; for an integer one rounded half to even and saturated."""
+    if values.dtype == result:
+        return values
+    if result.kind == "f":
+        return values.astype(result)
+    info = np.iinfo(result)
+    rounded = np.rint(values) if values.dtype.kind == "f" else values
+    # The largest int64 and uint64 are no float64: what is not below them is set apart, not
+    # converted.
+    high = rounded >= float(info.max)
+    inside = (rounded > float(info.min)) & ~high
+    converted = np.where(inside, rounded, 0).astype(result)
+    converted[high] = info.max
+    converted[rounded <= float(info.min)] = info.min
+    return converted
+
+
+def has_negative(image: Array) -> bool:
+    """Whether any value is below zero; NaN is not."""
+    if not image.size or image.dtype.kind in "bu":
+        return False
+    lowest = image.min()
+    if lowest != lowest:
+        lowest = np.fmin.reduce(image, axis=None)
+    return bool(lowest < 0)
+
+
+def eroded_mask(mask: Any, image: Any, channel_axis: Any) -> Array:
+    """`mask` less all pixels with a neighbour outside it or the image, to multiply a result by."""
+    shape = np.shape(image)
+    axis = channel(channel_axis, len(shape))
+    spatial = tuple(n for i, n in enumerate(shape) if i != axis)
+    inside = np.asarray(mask)
+    if inside.dtype.kind not in "biuf" or isinstance(mask, np.ma.MaskedArray):
+        raise ValueError(f"`mask` must be a bool array; got dtype {inside.dtype}.")
+    if inside.shape not in (shape, spatial):
+        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape}.")
+    inside = inside != 0
+    if axis is not None and inside.shape == spatial:
+        inside = np.expand_dims(inside, axis)
+    for along in range(inside.ndim):
+        if along != axis:
+            inside = _eroded_along(inside, along)
+    return inside
+
+
+def _eroded_along(inside: Array, axis: int) -> Array:
+    lines = np.moveaxis(inside, axis, 0)
+    result = np.zeros_like(inside)
+    np.moveaxis(result, axis, 0)[1:-1] = lines[:-2] & lines[1:-1] & lines[2:]
+    return result
+
+
+def hashable(value: Any) -> Any:
+    """`value` with lists and arrays in it made tuples, to serve as a key."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(hashable(item) for item in value)
+    return value
+
+
+def drop_axis(items: Sequence[int], axis: int) -> tuple[int, ...]:
+    """`items` without the one at `axis`, which goes to the front."""
+    return (items[axis], *items[:axis], *items[axis + 1 :])

@@ -1,0 +1,80 @@
+"""The words of an argument block, shared by the kernels and by the code that fills them in.
+
+A block is an array of int64: counts, offsets and addresses. Scalars and taps of the arithmetic dtype
+are reached through addresses, so that no kernel depends on how a float fits into a word.
+"""
+
+from __future__ import annotations
+
+#: Border rules.
+REFLECT, CONSTANT, NEAREST, MIRROR, WRAP = range(5)
+
+#: How terms are combined.
+SUM, MAGNITUDE = range(2)
+
+# Every kernel.
+(
+    SRC,  # address of the image
+    DST,  # address of the result
+    SCRATCH,  # address of the scratch memory of band 0, on a cache line
+    SCRATCH_BAND,  # bytes of scratch for each band
+    BANDS,  # number of bands
+    PLANES,  # images in the batch
+    DEPTH,  # planes of a volume (1: the image is a plane)
+    ROWS,  # rows of a plane
+    COLS,  # pixels of a row
+    CHANNELS,  # values of a pixel
+    SRC_ROW,  # bytes from row to row
+    DST_ROW,
+    MODE_Z,
+    MODE_Y,
+    MODE_X,
+    CONSTANT_ROW,  # address of a row of `cval` in the source dtype
+    LEAD,  # rows needed above an output row
+    TRAIL,  # rows needed below it
+    # Offsets into a band's scratch.
+    SPARE,  # where rows go that nobody wants
+    STRIP,  # columns of the block at work
+    RING,  # copies of source rows; 0: read them in place
+    RING_ROW,  # bytes from row to row of the ring
+    SUMS,  # columns in which terms are combined
+    SLAB,  # rows filtered along the depth
+    SLAB_ROW,
+    TABLE,  # bytes of the table of rows of one line along the depth
+    # Terms.
+    TERMS,  # number of terms
+    TERMS_AT,  # address of TERM_WORDS words for each
+    COMBINE,
+    CLIP,  # address of the two limits; 0: none
+    # Volumes.
+    DEPTH_LINES,  # number of different taps along the depth
+    DEPTH_LINES_AT,  # address of LINE_WORDS words for each
+    WINDOW,  # rows of a slab that are filtered together
+    WEIGHTS,  # gradient: address of the smoothing taps' side and centre
+    DST_2,  # gradient: address of a second result
+    SIZE_Y,  # box: the window
+    SIZE_X,
+    BORDER,  # box: address of the value beyond the left and right border
+    AREA,  # box: address of what sums are divided by
+    ONES,  # box: address of taps of one
+    GROUPS,  # box: offset of sums of groups of rows
+    GROUP_COLUMNS,  # box: offset of sums of groups of columns
+) = range(42)
+
+BLOCK_WORDS = 48
+
+#: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
+GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
+#: Added to SYMMETRIC and ANTISYMMETRIC where the centre tap is multiplied, not skipped.
+CENTRE = 4
+
+# A line of taps: address, count, how many lie before the centre, kind.
+TAPS, COUNT, BEFORE, KIND = range(4)
+# A term: the line along y, the line along x (from X_LINE), ...
+X_LINE = 4
+X_OUTSIDE = 8  # address of the value beyond the left and right border
+DEPTH_LINE = 9  # which of the lines along the depth
+TERM_WORDS = 10
+# A line along the depth: a line, and the address of the value above and below the plane.
+Y_OUTSIDE = 4
+LINE_WORDS = 5

@@ -1,0 +1,27 @@
+"""What lies outside an image, as index arithmetic."""
+
+from __future__ import annotations
+
+from numba.extending import register_jitable
+
+from fastsep._kernels.blocks import CONSTANT, MIRROR, NEAREST, REFLECT
+
+
+@register_jitable
+def outside(index, size, mode):
+    """The pixel that stands for pixel `index` of `size`; -1 for the constant."""
+    if 0 <= index < size:
+        return index
+    if mode == CONSTANT:
+        return -1
+    if mode == NEAREST:
+        return 0 if index < 0 else size - 1
+    if mode == REFLECT:
+        index = index % (2 * size)
+        return index if index < size else 2 * size - 1 - index
+    if mode == MIRROR:
+        if size == 1:
+            return 0
+        index = index % (2 * size - 2)
+        return index if index < size else 2 * size - 2 - index
+    return index % size

@@ -1,0 +1,408 @@
+"""What to compute, and the decision how: from a filter, a shape and dtypes to a `Plan`. No pixels.
+
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts'
+cross, which are not of that form. A plan names the kernel that runs it and the arithmetic, and folds
+the scale of the values into the taps. It holds no address and depends neither on the number of
+threads nor on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Dtype = np.dtype[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """1-D taps in correlation order: result[i] = sum_k taps[k] * x[i + k - centre]."""
+
+    taps: tuple[float, ...]
+    centre: int
+
+    def scaled(self, factor: float) -> Line:
+        return self if factor == 1 else Line(tuple(t * factor for t in self.taps), self.centre)
+
+
+IDENTITY = Line((1.0,), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One rank-1 term: a `Line` per spatial axis; None leaves the axis alone."""
+
+    lines: tuple[Line | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Separable:
+    """Sum of rank-1 terms, or the root of the sum of their squares.
+
+    Beyond a constant border, pass n sees `cval` if `chained`, as in a chain of correlate1d; else
+    `cval` times the tap sums of the passes before it, as a dense kernel would. With `skip_zeros`
+    a NaN under a zero tap does not count.
+    """
+
+    terms: tuple[Term, ...]
+    combine: str = "sum"
+    chained: bool = False
+    skip_zeros: bool = False
+    clip: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Mean over a window: axis covers i - size // 2 .. i - size // 2 + size - 1."""
+
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roberts:
+    """Roberts' cross: "pos_diag", "neg_diag" or "magnitude"."""
+
+    which: str
+
+
+Filter = Separable | Box | Roberts
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one filter runs on images of one shape and dtype.
+
+    The image is seen as (planes, depth, rows, cols, channels); `modes` are those of depth, rows
+    and cols. The filter in `what` is that of these three axes, scale included.
+    """
+
+    strategy: str  # "gradient", "fir", "box" or "passes"
+    kernel: tuple[str, ...]
+    what: Filter
+    shape: tuple[int, ...]
+    view: tuple[int, int, int, int, int]
+    modes: tuple[str, str, str]
+    cval: float
+    border: float  # `cval` in the source's units
+    src: Dtype
+    acc: Dtype
+    dst: Dtype
+    work: float  # multiply-adds, roughly
+    passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
+    cache: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+def prepare(
+    what: Filter,
+    shape: tuple[int, ...],
+    src_dtype: Dtype,
+    dst_dtype: Dtype,
+    *,
+    first: int,
+    modes: tuple[str, ...],
+    cval: float,
+    scale: float = 1.0,
+) -> Plan:
+    """Decide how `what` runs on a C-contiguous image of `shape`.
+
+    `first` leading axes are a batch, len(modes) spatial axes follow, then at most one axis of
+    channels. Values are multiplied by `scale` before anything else; `cval` is on that scale.
+    """
+    src, dst = np.dtype(src_dtype), np.dtype(dst_dtype)
+    axes = _Axes.of(what, shape, first, modes)
+    border = cval / scale
+    acc = _arithmetic(what, src, dst, scale, border)
+    common = (shape, axes, cval, border, src, acc, dst)
+    if isinstance(what, Roberts):
+        weight = scale * (math.sqrt(0.5) if what.which == "magnitude" else 1.0)
+        form = {"pos_diag": "roberts_pos", "neg_diag": "roberts_neg"}.get(
+            what.which, "roberts_magnitude"
+        )
+        return _gradient(form, (weight, weight), *common)
+    if len(axes.sizes) > 3:
+        return _passes(what, *common, scale=scale)
+    if isinstance(what, Box):
+        return _box(what, axes, *common, scale=scale)
+    lines = axes.reduce(what)
+    fused = _as_gradient(lines, axes, src, acc, dst, scale, cval)
+    if fused is not None:
+        form, weights, acc = fused
+        return _gradient(form, weights, shape, axes, cval, border, src, acc, dst)
+    return _fir(lines, *common, scale=scale)
+
+
+# --- axes ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """The image's shape as a batch, spatial axes that are filtered, and channels."""
+
+    planes: int
+    sizes: tuple[int, ...]
+    channels: int
+    modes: tuple[str, ...]
+    start: int  # the first spatial axis that is left; those before it joined the batch
+    stop: int  # one after the last; those behind it joined the channels
+
+    @staticmethod
+    def of(what: Filter, shape: tuple[int, ...], first: int, modes: tuple[str, ...]) -> _Axes:
+        spatial = shape[first : first + len(modes)]
+        channels = math.prod(shape[first + len(modes) :])
+        start, stop = 0, len(modes)
+        idle = _idle(what, len(modes))
+        while start < stop - 1 and idle[start]:
+            start += 1
+        # A short last axis that is not filtered is an axis of channels by another name.
+        if stop - start > 1 and idle[stop - 1] and channels == 1 and spatial[stop - 1] <= 4:
+            channels = spatial[stop - 1]
+            stop -= 1
+        planes = math.prod(shape[:first]) * math.prod(spatial[:start])
+        return _Axes(planes, spatial[start:stop], channels, modes[start:stop], start, stop)
+
+    def reduce(self, what: Separable) -> Separable:
+        terms = tuple(Term(term.lines[self.start : self.stop]) for term in what.terms)
+        return Separable(terms, what.combine, what.chained, what.skip_zeros, what.clip)
+
+    def view(self) -> tuple[tuple[int, int, int, int, int], tuple[str, str, str]]:
+        """(planes, depth, rows, cols, channels) and the modes of the three in the middle."""
+        modes = (*("reflect",) * (3 - len(self.modes)), *self.modes)
+        if len(self.sizes) == 1:
+            # Every row by itself: the batch serves as rows.
+            return (1, 1, self.planes, self.sizes[0], self.channels), modes  # type: ignore[return-value]
+        depth = self.sizes[0] if len(self.sizes) == 3 else 1
+        return (self.planes, depth, *self.sizes[-2:], self.channels), modes  # type: ignore[return-value]
+
+
+def _idle(what: Filter, ndim: int) -> list[bool]:
+    """Which axes the filter leaves alone."""
+    if isinstance(what, Box):
+        return [size == 1 for size in what.sizes]
+    if isinstance(what, Roberts):
+        return [False] * ndim
+    return [all(term.lines[a] is None for term in what.terms) for a in range(ndim)]
+
+
+# --- arithmetic ----------------------------------------------------------------------------------
+
+F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
+
+
+def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: float) -> Dtype:
+    """float64 for float64 images and results, and where integers would not stay exact; else
+    float32."""
+    if F64 in (src, dst):
+        return F64
+    if src.kind == "f" or dst.kind == "f" or scale != 1:
+        return F32
+    largest = max(_largest(src), abs(border))
+    if isinstance(what, Separable):
+        if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
+            return F32
+        largest *= sum(math.prod(map(_weight, term.lines)) for term in what.terms)
+    elif isinstance(what, Box):
+        largest *= math.prod(what.sizes)
+    return F32 if largest <= 2**24 else F64
+
+
+def _largest(dtype: Dtype) -> int:
+    info = np.iinfo(dtype)  # type: ignore[arg-type]
+    return max(-int(info.min), int(info.max))
+
+
+def _lines(what: Separable) -> list[Line]:
+    return [line for term in what.terms for line in term.lines if line is not None]
+
+
+def _weight(line: Line | None) -> float:
+    """Sum of the magnitudes of the taps."""
+    return 1.0 if line is None else math.fsum(abs(t) for t in line.taps)
+
+
+def tap_sum(line: Line | None) -> float:
+    return 1.0 if line is None else math.fsum(line.taps)
+
+
+# --- strategies ----------------------------------------------------------------------------------
+
+
+def _gradient(
+    form: str, weights: tuple[float, float], shape: tuple[int, ...], axes: _Axes, cval: float,
+    border: float, src: Dtype, acc: Dtype, dst: Dtype,
+) -> Plan:  # fmt: skip
+    view, modes = axes.view()
+    key = ("gradient", form, str(axes.channels), src.name, acc.name, dst.name)
+    # The two weights travel as a line of taps: the side and the centre of the smoothing taps.
+    what = Separable((Term((Line(weights, 0),)),))
+    work = math.prod(view) * 12.0
+    return Plan("gradient", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+
+
+def _as_gradient(
+    what: Separable, axes: _Axes, src: Dtype, acc: Dtype, dst: Dtype, scale: float, cval: float
+) -> tuple[str, tuple[float, float], Dtype] | None:
+    """Form, weights and arithmetic, if this is a 3 x 3 gradient or one of its components."""
+    if len(axes.sizes) != 2 or axes.channels > 4 or what.clip is not None:
+        return None
+    if not what.skip_zeros and src.kind == "f":
+        return None  # zero taps have to meet NaN and inf
+    if what.chained and cval != 0 and "constant" in axes.modes:
+        return None
+    found = [_slope_and_smooth(term) for term in what.terms]
+    if what.combine == "sum" and len(found) == 1 and found[0] is not None:
+        form, side, centre = found[0]
+    elif what.combine == "magnitude" and len(found) == 2 and None not in found:
+        (one, *weights), (other, *same) = found  # type: ignore[misc]
+        if {one, other} != {"dy", "dx"} or weights != same:
+            return None
+        form, (side, centre) = "magnitude", weights
+    else:
+        return None
+    side, centre = side * scale, centre * scale
+    # Small integers: 16-bit lanes, twice as many as float32 has, if nothing can overflow.
+    whole = float(side).is_integer() and float(centre).is_integer()
+    bound = 2 * (2 * abs(side) + abs(centre)) * 255
+    if src == np.uint8 and dst == I16 and form != "magnitude" and whole and bound < 2**15:
+        acc = I16
+    return form, (side, centre), acc
+
+
+def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
+    """("dy" or "dx", side, centre) if one axis has (-d, 0, d) and the other (s, c, s)."""
+    if None in term.lines or any(len(n.taps) != 3 or n.centre != 1 for n in term.lines):  # type: ignore[union-attr]
+        return None
+    (y, x) = (line.taps for line in term.lines)  # type: ignore[union-attr]
+    for form, slope, smooth in (("dy", y, x), ("dx", x, y)):
+        if slope[1] == 0 and slope[0] == -slope[2] and smooth[0] == smooth[2]:
+            return form, slope[2] * smooth[0], slope[2] * smooth[1]
+    return None
+
+
+def _fir(
+    what: Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float, src: Dtype,
+    acc: Dtype, dst: Dtype, *, scale: float,
+) -> Plan:  # fmt: skip
+    view, modes = axes.view()
+    missing = (None,) * (3 - len(axes.sizes))
+    terms = []
+    for term in what.terms:
+        z, y, x = (*missing, *term.lines)
+        # The scale goes into the taps of the first pass.
+        if len(axes.sizes) == 3:
+            terms.append(Term(((z or IDENTITY).scaled(scale), y, x)))
+        else:
+            terms.append(Term((None, (y or IDENTITY).scaled(scale), x)))
+    if len(axes.sizes) == 3:
+        form = "volume"
+    else:
+        form = "plane" if len(terms) == 1 and what.combine == "sum" and not what.clip else "terms"
+    what = Separable(tuple(terms), what.combine, what.chained, what.skip_zeros, what.clip)
+    key = ("fir", form, src.name, acc.name, dst.name)
+    taps = sum(len(line.taps) for line in _lines(what))
+    work = math.prod(view) * (taps + 8.0)
+    return Plan("fir", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+
+
+#: Windows up to this size are added up tap by tap: cheaper than running sums (measured: 5 x 5).
+SMALL_BOX = 9
+
+
+def _box(
+    what: Box, axes: _Axes, shape: tuple[int, ...], _: _Axes, cval: float, border: float,
+    src: Dtype, acc: Dtype, dst: Dtype, *, scale: float,
+) -> Plan:  # fmt: skip
+    sizes = what.sizes[axes.start : axes.stop]
+    common = (shape, axes, cval, border, src, acc, dst)
+    if max(sizes) <= SMALL_BOX and dst.kind == "f":
+        lines = tuple(Line((1.0 / n,) * n, n // 2) if n > 1 else None for n in sizes)
+        return _fir(Separable((Term(lines),)), *common, scale=scale)
+    if len(sizes) == 3:
+        return _passes(what, *common, scale=scale)
+    view, modes = axes.view()
+    key = ("box", src.name, acc.name, dst.name)
+    sizes = (*(1,) * (3 - len(sizes)), *sizes)
+    work = math.prod(view) * 24.0
+    return Plan("box", key, Box(sizes), shape, view, modes, cval, border, src, acc, dst, work)
+
+
+def _passes(
+    what: Box | Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float,
+    src: Dtype, acc: Dtype, dst: Dtype, *, scale: float,
+) -> Plan:  # fmt: skip
+    """One pass over the array for each leading axis and one for the last two."""
+    ndim = len(axes.sizes)
+    leading = ndim - 2
+    if isinstance(what, Box):
+        filters: list[list[tuple[Filter, float]]] = [
+            [(Box((n,)), 1.0) for n in what.sizes[axes.start : axes.start + leading]]
+            + [(Box(what.sizes[axes.start + leading : axes.stop]), 1.0)]
+        ]
+        single, chained = True, True
+    else:
+        what = axes.reduce(what)
+        filters = []
+        for term in what.terms:
+            ahead: list[tuple[Filter, float]] = [
+                (
+                    Separable((Term((line,)),), "sum", what.chained, what.skip_zeros),
+                    tap_sum(line),
+                )
+                for line in term.lines[:leading]
+            ]
+            last = Separable((Term(term.lines[leading:]),), "sum", what.chained, what.skip_zeros)
+            filters.append([*ahead, (last, 1.0)])
+        single = len(filters) == 1 and what.combine == "sum" and what.clip is None
+        chained = what.chained
+    passes = []
+    for one in filters:
+        plans: list[Plan] = []
+        seen = cval
+        for number, (piece, total) in enumerate(one):
+            last_pass = number == len(one) - 1
+            here = (
+                axes.planes * math.prod(axes.sizes[:number]),
+                *(
+                    (*axes.sizes[-2:], axes.channels)
+                    if last_pass
+                    else (axes.sizes[number], math.prod(axes.sizes[number + 1 :]) * axes.channels)
+                ),
+            )
+            if not last_pass and axes.modes[number] and _is_idle(piece):
+                continue
+            if not last_pass:
+                piece = _with_idle_axis(piece)
+            plans.append(
+                prepare(
+                    piece, here, src if not plans else acc, dst if last_pass and single else acc,
+                    first=1,
+                    modes=axes.modes[-2:] if last_pass else (axes.modes[number], "reflect"),
+                    cval=seen, scale=scale if not plans else 1.0,
+                )
+            )  # fmt: skip
+            if not chained:
+                seen *= total
+        passes.append(tuple(plans))
+    view = (axes.planes, 1, math.prod(axes.sizes[:-1]), axes.sizes[-1], axes.channels)
+    modes = ("reflect", "reflect", "reflect")
+    work = sum(plan.work for plans in passes for plan in plans)
+    return Plan(
+        "passes", ("passes",), what, shape, view, modes, cval, border, src, acc, dst, work,
+        tuple(passes),
+    )  # fmt: skip
+
+
+def _is_idle(piece: Filter) -> bool:
+    return piece.sizes == (1,) if isinstance(piece, Box) else _idle(piece, 1)[0]
+
+
+def _with_idle_axis(piece: Filter) -> Filter:
+    """The same filter with a second axis, which it leaves alone."""
+    if isinstance(piece, Box):
+        return Box((*piece.sizes, 1))
+    assert isinstance(piece, Separable)
+    (term,) = piece.terms
+    return Separable(
+        (Term((*term.lines, None)),), piece.combine, piece.chained, piece.skip_zeros, piece.clip
+    )

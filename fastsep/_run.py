@@ -1,0 +1,363 @@
+"""Runs plans: allocates the result and scratch, cuts the work into bands, calls the kernels.
+
+Bands run on Numba's parallel loop in a process where Numba is loaded, else on a pool of threads of
+our own, which needs no Numba. Both call the same machine code. One lock lets one call at a time be
+parallel; whoever finds it taken runs serially, so many calling threads neither overload the
+machine nor enter a threading layer that allows one caller only. A forked child is always serial:
+OpenMP and threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import math
+import os
+import sys
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+import numpy as np
+
+from fastsep._block import Block, block
+from fastsep._kernels import blocks as at
+from fastsep._kernels import jit
+from fastsep._plan import Plan
+
+#: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
+#: takes 2 us, waking a thread of the pool about 20 us; a thread does some 10 of them a nanosecond).
+LOOP_WORK = 400_000.0
+POOL_WORK = 4_000_000.0
+
+_parallel = threading.Lock()  # held by the one call that runs in parallel
+_threads: int | None = None
+_forked = False
+_pool: _Pool | None = None
+_loop: object = None  # the driver's entry point; False: not to be used
+_nothing = (ctypes.c_int64 * 2)()  # where a band function leaves its (unused) result
+_UNUSED = ctypes.addressof(_nothing)
+_LINE = 64
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+class _Workspace:
+    """An argument block followed by scratch memory, on cache lines, kept for later calls."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.memory = np.empty(size + 8 * at.BLOCK_WORDS + 2 * _LINE, np.uint8)
+        start = self.memory.ctypes.data
+        skip = -start % _LINE
+        self.address = start + skip
+        self.words = self.memory[skip : skip + 8 * at.BLOCK_WORDS].view(np.int64)
+        self.scratch = self.address + 8 * at.BLOCK_WORDS
+
+
+_free: list[_Workspace] = []  # pop and append are atomic
+#: Larger scratch is given back to the system.
+_KEPT_BYTES = 16 << 20
+
+
+def _workspace(size: int) -> _Workspace:
+    try:
+        found = _free.pop()
+    except IndexError:
+        return _Workspace(size)
+    return found if found.size >= size else _Workspace(size)
+
+
+def _give_back(workspace: _Workspace) -> None:
+    if workspace.size <= _KEPT_BYTES and len(_free) < 16:
+        _free.append(workspace)
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+def get_num_threads() -> int:
+    """Number of threads that a call uses unless `workers` says otherwise.
+
+    That is what `set_num_threads` asked for, else the CPUs this process may run on, or
+    OMP_NUM_THREADS if that is fewer. One in a forked child.
+    """
+    if _forked:
+        return 1
+    return _threads if _threads is not None else _default_threads()
+
+
+def _default_threads() -> int:
+    global _threads
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        count = min(count, int(limit))
+    _threads = count
+    return count
+
+
+def set_num_threads(count: int) -> None:
+    """Set the number of threads that calls use unless `workers` says otherwise.
+
+    Parameters
+    ----------
+    count : int
+        At least 1. Holds for all threads of this process.
+
+    Examples
+    --------
+    >>> import fastsep
+    >>> fastsep.set_num_threads(1)
+    >>> fastsep.get_num_threads()
+    1
+    """
+    from fastsep._image import check_workers
+
+    global _threads
+    _threads = check_workers(count)
+
+
+class _Pool:
+    """Threads that run bands of one call at a time."""
+
+    def __init__(self) -> None:
+        self.tasks: SimpleQueue[tuple[Callable[..., int], int, int]] = SimpleQueue()
+        self.done: SimpleQueue[None] = SimpleQueue()
+        self.size = 0
+
+    def run(self, band: Callable[..., int], address: int, bands: int) -> None:
+        """Run all bands: the last ones in the pool, the first in the calling thread."""
+        while self.size < bands - 1:
+            self.size += 1
+            threading.Thread(target=self._work, daemon=True, name="fastsep").start()
+        for index in range(1, bands):
+            self.tasks.put((band, address, index))
+        waiting = bands - 1
+        try:
+            band(_UNUSED, _UNUSED, address, 0)
+            while waiting:
+                self.done.get()
+                waiting -= 1
+        except BaseException:
+            # Ctrl-C: bands at work still write into the caller's arrays, so wait for them.
+            while waiting:
+                self.done.get()
+                waiting -= 1
+            raise
+
+    def _work(self) -> None:
+        while True:
+            band, address, index = self.tasks.get()
+            band(_UNUSED, _UNUSED, address, index)
+            self.done.put(None)
+
+
+def _driver() -> Callable[[int, int, int], None] | None:
+    """Numba's parallel loop, if Numba is loaded and its threading layer allows it."""
+    global _loop
+    if _loop is None:
+        if "numba" not in sys.modules:
+            return None
+        with jit.lock:
+            _loop = _load_driver()
+    return _loop or None  # type: ignore[return-value]
+
+
+def _load_driver() -> object:
+    try:
+        from numba import threading_layer
+
+        from fastsep._kernels.driver import run
+
+        run(0, 0, 0)
+        # The workqueue layer aborts the process if anybody else, say a kernel of the user's own, is
+        # in a parallel region at the same moment.
+        return False if threading_layer() == "workqueue" else run
+    except Exception:
+        return False
+
+
+def threading_layer() -> str:
+    """What runs bands in parallel: "omp", "tbb", or "pool" for threads of our own."""
+    if _driver() is None:
+        return "pool"
+    from numba import threading_layer as layer
+
+    return str(layer())
+
+
+def _run_bands(address: int, words: int, bands: int, work: float) -> None:
+    """Call the band function at `address` for every band; never more than one call in parallel."""
+    global _pool
+    band = _callables.get(address)
+    if band is None:
+        band = _callables[address] = jit.BAND(address)
+    if bands > 1 and _parallel.acquire(blocking=False):
+        try:
+            driver = _driver()
+            if driver is not None:
+                driver(address, words, bands)
+                return
+            if work >= POOL_WORK:
+                if _pool is None:
+                    _pool = _Pool()
+                _pool.run(band, words, bands)
+                return
+        finally:
+            _parallel.release()
+    for index in range(bands):
+        band(_UNUSED, _UNUSED, words, index)
+
+
+_callables: dict[int, Callable[..., int]] = {}
+
+
+def _before_fork() -> None:
+    # A child that inherits a held lock would wait for ever when it compiles or loads a kernel.
+    jit.lock.acquire()
+    if _numba_lock() is not None:
+        _numba_lock().acquire()  # type: ignore[attr-defined]
+
+
+def _after_fork_in_parent() -> None:
+    if _numba_lock() is not None:
+        _numba_lock().release()  # type: ignore[attr-defined]
+    jit.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forked, _pool, _parallel
+    _after_fork_in_parent()
+    _forked = True
+    _pool = None
+    _parallel = threading.Lock()
+
+
+def _numba_lock() -> object:
+    module = sys.modules.get("numba.core.compiler_lock")
+    return getattr(getattr(module, "global_compiler_lock", None), "_lock", None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def execute(
+    plan: Plan, image: np.ndarray, out: np.ndarray | None, workers: int | None
+) -> np.ndarray:
+    """Run a plan on an image of its shape and dtype. Checks nothing: `_image` has.
+
+    `image` and `out` are C-contiguous, aligned, native, and share no memory.
+    """
+    if out is None:
+        out = np.empty(plan.shape, plan.dst)
+    ready = plan.cache.get("ready")
+    if ready is None:
+        if plan.strategy == "passes":
+            return _execute_passes(plan, image, out, workers)
+        ready = plan.cache["ready"] = _Ready(plan)
+    ready.run(image, out, workers)  # type: ignore[attr-defined]
+    return out
+
+
+class _Ready:
+    """A plan with its kernel loaded and its argument block filled in."""
+
+    __slots__ = ("address", "bands", "block", "image_bytes", "plan", "work", "words")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.address = jit.kernel(*plan.kernel)
+        self.block: Block = block(plan)
+        self.words = self.block.words
+        self.work = plan.work
+        planes, depth, rows = plan.view[:3]
+        # More bands than rows would be empty.
+        self.bands = max(planes * depth * rows, 1)
+
+    def run(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
+        bands = 1
+        if self.work > LOOP_WORK and not _forked:
+            bands = min(get_num_threads() if workers is None else workers, self.bands)
+        if self.block.slack:
+            image = _with_slack(image)
+        scratch = self.block.scratch
+        workspace = _workspace(scratch * bands)
+        words = workspace.words
+        words[:] = self.words
+        words[at.SRC] = image.ctypes.data
+        words[at.DST] = words[at.DST_2] = out.ctypes.data
+        words[at.SCRATCH] = workspace.scratch
+        words[at.SCRATCH_BAND] = scratch
+        words[at.BANDS] = bands
+        _run_bands(self.address, workspace.address, bands, self.work)
+        _give_back(workspace)
+
+
+def _with_slack(image: np.ndarray) -> np.ndarray:
+    """A copy that may be read one vector past its end."""
+    padded = np.zeros(image.size + _LINE, image.dtype)
+    padded[: image.size] = image.ravel()
+    return padded
+
+
+def _execute_passes(
+    plan: Plan, image: np.ndarray, out: np.ndarray, workers: int | None
+) -> np.ndarray:
+    """Filter axis after axis through whole arrays, then combine the terms."""
+    from fastsep._plan import Separable
+
+    what = plan.what
+    total: np.ndarray | None = None
+    direct = len(plan.passes) == 1 and plan.passes[0][-1].dst == plan.dst and not (
+        isinstance(what, Separable) and (what.combine != "sum" or what.clip is not None)
+    )  # fmt: skip
+    for plans in plan.passes:
+        value = image
+        for number, piece in enumerate(plans):
+            last = direct and number == len(plans) - 1
+            value = execute(piece, value, out.reshape(piece.shape) if last else None, workers)
+        if direct:
+            return out
+        assert isinstance(what, Separable)
+        value = value.reshape(plan.shape)
+        if what.combine == "magnitude":
+            np.multiply(value, value, out=value)
+        total = value if total is None else np.add(total, value, out=total)
+    assert total is not None and isinstance(what, Separable)
+    if what.combine == "magnitude":
+        np.sqrt(total, out=total)
+    if what.clip is not None:
+        np.clip(total, *what.clip, out=total)
+    if plan.dst.kind != "f":
+        info = np.iinfo(plan.dst)  # type: ignore[arg-type]
+        total = np.clip(np.rint(total, out=total), info.min, info.max)
+    np.copyto(out, total, casting="unsafe")
+    return out
+
+
+def warmup_jobs() -> list[tuple[str, Callable[[], object]]]:
+    """Everything that `warmup` compiles: the kernels of common dtypes, and the parallel loop."""
+    kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
+    kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
+    keys: list[tuple[str, ...]] = []
+    for kind in kinds:
+        keys += [("fir", form, *kind) for form in ("plane", "terms", "volume")]
+        keys.append(("gradient", "magnitude", "1", *kind))
+        keys.append(("box", *kind))
+    jobs: list[tuple[str, Callable[[], object]]] = [
+        (" ".join(key), lambda key=key: jit.kernel(*key)) for key in keys
+    ]
+    return jobs

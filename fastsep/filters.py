@@ -1,0 +1,994 @@
+"""Filters with scikit-image's names and results.
+
+Every filter of this module takes the options below; the functions' own pages describe only what
+differs.
+
+Parameters
+----------
+image : array_like, at least 1-D (2-D where a filter says so)
+    bool, integer or float. It is never changed. A C-contiguous array of uint8, uint16, int16,
+    float32 or float64 is read where it lies; other layouts and dtypes are converted into one copy.
+mode : str or one str per spatial axis
+    What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
+    (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
+    b c d | a b c d | a b c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect,
+    constant and wrap.
+cval : float
+    Value outside the image for mode "constant", on the scale of the result.
+channel_axis : int, optional
+    An axis that is not filtered. Sigma, size, taps and mode then count the other, spatial axes.
+out : ndarray, optional
+    Array of the image's shape to write into, also returned. It may be the image itself or overlap
+    it (the image is then copied first). A float `out` settles the dtype; an integer one needs the
+    same `dtype`.
+dtype : dtype, optional
+    Dtype of the result. Default: float32 for float16 and float32 images, else float64. With an
+    integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
+    never wrapped.
+workers : int, optional
+    Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
+    not depend on it.
+
+Returns
+-------
+ndarray of the image's shape
+    As in scikit-image, integer images are rescaled to [0, 1], or [-1, 1] if signed, before they are
+    filtered, except by `box`, with `preserve_range=True`, and with an integer `dtype`.
+
+Raises
+------
+ValueError
+    For a bad value, an unsupported image or an unsuitable `out`. An unknown mode, a wrong number of
+    values per axis and a wrong shape of `out` are also RuntimeError, as scikit-image has it; an
+    axis out of range is `numpy.exceptions.AxisError`.
+TypeError
+    For an argument of the wrong kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from numpy import may_share_memory, ndarray
+
+from fastsep import _image, _plan, taps
+from fastsep._image import Array, DType, Frame
+from fastsep._run import execute
+
+__all__ = [
+    "box",
+    "difference_of_gaussians",
+    "farid",
+    "farid_h",
+    "farid_v",
+    "gaussian",
+    "laplace",
+    "prewitt",
+    "prewitt_h",
+    "prewitt_v",
+    "roberts",
+    "roberts_neg_diag",
+    "roberts_pos_diag",
+    "scharr",
+    "scharr_h",
+    "scharr_v",
+    "sobel",
+    "sobel_h",
+    "sobel_v",
+    "unsharp_mask",
+]
+
+Mode: TypeAlias = str | Sequence[str]
+Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
+Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
+Recipe: TypeAlias = Callable[..., _plan.Filter]  # (frame, *parameters) -> what to compute
+
+
+# ---- the funnel: every filter goes through `_filter`
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A finished preparation for images of one shape and dtype, without pixels, for any thread."""
+
+    plan: Any  # None for an empty image
+    direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
+    source: DType
+    target: DType
+    result: DType
+    front: int | None
+    clamp: bool
+
+
+# Jobs by all that they depend on. It is emptied when full: filling it again costs microseconds a
+# job.
+_jobs: dict[Any, _Job] = {}
+_JOBS_KEPT = 256
+
+# Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
+_READABLE = 0x101
+_WRITEABLE = 0x501
+
+
+def _filter(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    image: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out: Any,
+    workers: Any,
+) -> Array:
+    """Run the filter that `recipe(frame, *parameters)` describes.
+
+    A call like an earlier one goes straight to the engine: for small images the checks would cost
+    more than the pixels. `cval` is in the key with its type because 0j equals 0 and is refused.
+    """
+    if type(image) is ndarray and (out is None or type(out) is ndarray):
+        key = (
+            recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis,
+            rescale, dtype, None if out is None else out.dtype,
+        )  # fmt: skip
+        try:
+            job = _jobs.get(key)
+        except TypeError:  # a list or an array among the parameters
+            job = None
+        if (
+            job is not None
+            and job.direct
+            and image.flags.num & _READABLE == _READABLE
+            and (workers is None or (type(workers) is int and workers > 0))
+        ):
+            if out is None:
+                return execute(job.plan, image, None, workers)
+            if (
+                out.shape == image.shape
+                and out.flags.num & _WRITEABLE == _WRITEABLE
+                and not may_share_memory(image, out)
+            ):
+                return execute(job.plan, image, out, workers)
+    return _checked(
+        recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers
+    )
+
+
+def _checked(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    image: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out: Any,
+    workers: Any,
+) -> Array:
+    """`_filter` for calls that are new or need conversions."""
+    image = _image.as_image(image)
+    workers = _image.workers(workers)
+    if out is not None:
+        _image.check_out(out, image.shape)
+    parameters, mode = _image.hashable(parameters), _image.hashable(mode)
+    key: Any = (
+        recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis, rescale,
+        dtype, None if out is None else out.dtype,
+    )  # fmt: skip
+    try:
+        job = _jobs.get(key)
+    except TypeError:  # unhashable, hence refused below or not remembered
+        key, job = None, None
+    if job is None:
+        job = _prepare(
+            recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
+            None if out is None else out.dtype,
+        )  # fmt: skip
+        if key is not None:
+            if len(_jobs) >= _JOBS_KEPT:
+                _jobs.clear()
+            _jobs[key] = job
+    return _perform(job, image, out, workers)
+
+
+def _prepare(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    shape: tuple[int, ...],
+    image_dtype: DType,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out_dtype: DType | None,
+) -> _Job:
+    """Check what does not depend on pixels and let the plan be made."""
+    channel = _image.channel(channel_axis, len(shape))
+    result = _image.result_dtype(image_dtype, dtype, out_dtype)
+    frame = Frame(len(shape), channel, image_dtype, result.kind != "f")
+    what = recipe(frame, *parameters)
+    modes = _image.modes(mode, frame)
+    cval = _image.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
+
+    unit = _image.unit(image_dtype) if rescale and not frame.integer else 1.0
+    source, target = _image.source_dtype(image_dtype), _image.target_dtype(result)
+    if "constant" in modes:
+        source = _image.border_dtype(source, target, cval * unit)
+    clamp = unit != 1.0 and image_dtype.kind == "i"
+
+    # The engine takes channels last, or first as a batch; from between they are moved to the front.
+    front = channel if channel not in (None, 0, len(shape) - 1) else None
+    if front is not None:
+        shape = _image.drop_axis(shape, front)
+    first = int(front is not None or channel == 0)
+    plan = None
+    if 0 not in shape:
+        plan = _plan.prepare(
+            what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit
+        )
+    native = source == image_dtype and target == result  # dtypes compare byte orders, too
+    direct = plan is not None and front is None and not clamp and native
+    return _Job(plan, direct, source, target, result, front, clamp)
+
+
+def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
+    """Convert the image, run, and bring the result into the dtype and axis order asked for."""
+    if job.plan is None:
+        return np.empty(image.shape, job.result) if out is None else out
+    source = _image.convert(image, job.source, job.front, job.clamp)
+    if out is not None and job.front is None and job.target == out.dtype:
+        plain = np.asarray(out)
+        if plain.flags.num & _WRITEABLE == _WRITEABLE:
+            if may_share_memory(source, plain):
+                source = source.copy()
+            execute(job.plan, source, plain, workers)
+            return out  # type: ignore[no-any-return]
+    result = _image.finish(execute(job.plan, source, None, workers), job.result)
+    if job.front is not None:
+        result = np.moveaxis(result, 0, job.front)
+    if out is None:
+        return result
+    out[...] = result
+    return out  # type: ignore[no-any-return]
+
+
+# ---- smoothing
+
+
+def gaussian(
+    image: npt.ArrayLike,
+    sigma: Floats = 1.0,
+    *,
+    mode: Mode = "nearest",
+    cval: float = 0,
+    preserve_range: bool = False,
+    truncate: float = 4.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    order: Integers = 0,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Blur with a Gaussian, or take a derivative of the blurred image.
+
+    Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    sigma : float or one float per spatial axis
+        Standard deviation in pixels; 0 leaves an axis alone. With `channel_axis`, one per array
+        axis passes too.
+    preserve_range : bool
+        Keep integer images on their own scale.
+    truncate : float
+        The taps reach int(truncate * sigma + 0.5) pixels to each side.
+    order : int or one int per spatial axis
+        0 blurs; n takes the n-th derivative along the axis, as `scipy.ndimage.gaussian_filter`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> spot = np.zeros((5, 5))
+    >>> spot[2, 2] = 1
+    >>> fastsep.gaussian(spot, sigma=0.5)[2].round(3).tolist()
+    [0.0, 0.084, 0.619, 0.084, 0.0]
+    """
+    if channel_axis is not None and not isinstance(sigma, float | int):
+        sigma, order, mode, channel_axis = _image.split_channel(
+            np.ndim(image), sigma, order, mode, channel_axis
+        )
+    return _filter(
+        _gaussian,
+        (sigma, order, truncate),
+        image,
+        mode,
+        cval,
+        channel_axis,
+        not preserve_range,
+        dtype,
+        out,
+        workers,
+    )
+
+
+def difference_of_gaussians(
+    image: npt.ArrayLike,
+    low_sigma: Floats,
+    high_sigma: Floats | None = None,
+    *,
+    mode: Mode = "nearest",
+    cval: float = 0,
+    channel_axis: int | None = None,
+    truncate: float = 4.0,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Band-pass: a narrow Gaussian blur minus a wide one, in one sweep.
+
+    Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    low_sigma, high_sigma : float or one float per spatial axis
+        Standard deviations, `high_sigma` at least `low_sigma` on every axis. Without `high_sigma`
+        it is 1.6 * `low_sigma`, which comes close to a Laplacian of Gaussian (Marr and Hildreth,
+        "Theory of Edge Detection", 1980, doi:10.1098/rspb.1980.0020).
+    truncate : float
+        The taps reach int(truncate * sigma + 0.5) pixels to each side.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 4)
+    >>> fastsep.difference_of_gaussians(step, 1).round(2).tolist()
+    [-0.01, -0.05, -0.11, -0.07, 0.07, 0.11, 0.05, 0.01]
+    """
+    return _filter(
+        _difference_of_gaussians, (low_sigma, high_sigma, truncate), image, mode, cval,
+        channel_axis, True, dtype, out, workers,
+    )  # fmt: skip
+
+
+def unsharp_mask(
+    image: npt.ArrayLike,
+    radius: Floats = 1.0,
+    amount: float = 1.0,
+    preserve_range: bool = False,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Sharpen with a Gaussian blur: image + amount * (image - blurred).
+
+    The result is clipped to [0, 1], or to [-1, 1] if the image has a negative value; to the same
+    range of the image's own scale with an integer `dtype` (a float image has no range then).
+    Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    radius : float or one float per spatial axis
+        Standard deviation of the blur in pixels.
+    amount : float
+        Strength; 0 changes nothing and a negative one blurs.
+    preserve_range : bool
+        Keep the image's scale and do not clip.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat(np.uint8([100, 110]), 4)
+    >>> fastsep.unsharp_mask(step, amount=2, dtype=np.uint8).tolist()
+    [100, 100, 99, 94, 116, 111, 110, 110]
+    """
+    image = _image.as_image(image)
+    # The range depends on the pixels and so has to be part of the key of the plan.
+    signed = (not preserve_range or image.dtype.kind == "i") and _image.has_negative(image)
+    return _filter(
+        _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
+        not preserve_range, dtype, out, workers,
+    )  # fmt: skip
+
+
+def box(
+    image: npt.ArrayLike,
+    size: Integers,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Mean over a window; the cost does not depend on its size.
+
+    Integer images are not rescaled: uint8 means 0 to 255. The same window as
+    `scipy.ndimage.uniform_filter`. Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    size : int or one int per spatial axis
+        Length of the window; pixel i sees i - size // 2 to i - size // 2 + size - 1.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.box(np.array([0.0, 3.0, 6.0, 0.0]), 3).tolist()
+    [1.0, 3.0, 3.0, 2.0]
+    """
+    return _filter(_box, (size,), image, mode, cval, channel_axis, False, dtype, out, workers)
+
+
+# ---- edges
+
+
+def laplace(
+    image: npt.ArrayLike,
+    ksize: int = 3,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Discrete Laplacian: 2 n times the pixel minus its 2 n nearest neighbours, in n dimensions.
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Parameters
+    ----------
+    ksize : int
+        At least 3. As in scikit-image it does not change the operator.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.laplace(np.array([0.0, 0.0, 1.0, 0.0, 0.0])).tolist()
+    [0.0, -1.0, 2.0, -1.0, 0.0]
+    """
+    return _masked(_laplace, (ksize,), image, mask, mode, cval, channel_axis, dtype, out, workers)
+
+
+def sobel(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    axis: Integers | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Sobel derivative along `axis`, or the edge magnitude.
+
+    Per axis: the derivative (1, 0, -1) along it, in convolution order, smoothed by (1, 2, 1) / 4
+    along the others. Magnitude over axes: sqrt(sum of squares / number of spatial axes). Options:
+    see `fastsep.filters`.
+
+    Parameters
+    ----------
+    mask : array_like of bool, optional
+        Of the image's shape, or of its spatial shape. The result is multiplied by it after pixels
+        with a neighbour outside the mask or the image have been taken from it.
+    axis : int or sequence of int, optional
+        Array axis of the derivative. None (all) or several give the magnitude over these axes,
+        still divided by the square root of the number of all spatial axes; one axis gives the
+        signed derivative.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.tile([0.0, 0.0, 1.0, 1.0], (3, 1))
+    >>> fastsep.sobel(step, axis=1)[1].tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    return _masked(
+        _edges, ("sobel", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def sobel_h(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Sobel derivative along the first axis of a 2-D image, across its horizontal edges.
+
+    The kernel, to convolve with, times 4::
+
+         1   2   1
+         0   0   0
+        -1  -2  -1
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[:, None] * np.ones((6, 6))
+    >>> fastsep.sobel_h(step)[:, 3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("sobel", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def sobel_v(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Sobel derivative along the second axis of a 2-D image, across its vertical edges.
+
+    The kernel, to convolve with, times 4::
+
+         1   0  -1
+         2   0  -2
+         1   0  -1
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[None, :] * np.ones((6, 6))
+    >>> fastsep.sobel_v(step)[3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("sobel", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def scharr(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    axis: Integers | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Scharr derivative along `axis`, or the edge magnitude; rotates better than `sobel`.
+
+    Smooths by (3, 10, 3) / 16 across the derivative (1, 0, -1). Parameters and magnitude: see
+    `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.scharr(np.eye(4), axis=0)[1].tolist()
+    [-0.8125, 0.0, 0.625, 0.1875]
+    """
+    return _masked(
+        _edges, ("scharr", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def scharr_h(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Scharr derivative along the first axis of a 2-D image, across its horizontal edges.
+
+    The kernel, to convolve with, times 16::
+
+          3   10    3
+          0    0    0
+         -3  -10   -3
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[:, None] * np.ones((6, 6))
+    >>> fastsep.scharr_h(step)[:, 3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("scharr", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def scharr_v(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Scharr derivative along the second axis of a 2-D image, across its vertical edges.
+
+    The kernel, to convolve with, times 16::
+
+          3    0   -3
+         10    0  -10
+          3    0   -3
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[None, :] * np.ones((6, 6))
+    >>> fastsep.scharr_v(step)[3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("scharr", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def prewitt(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    axis: Integers | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Prewitt derivative along `axis`, or the edge magnitude.
+
+    Smooths by (1, 1, 1) / 3 across the derivative (1, 0, -1). Parameters and magnitude: see
+    `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.prewitt(np.eye(4), axis=0)[1].round(3).tolist()
+    [-0.667, 0.0, 0.333, 0.333]
+    """
+    return _masked(
+        _edges, ("prewitt", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def prewitt_h(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Prewitt derivative along the first axis of a 2-D image, across its horizontal edges.
+
+    The kernel, to convolve with, times 3::
+
+         1   1   1
+         0   0   0
+        -1  -1  -1
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[:, None] * np.ones((6, 6))
+    >>> fastsep.prewitt_h(step)[:, 3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("prewitt", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def prewitt_v(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Prewitt derivative along the second axis of a 2-D image, across its vertical edges.
+
+    The kernel, to convolve with, times 3::
+
+         1   0  -1
+         1   0  -1
+         1   0  -1
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[None, :] * np.ones((6, 6))
+    >>> fastsep.prewitt_v(step)[3].round(3).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _edges_2d, ("prewitt", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def farid(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    axis: Integers | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Farid derivative along `axis`, or the edge magnitude: five taps that match each other.
+
+    H. Farid and E. P. Simoncelli, "Differentiation of discrete multidimensional signals", IEEE
+    Transactions on Image Processing 13(4), 2004, doi:10.1109/TIP.2004.823819. Parameters and
+    magnitude: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> ramp = np.tile(np.arange(7.0), (7, 1))
+    >>> fastsep.farid(ramp, axis=1)[3, 3].round(3).item()
+    0.992
+    """
+    return _masked(
+        _edges, ("farid", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def farid_h(
+    image: npt.ArrayLike,
+    *,
+    mask: npt.ArrayLike | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Farid derivative along the first axis of a 2-D image, across its horizontal edges.
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[:, None] * np.ones((6, 6))
+    >>> fastsep.farid_h(step)[1:5, 3].round(3).tolist()
+    [0.11, 0.386, 0.386, 0.11]
+    """
+    return _masked(
+        _edges_2d, ("farid", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def farid_v(
+    image: npt.ArrayLike,
+    *,
+    mask: npt.ArrayLike | None = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Farid derivative along the second axis of a 2-D image, across its vertical edges.
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.repeat([0.0, 1.0], 3)[None, :] * np.ones((6, 6))
+    >>> fastsep.farid_v(step)[3, 1:5].round(3).tolist()
+    [0.11, 0.386, 0.386, 0.11]
+    """
+    return _masked(
+        _edges_2d, ("farid", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def roberts(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Edge magnitude of a 2-D image: root mean square of Roberts' two diagonal differences.
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> step = np.tile([0.0, 0.0, 1.0, 1.0], (3, 1))
+    >>> fastsep.roberts(step)[1].round(3).tolist()
+    [0.0, 1.0, 0.0, 0.0]
+    """
+    return _masked(
+        _roberts, ("magnitude",), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def roberts_pos_diag(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Roberts' diagonal difference of a 2-D image: pixel (i + 1, j + 1) minus pixel (i, j).
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.roberts_pos_diag(np.diag([0.0, 1.0, 3.0])).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 2.0, 3.0], [0.0, 3.0, 0.0]]
+    """
+    return _masked(
+        _roberts, ("pos_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def roberts_neg_diag(
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None = None,
+    *,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Roberts' other difference of a 2-D image: pixel (i + 1, j) minus pixel (i, j + 1).
+
+    Options: see `fastsep.filters`; `mask`: see `sobel`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> fastsep.roberts_neg_diag(np.diag([0.0, 1.0, 3.0])).tolist()
+    [[0.0, 1.0, 0.0], [-1.0, 0.0, 3.0], [0.0, -3.0, 0.0]]
+    """
+    return _masked(
+        _roberts, ("neg_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers
+    )
+
+
+def _masked(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    image: Any,
+    mask: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    dtype: Any,
+    out: Any,
+    workers: Any,
+) -> Array:
+    if mask is None:
+        return _filter(
+            recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers
+        )
+    image = _image.as_image(image)
+    inside = _image.eroded_mask(
+        mask, image, channel_axis
+    )  # before the run: `out` may overlap `mask`
+    result = _filter(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
+    np.multiply(result, inside, out=result)
+    return result
+
+
+# ---- recipes: from the frame and the parameters to what has to be computed
+
+
+def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> _plan.Filter:
+    count = len(frame.spatial)
+    truncate = _image.not_negative("truncate", truncate)
+    sigma = _image.sigmas("sigma", sigma, count, truncate)
+    return taps.gaussian(sigma, _image.integers("order", order, count, 0), truncate)
+
+
+def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> _plan.Filter:
+    truncate = _image.not_negative("truncate", truncate)
+    low, high = _image.difference_sigmas(low, high, len(frame.spatial), truncate)
+    return taps.difference_of_gaussians(low, high, truncate)
+
+
+def _unsharp(
+    frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool
+) -> _plan.Filter:
+    truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
+    radius = _image.sigmas("radius", radius, len(frame.spatial), truncate)
+    clip = _image.clip_range(frame, preserve_range, signed)
+    return taps.unsharp(radius, _image.finite("amount", amount), truncate, clip)
+
+
+def _box(frame: Frame, size: Any) -> _plan.Filter:
+    return _plan.Box(_image.integers("size", size, len(frame.spatial), 1))
+
+
+def _laplace(frame: Frame, ksize: Any) -> _plan.Filter:
+    _image.integer("ksize", ksize, 3)
+    return taps.laplace(len(frame.spatial))
+
+
+def _edges(frame: Frame, name: str, axis: Any) -> _plan.Filter:
+    return taps.edges(name, len(frame.spatial), _image.edge_axes(axis, frame))
+
+
+def _edges_2d(frame: Frame, name: str, along: int) -> _plan.Filter:
+    _image.need_2d(frame)
+    return taps.edges(name, 2, (along,))
+
+
+def _roberts(frame: Frame, which: str) -> _plan.Filter:
+    _image.need_2d(frame)
+    return _plan.Roberts(which)

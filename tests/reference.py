@@ -1,0 +1,107 @@
+"""The oracle: every filter in float64, one tap after the other, with no cleverness. NumPy only."""
+
+import numpy as np
+
+from fastsep._plan import Box, Line, Roberts
+
+
+def positions(index, n, mode):
+    """Where pixels at `index` (any integers) lie in a line of n; -1: outside, in constant mode."""
+    if mode == "constant":
+        return np.where((index >= 0) & (index < n), index, -1)
+    if mode == "nearest":
+        return np.clip(index, 0, n - 1)
+    if mode == "wrap":
+        return index % n
+    if mode == "reflect":
+        index = index % (2 * n)
+        return np.where(index < n, index, 2 * n - 1 - index)
+    period = max(2 * n - 2, 1)  # mirror
+    index = index % period
+    return np.where(index < n, index, period - index)
+
+
+def shifted(image, offset, axis, mode, cval):
+    """`image` seen `offset` pixels further along `axis`."""
+    n = image.shape[axis]
+    index = positions(np.arange(n) + offset, n, mode)
+    result = np.take(image, index, axis)
+    result[(slice(None),) * axis + (index < 0,)] = cval
+    return result
+
+
+def line_filter(image, line, axis, mode, cval, skip_zeros):
+    result = np.zeros_like(image)
+    for k, tap in enumerate(line.taps):
+        if tap or not skip_zeros:
+            result += tap * shifted(image, k - line.centre, axis, mode, cval)
+    return result
+
+
+def term_filter(image, term, what, first, modes, cval):
+    for axis, (line, mode) in enumerate(zip(term.lines, modes, strict=True)):
+        if line is not None:
+            image = line_filter(image, line, first + axis, mode, cval, what.skip_zeros)
+            if (
+                not what.chained
+            ):  # a dense kernel sees the border filtered by the passes before, too
+                cval = cval * sum(line.taps)
+    return image
+
+
+def roberts(image, which, first, modes, cval):
+    def at(down, right):
+        return shifted(
+            shifted(image, down, first, modes[0], cval), right, first + 1, modes[1], cval
+        )
+
+    positive = at(1, 1) - at(0, 0)
+    negative = at(1, 0) - at(0, 1)
+    magnitude = np.sqrt((positive**2 + negative**2) / 2)
+    return {"pos_diag": positive, "neg_diag": negative, "magnitude": magnitude}[which]
+
+
+def box(image, sizes, first, modes, cval):
+    for axis, (size, mode) in enumerate(zip(sizes, modes, strict=True)):
+        line = Line((1.0,) * size, size // 2)
+        image = line_filter(image, line, first + axis, mode, cval, skip_zeros=False) / size
+    return image
+
+
+def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
+    """The filter `what` of `image` in float64, before any rounding to the result's dtype."""
+    image = np.asarray(image, np.float64) * scale
+    with np.errstate(all="ignore"):
+        if isinstance(what, Roberts):
+            return roberts(image, what.which, first, modes, cval)
+        if isinstance(what, Box):
+            return box(image, what.sizes, first, modes, cval)
+        terms = [term_filter(image, term, what, first, modes, cval) for term in what.terms]
+        result = np.sqrt(sum(t * t for t in terms)) if what.combine == "magnitude" else sum(terms)
+        return result if what.clip is None else np.clip(result, *what.clip)
+
+
+def stored(values, dtype):
+    """`values` rounded half to even and saturated where `dtype` is an integer one."""
+    if np.dtype(dtype).kind == "f":
+        return values.astype(dtype)
+    info = np.iinfo(dtype)
+    return np.clip(np.rint(np.nan_to_num(values)), info.min, info.max).astype(dtype)
+
+
+def assert_close(result, expected, image):
+    """Agreement as promised for the dtype of `result`; `image` gives the range.
+
+    float64 1e-12 and float32 1e-6 of the range: sums of a few dozen products of either, with room
+    for another order. An integer is the exact value rounded, hence 0.5 away from it, and more by
+    what float32 arithmetic loses.
+    """
+    scale = max(
+        1.0,
+        *(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in (expected, np.asarray(image))),
+    )
+    slack = {"f8": 1e-12 * scale, "f4": 1e-6 * scale}.get(result.dtype.str[1:], 0.5 + 1e-6 * scale)
+    if result.dtype.kind != "f":
+        expected = np.clip(expected, np.iinfo(result.dtype).min, np.iinfo(result.dtype).max)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result.astype(float), expected.astype(float), rtol=0, atol=slack)

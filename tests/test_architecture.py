@@ -1,0 +1,158 @@
+"""The shape of the package: who imports whom, and that lists of names agree."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastsep
+from fastsep import correlation, filters, taps
+
+PACKAGE = Path(fastsep.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A module imports only modules further right. The package itself imports its names when they are
+# asked for.
+ORDER = (
+    "__main__",
+    "_config",
+    "correlation",
+    "filters",
+    "taps",
+    "_image",
+    "_run",
+    "_plan",
+    "_kernels",
+)
+PUBLIC = (filters, correlation)
+
+
+def imports(path, *, top_level=False):
+    """Full names of what the module at `path` imports."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                parent = path.relative_to(PACKAGE.parent).parts[: -node.level]
+                module = ".".join([*parent, *filter(None, [node.module])])
+            # `from fastsep import _plan` names a module, `from fastsep._plan import Line` does not
+            yield from (
+                f"{module}.{alias.name}" if module == "fastsep" else module for alias in node.names
+            )
+
+
+def layer(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    own = layer(path)
+    if own == "__init__":
+        return
+    assert own in ORDER, f"{own} has no place in the order of modules"
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "fastsep" and len(parts) > 1 and parts[1] in ORDER:
+            other = parts[1]
+            assert ORDER.index(other) > ORDER.index(own) or (own == other == "_kernels"), (
+                f"{own} imports {name}"
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_kernels_import_numba(path):
+    if layer(path) != "_kernels":
+        assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
+
+
+@pytest.mark.parametrize("name", ["taps", "_image", "_plan"])
+def test_numbers_checks_and_plans_need_numpy_only(name):
+    for imported in imports(PACKAGE / f"{name}.py"):
+        top = imported.split(".")[0]
+        assert top in {"numpy", "fastsep"} or top in sys.stdlib_module_names
+
+
+def test_importing_the_filters_imports_neither_numba_nor_scipy():
+    code = (
+        "import sys, fastsep; fastsep.gaussian; fastsep.separable_filter; dir(fastsep);"
+        "print(*sorted({'numba', 'llvmlite', 'scipy', 'skimage'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.split() == []
+
+
+def test_importing_the_package_imports_nothing_else():
+    code = (
+        "import sys; before = set(sys.modules); import fastsep;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    assert not [name for name in done.stdout.split() if name.startswith(("numpy", "fastsep."))]
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_all_names_exactly_the_public_functions(module):
+    public = {
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    }
+    assert set(module.__all__) == public
+    assert list(module.__all__) == sorted(module.__all__)
+
+
+def test_the_package_offers_the_names_of_its_modules():
+    for module in PUBLIC:
+        for name in module.__all__:
+            assert getattr(fastsep, name) is getattr(module, name)
+    others = {"set_num_threads", "get_num_threads", "show_config", "warmup"}
+    assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
+    assert set(fastsep.__all__) <= set(dir(fastsep))
+    assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'median'"):
+        fastsep.median  # noqa: B018
+
+
+@pytest.mark.parametrize("name", taps.EDGES)
+def test_every_row_of_the_edge_table_has_its_function(name):
+    assert name in filters.__all__
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_public_functions_say_what_they_do_and_show_it(module):
+    for name in module.__all__:
+        doc = " ".join((inspect.getdoc(getattr(module, name)) or "").split())
+        assert doc, name
+        assert "fastsep.filters" in doc or "see `sobel`" in doc, (
+            f"{name} does not say where its options are described"
+        )
+        assert ">>> fastsep." in doc, name
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_only_public_signatures_have_defaults(module):
+    for name, value in vars(module).items():
+        if (
+            inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and name.startswith("_")
+        ):
+            defaults = [
+                p.name
+                for p in inspect.signature(value).parameters.values()
+                if p.default is not p.empty
+            ]
+            assert not defaults, f"{name} has defaults for {defaults}"

@@ -1,0 +1,264 @@
+"""Bad arguments: one line that names the argument, as an exception that callers would catch."""
+
+import re
+
+import numpy as np
+import pytest
+
+import fastsep
+
+IMAGE = np.ones((8, 9))
+RGB = np.ones((8, 9, 3), np.uint8)
+BOTH = (RuntimeError, ValueError)  # must be caught as either
+NAN = float("nan")
+AXIS = np.exceptions.AxisError
+
+
+def read_only():
+    array = np.ones((8, 9))
+    array.flags.writeable = False
+    return array
+
+
+TABLE = {
+    "negative sigma": (
+        lambda: fastsep.gaussian(IMAGE, -1),
+        ValueError,
+        r"`sigma`.*not negative.*-1",
+    ),
+    "nan sigma": (lambda: fastsep.gaussian(IMAGE, NAN), ValueError, r"`sigma`.*nan"),
+    "infinite sigma": (lambda: fastsep.gaussian(IMAGE, np.inf), ValueError, r"`sigma`.*inf"),
+    "negative sigma of one axis": (
+        lambda: fastsep.gaussian(IMAGE, (1, -2)),
+        ValueError,
+        r"`sigma`.*-2",
+    ),
+    "huge sigma": (lambda: fastsep.gaussian(IMAGE, 1e300), ValueError, r"`sigma`.*1e\+300"),
+    "text for sigma": (lambda: fastsep.gaussian(IMAGE, "1"), TypeError, r"`sigma`.*'1'"),
+    "complex sigma": (lambda: fastsep.gaussian(IMAGE, 1j), TypeError, r"`sigma`.*1j"),
+    "unhashable sigma": (lambda: fastsep.gaussian(IMAGE, [[1], {}]), TypeError, r"`sigma`"),
+    "three sigmas for two axes": (
+        lambda: fastsep.gaussian(IMAGE, (1, 2, 3)),
+        BOTH,
+        r"`sigma`.*2 spatial.*3",
+    ),
+    "one sigma in a list": (lambda: fastsep.gaussian(IMAGE, [1]), BOTH, r"`sigma`.*got 1"),
+    "negative sigma of the channels": (
+        lambda: fastsep.gaussian(RGB, (1, 1, -1), channel_axis=-1),
+        ValueError,
+        r"`sigma`.*-1",
+    ),
+    "negative truncate": (
+        lambda: fastsep.gaussian(IMAGE, truncate=-1),
+        ValueError,
+        r"`truncate`.*-1",
+    ),
+    "negative order": (lambda: fastsep.gaussian(IMAGE, order=-1), ValueError, r"`order`.*-1"),
+    "half an order": (lambda: fastsep.gaussian(IMAGE, order=0.5), TypeError, r"`order`.*0\.5"),
+    "negative low sigma": (
+        lambda: fastsep.difference_of_gaussians(IMAGE, -1),
+        ValueError,
+        r"`low_sigma`.*-1",
+    ),
+    "high below low": (
+        lambda: fastsep.difference_of_gaussians(IMAGE, 3, 2),
+        ValueError,
+        r"`high_sigma`.*2.*3",
+    ),
+    "wrong number of low sigmas": (
+        lambda: fastsep.difference_of_gaussians(IMAGE, (1, 2, 3)),
+        ValueError,
+        r"`low_sigma`.*3",
+    ),
+    "negative radius": (lambda: fastsep.unsharp_mask(IMAGE, -1), ValueError, r"`radius`.*-1"),
+    "nan amount": (lambda: fastsep.unsharp_mask(IMAGE, 1, NAN), ValueError, r"`amount`.*nan"),
+    "size zero": (lambda: fastsep.box(IMAGE, 0), ValueError, r"`size`.*0"),
+    "fractional size": (lambda: fastsep.box(IMAGE, 2.5), TypeError, r"`size`.*2\.5"),
+    "small ksize": (lambda: fastsep.laplace(IMAGE, 1), ValueError, r"`ksize`.*3.*1"),
+    "unknown mode": (
+        lambda: fastsep.gaussian(IMAGE, mode="edge"),
+        BOTH,
+        r"`mode`.*reflect.*'edge'",
+    ),
+    "mode of the wrong type": (lambda: fastsep.sobel(IMAGE, mode=3), BOTH, r"`mode`.*3"),
+    "three modes for two axes": (
+        lambda: fastsep.sobel(IMAGE, mode=["wrap"] * 3),
+        BOTH,
+        r"`mode`.*3",
+    ),
+    "complex cval": (
+        lambda: fastsep.sobel(IMAGE, mode="constant", cval=1j),
+        TypeError,
+        r"`cval`.*1j",
+    ),
+    "cval None": (lambda: fastsep.sobel(IMAGE, cval=None), TypeError, r"`cval`.*None"),
+    "complex image": (lambda: fastsep.sobel(IMAGE + 1j), ValueError, r"`image`.*complex128"),
+    "object image": (lambda: fastsep.sobel(IMAGE.astype(object)), ValueError, r"`image`.*object"),
+    "masked image": (
+        lambda: fastsep.sobel(np.ma.masked_less(IMAGE, 0)),
+        ValueError,
+        r"`image`.*masked",
+    ),
+    "0-d image": (lambda: fastsep.gaussian(np.float64(1)), ValueError, r"`image`.*dimension"),
+    "structured image": (
+        lambda: fastsep.sobel(np.zeros((3, 3), "f4,f4")),
+        ValueError,
+        r"`image`.*f4",
+    ),
+    "datetime image": (
+        lambda: fastsep.sobel(IMAGE.astype("M8[s]")),
+        ValueError,
+        r"`image`.*datetime",
+    ),
+    "ragged image": (lambda: fastsep.sobel([[1], [1, 2]]), ValueError, r"`image`"),
+    "3-D image for a 2-D filter": (
+        lambda: fastsep.sobel_h(RGB),
+        ValueError,
+        r"`image`.*2 spatial axes.*3",
+    ),
+    "1-D image for roberts": (
+        lambda: fastsep.roberts(np.ones(5)),
+        ValueError,
+        r"`image`.*2 spatial axes.*1",
+    ),
+    "channel axis out of range": (
+        lambda: fastsep.sobel(RGB, channel_axis=3),
+        AXIS,
+        r"`channel_axis`.*\[-3, 2\].*3",
+    ),
+    "no axis beside the channels": (
+        lambda: fastsep.sobel(np.ones(4), channel_axis=0),
+        ValueError,
+        r"`channel_axis`",
+    ),
+    "text for the channel axis": (
+        lambda: fastsep.sobel(RGB, channel_axis="last"),
+        TypeError,
+        r"`channel_axis`.*last",
+    ),
+    "axis out of range": (lambda: fastsep.sobel(IMAGE, axis=2), AXIS, r"`axis`.*\[-2, 1\].*2"),
+    "one axis of several out of range": (
+        lambda: fastsep.sobel(IMAGE, axis=(0, -3)),
+        AXIS,
+        r"`axis`.*-3",
+    ),
+    "no axis": (lambda: fastsep.sobel(IMAGE, axis=()), ValueError, r"`axis`.*empty"),
+    "axis of the channels": (
+        lambda: fastsep.sobel(RGB, axis=2, channel_axis=-1),
+        ValueError,
+        r"`axis`.*channel",
+    ),
+    "mask of another shape": (
+        lambda: fastsep.sobel(IMAGE, np.ones((3, 3), bool)),
+        ValueError,
+        r"`mask`.*\(8, 9\)",
+    ),
+    "mask of text": (
+        lambda: fastsep.sobel(IMAGE, np.full((8, 9), "a")),
+        ValueError,
+        r"`mask`.*bool",
+    ),
+    "empty taps": (lambda: fastsep.separable_filter(IMAGE, []), BOTH, r"`taps`.*at least one"),
+    "empty taps of one axis": (
+        lambda: fastsep.separable_filter(IMAGE, ([1], [])),
+        BOTH,
+        r"`taps`.*at least one",
+    ),
+    "2-D taps of one axis": (
+        lambda: fastsep.separable_filter(IMAGE, ([[1]], None)),
+        BOTH,
+        r"`taps`.*1-D",
+    ),
+    "taps for three axes": (
+        lambda: fastsep.separable_filter(IMAGE, ([1],) * 3),
+        BOTH,
+        r"`taps`.*2 spatial.*3",
+    ),
+    "complex taps": (lambda: fastsep.separable_filter(IMAGE, [1j]), ValueError, r"`taps`.*real"),
+    "nan taps": (lambda: fastsep.separable_filter(IMAGE, [NAN]), ValueError, r"`taps`.*finite"),
+    "no taps": (lambda: fastsep.separable_filter(IMAGE, None), TypeError, r"`taps`.*None"),
+    "workers zero": (lambda: fastsep.sobel(IMAGE, workers=0), ValueError, r"`workers`.*1.*0"),
+    "workers negative": (lambda: fastsep.sobel(IMAGE, workers=-2), ValueError, r"`workers`.*-2"),
+    "fractional workers": (
+        lambda: fastsep.sobel(IMAGE, workers=1.5),
+        TypeError,
+        r"`workers`.*1\.5",
+    ),
+    "out of another shape": (
+        lambda: fastsep.sobel(IMAGE, out=np.ones((9, 8))),
+        BOTH,
+        r"`out`.*\(8, 9\).*\(9, 8\)",
+    ),
+    "integer out alone": (
+        lambda: fastsep.gaussian(IMAGE, out=np.ones((8, 9), int)),
+        ValueError,
+        r"dtype of `out` must be float.*int64",
+    ),
+    "out of another dtype": (
+        lambda: fastsep.sobel(IMAGE, out=np.ones((8, 9)), dtype="f4"),
+        ValueError,
+        r"`out`.*float32.*float64",
+    ),
+    "complex out": (
+        lambda: fastsep.sobel(IMAGE, out=IMAGE + 0j),
+        ValueError,
+        r"`out` must be float.*complex",
+    ),
+    "read-only out": (
+        lambda: fastsep.sobel(IMAGE, out=read_only()),
+        ValueError,
+        r"`out`.*read-only",
+    ),
+    "list for out": (lambda: fastsep.sobel(IMAGE, out=[0]), TypeError, r"`out`.*list"),
+    "masked out": (
+        lambda: fastsep.sobel(IMAGE, out=np.ma.ones((8, 9))),
+        TypeError,
+        r"`out`.*MaskedArray",
+    ),
+    "complex dtype": (
+        lambda: fastsep.sobel(IMAGE, dtype=complex),
+        ValueError,
+        r"`dtype`.*complex128",
+    ),
+    "bool dtype": (lambda: fastsep.sobel(IMAGE, dtype=bool), ValueError, r"`dtype`.*bool"),
+    "unknown dtype": (lambda: fastsep.sobel(IMAGE, dtype="wide"), TypeError, r"`dtype`.*wide"),
+}
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_a_bad_argument_gets_one_clear_line(row):
+    call, exceptions, pattern = TABLE[row]
+    fastsep.sobel(IMAGE)  # what is remembered from a good call must not let a bad one through
+    fastsep.gaussian(IMAGE)
+    for exception in exceptions if isinstance(exceptions, tuple) else (exceptions,):
+        with pytest.raises(exception) as caught:
+            call()
+        message = str(caught.value)
+        assert re.search(pattern, message), message
+        assert "\n" not in message
+        assert len(message) < 200
+
+
+def test_an_axis_error_is_also_an_index_error():
+    with pytest.raises(IndexError):
+        fastsep.sobel(IMAGE, axis=5)
+
+
+def test_bad_arguments_of_an_empty_image_are_refused_too():
+    with pytest.raises(ValueError, match="sigma"):
+        fastsep.gaussian(np.empty((0, 3)), -1)
+
+
+def test_nothing_is_written_into_out_when_a_call_is_refused():
+    out = np.full((8, 9), 7.0)
+    with pytest.raises(ValueError, match="mask"):
+        fastsep.sobel(IMAGE, np.ones(3), out=out)
+    with pytest.raises(ValueError, match="mode"):
+        fastsep.sobel(IMAGE, mode="odd", out=out)
+    assert (out == 7).all()
+
+
+def test_cval_may_be_nan():
+    result = fastsep.sobel(IMAGE, mode="constant", cval=NAN)
+    assert np.isnan(result[0, 0])
+    assert result[4, 4] == 0
