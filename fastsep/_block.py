@@ -25,7 +25,9 @@ MODES = {
 }
 LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
-ROWS_IN_PLACE = 12
+ROWS_IN_PLACE = int(__import__("os").environ.get("RIP", 12))
+#: A strip and the rows under it should stay in the first-level cache.
+CHUNK_BYTES = int(__import__("os").environ.get("CB", 1 << 13))
 #: A slab of a volume should stay in the second-level cache.
 SLAB_BYTES = 1 << 21
 
@@ -146,10 +148,11 @@ class _Maker:
         )
         self.terms(what, depth_lines)
         self.take_spare(self.lanes * self.lanes)
-        # The strip: the image's columns and those beyond its borders; a tile that starts at the last
+        # The strip: the columns of a chunk and those around it; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
+        words[at.CHUNK] = chunk = self.chunk(lines_x, volume)
         columns = max(len(line.taps) for line in lines_x) * self.channels
-        columns += self.padded + self.lanes + (self.tile + 2) * self.channels
+        columns += min(2 * chunk, self.padded) + 2 * self.lanes + (self.tile + 2) * self.channels
         self.take(self.channels * self.vector)
         self.take(columns * self.vector, at.STRIP)
         if plan.kernel[1] != "plane":
@@ -165,6 +168,17 @@ class _Maker:
         elif self.in_ring(lead + trail):
             words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
+
+    def chunk(self, lines: list[Line], volume: bool) -> int:
+        """Columns of a strip to filter together: few enough to stay in the first-level cache.
+
+        The columns beyond a border are copies of columns in the first or the last chunk.
+        """
+        if len(lines) > 1 or self.plan.modes[2] == "wrap":
+            return self.padded
+        step = math.lcm(self.lanes, self.tile * self.channels)
+        reach = len(lines[0].taps) * self.channels
+        return -(-max(CHUNK_BYTES // self.vector, reach) // step) * step
 
     def in_ring(self, halo: int) -> bool:
         stride = self.width * self.plan.src.itemsize

@@ -90,9 +90,9 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
     return result
 
 
-def workers(value: Any) -> int | None:
-    """Number of threads, or None for the default."""
-    return None if value is None else integer("workers", value, 1)
+def check_workers(value: Any) -> int:
+    """A number of threads."""
+    return integer("workers", value, 1)
 
 
 def is_sequence(value: Any) -> bool:
@@ -306,7 +306,7 @@ def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
             )
         return out
     try:
-        wanted = np.dtype(dtype)
+        wanted: DType = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"`dtype` must be a float or integer dtype; got {show(dtype)}.") from None
     if wanted.kind not in "fiu":
@@ -421,7 +421,8 @@ def finish(values: Array, result: DType) -> Array:
     if values.dtype == result:
         return values
     if result.kind == "f":
-        return values.astype(result)
+        with np.errstate(over="ignore"):  # infinity is what float16 has for larger values
+            return values.astype(result)
     info = np.iinfo(result)
     rounded = np.rint(values) if values.dtype.kind == "f" else values
     # The largest int64 and uint64 are no float64: what is not below them is set apart, not

@@ -173,7 +173,7 @@ def _checked(
 ) -> Array:
     """`_filter` for calls that are new or need conversions."""
     image = _image.as_image(image)
-    workers = _image.workers(workers)
+    workers = None if workers is None else _image.check_workers(workers)
     if out is not None:
         _image.check_out(out, image.shape)
     parameters, mode = _image.hashable(parameters), _image.hashable(mode)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastsep._plan import Box, Line, Roberts
+from fastsep._plan import Box, Line, Roberts, Separable, Term
 
 
 def positions(index, n, mode):
@@ -61,13 +61,6 @@ def roberts(image, which, first, modes, cval):
     return {"pos_diag": positive, "neg_diag": negative, "magnitude": magnitude}[which]
 
 
-def box(image, sizes, first, modes, cval):
-    for axis, (size, mode) in enumerate(zip(sizes, modes, strict=True)):
-        line = Line((1.0,) * size, size // 2)
-        image = line_filter(image, line, first + axis, mode, cval, skip_zeros=False) / size
-    return image
-
-
 def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
     """The filter `what` of `image` in float64, before any rounding to the result's dtype."""
     image = np.asarray(image, np.float64) * scale
@@ -75,18 +68,10 @@ def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
         if isinstance(what, Roberts):
             return roberts(image, what.which, first, modes, cval)
         if isinstance(what, Box):
-            return box(image, what.sizes, first, modes, cval)
+            what = Separable((Term(tuple(Line((1 / n,) * n, n // 2) for n in what.sizes)),))
         terms = [term_filter(image, term, what, first, modes, cval) for term in what.terms]
         result = np.sqrt(sum(t * t for t in terms)) if what.combine == "magnitude" else sum(terms)
         return result if what.clip is None else np.clip(result, *what.clip)
-
-
-def stored(values, dtype):
-    """`values` rounded half to even and saturated where `dtype` is an integer one."""
-    if np.dtype(dtype).kind == "f":
-        return values.astype(dtype)
-    info = np.iinfo(dtype)
-    return np.clip(np.rint(np.nan_to_num(values)), info.min, info.max).astype(dtype)
 
 
 def assert_close(result, expected, image):

@@ -22,9 +22,10 @@ ORDER = (
     "correlation",
     "filters",
     "taps",
-    "_image",
     "_run",
+    "_block",
     "_plan",
+    "_image",
     "_kernels",
 )
 PUBLIC = (filters, correlation)

@@ -206,6 +206,14 @@ def test_nan_and_inf_reach_as_far_as_in_scikit_image(name, rng):
     np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
 
 
+def test_unsharp_mask_finds_the_sign_of_an_image_with_nan(rng):
+    for lowest in (-0.5, 0.0):
+        image = rng.random((9, 10)) + lowest
+        image[4, 5] = np.nan
+        expected = skimage_filters.unsharp_mask(image, 1, 3)
+        assert_close(fastsep.unsharp_mask(image, 1, 3), expected, image)
+
+
 # ---- SciPy
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastsep
@@ -38,10 +38,6 @@ TRANSPOSED = {
     **{name: (f"{name}_h", f"{name}_v") for name in ("sobel", "scharr", "prewitt", "farid")},
 }
 ARGUMENTS = {"box": (3,), "difference_of_gaussians": (1,)}
-
-# The engine compiles on first use, which is no fault of the example at hand.
-settings.register_profile("fastsep", deadline=None, max_examples=25, derandomize=True)
-settings.load_profile("fastsep")
 
 
 @st.composite

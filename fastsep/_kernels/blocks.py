@@ -37,6 +37,7 @@ SUM, MAGNITUDE = range(2)
     STRIP,  # columns of the block at work
     RING,  # copies of source rows; 0: read them in place
     RING_ROW,  # bytes from row to row of the ring
+    CHUNK,  # columns of a strip that are filtered together
     SUMS,  # columns in which terms are combined
     SLAB,  # rows filtered along the depth
     SLAB_ROW,
@@ -59,7 +60,7 @@ SUM, MAGNITUDE = range(2)
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
     GROUP_COLUMNS,  # box: offset of sums of groups of columns
-) = range(42)
+) = range(43)
 
 BLOCK_WORDS = 48
 

@@ -41,40 +41,30 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     row_size = row_dtype.itemsize
 
     @register_jitable
-    def filter_term(block, term, table, strip, width):
-        """Leave the filtered columns of one term at the start of the strip."""
+    def fill_border(block, term, strip, start, stop, width):
+        """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
         mode = simd.word(block, at.MODE_X)
-        before = simd.word(term, at.X_LINE + at.BEFORE) * channels
-        count = simd.word(term, at.X_LINE + at.COUNT)
-        after = (count - 1) * channels - before
-        under = table + 8 * (simd.word(block, at.LEAD) + 1 - simd.word(term, at.BEFORE))
-        inside = strip + before * vector
-        last = max(width - lanes, 0)
-        for x in range(0, width, lanes):
-            column = min(x, last)
-            simd.fir_to_strip(
-                row_dtype, acc, under, column * row_size, inside + column * vector,
-                simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
-            )  # fmt: skip
-        for beyond in range(before + after):
-            value = beyond - before if beyond < before else beyond - before + width
+        for value in range(start, stop):
             pixel = value // channels
             column = outside(pixel, cols, mode)
-            to = inside + value * vector
+            to = strip + value * vector
             if column < 0:
                 simd.fill_vector(acc, to, simd.word(term, at.X_OUTSIDE))
             else:
-                simd.copy_vector(
-                    acc, to, inside + (column * channels + value - pixel * channels) * vector
-                )
+                lane = value - pixel * channels
+                simd.copy_vector(acc, to, strip + (column * channels + lane) * vector)
 
     @register_jitable
-    def filter_block(block, table, dst_table, scratch):
-        """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`."""
+    def filter_block(block, table, dst_table, scratch, ahead):
+        """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`.
+
+        `ahead`: the source rows of the next block, to be fetched meanwhile; 0: none.
+        """
         channels = simd.word(block, at.CHANNELS)
         width = simd.word(block, at.COLS) * channels
+        chunk = simd.word(block, at.CHUNK)
         strip = scratch + simd.word(block, at.STRIP)
         sums = scratch + simd.word(block, at.SUMS)
         last = max(width - lanes, 0)
@@ -82,39 +72,69 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         terms = simd.word(block, at.TERMS)
         for number in range(terms):
             term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
-            rows = table
+            rows = table + 8 * (simd.word(block, at.LEAD) + 1 - simd.word(term, at.BEFORE))
             if form == "volume":
                 rows += simd.word(term, at.DEPTH_LINE) * simd.word(block, at.TABLE)
-            filter_term(block, term, rows, strip, width)
             taps = simd.word(term, at.X_LINE + at.TAPS)
             count = simd.word(term, at.X_LINE + at.COUNT)
             kind = simd.word(term, at.X_LINE + at.KIND)
+            before = simd.word(term, at.X_LINE + at.BEFORE) * channels
+            after = (count - 1) * channels - before
+            # Chunk after chunk of columns; a chunk hands the columns of its end on to the next.
+            # Column `origin` of the image is at strip + before, its result goes to strip.
+            origin = 0
+            filtered = 0
             stored = 0
-            for x in range(0, width, tile * channels):
-                for column in range(x, x + channels):
-                    place = strip + column * vector
-                    simd.fir_along_strip(acc, place, step, taps, count, kind, place)
-                if several:
-                    operation = simd.word(block, at.COMBINE) * 2 + (number > 0)
-                    for column in range(x, x + tile * channels):
-                        simd.combine(
-                            acc, sums + column * vector, strip + column * vector, operation
+            while origin < width:
+                end = origin + chunk
+                if end + chunk > width:
+                    end = width
+                inside = strip + (before - origin) * vector
+                while filtered < min(end + after, width):
+                    column = min(filtered, last)
+                    simd.fir_to_strip(
+                        row_dtype, acc, rows, column * row_size, inside + column * vector,
+                        simd.word(term, at.TAPS), simd.word(term, at.COUNT),
+                        simd.word(term, at.KIND),
+                    )  # fmt: skip
+                    if ahead != 0 and number == 0 and column * row_size % 64 == 0:
+                        simd.prefetch_rows(
+                            acc, ahead + column * row_size, simd.word(block, at.SRC_ROW)
                         )
-                        if number == terms - 1:
-                            simd.finish(
-                                acc, sums + column * vector,
-                                simd.word(block, at.COMBINE), simd.word(block, at.CLIP),
-                            )  # fmt: skip
-                if number == terms - 1:
-                    source = sums if several else strip
-                    ready = min(x + tile * channels, width)
-                    while stored + lanes <= ready:
-                        place = source + stored * vector
-                        simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
-                        stored += lanes
-                    if ready == width and stored < width:
-                        place = source + last * vector
-                        simd.store_strip(acc, dst, place, dst_table, last * dst_size)
+                    filtered = min(filtered + lanes, width)
+                if origin == 0:
+                    fill_border(block, term, inside, -before, 0, width)
+                if end == width:
+                    fill_border(block, term, inside, width, width + after, width)
+                results = strip - origin * vector
+                for x in range(origin, end, tile * channels):
+                    for column in range(x, x + channels):
+                        place = results + column * vector
+                        simd.fir_along_strip(acc, place, step, taps, count, kind, place)
+                    if several:
+                        operation = simd.word(block, at.COMBINE) * 2 + (number > 0)
+                        for column in range(x, x + tile * channels):
+                            into = sums + column * vector
+                            simd.combine(acc, into, results + column * vector, operation)
+                            if number == terms - 1:
+                                simd.finish(
+                                    acc, into,
+                                    simd.word(block, at.COMBINE), simd.word(block, at.CLIP),
+                                )  # fmt: skip
+                    if number == terms - 1:
+                        source = sums if several else results
+                        ready = min(x + tile * channels, width)
+                        while stored + lanes <= ready:
+                            place = source + stored * vector
+                            simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
+                            stored += lanes
+                        if ready == width and stored < width:
+                            place = source + last * vector
+                            simd.store_strip(acc, dst, place, dst_table, last * dst_size)
+                simd.copy_bytes(
+                    strip, results + end * vector, (filtered - end + before) * vector
+                )
+                origin = end
 
     @register_jitable
     def aim(block, dst_table, spare, target, top, end):
@@ -190,7 +210,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 simd.set_word(table, taken + 1, simd.word(table, taken))
                 fresh = lanes
                 aim(block, dst_table, spare, target, top, end)
-                filter_block(block, table, dst_table, scratch)
+                # Source rows of the next block: too many streams for the hardware to foresee.
+                ahead = source + (top + lanes + simd.word(block, at.TRAIL)) * row_bytes
+                filter_block(block, table, dst_table, scratch, ahead)
                 deliver_narrow(block, spare, target, top, end)
 
     def volume_band(block, index):
@@ -269,7 +291,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             v = min(max(top - first_row - 1 + i, 0), end + trail + lead - first_row - 1)
                             simd.set_word(table + number * line_table, i, start + v * slab_row)
                     aim(block, dst_table, spare, target, top, end)
-                    filter_block(block, table, dst_table, scratch)
+                    filter_block(block, table, dst_table, scratch, 0)
                     deliver_narrow(block, spare, target, top, end)
 
     return volume_band if form == "volume" else plane_band

@@ -17,6 +17,9 @@ from numba.extending import intrinsic
 from fastsep._kernels.blocks import ANTISYMMETRIC, CENTRE, GENERAL, SPARSE, SYMMETRIC
 from fastsep._kernels.jit import gradient_height, target
 
+#: Bytes between a store and the cache line that is asked for beside it.
+WRITE_AHEAD = int(__import__("os").environ.get("WA", 512))
+
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
 POINTER = ir.PointerType()
@@ -123,6 +126,13 @@ class Emitter:
         value = self.b.fsub(self.b.fadd(value, magic), magic)
         wide = self.b.fptosi(value, ir.VectorType(I32, self.count))
         return self.b.trunc(wide, into)
+
+    def prefetch(self, address, write):
+        """Ask for a cache line: into the second level for reading, the first for writing."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        function = _declare(self.b.module, kind, "llvm.prefetch.p0")
+        level = I32(3 if write else 2)
+        self.b.call(function, [self.at(address), I32(int(write)), level, I32(1)])
 
     # arithmetic ----------------------------------------------------------------------------------
 
@@ -490,7 +500,10 @@ def store_strip(typing, acc, dst, strip, table, offset):
             for k in range(e.count)
         ]
         for r, row in enumerate(e.transpose(columns)):
-            e.store(row, builder.add(e.word(table, I64(r)), offset), result)
+            place = builder.add(e.word(table, I64(r)), offset)
+            e.store(row, place, result)
+            # Results go to as many rows as there are lanes, too many streams for the hardware.
+            e.prefetch(builder.add(place, I64(WRITE_AHEAD)), write=True)
 
     return _signature(acc, dst, strip, table, offset), _void(generate)
 
@@ -800,3 +813,17 @@ def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, si
 
     arguments = (acc, strip, step, group_sums, groups, rest, ones, size, area)
     return _signature(*arguments), _void(generate)
+
+
+@intrinsic
+def prefetch_rows(typing, acc, address, row_bytes):
+    """Ask for one cache line of each of `lanes` rows."""
+    arithmetic = _dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        address, row_bytes = values[1:]
+        e = Emitter(builder, arithmetic)
+        for r in range(e.count):
+            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)), write=False)
+
+    return _signature(acc, address, row_bytes), _void(generate)
