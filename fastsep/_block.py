@@ -25,9 +25,7 @@ MODES = {
 }
 LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
-ROWS_IN_PLACE = int(__import__("os").environ.get("RIP", 12))
-#: A strip and the rows under it should stay in the first-level cache.
-CHUNK_BYTES = int(__import__("os").environ.get("CB", 1 << 13))
+ROWS_IN_PLACE = 8
 #: A slab of a volume should stay in the second-level cache.
 SLAB_BYTES = 1 << 21
 
@@ -81,8 +79,11 @@ class _Maker:
         words[at.DST_ROW] = self.width * plan.dst.itemsize
         words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
         if "constant" in plan.modes:
-            row = np.full(self.padded + self.lanes, plan.border).astype(plan.src)
-            words[at.CONSTANT_ROW] = self.address(row)
+            # cval / scale may lie a rounding error beside the integer that it stands for.
+            value = plan.border if plan.src.kind == "f" else round(plan.border)
+            words[at.CONSTANT_ROW] = self.address(
+                np.full(self.padded + self.lanes, value, plan.src)
+            )
         getattr(self, plan.strategy)()
         return Block(words, _lines_of(self.end), tuple(self.keep), self.slack)
 
@@ -111,17 +112,20 @@ class _Maker:
 
     # strategies ----------------------------------------------------------------------------------
 
-    def gradient(self) -> None:
+    def sweep(self) -> None:
         what = self.plan.what
         assert isinstance(what, Separable)
-        (line,) = what.terms[0].lines
-        assert line is not None
-        height = jit.gradient_height()
-        self.words[at.WEIGHTS] = self.scalars(*line.taps)
-        self.take(8 * (3 * (height + 2) + 2 * height))
+        y, x = what.terms[0].lines
+        assert y is not None and x is not None
+        smooth = self.plan.kernel[1].startswith("smooth")
+        height = jit.sweep_height()
+        taken = height + 2 * (len(y.taps) // 2 if smooth else 1)
+        self.words[at.WEIGHTS] = self.scalars(*y.taps)
+        self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
+        self.take(8 * (3 * taken + 2 * height))
         self.take_spare(2 * height * 4 * self.lanes)
-        # Two pieces of five vectors for each source row: see `edge` in gradient.py.
-        self.take(2 * (height + 2) * 5 * self.lanes * self.plan.src.itemsize, at.STRIP)
+        # Two pieces of six vectors for each source row: see `edge` in gradient.py.
+        self.take(2 * taken * 6 * self.lanes * self.plan.src.itemsize, at.STRIP)
 
     def fir(self) -> None:
         plan, words = self.plan, self.words
@@ -148,11 +152,10 @@ class _Maker:
         )
         self.terms(what, depth_lines)
         self.take_spare(self.lanes * self.lanes)
-        # The strip: the columns of a chunk and those around it; a tile that starts at the last
+        # The strip: the image's columns and those around them; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
-        words[at.CHUNK] = chunk = self.chunk(lines_x, volume)
         columns = max(len(line.taps) for line in lines_x) * self.channels
-        columns += min(2 * chunk, self.padded) + 2 * self.lanes + (self.tile + 2) * self.channels
+        columns += self.padded + self.lanes + (self.tile + 2) * self.channels
         self.take(self.channels * self.vector)
         self.take(columns * self.vector, at.STRIP)
         if plan.kernel[1] != "plane":
@@ -168,17 +171,6 @@ class _Maker:
         elif self.in_ring(lead + trail):
             words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
-
-    def chunk(self, lines: list[Line], volume: bool) -> int:
-        """Columns of a strip to filter together: few enough to stay in the first-level cache.
-
-        The columns beyond a border are copies of columns in the first or the last chunk.
-        """
-        if len(lines) > 1 or self.plan.modes[2] == "wrap":
-            return self.padded
-        step = math.lcm(self.lanes, self.tile * self.channels)
-        reach = len(lines[0].taps) * self.channels
-        return -(-max(CHUNK_BYTES // self.vector, reach) // step) * step
 
     def in_ring(self, halo: int) -> bool:
         stride = self.width * self.plan.src.itemsize

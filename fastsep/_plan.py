@@ -78,7 +78,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # "gradient", "fir", "box" or "passes"
+    strategy: str  # "sweep", "fir", "box" or "passes"
     kernel: tuple[str, ...]
     what: Filter
     shape: tuple[int, ...]
@@ -130,7 +130,7 @@ def prepare(
     if fused is not None:
         form, weights, acc = fused
         return _gradient(form, weights, shape, axes, cval, border, src, acc, dst)
-    return _fir(lines, *common, scale=scale)
+    return _as_smoothing(lines, *common, scale=scale) or _fir(lines, *common, scale=scale)
 
 
 # --- axes ----------------------------------------------------------------------------------------
@@ -235,9 +235,9 @@ def _gradient(
     view, modes = axes.view()
     key = ("gradient", form, str(axes.channels), src.name, acc.name, dst.name)
     # The two weights travel as a line of taps: the side and the centre of the smoothing taps.
-    what = Separable((Term((Line(weights, 0),)),))
+    what = Separable((Term((Line(weights, 0), IDENTITY)),))
     work = math.prod(view) * 12.0
-    return Plan("gradient", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+    return Plan("sweep", key, what, shape, view, modes, cval, border, src, acc, dst, work)
 
 
 def _as_gradient(
@@ -278,6 +278,39 @@ def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
         if slope[1] == 0 and slope[0] == -slope[2] and smooth[0] == smooth[2]:
             return form, slope[2] * smooth[0], slope[2] * smooth[1]
     return None
+
+
+#: Up to this radius neighbours are shuffled out of registers, which is cheaper than transposing.
+SHORT_RADIUS = 4
+
+
+def _as_smoothing(
+    what: Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float, src: Dtype,
+    acc: Dtype, dst: Dtype, *, scale: float,
+) -> Plan | None:  # fmt: skip
+    """The sweep for symmetric taps of one short radius along both axes, if that is what this is."""
+    if len(what.terms) > 1 or what.combine != "sum" or what.clip is not None:
+        return None
+    lines = what.terms[0].lines
+    if len(lines) != 2 or lines[0] is None or lines[1] is None:
+        return None
+    y, x = lines
+    radius = len(y.taps) // 2
+    if not 1 <= radius <= SHORT_RADIUS or axes.channels * radius > SHORT_RADIUS:
+        return None
+    for line in (y, x):
+        if len(line.taps) != 2 * radius + 1 or line.centre != radius:
+            return None
+        if line.taps != line.taps[::-1] or (what.skip_zeros and 0.0 in line.taps):
+            return None
+    # Beyond a constant border the sweep sees the constant before the vertical pass, not after it.
+    if axes.modes[1] == "constant" and cval != 0 and what.chained:
+        return None
+    view, modes = axes.view()
+    key = ("gradient", f"smooth{radius}", str(axes.channels), src.name, acc.name, dst.name)
+    work = math.prod(view) * (4 * radius + 10.0)
+    what = Separable((Term((y.scaled(scale), x)),), chained=what.chained)
+    return Plan("sweep", key, what, shape, view, modes, cval, border, src, acc, dst, work)
 
 
 def _fir(

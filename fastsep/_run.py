@@ -170,14 +170,12 @@ def _driver() -> Callable[[int, int, int], None] | None:
 
 def _load_driver() -> object:
     try:
-        from numba import threading_layer
+        from fastsep._kernels import driver
 
-        from fastsep._kernels.driver import run
-
-        run(0, 0, 0)
+        driver.run(0, 0, 0)
         # The workqueue layer aborts the process if anybody else, say a kernel of the user's own, is
         # in a parallel region at the same moment.
-        return False if threading_layer() == "workqueue" else run
+        return False if driver.layer() == "workqueue" else driver.run
     except Exception:
         return False
 
@@ -186,9 +184,9 @@ def threading_layer() -> str:
     """What runs bands in parallel: "omp", "tbb", or "pool" for threads of our own."""
     if _driver() is None:
         return "pool"
-    from numba import threading_layer as layer
+    from fastsep._kernels import driver
 
-    return str(layer())
+    return driver.layer()
 
 
 def _run_bands(address: int, words: int, bands: int, work: float) -> None:

@@ -37,7 +37,6 @@ SUM, MAGNITUDE = range(2)
     STRIP,  # columns of the block at work
     RING,  # copies of source rows; 0: read them in place
     RING_ROW,  # bytes from row to row of the ring
-    CHUNK,  # columns of a strip that are filtered together
     SUMS,  # columns in which terms are combined
     SLAB,  # rows filtered along the depth
     SLAB_ROW,
@@ -52,6 +51,7 @@ SUM, MAGNITUDE = range(2)
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of a slab that are filtered together
     WEIGHTS,  # gradient: address of the smoothing taps' side and centre
+    WEIGHTS_X,
     DST_2,  # gradient: address of a second result
     SIZE_Y,  # box: the window
     SIZE_X,

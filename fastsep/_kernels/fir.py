@@ -41,7 +41,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     row_size = row_dtype.itemsize
 
     @register_jitable
-    def fill_border(block, term, strip, start, stop, width):
+    def fill_border(block, term, strip, start, stop):
         """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
@@ -64,7 +64,6 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         """
         channels = simd.word(block, at.CHANNELS)
         width = simd.word(block, at.COLS) * channels
-        chunk = simd.word(block, at.CHUNK)
         strip = scratch + simd.word(block, at.STRIP)
         sums = scratch + simd.word(block, at.SUMS)
         last = max(width - lanes, 0)
@@ -80,61 +79,45 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             kind = simd.word(term, at.X_LINE + at.KIND)
             before = simd.word(term, at.X_LINE + at.BEFORE) * channels
             after = (count - 1) * channels - before
-            # Chunk after chunk of columns; a chunk hands the columns of its end on to the next.
-            # Column `origin` of the image is at strip + before, its result goes to strip.
-            origin = 0
-            filtered = 0
+            # Column 0 of the image is at strip + before, its result goes to strip.
+            inside = strip + before * vector
+            for x in range(0, width, lanes):
+                column = min(x, last)
+                simd.fir_to_strip(
+                    row_dtype, acc, rows, column * row_size, inside + column * vector,
+                    simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
+                )  # fmt: skip
+                if ahead != 0 and number == 0 and column * row_size % 64 == 0:
+                    simd.prefetch_rows(
+                        acc, ahead + column * row_size, simd.word(block, at.SRC_ROW)
+                    )
+            fill_border(block, term, inside, -before, 0)
+            fill_border(block, term, inside, width, width + after)
             stored = 0
-            while origin < width:
-                end = origin + chunk
-                if end + chunk > width:
-                    end = width
-                inside = strip + (before - origin) * vector
-                while filtered < min(end + after, width):
-                    column = min(filtered, last)
-                    simd.fir_to_strip(
-                        row_dtype, acc, rows, column * row_size, inside + column * vector,
-                        simd.word(term, at.TAPS), simd.word(term, at.COUNT),
-                        simd.word(term, at.KIND),
-                    )  # fmt: skip
-                    if ahead != 0 and number == 0 and column * row_size % 64 == 0:
-                        simd.prefetch_rows(
-                            acc, ahead + column * row_size, simd.word(block, at.SRC_ROW)
-                        )
-                    filtered = min(filtered + lanes, width)
-                if origin == 0:
-                    fill_border(block, term, inside, -before, 0, width)
-                if end == width:
-                    fill_border(block, term, inside, width, width + after, width)
-                results = strip - origin * vector
-                for x in range(origin, end, tile * channels):
-                    for column in range(x, x + channels):
-                        place = results + column * vector
-                        simd.fir_along_strip(acc, place, step, taps, count, kind, place)
-                    if several:
-                        operation = simd.word(block, at.COMBINE) * 2 + (number > 0)
-                        for column in range(x, x + tile * channels):
-                            into = sums + column * vector
-                            simd.combine(acc, into, results + column * vector, operation)
-                            if number == terms - 1:
-                                simd.finish(
-                                    acc, into,
-                                    simd.word(block, at.COMBINE), simd.word(block, at.CLIP),
-                                )  # fmt: skip
-                    if number == terms - 1:
-                        source = sums if several else results
-                        ready = min(x + tile * channels, width)
-                        while stored + lanes <= ready:
-                            place = source + stored * vector
-                            simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
-                            stored += lanes
-                        if ready == width and stored < width:
-                            place = source + last * vector
-                            simd.store_strip(acc, dst, place, dst_table, last * dst_size)
-                simd.copy_bytes(
-                    strip, results + end * vector, (filtered - end + before) * vector
-                )
-                origin = end
+            for x in range(0, width, tile * channels):
+                for column in range(x, x + channels):
+                    place = strip + column * vector
+                    simd.fir_along_strip(acc, place, step, taps, count, kind, place)
+                if several:
+                    operation = simd.word(block, at.COMBINE) * 2 + (number > 0)
+                    for column in range(x, x + tile * channels):
+                        into = sums + column * vector
+                        simd.combine(acc, into, strip + column * vector, operation)
+                        if number == terms - 1:
+                            simd.finish(
+                                acc, into,
+                                simd.word(block, at.COMBINE), simd.word(block, at.CLIP),
+                            )  # fmt: skip
+                if number == terms - 1:
+                    source = sums if several else strip
+                    ready = min(x + tile * channels, width)
+                    while stored + lanes <= ready:
+                        place = source + stored * vector
+                        simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
+                        stored += lanes
+                    if ready == width and stored < width:
+                        place = source + last * vector
+                        simd.store_strip(acc, dst, place, dst_table, last * dst_size)
 
     @register_jitable
     def aim(block, dst_table, spare, target, top, end):

@@ -19,14 +19,18 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
     lanes = simd.lanes(acc)
-    # Two vectors a row stay in registers, for height + 2 rows: 16 of 32 registers, or 8 of 16.
-    height = simd.gradient_height()
+    smooth = form.startswith("smooth")
+    radius = int(form.removeprefix("smooth")) if smooth else 1
+    height = simd.sweep_height()
+    taken = height + 2 * radius
+    margin = radius * channels  # columns beyond the image
     src_size, dst_size = src.itemsize, dst.itemsize
-    edge = 5 * lanes * src_size  # bytes of a copied piece of a row
+    edge = 6 * lanes * src_size  # bytes of a copied piece of a row
 
     def band(block, index):
         rows = simd.word(block, at.ROWS)
-        width = simd.word(block, at.COLS) * channels
+        cols = simd.word(block, at.COLS)
+        width = cols * channels
         row_bytes = simd.word(block, at.SRC_ROW)
         dst_bytes = simd.word(block, at.DST_ROW)
         mode_x = simd.word(block, at.MODE_X)
@@ -36,16 +40,14 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         stop = total * (index + 1) // bands
         scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
         table = scratch
-        left_table = table + 8 * (height + 2)
-        right_table = left_table + 8 * (height + 2)
-        targets = right_table + 8 * (height + 2)
+        left_table = table + 8 * taken
+        right_table = left_table + 8 * taken
+        targets = right_table + 8 * taken
         second = targets + 8 * height
         spare = scratch + simd.word(block, at.SPARE)
         left_copies = scratch + simd.word(block, at.STRIP)
-        right_copies = left_copies + (height + 2) * edge
+        right_copies = left_copies + taken * edge
         narrow = width < 3 * lanes
-        beyond_left = outside(-1, simd.word(block, at.COLS), mode_x)
-        beyond_right = outside(simd.word(block, at.COLS), simd.word(block, at.COLS), mode_x)
         weights = simd.word(block, at.WEIGHTS)
         while unit < stop:
             plane = unit // rows
@@ -56,8 +58,8 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             target = simd.word(block, at.DST) + plane * rows * dst_bytes
             target_2 = simd.word(block, at.DST_2) + plane * rows * dst_bytes
             for top in range(first_row, end, height):
-                for r in range(height + 2):
-                    row = outside(top - 1 + r, rows, simd.word(block, at.MODE_Y))
+                for r in range(taken):
+                    row = outside(top - radius + r, rows, simd.word(block, at.MODE_Y))
                     address = simd.word(block, at.CONSTANT_ROW)
                     if row >= 0:
                         address = source + row * row_bytes
@@ -66,23 +68,28 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     inside = left_copies + r * edge + lanes * src_size
                     simd.set_word(left_table, r, inside)
                     pixel = channels * src_size
-                    before = simd.word(block, at.CONSTANT_ROW)
-                    if beyond_left >= 0:
-                        before = address + beyond_left * pixel
-                    behind = simd.word(block, at.CONSTANT_ROW)
-                    if beyond_right >= 0:
-                        behind = address + beyond_right * pixel
-                    simd.copy_bytes(inside - pixel, before, pixel)
+                    for beyond in range(1, radius + 1):
+                        column = outside(-beyond, cols, mode_x)
+                        value = simd.word(block, at.CONSTANT_ROW)
+                        if column >= 0:
+                            value = address + column * pixel
+                        simd.copy_bytes(inside - beyond * pixel, value, pixel)
+                    behind = inside + width * src_size
                     if narrow:
                         simd.copy_bytes(inside, address, width * src_size)
-                        simd.copy_bytes(inside + width * src_size, behind, pixel)
                     else:
                         simd.copy_bytes(inside, address, 2 * lanes * src_size)
                         inside = right_copies + r * edge + lanes * src_size
+                        behind = inside + lanes * src_size
                         simd.set_word(right_table, r, inside)
                         tail = address + (width - 2 * lanes) * src_size
                         simd.copy_bytes(inside - lanes * src_size, tail, 2 * lanes * src_size)
-                        simd.copy_bytes(inside + lanes * src_size, behind, pixel)
+                    for beyond in range(radius):
+                        column = outside(cols + beyond, cols, mode_x)
+                        value = simd.word(block, at.CONSTANT_ROW)
+                        if column >= 0:
+                            value = address + column * pixel
+                        simd.copy_bytes(behind + beyond * pixel, value, pixel)
                 for r in range(height):
                     if narrow:
                         address = spare + r * 4 * lanes * dst_size
@@ -115,10 +122,17 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     else:
                         lines = right_table
                         place = (width - lanes) * dst_size
-                    simd.gradient_sweep(
-                        src, acc, dst, form, channels, height,
-                        lines, offset, vectors, targets, second, place, weights,
-                    )  # fmt: skip
+                    if smooth:
+                        simd.smooth_sweep(
+                            src, acc, dst, radius, channels, height,
+                            lines, offset, vectors, targets, second, place,
+                            weights, simd.word(block, at.WEIGHTS_X),
+                        )  # fmt: skip
+                    else:
+                        simd.gradient_sweep(
+                            src, acc, dst, form, channels, height,
+                            lines, offset, vectors, targets, second, place, weights,
+                        )  # fmt: skip
                 if narrow:
                     for r in range(min(height, end - top)):
                         simd.copy_bytes(

@@ -74,8 +74,8 @@ def _vector_bytes(name: str, features: str) -> int:
     return 32 if {"+avx2", "+fma"} <= has else 16
 
 
-def gradient_height() -> int:
-    """Rows of a gradient strip: two vectors a source row stay in half of the registers."""
+def sweep_height() -> int:
+    """Rows of a strip that sweeps along the columns, with vectors of each row in registers."""
     return 6 if target().tile == 8 else 2
 
 

@@ -15,10 +15,10 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastsep._kernels.blocks import ANTISYMMETRIC, CENTRE, GENERAL, SPARSE, SYMMETRIC
-from fastsep._kernels.jit import gradient_height, target
+from fastsep._kernels.jit import sweep_height, target
 
 #: Bytes between a store and the cache line that is asked for beside it.
-WRITE_AHEAD = int(__import__("os").environ.get("WA", 512))
+WRITE_AHEAD = 256
 
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
@@ -120,12 +120,11 @@ class Emitter:
         low = 0 if dtype.kind == "u" else -(1 << (8 * dtype.itemsize - 1))
         high = low + (1 << (8 * dtype.itemsize)) - 1
         value = self.clamp(value, self.splat(low), self.splat(high))
-        # Adding and subtracting 1.5 * 2^mantissa rounds half to even in one add each and, unlike
-        # llvm.rint, on every CPU without a library call. The clamp above keeps it in range.
+        # Adding 1.5 * 2^mantissa rounds half to even and leaves the integer in the low bits: one
+        # addition on every CPU, where llvm.rint may be a library call. The clamp keeps it in range.
         magic = self.splat(1.5 * 2.0 ** (23 if self.acc.itemsize == 4 else 52))
-        value = self.b.fsub(self.b.fadd(value, magic), magic)
-        wide = self.b.fptosi(value, ir.VectorType(I32, self.count))
-        return self.b.trunc(wide, into)
+        bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
+        return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
 
     def prefetch(self, address, write):
         """Ask for a cache line: into the second level for reading, the first for writing."""
@@ -827,3 +826,59 @@ def prefetch_rows(typing, acc, address, row_bytes):
             e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)), write=False)
 
     return _signature(acc, address, row_bytes), _void(generate)
+
+
+@intrinsic(prefer_literal=True)
+def smooth_sweep(
+    typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, second, place,
+    taps_y, taps_x,
+):  # fmt: skip
+    """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`.
+
+    Neighbours along a row are shuffled out of the vectors before, here and after. The order of
+    operations is that of `fir`, and so are the bits.
+    """
+    source, arithmetic, result = _dtype_of(src), _dtype_of(acc), _dtype_of(dst)
+    reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
+
+    def generate(context, builder, signature, values):
+        table, offset, vectors, targets, second, place, taps_y, taps_x = values[6:]
+        e = Emitter(builder, arithmetic)
+        source_step = I64(e.count * source.itemsize)
+        result_step = I64(e.count * result.itemsize)
+        taken = rows + 2 * reach
+        lines = [builder.add(e.word(table, I64(r)), offset) for r in range(taken)]
+        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows)]
+        down = [e.broadcast(taps_y, I64(reach + k)) for k in range(reach + 1)]
+        across = [e.broadcast(taps_x, I64(reach + k)) for k in range(reach + 1)]
+
+        def vertical(at):
+            inputs = [e.load(builder.add(lines[r], at), source) for r in range(taken)]
+            sums = []
+            for r in range(rows):
+                total = e.mul(down[0], inputs[r + reach])
+                for k in range(1, reach + 1):
+                    pair = e.add(inputs[r + reach + k], inputs[r + reach - k])
+                    total = e.muladd(down[k], pair, total)
+                sums.append(total)
+            return sums
+
+        def step(k, carried):
+            before, here = carried[:rows], carried[rows:]
+            now = builder.mul(k, source_step)
+            after = vertical(builder.add(now, source_step))
+            to = builder.mul(k, result_step)
+            for r in range(rows):
+                total = e.mul(across[0], here[r])
+                for j in range(1, reach + 1):
+                    left = e.neighbours(before[r], here[r], e.count - j * shift)
+                    right = e.neighbours(here[r], after[r], j * shift)
+                    total = e.muladd(across[j], e.add(right, left), total)
+                e.store(total, builder.add(into[r], to), result)
+            return [*here, *after]
+
+        back = I64(-e.count * source.itemsize)
+        e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
+
+    tokens = [src, acc, dst, radius, channels, height]
+    return types.void(*tokens, *[types.int64] * 8), _void(generate)
