@@ -119,13 +119,15 @@ class _Maker:
         assert y is not None and x is not None
         smooth = self.plan.kernel[1].startswith("smooth")
         height = jit.sweep_height()
-        taken = height + 2 * (len(y.taps) // 2 if smooth else 1)
+        radius = len(y.taps) // 2 if smooth else 1
+        taken = height + 2 * radius
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
-        self.take(8 * (3 * taken + 2 * height))
-        self.take_spare(2 * height * 4 * self.lanes)
-        # Two pieces of six vectors for each source row: see `edge` in gradient.py.
-        self.take(2 * taken * 6 * self.lanes * self.plan.src.itemsize, at.STRIP)
+        self.take(8 * (3 * taken + 2 * height + 2 * radius * self.channels))
+        self.take_spare(2 * height * self.lanes)
+        # Copies of the start and the end of each source row.
+        piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
+        self.take(2 * taken * piece, at.STRIP)
 
     def fir(self) -> None:
         plan, words = self.plan, self.words

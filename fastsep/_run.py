@@ -295,13 +295,21 @@ class _Ready:
         workspace = _workspace(scratch * bands)
         words = workspace.words
         words[:] = self.words
-        words[at.SRC] = image.ctypes.data
-        words[at.DST] = words[at.DST_2] = out.ctypes.data
+        words[at.SRC] = _address(image)
+        words[at.DST] = words[at.DST_2] = _address(out)
         words[at.SCRATCH] = workspace.scratch
         words[at.SCRATCH_BAND] = scratch
         words[at.BANDS] = bands
         _run_bands(self.address, workspace.address, bands, self.work)
         _give_back(workspace)
+
+
+def _address(array: np.ndarray) -> int:
+    """Where the values of a C-contiguous array are; four times faster than `array.ctypes`."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except TypeError:  # read-only
+        return array.ctypes.data
 
 
 def _with_slack(image: np.ndarray) -> np.ndarray:

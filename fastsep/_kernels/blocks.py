@@ -79,3 +79,8 @@ TERM_WORDS = 10
 # A line along the depth: a line, and the address of the value above and below the plane.
 Y_OUTSIDE = 4
 LINE_WORDS = 5
+
+#: Rows of fewer vectors than this are copied whole by a sweep, ...
+SWEEP_SHORT = 8
+#: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.
+SWEEP_COPY = SWEEP_SHORT + 3

@@ -93,6 +93,14 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     )
             fill_border(block, term, inside, -before, 0)
             fill_border(block, term, inside, width, width + after)
+            if not several and channels == 1:
+                for x in range(0, width, lanes):
+                    column = min(x, last)
+                    simd.fir_from_strip(
+                        acc, dst, strip + column * vector, taps, count, kind,
+                        dst_table, column * dst_size,
+                    )  # fmt: skip
+                continue
             stored = 0
             for x in range(0, width, tile * channels):
                 for column in range(x, x + channels):

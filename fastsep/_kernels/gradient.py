@@ -23,9 +23,10 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     radius = int(form.removeprefix("smooth")) if smooth else 1
     height = simd.sweep_height()
     taken = height + 2 * radius
-    margin = radius * channels  # columns beyond the image
+    margin = radius * channels  # values beyond either end of a row
     src_size, dst_size = src.itemsize, dst.itemsize
-    edge = 6 * lanes * src_size  # bytes of a copied piece of a row
+    pair = 2 * lanes  # values that `copy_values` copies
+    piece = at.SWEEP_COPY * lanes * src_size
 
     def band(block, index):
         rows = simd.word(block, at.ROWS)
@@ -34,6 +35,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         row_bytes = simd.word(block, at.SRC_ROW)
         dst_bytes = simd.word(block, at.DST_ROW)
         mode_x = simd.word(block, at.MODE_X)
+        mode_y = simd.word(block, at.MODE_Y)
         total = simd.word(block, at.PLANES) * rows
         bands = simd.word(block, at.BANDS)
         unit = total * index // bands
@@ -44,11 +46,23 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         right_table = left_table + 8 * taken
         targets = right_table + 8 * taken
         second = targets + 8 * height
+        beyond = second + 8 * height
         spare = scratch + simd.word(block, at.SPARE)
         left_copies = scratch + simd.word(block, at.STRIP)
-        right_copies = left_copies + taken * edge
-        narrow = width < 3 * lanes
+        right_copies = left_copies + taken * piece
+        constant = simd.word(block, at.CONSTANT_ROW)
         weights = simd.word(block, at.WEIGHTS)
+        weights_x = simd.word(block, at.WEIGHTS_X)
+        # A short row is copied whole; results of one narrower than a vector go to spare memory.
+        short = width < at.SWEEP_SHORT * lanes
+        narrow = width < lanes
+        # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
+        for k in range(2 * margin):
+            value = k - margin if k < margin else k - margin + width
+            pixel = value // channels
+            column = outside(pixel, cols, mode_x)
+            lane = value - pixel * channels
+            simd.set_word(beyond, k, (column * channels + lane) * src_size if column >= 0 else -1)
         while unit < stop:
             plane = unit // rows
             first_row = unit - plane * rows
@@ -57,93 +71,108 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             source = simd.word(block, at.SRC) + plane * rows * row_bytes
             target = simd.word(block, at.DST) + plane * rows * dst_bytes
             target_2 = simd.word(block, at.DST_2) + plane * rows * dst_bytes
+            # Copies are kept in a ring: a strip needs those of `height` new rows.
+            slot = 0
+            fresh = 0
             for top in range(first_row, end, height):
                 for r in range(taken):
-                    row = outside(top - radius + r, rows, simd.word(block, at.MODE_Y))
-                    address = simd.word(block, at.CONSTANT_ROW)
-                    if row >= 0:
-                        address = source + row * row_bytes
+                    row = outside(top - radius + r, rows, mode_y)
+                    address = source + row * row_bytes if row >= 0 else constant
                     simd.set_word(table, r, address)
-                    # Copies: one vector before the image, the row's start or end, what follows.
-                    inside = left_copies + r * edge + lanes * src_size
-                    simd.set_word(left_table, r, inside)
-                    pixel = channels * src_size
-                    for beyond in range(1, radius + 1):
-                        column = outside(-beyond, cols, mode_x)
-                        value = simd.word(block, at.CONSTANT_ROW)
-                        if column >= 0:
-                            value = address + column * pixel
-                        simd.copy_bytes(inside - beyond * pixel, value, pixel)
-                    behind = inside + width * src_size
-                    if narrow:
-                        simd.copy_bytes(inside, address, width * src_size)
+                    place = slot + r
+                    if place >= taken:
+                        place -= taken
+                    left = left_copies + place * piece + lanes * src_size
+                    right = right_copies + place * piece
+                    simd.set_word(left_table, r, left)
+                    simd.set_word(right_table, r, right + lanes * src_size)
+                    if r < fresh:
+                        continue
+                    behind = right + pair * src_size
+                    if short:
+                        behind = left + width * src_size
+                        if width < pair:
+                            simd.copy_bytes(left, address, width * src_size)
+                        else:
+                            for x in range(0, width, pair):
+                                x = min(x, width - pair) * src_size
+                                simd.copy_values(src, acc, left + x, address + x)
                     else:
-                        simd.copy_bytes(inside, address, 2 * lanes * src_size)
-                        inside = right_copies + r * edge + lanes * src_size
-                        behind = inside + lanes * src_size
-                        simd.set_word(right_table, r, inside)
-                        tail = address + (width - 2 * lanes) * src_size
-                        simd.copy_bytes(inside - lanes * src_size, tail, 2 * lanes * src_size)
-                    for beyond in range(radius):
-                        column = outside(cols + beyond, cols, mode_x)
-                        value = simd.word(block, at.CONSTANT_ROW)
-                        if column >= 0:
-                            value = address + column * pixel
-                        simd.copy_bytes(behind + beyond * pixel, value, pixel)
+                        simd.copy_values(src, acc, left, address)
+                        simd.copy_values(src, acc, right, address + (width - pair) * src_size)
+                    for k in range(2 * margin):
+                        value = simd.word(beyond, k)
+                        value = address + value if value >= 0 else constant
+                        to = left if k < margin else behind
+                        simd.copy_value(src, to + (k - margin) * src_size, value)
+                slot += height
+                if slot >= taken:
+                    slot -= taken
+                fresh = 2 * radius
                 for r in range(height):
+                    address = spare
+                    other = spare
                     if narrow:
-                        address = spare + r * 4 * lanes * dst_size
-                        other = spare + (height + r) * 4 * lanes * dst_size
+                        address += r * lanes * dst_size
+                        other += (height + r) * lanes * dst_size
                     elif top + r < end:
                         address = target + (top + r) * dst_bytes
                         other = target_2 + (top + r) * dst_bytes
-                    else:
-                        address = spare
-                        other = spare
                     simd.set_word(targets, r, address)
                     simd.set_word(second, r, other)
-                # The row's start, its interior, the vector before the last, the last.
-                for part in range(1 if narrow else 4):
+                # The row's start, its interior, the vector before the last, the last. A short row:
+                # its whole vectors, and the last vector again where they do not fill it.
+                for part in range(4):
                     lines = table
+                    column = 0
                     offset = 0
-                    place = 0
                     vectors = 1
-                    if part == 0:
+                    if short:
                         lines = left_table
-                        if narrow:
-                            vectors = (width + lanes - 1) // lanes
+                        if part == 0:
+                            vectors = max(width // lanes, 1)
+                        elif part == 1 and width % lanes != 0 and not narrow:
+                            column = width - lanes
+                            offset = column
+                        else:
+                            continue
+                    elif part == 0:
+                        lines = left_table
                     elif part == 1:
-                        offset = lanes * src_size
-                        place = lanes * dst_size
+                        column = lanes
+                        offset = column
                         vectors = width // lanes - 2
                     elif part == 2:
-                        offset = (width - 2 * lanes) * src_size
-                        place = (width - 2 * lanes) * dst_size
+                        if width % lanes == 0:
+                            continue
+                        column = width - pair
+                        offset = column
                     else:
                         lines = right_table
-                        place = (width - lanes) * dst_size
+                        column = width - lanes
                     if smooth:
                         simd.smooth_sweep(
                             src, acc, dst, radius, channels, height,
-                            lines, offset, vectors, targets, second, place,
-                            weights, simd.word(block, at.WEIGHTS_X),
+                            lines, offset * src_size, vectors, targets, second, column * dst_size,
+                            weights, weights_x,
                         )  # fmt: skip
                     else:
                         simd.gradient_sweep(
                             src, acc, dst, form, channels, height,
-                            lines, offset, vectors, targets, second, place, weights,
+                            lines, offset * src_size, vectors, targets, second, column * dst_size,
+                            weights,
                         )  # fmt: skip
                 if narrow:
                     for r in range(min(height, end - top)):
                         simd.copy_bytes(
                             target + (top + r) * dst_bytes,
-                            spare + r * 4 * lanes * dst_size,
+                            spare + r * lanes * dst_size,
                             width * dst_size,
                         )
                         if form == "both":
                             simd.copy_bytes(
                                 target_2 + (top + r) * dst_bytes,
-                                spare + (height + r) * 4 * lanes * dst_size,
+                                spare + (height + r) * lanes * dst_size,
                                 width * dst_size,
                             )
 

@@ -109,6 +109,14 @@ class Emitter:
         """Store `value` at `address` as `dtype`: integers rounded half to even and saturated."""
         self.b.store(self.narrow(value, dtype), self.at(address), align=align)
 
+    def store_transposed(self, columns, table, offset, dtype):
+        """Store `count` columns as pieces of the rows listed in `table`."""
+        for r, row in enumerate(self.transpose(columns)):
+            place = self.b.add(self.word(table, I64(r)), offset)
+            self.store(row, place, dtype)
+            # Results go to as many rows as there are lanes, too many streams for the hardware.
+            self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True)
+
     def narrow(self, value, dtype):
         if dtype == self.acc:
             return value
@@ -486,6 +494,33 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out):
 
 
 @intrinsic
+def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """Filter `lanes` neighbouring columns and store them, transposed back, as pieces of rows.
+
+    What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
+    """
+    arithmetic, result = _dtype_of(acc), _dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        strip, taps, count, kind, table, offset = values[2:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        outputs = tile(arithmetic)
+        columns = []
+        for first in range(0, e.count, outputs):
+            start = builder.add(strip, I64(first * size))
+
+            def element(j, start=start):
+                at = e.at(start, builder.mul(j, I64(size)))
+                return builder.load(at, align=size, typ=e.vector)
+
+            columns += e.fir(element, taps, count, kind, outputs)
+        e.store_transposed(columns, table, offset, result)
+
+    return _signature(acc, dst, strip, taps, count, kind, table, offset), _void(generate)
+
+
+@intrinsic
 def store_strip(typing, acc, dst, strip, table, offset):
     """Transpose `lanes` columns of a strip back and store them as `lanes` pieces of rows."""
     arithmetic, result = _dtype_of(acc), _dtype_of(dst)
@@ -498,11 +533,7 @@ def store_strip(typing, acc, dst, strip, table, offset):
             builder.load(e.at(strip, k * size), align=size, typ=e.vector)
             for k in range(e.count)
         ]
-        for r, row in enumerate(e.transpose(columns)):
-            place = builder.add(e.word(table, I64(r)), offset)
-            e.store(row, place, result)
-            # Results go to as many rows as there are lanes, too many streams for the hardware.
-            e.prefetch(builder.add(place, I64(WRITE_AHEAD)), write=True)
+        e.store_transposed(columns, table, offset, result)
 
     return _signature(acc, dst, strip, table, offset), _void(generate)
 
@@ -519,6 +550,30 @@ def copy_bytes(typing, target_address, source_address, count):
         builder.call(move, [*pointers, count, ir.IntType(1)(0)])
 
     return _signature(target_address, source_address, count), _void(generate)
+
+
+@intrinsic
+def copy_value(typing, src, to, source):
+    """Copy one value of dtype `src`."""
+    kind = _scalar(_dtype_of(src))
+
+    def generate(context, builder, signature, values):
+        to, source = (builder.inttoptr(v, POINTER) for v in values[1:])
+        builder.store(builder.load(source, align=1, typ=kind), to, align=1)
+
+    return _signature(src, to, source), _void(generate)
+
+
+@intrinsic
+def copy_values(typing, src, acc, to, source):
+    """Copy two times `lanes` values of dtype `src`."""
+    kind = ir.VectorType(_scalar(_dtype_of(src)), 2 * lanes(_dtype_of(acc)))
+
+    def generate(context, builder, signature, values):
+        to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
+        builder.store(builder.load(source, align=1, typ=kind), to, align=1)
+
+    return _signature(src, acc, to, source), _void(generate)
 
 
 @intrinsic
