@@ -26,8 +26,8 @@ MODES = {
 LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
 ROWS_IN_PLACE = 8
-#: A slab of a volume should stay in the second-level cache.
-SLAB_BYTES = 1 << 21
+#: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
+VOLUME_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,6 @@ class Block:
     words: np.ndarray
     scratch: int
     keep: tuple[np.ndarray, ...]
-    slack: bool  # the image must be followed by a vector's worth of readable memory
 
 
 def block(plan: Plan) -> Block:
@@ -70,7 +69,6 @@ class _Maker:
         self.words = np.zeros(at.BLOCK_WORDS, np.int64)
         self.keep: list[np.ndarray] = []
         self.end = 0
-        self.slack = False
 
     def make(self) -> Block:
         plan, words = self.plan, self.words
@@ -85,7 +83,7 @@ class _Maker:
                 np.full(self.padded + self.lanes, value, plan.src)
             )
         getattr(self, plan.strategy)()
-        return Block(words, _lines_of(self.end), tuple(self.keep), self.slack)
+        return Block(words, _lines_of(self.end), tuple(self.keep))
 
     # memory --------------------------------------------------------------------------------------
 
@@ -133,7 +131,7 @@ class _Maker:
         plan, words = self.plan, self.words
         what = plan.what
         assert isinstance(what, Separable)
-        volume = plan.kernel[1] == "volume"
+        volume = plan.kernel[1].startswith("volume")
         lines_y = [term.lines[1] or IDENTITY for term in what.terms]
         lines_x = [term.lines[2] or IDENTITY for term in what.terms]
         lead = max(line.centre for line in lines_y)
@@ -146,30 +144,31 @@ class _Maker:
 
         depth_lines = self.depth_lines(what) if volume else []
         words[at.TABLE] = 8 * (taken + 2)
-        longest = max((len(line.taps) for line in depth_lines), default=0)
-        self.take(
-            max(len(depth_lines), 1) * 8 * (taken + 2)
-            + 8 * self.lanes
-            + 8 * (longest + self.tile + 2)
-        )
+        lead_z = max((line.centre for line in depth_lines), default=0)
+        trail_z = max((len(line.taps) - 1 - line.centre for line in depth_lines), default=0)
+        taken_z = lead_z + trail_z + self.tile
+        words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
+        self.take(max(len(depth_lines), 1) * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
         self.terms(what, depth_lines)
         self.take_spare(self.lanes * self.lanes)
+        self.take(8 * self.channels * sum(len(line.taps) for line in lines_x), at.BORDERS)
         # The strip: the image's columns and those around them; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
         columns = max(len(line.taps) for line in lines_x) * self.channels
         columns += self.padded + self.lanes + (self.tile + 2) * self.channels
         self.take(self.channels * self.vector)
         self.take(columns * self.vector, at.STRIP)
-        if plan.kernel[1] != "plane":
+        if plan.kernel[1].endswith("terms"):
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = -(-self.padded // self.lanes) * self.lanes
         if volume:
             words[at.SLAB_ROW] = slab_row = _odd_lines(row * plan.acc.itemsize)
-            each = max(len(depth_lines), 1) * self.tile * slab_row
-            window = min(max(SLAB_BYTES // each - lead - trail, self.lanes), self.rows)
-            words[at.WINDOW] = window
+            words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
+            each = len(depth_lines) * self.tile * slab_row
+            window = (VOLUME_BYTES // (each + taken_z * ring_row)) - lead - trail
+            words[at.WINDOW] = window = min(max(window, self.lanes), self.rows)
             self.take(each * (window + taken), at.SLAB)
-            self.slack = self.width < self.lanes
+            self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
         elif self.in_ring(lead + trail):
             words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)

@@ -327,10 +327,9 @@ def _fir(
             terms.append(Term(((z or IDENTITY).scaled(scale), y, x)))
         else:
             terms.append(Term((None, (y or IDENTITY).scaled(scale), x)))
-    if len(axes.sizes) == 3:
-        form = "volume"
-    else:
-        form = "plane" if len(terms) == 1 and what.combine == "sum" and not what.clip else "terms"
+    form = "volume" if len(axes.sizes) == 3 else "plane"
+    if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
+        form += " terms"
     what = Separable(tuple(terms), what.combine, what.chained, what.skip_zeros, what.clip)
     key = ("fir", form, src.name, acc.name, dst.name)
     taps = sum(len(line.taps) for line in _lines(what))
@@ -338,8 +337,8 @@ def _fir(
     return Plan("fir", key, what, shape, view, modes, cval, border, src, acc, dst, work)
 
 
-#: Windows up to this size are added up tap by tap: cheaper than running sums (measured: 5 x 5).
-SMALL_BOX = 9
+#: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
+SMALL_BOX = 15
 
 
 def _box(

@@ -10,7 +10,6 @@ OpenMP and threads do not survive a fork.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import math
 import os
 import sys
@@ -20,7 +19,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from fastsep._block import Block, block
+from fastsep._block import block
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._plan import Plan
@@ -53,6 +52,7 @@ class _Workspace:
         skip = -start % _LINE
         self.address = start + skip
         self.words = self.memory[skip : skip + 8 * at.BLOCK_WORDS].view(np.int64)
+        self.word = memoryview(self.words)  # sets single words faster than the array does
         self.scratch = self.address + 8 * at.BLOCK_WORDS
 
 
@@ -189,30 +189,24 @@ def threading_layer() -> str:
     return driver.layer()
 
 
-def _run_bands(address: int, words: int, bands: int, work: float) -> None:
-    """Call the band function at `address` for every band; never more than one call in parallel."""
+def _run_parallel(ready: _Ready, words: int, bands: int) -> bool:
+    """Run all bands in parallel, unless another call does so now or it would not pay."""
     global _pool
-    band = _callables.get(address)
-    if band is None:
-        band = _callables[address] = jit.BAND(address)
-    if bands > 1 and _parallel.acquire(blocking=False):
-        try:
-            driver = _driver()
-            if driver is not None:
-                driver(address, words, bands)
-                return
-            if work >= POOL_WORK:
-                if _pool is None:
-                    _pool = _Pool()
-                _pool.run(band, words, bands)
-                return
-        finally:
-            _parallel.release()
-    for index in range(bands):
-        band(_UNUSED, _UNUSED, words, index)
-
-
-_callables: dict[int, Callable[..., int]] = {}
+    if not _parallel.acquire(blocking=False):
+        return False
+    try:
+        driver = _driver()
+        if driver is not None:
+            driver(ready.address, words, bands)
+            return True
+        if ready.work < POOL_WORK:
+            return False
+        if _pool is None:
+            _pool = _Pool()
+        _pool.run(ready.band, words, bands)
+        return True
+    finally:
+        _parallel.release()
 
 
 def _before_fork() -> None:
@@ -273,34 +267,32 @@ def execute(
 class _Ready:
     """A plan with its kernel loaded and its argument block filled in."""
 
-    __slots__ = ("address", "bands", "block", "image_bytes", "plan", "work", "words")
+    __slots__ = ("address", "band", "most", "scratch", "work", "words")
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
         self.address = jit.kernel(*plan.kernel)
-        self.block: Block = block(plan)
-        self.words = self.block.words
+        self.band = jit.BAND(self.address)
+        made = block(plan)
+        self.words = made.words
+        self.words[at.SCRATCH_BAND] = self.scratch = made.scratch
         self.work = plan.work
-        planes, depth, rows = plan.view[:3]
         # More bands than rows would be empty.
-        self.bands = max(planes * depth * rows, 1)
+        self.most = max(math.prod(plan.view[:3]), 1)
 
     def run(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
         bands = 1
         if self.work > LOOP_WORK and not _forked:
-            bands = min(get_num_threads() if workers is None else workers, self.bands)
-        if self.block.slack:
-            image = _with_slack(image)
-        scratch = self.block.scratch
-        workspace = _workspace(scratch * bands)
-        words = workspace.words
-        words[:] = self.words
-        words[at.SRC] = _address(image)
-        words[at.DST] = words[at.DST_2] = _address(out)
-        words[at.SCRATCH] = workspace.scratch
-        words[at.SCRATCH_BAND] = scratch
-        words[at.BANDS] = bands
-        _run_bands(self.address, workspace.address, bands, self.work)
+            bands = min(get_num_threads() if workers is None else workers, self.most)
+        workspace = _workspace(self.scratch * bands)
+        workspace.words[:] = self.words
+        word = workspace.word
+        word[at.SRC] = _address(image)
+        word[at.DST] = _address(out)
+        word[at.SCRATCH] = workspace.scratch
+        word[at.BANDS] = bands
+        if bands == 1 or not _run_parallel(self, workspace.address, bands):
+            for band in range(bands):
+                self.band(_UNUSED, _UNUSED, workspace.address, band)
         _give_back(workspace)
 
 
@@ -310,13 +302,6 @@ def _address(array: np.ndarray) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except TypeError:  # read-only
         return array.ctypes.data
-
-
-def _with_slack(image: np.ndarray) -> np.ndarray:
-    """A copy that may be read one vector past its end."""
-    padded = np.zeros(image.size + _LINE, image.dtype)
-    padded[: image.size] = image.ravel()
-    return padded
 
 
 def _execute_passes(
@@ -360,7 +345,9 @@ def warmup_jobs() -> list[tuple[str, Callable[[], object]]]:
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
     keys: list[tuple[str, ...]] = []
     for kind in kinds:
-        keys += [("fir", form, *kind) for form in ("plane", "terms", "volume")]
+        keys += [
+            ("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")
+        ]
         keys.append(("gradient", "magnitude", "1", *kind))
         keys.append(("box", *kind))
     jobs: list[tuple[str, Callable[[], object]]] = [

@@ -34,6 +34,7 @@ SUM, MAGNITUDE = range(2)
     TRAIL,  # rows needed below it
     # Offsets into a band's scratch.
     SPARE,  # where rows go that nobody wants
+    BORDERS,  # which columns stand for those beyond the image
     STRIP,  # columns of the block at work
     RING,  # copies of source rows; 0: read them in place
     RING_ROW,  # bytes from row to row of the ring
@@ -47,9 +48,11 @@ SUM, MAGNITUDE = range(2)
     COMBINE,
     CLIP,  # address of the two limits; 0: none
     # Volumes.
+    LEAD_Z,  # planes needed before an output plane
+    TRAIL_Z,  # planes needed behind it
     DEPTH_LINES,  # number of different taps along the depth
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
-    WINDOW,  # rows of a slab that are filtered together
+    WINDOW,  # rows of the planes that are filtered together
     WEIGHTS,  # gradient: address of the smoothing taps' side and centre
     WEIGHTS_X,
     DST_2,  # gradient: address of a second result
@@ -60,7 +63,7 @@ SUM, MAGNITUDE = range(2)
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
     GROUP_COLUMNS,  # box: offset of sums of groups of columns
-) = range(43)
+) = range(46)
 
 BLOCK_WORDS = 48
 
@@ -84,3 +87,6 @@ LINE_WORDS = 5
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.
 SWEEP_COPY = SWEEP_SHORT + 3
+
+#: Planes of a volume that one band filters in a row.
+CHUNK = 64

@@ -98,12 +98,16 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     elif top + r < end:
                         address = target + (top + r) * dst_bytes
                     simd.set_word(dst_table, r, address)
+                # Source rows of the next block: too many streams for the hardware to foresee.
+                ahead = source + (top - size_y // 2 + taken) * row_bytes
                 for x in range(0, width, lanes):
                     column = min(x, last)
                     simd.box_to_strip(
                         src, acc, table, column * src_size, group_table, x * acc_size,
                         groups_y, rest_y, ones, size_y, inside + column * vector,
                     )  # fmt: skip
+                    if x * src_size % 64 == 0:
+                        simd.prefetch_rows(acc, ahead + x * src_size, row_bytes)
                 for beyond in range(before + after):
                     value = beyond - before if beyond < before else beyond - before + width
                     pixel = value // channels
@@ -137,7 +141,9 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
                         stored += lanes
                     if ready == width and stored < width:
-                        simd.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
+                        simd.store_strip(
+                            acc, dst, strip + last * vector, dst_table, last * dst_size
+                        )
                 if width < lanes:
                     for r in range(end - top):
                         simd.copy_bytes(

@@ -28,33 +28,46 @@ from fastsep._kernels.borders import outside
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
     """The band function for one source, arithmetic and result dtype.
 
-    `form` is "plane" (one term), "terms" (any number, combined) or "volume" (terms, 3-D).
+    `form` is "plane" or "volume", for one term, or "plane terms" or "volume terms", for several.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
     tile = simd.tile(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
-    several = form != "plane"
+    several = form.endswith("terms")
+    volume = form.startswith("volume")
     # A volume's planes are filtered from rows that were filtered along the depth before.
-    row_dtype = acc if form == "volume" else src
+    row_dtype = acc if volume else src
     row_size = row_dtype.itemsize
 
     @register_jitable
-    def fill_border(block, term, strip, start, stop):
-        """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
+    def find_borders(block, borders):
+        """List, for each term, which column stands for each one beyond the image; -1: none."""
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
-        mode = simd.word(block, at.MODE_X)
+        for number in range(simd.word(block, at.TERMS)):
+            term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
+            before = simd.word(term, at.X_LINE + at.BEFORE)
+            count = simd.word(term, at.X_LINE + at.COUNT)
+            for k in range(count - 1):
+                pixel = k - before if k < before else k - before + cols
+                column = outside(pixel, cols, simd.word(block, at.MODE_X))
+                for c in range(channels):
+                    value = column * channels + c if column >= 0 else -1
+                    simd.set_word(borders, k * channels + c, value)
+            borders += 8 * (count - 1) * channels
+
+    @register_jitable
+    def fill_border(block, term, borders, strip, start, stop):
+        """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         for value in range(start, stop):
-            pixel = value // channels
-            column = outside(pixel, cols, mode)
+            column = simd.word(borders, value - start)
             to = strip + value * vector
             if column < 0:
                 simd.fill_vector(acc, to, simd.word(term, at.X_OUTSIDE))
             else:
-                lane = value - pixel * channels
-                simd.copy_vector(acc, to, strip + (column * channels + lane) * vector)
+                simd.copy_vector(acc, to, strip + column * vector)
 
     @register_jitable
     def filter_block(block, table, dst_table, scratch, ahead):
@@ -64,6 +77,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         """
         channels = simd.word(block, at.CHANNELS)
         width = simd.word(block, at.COLS) * channels
+        borders = scratch + simd.word(block, at.BORDERS)
         strip = scratch + simd.word(block, at.STRIP)
         sums = scratch + simd.word(block, at.SUMS)
         last = max(width - lanes, 0)
@@ -72,7 +86,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         for number in range(terms):
             term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
             rows = table + 8 * (simd.word(block, at.LEAD) + 1 - simd.word(term, at.BEFORE))
-            if form == "volume":
+            if volume:
                 rows += simd.word(term, at.DEPTH_LINE) * simd.word(block, at.TABLE)
             taps = simd.word(term, at.X_LINE + at.TAPS)
             count = simd.word(term, at.X_LINE + at.COUNT)
@@ -88,11 +102,10 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                 )  # fmt: skip
                 if ahead != 0 and number == 0 and column * row_size % 64 == 0:
-                    simd.prefetch_rows(
-                        acc, ahead + column * row_size, simd.word(block, at.SRC_ROW)
-                    )
-            fill_border(block, term, inside, -before, 0)
-            fill_border(block, term, inside, width, width + after)
+                    simd.prefetch_rows(acc, ahead + column * row_size, simd.word(block, at.SRC_ROW))
+            fill_border(block, term, borders, inside, -before, 0)
+            fill_border(block, term, borders + 8 * before, inside, width, width + after)
+            borders += 8 * (before + after)
             if not several and channels == 1:
                 for x in range(0, width, lanes):
                     column = min(x, last)
@@ -171,6 +184,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         dst_table = table + 8 * (taken + 2)
         spare = scratch + simd.word(block, at.SPARE)
         ring = simd.word(block, at.RING)
+        find_borders(block, scratch + simd.word(block, at.BORDERS))
         while unit < stop:
             plane = unit // rows
             first_row = unit - plane * rows
@@ -212,77 +226,98 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         width = simd.word(block, at.COLS) * simd.word(block, at.CHANNELS)
         last = max(width - lanes, 0)
         row_bytes = simd.word(block, at.SRC_ROW)
-        groups = (depth + tile - 1) // tile
-        total = simd.word(block, at.PLANES) * groups * rows
+        window = simd.word(block, at.WINDOW)
+        windows = (rows + window - 1) // window
+        chunks = (depth + at.CHUNK - 1) // at.CHUNK
+        total = simd.word(block, at.PLANES) * chunks * windows
         bands = simd.word(block, at.BANDS)
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
         scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
         lead = simd.word(block, at.LEAD)
         trail = simd.word(block, at.TRAIL)
         taken = lead + trail + lanes
+        lead_z = simd.word(block, at.LEAD_Z)
+        taken_z = lead_z + simd.word(block, at.TRAIL_Z) + tile
+        lines = simd.word(block, at.DEPTH_LINES)
         spare = scratch + simd.word(block, at.SPARE)
         slab = scratch + simd.word(block, at.SLAB)
         slab_row = simd.word(block, at.SLAB_ROW)
-        window = simd.word(block, at.WINDOW)
         slab_plane = (window + taken) * slab_row
-        lines = simd.word(block, at.DEPTH_LINES)
+        ring = scratch + simd.word(block, at.RING)
+        ring_row = simd.word(block, at.RING_ROW)
+        # An odd number of cache lines too, as `window` + `taken` + 1 - (its parity) rows are.
+        ring_plane = (window + taken) // 2 * 2 * ring_row + ring_row
         table = scratch
         line_table = simd.word(block, at.TABLE)
         dst_table = table + lines * line_table
-        depth_table = dst_table + 8 * lanes
-        while unit < stop:
-            group = unit // rows
-            first_row = unit - group * rows
-            end = min(rows, first_row + min(stop - unit, window))
-            unit += end - first_row
-            batch = group // groups
-            first_plane = (group - batch * groups) * tile
+        plane_table = dst_table + 8 * lanes
+        find_borders(block, scratch + simd.word(block, at.BORDERS))
+        for unit in range(total * index // bands, total * (index + 1) // bands):
+            batch = unit // (chunks * windows)
+            chunk = (unit - batch * chunks * windows) // windows
+            first_row = (unit - (batch * chunks + chunk) * windows) * window
+            end = min(rows, first_row + window)
+            top_row = first_row - lead
             source = simd.word(block, at.SRC) + batch * depth * rows * row_bytes
-            for number in range(lines):
-                line = simd.word(block, at.DEPTH_LINES_AT) + number * (8 * at.LINE_WORDS)
-                count = simd.word(line, at.COUNT)
-                for v in range(first_row - lead, end + trail):
-                    to = slab + number * tile * slab_plane + (v - first_row + lead) * slab_row
-                    row = outside(v, rows, simd.word(block, at.MODE_Y))
-                    if row < 0:
-                        for r in range(tile):
-                            for x in range(0, width, lanes):
-                                simd.fill_vector(
-                                    acc, to + r * slab_plane + x * acc_size,
-                                    simd.word(line, at.Y_OUTSIDE),
-                                )  # fmt: skip
+            slot = 0
+            fresh = 0
+            last_plane = min(depth, (chunk + 1) * at.CHUNK)
+            for first_plane in range(chunk * at.CHUNK, last_plane, tile):
+                # The ring holds this window of the planes that the next `tile` planes need.
+                for i in range(taken_z):
+                    place = slot + i
+                    if place >= taken_z:
+                        place -= taken_z
+                    place = ring + place * ring_plane
+                    simd.set_word(plane_table, i + 1, place)
+                    if i < fresh:
                         continue
-                    for j in range(-1, count + tile):
-                        plane = outside(
-                            first_plane - simd.word(line, at.BEFORE) + j,
-                            depth,
-                            simd.word(block, at.MODE_Z),
-                        )
+                    plane = outside(first_plane - lead_z + i, depth, simd.word(block, at.MODE_Z))
+                    for v in range(top_row, end + trail):
+                        row = outside(v, rows, simd.word(block, at.MODE_Y))
+                        address = source + (plane * rows + row) * row_bytes
                         if plane < 0:
                             address = simd.word(block, at.CONSTANT_ROW)
-                        else:
-                            address = source + (plane * rows + row) * row_bytes
-                        simd.set_word(depth_table, j + 1, address)
-                    for x in range(0, width, lanes):
-                        column = min(x, last)
-                        simd.fir_to_rows(
-                            src, acc, depth_table + 8, column * src_size,
-                            to + column * acc_size, slab_plane,
-                            simd.word(line, at.TAPS), count, simd.word(line, at.KIND),
-                        )  # fmt: skip
-            for r in range(min(tile, depth - first_plane)):
-                target = simd.word(block, at.DST)
-                target += (batch * depth + first_plane + r) * rows * simd.word(block, at.DST_ROW)
-                for top in range(first_row, end, lanes):
-                    for number in range(lines):
-                        start = slab + (number * tile + r) * slab_plane
-                        for i in range(taken + 2):
-                            # Rows past the end of the slab are not wanted: any row will do.
-                            v = min(max(top - first_row - 1 + i, 0), end + trail + lead - first_row - 1)
-                            simd.set_word(table + number * line_table, i, start + v * slab_row)
-                    aim(block, dst_table, spare, target, top, end)
-                    filter_block(block, table, dst_table, scratch, 0)
-                    deliver_narrow(block, spare, target, top, end)
+                        if row >= 0:
+                            simd.copy_bytes(place + (v - top_row) * ring_row, address, row_bytes)
+                slot += tile
+                if slot >= taken_z:
+                    slot -= taken_z
+                fresh = taken_z - tile
+                simd.set_word(plane_table, 0, simd.word(plane_table, 1))
+                simd.set_word(plane_table, taken_z + 1, simd.word(plane_table, taken_z))
+                for number in range(lines):
+                    line = simd.word(block, at.DEPTH_LINES_AT) + number * (8 * at.LINE_WORDS)
+                    under = plane_table + 8 * (lead_z + 1 - simd.word(line, at.BEFORE))
+                    for v in range(top_row, end + trail):
+                        to = slab + number * tile * slab_plane + (v - top_row) * slab_row
+                        if outside(v, rows, simd.word(block, at.MODE_Y)) < 0:
+                            for r in range(tile):
+                                for x in range(0, width, lanes):
+                                    simd.fill_vector(
+                                        acc, to + r * slab_plane + x * acc_size,
+                                        simd.word(line, at.Y_OUTSIDE),
+                                    )  # fmt: skip
+                            continue
+                        for x in range(0, width, lanes):
+                            column = min(x, last)
+                            simd.fir_to_rows(
+                                src, acc, under, (v - top_row) * ring_row + column * src_size,
+                                to + column * acc_size, slab_plane, simd.word(line, at.TAPS),
+                                simd.word(line, at.COUNT), simd.word(line, at.KIND),
+                            )  # fmt: skip
+                for r in range(min(tile, depth - first_plane)):
+                    target = simd.word(block, at.DST)
+                    plane = batch * depth + first_plane + r
+                    target += plane * rows * simd.word(block, at.DST_ROW)
+                    for top in range(first_row, end, lanes):
+                        for number in range(lines):
+                            start = slab + (number * tile + r) * slab_plane
+                            for i in range(taken + 2):
+                                # Rows past the end of the slab are not wanted: any row will do.
+                                v = min(max(top - first_row - 1 + i, 0), end + trail - top_row - 1)
+                                simd.set_word(table + number * line_table, i, start + v * slab_row)
+                        aim(block, dst_table, spare, target, top, end)
+                        filter_block(block, table, dst_table, scratch, 0)
+                        deliver_narrow(block, spare, target, top, end)
 
-    return volume_band if form == "volume" else plane_band
+    return volume_band if volume else plane_band

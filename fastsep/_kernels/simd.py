@@ -25,7 +25,6 @@ I64 = ir.IntType(64)
 POINTER = ir.PointerType()
 
 
-
 def lanes(dtype) -> int:
     """Values of `dtype` in one vector register."""
     return target().vector_bytes // dtype.itemsize
@@ -149,16 +148,12 @@ class Emitter:
             return _constant(self.vector, float(value) if self.float else int(value))
         undefined = ir.Constant(self.vector, ir.Undefined)
         one = self.b.insert_element(undefined, value, I32(0))
-        return self.b.shuffle_vector(
-            one, undefined, _constant(ir.VectorType(I32, self.count), 0)
-        )
+        return self.b.shuffle_vector(one, undefined, _constant(ir.VectorType(I32, self.count), 0))
 
     def broadcast(self, address, index):
         """Lane-wide copy of tap number `index` of the table at `address`."""
         offset = self.b.mul(index, I64(self.acc.itemsize))
-        value = self.b.load(
-            self.at(address, offset), align=self.acc.itemsize, typ=self.scalar
-        )
+        value = self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.scalar)
         return self.splat(value)
 
     def add(self, a, b):
@@ -362,8 +357,7 @@ class Emitter:
                 above = carried[2 * outputs :]
                 tap = self.broadcast(taps, b.add(radius, k))
                 sums = [
-                    self.muladd(tap, combine(above[r], below[r]), sums[r])
-                    for r in range(outputs)
+                    self.muladd(tap, combine(above[r], below[r]), sums[r]) for r in range(outputs)
                 ]
                 # One input further out on either side; the last step loads one it does not use.
                 below = [element(b.sub(b.sub(radius, k), one)), *below[:-1]]
@@ -483,9 +477,7 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out):
         size = target().vector_bytes
 
         def element(j):
-            return builder.load(
-                e.at(strip, builder.mul(j, step)), align=size, typ=e.vector
-            )
+            return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
         for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
             builder.store(value, e.at(out, builder.mul(I64(r), step)), align=size)
@@ -530,8 +522,7 @@ def store_strip(typing, acc, dst, strip, table, offset):
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
         columns = [
-            builder.load(e.at(strip, k * size), align=size, typ=e.vector)
-            for k in range(e.count)
+            builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)
         ]
         e.store_transposed(columns, table, offset, result)
 
@@ -739,9 +730,7 @@ def gradient_sweep(
                 if what != "dy":
                     slopes.append(e.sub(right, left))
                 if what != "dx":
-                    smooth.append(
-                        e.muladd(side, e.add(left, right), e.mul(centre, here[r]))
-                    )
+                    smooth.append(e.muladd(side, e.add(left, right), e.mul(centre, here[r])))
             for r in range(rows):
                 if what.startswith("roberts"):
                     down = e.sub(slopes[r + 2], here[r + 1])
