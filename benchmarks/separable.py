@@ -55,12 +55,8 @@ UHD, FULL_HD = (2160, 3840), (1080, 1920)
 class Rival:
     name: str
     call: Call
-    targets: Mapping[
-        int, float | None
-    ]  # threads -> ratio aimed at; None: measured, nothing aimed at
-    tolerance: float | None = (
-        None  # largest difference from fastsep's result; None: nothing to compare
-    )
+    targets: Mapping[int, float | None]  # threads -> ratio aimed at; None: measured, nothing aimed at
+    tolerance: float | None = None  # largest difference from fastsep's result; None: nothing to compare
     scale: float = 1.0  # multiplies the rival's time: where its work is smaller or larger than ours
 
 
@@ -127,12 +123,9 @@ def multiply_adds(chains: int, vector: int) -> Callable[[int], None]:
     numbers = range(chains)
     starts = [f"%x{k} = phi {kind} [{one}, %entry], [%y{k}, %loop]" for k in numbers]
     steps = [
-        f"%y{k} = call {kind} @llvm.fmuladd.v{vector}f32({kind} %x{k}, {kind} {half}, {kind} {one})"
-        for k in numbers
+        f"%y{k} = call {kind} @llvm.fmuladd.v{vector}f32({kind} %x{k}, {kind} {half}, {kind} {one})" for k in numbers
     ]
-    stores = [
-        f"store volatile {kind} %y{k}, ptr %out" for k in numbers
-    ]  # so that nothing is dropped
+    stores = [f"store volatile {kind} %y{k}, ptr %out" for k in numbers]  # so that nothing is dropped
     lines = "\n".join
     module = llvm.parse_assembly(f"""
         declare {kind} @llvm.fmuladd.v{vector}f32({kind}, {kind}, {kind})
@@ -155,9 +148,7 @@ def multiply_adds(chains: int, vector: int) -> Callable[[int], None]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = jit.target()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        target.name, target.features, opt=2
-    )
+    machine = llvm.Target.from_default_triple().create_target_machine(target.name, target.features, opt=2)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     call = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address("chains"))
@@ -221,9 +212,7 @@ def sobel_x() -> Case:
     taps = [np.array([1, 2, 1]), np.array([-1, 0, 1])]
 
     def ours(workers: int) -> Any:
-        return fastsep.separable_filter(
-            x, taps, mode="reflect", dtype=np.int16, out=mine, workers=workers
-        )
+        return fastsep.separable_filter(x, taps, mode="reflect", dtype=np.int16, out=mine, workers=workers)
 
     def opencv() -> Any:
         return cv2.Sobel(x, cv2.CV_16S, 1, 0, theirs, 3, 1, 0, REFLECT)
@@ -253,9 +242,7 @@ def any_taps(length: int, one: float, two: float) -> Case:
     rows, columns = np.random.default_rng(1).random((2, length), dtype=np.float32) / length
 
     def ours(workers: int) -> Any:
-        return fastsep.separable_filter(
-            x, [rows, columns], mode="reflect", out=mine, workers=workers
-        )
+        return fastsep.separable_filter(x, [rows, columns], mode="reflect", out=mine, workers=workers)
 
     def opencv() -> Any:
         return cv2.sepFilter2D(x, -1, columns, rows, theirs, (-1, -1), 0, REFLECT)
@@ -280,31 +267,21 @@ def volume() -> Case:
 # Tolerances. float32 and float64, pixels in [0, 1): the rounding of some 160 operations. Integers:
 # OpenCV works in fixed point with rounded taps, and is off by two grey levels in a few pixels.
 CELLS: dict[str, Callable[[], Case]] = {
-    "gaussian float32 sigma 1": lambda: gaussian(
-        UHD, "float32", 1, {1: 2.3, 2: 2.8}, 2e-6, lambda x: copy(x, 0.5)
-    ),
+    "gaussian float32 sigma 1": lambda: gaussian(UHD, "float32", 1, {1: 2.3, 2: 2.8}, 2e-6, lambda x: copy(x, 0.5)),
     "gaussian float32 sigma 2": lambda: gaussian(UHD, "float32", 2, {1: 2.9, 2: 2.8}, 2e-6),
     "gaussian float32 sigma 5": lambda: gaussian(UHD, "float32", 5, {1: 4.5, 2: 4.7}, 2e-6),
-    "gaussian float32 sigma 10": lambda: gaussian(
-        UHD, "float32", 10, {1: 8, 2: 8}, 2e-6, lambda x: fma_limit(x, 81)
-    ),
+    "gaussian float32 sigma 10": lambda: gaussian(UHD, "float32", 10, {1: 8, 2: 8}, 2e-6, lambda x: fma_limit(x, 81)),
     "gaussian uint8 sigma 1": lambda: gaussian(UHD, "uint8", 1, {1: 2.1, 2: 2.1}, 2),
     "gaussian uint8 sigma 2": lambda: gaussian(UHD, "uint8", 2, {1: 3, 2: 3}, 2),
     "gaussian uint8 sigma 5": lambda: gaussian(UHD, "uint8", 5, {1: 4.7, 2: 4.7}, 2),
     "gaussian uint16 sigma 2": lambda: gaussian(UHD, "uint16", 2, {1: 6, 2: 6}, 2),
     "gaussian float64 sigma 2": lambda: gaussian(UHD, "float64", 2, {1: 3.3, 2: 3.5}, 1e-12),
-    "gaussian RGB uint8 sigma 2, 1080p": lambda: gaussian(
-        (*FULL_HD, 3), "uint8", 2, {1: 2.4, 2: 2.4}, 2
-    ),
-    "gaussian RGB float32 sigma 2, 1080p": lambda: gaussian(
-        (*FULL_HD, 3), "float32", 2, {1: 2.4, 2: 2.4}, 2e-6
-    ),
+    "gaussian RGB uint8 sigma 2, 1080p": lambda: gaussian((*FULL_HD, 3), "uint8", 2, {1: 2.4, 2: 2.4}, 2),
+    "gaussian RGB float32 sigma 2, 1080p": lambda: gaussian((*FULL_HD, 3), "float32", 2, {1: 2.4, 2: 2.4}, 2e-6),
     "uint8 defaults: gaussian sigma 1": lambda: defaults("gaussian", 1),
     "uint8 defaults: gaussian sigma 2": lambda: defaults("gaussian", 2),
     "uint8 defaults: sobel": lambda: defaults("sobel"),
-    "uint8 defaults: gaussian sigma 1, new result": lambda: defaults(
-        "gaussian", 1, preallocated=False
-    ),
+    "uint8 defaults: gaussian sigma 1, new result": lambda: defaults("gaussian", 1, preallocated=False),
     "uint8 defaults: sobel, new result": lambda: defaults("sobel", preallocated=False),
     "sobel float32": sobel_magnitude,
     "sobel-x uint8 to int16": sobel_x,
@@ -329,9 +306,7 @@ def check(case: Case) -> None:
         mine, theirs = case.ours(1), rival.call()
         assert mine.dtype == theirs.dtype, f"{rival.name} gives {theirs.dtype}, not {mine.dtype}"
         gap = float(np.abs(np.subtract(mine, theirs, dtype=np.float64)).max())
-        assert gap <= rival.tolerance, (
-            f"{rival.name} differs by {gap:.3g}, tolerated {rival.tolerance}"
-        )
+        assert gap <= rival.tolerance, f"{rival.name} differs by {gap:.3g}, tolerated {rival.tolerance}"
 
 
 def turn(call: Call) -> list[float]:
@@ -376,13 +351,9 @@ def wrapper(rounds: int) -> dict[str, Any]:
     call, run = map(statistics.median, measure([whole, execute], rounds))
     row = {"call": 1e6 * call, "execute": 1e6 * run}
     if kernel_seconds is None:
-        print(
-            f"  wrapper: call {row['call']:.2f} us, of which plan execution {row['execute']:.2f} us"
-        )
+        print(f"  wrapper: call {row['call']:.2f} us, of which plan execution {row['execute']:.2f} us")
     else:
-        row["kernel"] = 1e6 * statistics.median(
-            kernel_seconds(plan, x, 1000) for _ in range(rounds)
-        )
+        row["kernel"] = 1e6 * statistics.median(kernel_seconds(plan, x, 1000) for _ in range(rounds))
         over = row["call"] - row["kernel"]
         verdict = "ok" if over < 3 else "SHORT"
         print(
@@ -408,9 +379,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="cells whose name contains TEXT")
     parser.add_argument("--rounds", type=int, default=7, metavar="N")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
-    parser.add_argument(
-        "--pool", action="store_true", help="do not load Numba's threads beforehand"
-    )
+    parser.add_argument("--pool", action="store_true", help="do not load Numba's threads beforehand")
     options = parser.parse_args()
     cells = {name: setup for name, setup in CELLS.items() if options.only in name}
     if not cells:
@@ -418,9 +387,7 @@ def main() -> int:
 
     if not options.pool:
         import numba  # noqa: F401 - a process that has Numba runs on its threads, whatever the cache held
-    fastsep.gaussian(
-        image((512, 512), "float32"), workers=2
-    )  # the layer is known after a parallel call
+    fastsep.gaussian(image((512, 512), "float32"), workers=2)  # the layer is known after a parallel call
     about = header()
     for key, text in about.items():
         print(f"{key:16} {text}")
@@ -457,9 +424,7 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def result(
-    cell: str, threads: int, rival: Rival, mine: list[float], theirs: list[float]
-) -> dict[str, Any]:
+def result(cell: str, threads: int, rival: Rival, mine: list[float], theirs: list[float]) -> dict[str, Any]:
     other = rival.scale * statistics.median(theirs)
     ours = statistics.median(mine)
     target = rival.targets[threads]

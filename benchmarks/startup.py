@@ -29,9 +29,7 @@ SCRIPTS = {
     "import numpy": "import numpy",
     "import fastsep, numpy": "import fastsep, numpy",
     "sobel 1080p, fastsep": f"import fastsep, numpy\n{IMAGE}\nfastsep.sobel(image)",
-    "sobel 1080p, scikit-image": (
-        f"import numpy\nfrom skimage.filters import sobel\n{IMAGE}\nsobel(image)"
-    ),
+    "sobel 1080p, scikit-image": (f"import numpy\nfrom skimage.filters import sobel\n{IMAGE}\nsobel(image)"),
     "sobel 1080p, OpenCV": f"import cv2, numpy\n{IMAGE}{OPENCV}",
 }
 # Times itself: the first call, without the imports before it, in a process that finds no cache.

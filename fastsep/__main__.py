@@ -34,9 +34,7 @@ class Refusal(Exception):
 class Demo(NamedTuple):
     name: str  # as called, for the label and the table
     colour: bool  # on the photograph as it is, or on its grey version
-    call: Callable[
-        [Any, np.ndarray, int | None], np.ndarray
-    ]  # (module, image, channel_axis) -> result
+    call: Callable[[Any, np.ndarray, int | None], np.ndarray]  # (module, image, channel_axis) -> result
 
 
 # scikit-image's names and arguments fit both libraries, so one call serves for both.
@@ -137,9 +135,7 @@ def run_demo(image: pathlib.Path | None, output: pathlib.Path) -> int:
 
     wrong = [o for o in outcomes if not o.difference <= o.tolerated]  # `not <=`: a NaN is wrong too
     if wrong:
-        names = ", ".join(
-            f"{o.demo.name} by {o.difference:.1e} (tolerated: {o.tolerated:.0e})" for o in wrong
-        )
+        names = ", ".join(f"{o.demo.name} by {o.difference:.1e} (tolerated: {o.tolerated:.0e})" for o in wrong)
         return _fail(f"fastsep demo: differs from scikit-image: {names}; no picture written", 1)
     _write(output, photo, outcomes)
     print(f"wrote {output}")

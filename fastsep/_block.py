@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ MODES = {
     "mirror": at.MIRROR,
     "wrap": at.WRAP,
 }
+Array = np.ndarray[Any, np.dtype[Any]]
 LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
 ROWS_IN_PLACE = 8
@@ -34,9 +36,9 @@ VOLUME_BYTES = 2 << 20
 class Block:
     """The words of a block, the scratch a band needs, and the arrays that the words point to."""
 
-    words: np.ndarray
+    words: Array
     scratch: int
-    keep: tuple[np.ndarray, ...]
+    keep: tuple[Array, ...]
 
 
 def block(plan: Plan) -> Block:
@@ -67,7 +69,7 @@ class _Maker:
         self.width = self.cols * self.channels
         self.padded = max(self.width, self.lanes)
         self.words = np.zeros(at.BLOCK_WORDS, np.int64)
-        self.keep: list[np.ndarray] = []
+        self.keep: list[Array] = []
         self.end = 0
 
     def make(self) -> Block:
@@ -79,15 +81,13 @@ class _Maker:
         if "constant" in plan.modes:
             # cval / scale may lie a rounding error beside the integer that it stands for.
             value = plan.border if plan.src.kind == "f" else round(plan.border)
-            words[at.CONSTANT_ROW] = self.address(
-                np.full(self.padded + self.lanes, value, plan.src)
-            )
+            words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
         getattr(self, plan.strategy)()
         return Block(words, _lines_of(self.end), tuple(self.keep))
 
     # memory --------------------------------------------------------------------------------------
 
-    def address(self, values: np.ndarray) -> int:
+    def address(self, values: Array) -> int:
         """Where these values are; they stay there as long as the block."""
         self.keep.append(values)
         return values.ctypes.data
@@ -114,7 +114,8 @@ class _Maker:
         what = self.plan.what
         assert isinstance(what, Separable)
         y, x = what.terms[0].lines
-        assert y is not None and x is not None
+        assert y is not None
+        assert x is not None
         smooth = self.plan.kernel[1].startswith("smooth")
         height = jit.sweep_height()
         radius = len(y.taps) // 2 if smooth else 1
@@ -212,12 +213,11 @@ class _Maker:
         # In an image of integers no zero tap can meet a NaN.
         skip = what.skip_zeros or self.plan.src.kind != "f"
         if len(taps) % 2 and line.centre == len(taps) // 2:
-            if taps == taps[::-1]:
-                if not (skip and 0.0 in taps):
-                    return at.SYMMETRIC + at.CENTRE
-            elif taps[line.centre] == 0 and taps == tuple(-t for t in taps[::-1]):
-                if not (skip and 0.0 in taps[line.centre + 1 :]):
-                    return at.ANTISYMMETRIC + (0 if skip else at.CENTRE)
+            if taps == taps[::-1] and not (skip and 0.0 in taps):
+                return at.SYMMETRIC + at.CENTRE
+            negated = taps[line.centre] == 0 and taps == tuple(-t for t in taps[::-1])
+            if negated and not (skip and 0.0 in taps[line.centre + 1 :]):
+                return at.ANTISYMMETRIC + (0 if skip else at.CENTRE)
         return at.SPARSE if what.skip_zeros and 0.0 in taps else at.GENERAL
 
     def box(self) -> None:

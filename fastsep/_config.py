@@ -97,9 +97,7 @@ def _cpu() -> str:
                     return value.strip()
         elif platform.system() == "Darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(
-                command, check=True, capture_output=True, text=True
-            ).stdout.strip()
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         pass  # a sandbox may hide either source; the report goes on without the name
     return platform.processor() or "unknown processor"

@@ -107,8 +107,7 @@ def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
     values = tuple(value)
     if len(values) != count:
         raise ArgumentError(
-            f"`{name}` must be one value or one for each of the {count} spatial axes; "
-            f"got {len(values)} values."
+            f"`{name}` must be one value or one for each of the {count} spatial axes; got {len(values)} values."
         )
     return values
 
@@ -118,8 +117,7 @@ def sigmas(name: str, value: Any, count: int, truncate: float) -> tuple[float, .
     result = tuple(not_negative(name, item) for item in per_axis(name, value, count))
     if max(result, default=0.0) * truncate > WIDEST_RADIUS:
         raise ValueError(
-            f"`{name}` times `truncate` must be at most {WIDEST_RADIUS} pixels; "
-            f"got {show(value)} times {truncate}."
+            f"`{name}` times `truncate` must be at most {WIDEST_RADIUS} pixels; got {show(value)} times {truncate}."
         )
     return result
 
@@ -129,9 +127,7 @@ def integers(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     return tuple(integer(name, item, least) for item in per_axis(name, value, count))
 
 
-def difference_sigmas(
-    low: Any, high: Any, count: int, truncate: float
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def difference_sigmas(low: Any, high: Any, count: int, truncate: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Both sigmas of a difference of Gaussians; a sequence of one value counts for all axes."""
     if high is None:
         narrow = sigmas("low_sigma", _unwrapped(low), count, 1.6 * truncate)
@@ -140,8 +136,7 @@ def difference_sigmas(
     wide = sigmas("high_sigma", _unwrapped(high), count, truncate)
     if any(w < n for n, w in zip(narrow, wide, strict=True)):
         raise ValueError(
-            f"`high_sigma` must be at least `low_sigma` on every axis; "
-            f"got {show(high)} with `low_sigma` {show(low)}."
+            f"`high_sigma` must be at least `low_sigma` on every axis; got {show(high)} with `low_sigma` {show(low)}."
         )
     return narrow, wide
 
@@ -159,8 +154,7 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
         return _tap_line(taps)
     if not is_sequence(taps) or isinstance(taps, dict | set | frozenset):
         raise TypeError(
-            "`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; "
-            f"got {show(taps)}."
+            f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
         )
     items = tuple(taps)
     if not items or not (items[0] is None or is_sequence(items[0])):
@@ -174,9 +168,7 @@ def _tap_line(values: Any) -> tuple[Any, ...]:
     except ValueError:  # ragged
         line = np.empty((0, 0))
     if line.ndim != 1 or not line.size:
-        raise ArgumentError(
-            f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}."
-        )
+        raise ArgumentError(f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}.")
     if line.dtype.kind not in "biuf":
         raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.")
     return tuple(line.tolist())
@@ -214,8 +206,7 @@ def axis_index(name: str, value: Any, ndim: int) -> int:
     axis = integer(name, value)
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(
-            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; "
-            f"got {axis}."
+            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {axis}."
         )
     return axis % ndim
 
@@ -226,9 +217,7 @@ def channel(value: Any, ndim: int) -> int | None:
         return None
     axis = axis_index("channel_axis", value, ndim)
     if ndim == 1:
-        raise ValueError(
-            "`channel_axis` must leave an axis to filter; got an array of 1 dimension."
-        )
+        raise ValueError("`channel_axis` must leave an axis to filter; got an array of 1 dimension.")
     return axis
 
 
@@ -265,9 +254,7 @@ def modes(value: Any, frame: Frame) -> tuple[str, ...]:
     return tuple(result)
 
 
-def split_channel(
-    ndim: int, sigma: Any, order: Any, mode: Any, channel_axis: Any
-) -> tuple[Any, Any, Any, Any]:
+def split_channel(ndim: int, sigma: Any, order: Any, mode: Any, channel_axis: Any) -> tuple[Any, Any, Any, Any]:
     """Read one sigma per array axis, which scikit-image takes beside one per spatial axis.
 
     The channel axis then has a sigma of its own. Where it is 0 the entries for that axis are
@@ -294,16 +281,9 @@ def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
     """Dtype of the result from that of the image, the argument `dtype` and that of `out`."""
     if dtype is None:
         if out is None:
-            return (
-                np.dtype(np.float32)
-                if image.kind == "f" and image.itemsize <= 4
-                else np.dtype(np.float64)
-            )
+            return np.dtype(np.float32) if image.kind == "f" and image.itemsize <= 4 else np.dtype(np.float64)
         if out.kind != "f":
-            raise ValueError(
-                f"dtype of `out` must be float; got {out}. "
-                f"For an integer result pass `dtype={out}` too."
-            )
+            raise ValueError(f"dtype of `out` must be float; got {out}. For an integer result pass `dtype={out}` too.")
         return out
     try:
         wanted: DType = np.dtype(dtype)
@@ -364,19 +344,13 @@ def clip_range(frame: Frame, preserve_range: bool, signed: bool) -> tuple[float,
 def as_image(image: Any) -> Array:
     """`image` as a plain array of a real dtype with at least one axis."""
     if isinstance(image, np.ma.MaskedArray):
-        raise ValueError(
-            "`image` must not be a masked array; pass `image.filled(value)` or filter `image.data`."
-        )
+        raise ValueError("`image` must not be a masked array; pass `image.filled(value)` or filter `image.data`.")
     try:
         array = np.asarray(image)
     except ValueError:
-        raise ValueError(
-            "`image` must be an array; got a sequence that does not make one."
-        ) from None
+        raise ValueError("`image` must be an array; got a sequence that does not make one.") from None
     if array.dtype.kind == "c":
-        raise ValueError(
-            f"`image` must be real; got dtype {array.dtype}. Filter `.real` and `.imag` one by one."
-        )
+        raise ValueError(f"`image` must be real; got dtype {array.dtype}. Filter `.real` and `.imag` one by one.")
     if array.dtype.kind not in "biuf":
         raise ValueError(f"`image` must have a float, integer or bool dtype; got {array.dtype}.")
     if not array.ndim:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-Dtype = np.dtype[np.generic]
+Dtype = np.dtype[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class Separable:
     chained: bool = False
     skip_zeros: bool = False
     clip: tuple[float, float] | None = None
+
+    def only(self, lines: tuple[Line | None, ...]) -> Separable:
+        """One term, with the same rules for borders and zero taps."""
+        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +122,7 @@ def prepare(
     common = (shape, axes, cval, border, src, acc, dst)
     if isinstance(what, Roberts):
         weight = scale * (math.sqrt(0.5) if what.which == "magnitude" else 1.0)
-        form = {"pos_diag": "roberts_pos", "neg_diag": "roberts_neg"}.get(
-            what.which, "roberts_magnitude"
-        )
+        form = {"pos_diag": "roberts_pos", "neg_diag": "roberts_neg"}.get(what.which, "roberts_magnitude")
         return _gradient(form, (weight, weight), *common)
     if len(axes.sizes) > 3:
         return _passes(what, *common, scale=scale)
@@ -208,7 +211,7 @@ def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: floa
 
 
 def _largest(dtype: Dtype) -> int:
-    info = np.iinfo(dtype)  # type: ignore[arg-type]
+    info = np.iinfo(dtype)
     return max(-int(info.min), int(info.max))
 
 
@@ -233,7 +236,7 @@ def _gradient(
     border: float, src: Dtype, acc: Dtype, dst: Dtype,
 ) -> Plan:  # fmt: skip
     view, modes = axes.view()
-    key = ("gradient", form, str(axes.channels), src.name, acc.name, dst.name)
+    key = ("sweep", form, str(axes.channels), src.name, acc.name, dst.name)
     # The two weights travel as a line of taps: the side and the centre of the smoothing taps.
     what = Separable((Term((Line(weights, 0), IDENTITY)),))
     work = math.prod(view) * 12.0
@@ -250,14 +253,15 @@ def _as_gradient(
         return None  # zero taps have to meet NaN and inf
     if what.chained and cval != 0 and "constant" in axes.modes:
         return None
-    found = [_slope_and_smooth(term) for term in what.terms]
-    if what.combine == "sum" and len(found) == 1 and found[0] is not None:
+    found = [piece for piece in map(_slope_and_smooth, what.terms) if piece is not None]
+    if len(found) != len(what.terms):
+        return None
+    if what.combine == "sum" and len(found) == 1:
         form, side, centre = found[0]
-    elif what.combine == "magnitude" and len(found) == 2 and None not in found:
-        (one, *weights), (other, *same) = found  # type: ignore[misc]
-        if {one, other} != {"dy", "dx"} or weights != same:
+    elif what.combine == "magnitude" and len(found) == 2:
+        if {found[0][0], found[1][0]} != {"dy", "dx"} or found[0][1:] != found[1][1:]:
             return None
-        form, (side, centre) = "magnitude", weights
+        form, side, centre = ("magnitude", *found[0][1:])
     else:
         return None
     side, centre = side * scale, centre * scale
@@ -271,9 +275,10 @@ def _as_gradient(
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
     """("dy" or "dx", side, centre) if one axis has (-d, 0, d) and the other (s, c, s)."""
-    if None in term.lines or any(len(n.taps) != 3 or n.centre != 1 for n in term.lines):  # type: ignore[union-attr]
+    taps = [line.taps for line in term.lines if line is not None and len(line.taps) == 3 and line.centre == 1]
+    if len(taps) != 2:
         return None
-    (y, x) = (line.taps for line in term.lines)  # type: ignore[union-attr]
+    y, x = taps
     for form, slope, smooth in (("dy", y, x), ("dx", x, y)):
         if slope[1] == 0 and slope[0] == -slope[2] and smooth[0] == smooth[2]:
             return form, slope[2] * smooth[0], slope[2] * smooth[1]
@@ -292,9 +297,9 @@ def _as_smoothing(
     if len(what.terms) > 1 or what.combine != "sum" or what.clip is not None:
         return None
     lines = what.terms[0].lines
-    if len(lines) != 2 or lines[0] is None or lines[1] is None:
+    y, x = lines if len(lines) == 2 else (None, None)
+    if y is None or x is None:
         return None
-    y, x = lines
     radius = len(y.taps) // 2
     if not 1 <= radius <= SHORT_RADIUS or axes.channels * radius > SHORT_RADIUS:
         return None
@@ -307,7 +312,7 @@ def _as_smoothing(
     if axes.modes[1] == "constant" and cval != 0 and what.chained:
         return None
     view, modes = axes.view()
-    key = ("gradient", f"smooth{radius}", str(axes.channels), src.name, acc.name, dst.name)
+    key = ("sweep", f"smooth{radius}", str(axes.channels), src.name, acc.name, dst.name)
     work = math.prod(view) * (4 * radius + 10.0)
     what = Separable((Term((y.scaled(scale), x)),), chained=what.chained)
     return Plan("sweep", key, what, shape, view, modes, cval, border, src, acc, dst, work)
@@ -318,10 +323,10 @@ def _fir(
     acc: Dtype, dst: Dtype, *, scale: float,
 ) -> Plan:  # fmt: skip
     view, modes = axes.view()
-    missing = (None,) * (3 - len(axes.sizes))
     terms = []
     for term in what.terms:
-        z, y, x = (*missing, *term.lines)
+        missing: list[Line | None] = [None] * (3 - len(term.lines))
+        z, y, x = [*missing, *term.lines]
         # The scale goes into the taps of the first pass.
         if len(axes.sizes) == 3:
             terms.append(Term(((z or IDENTITY).scaled(scale), y, x)))
@@ -363,78 +368,51 @@ def _passes(
     what: Box | Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float,
     src: Dtype, acc: Dtype, dst: Dtype, *, scale: float,
 ) -> Plan:  # fmt: skip
-    """One pass over the array for each leading axis and one for the last two."""
-    ndim = len(axes.sizes)
-    leading = ndim - 2
-    if isinstance(what, Box):
-        filters: list[list[tuple[Filter, float]]] = [
-            [(Box((n,)), 1.0) for n in what.sizes[axes.start : axes.start + leading]]
-            + [(Box(what.sizes[axes.start + leading : axes.stop]), 1.0)]
-        ]
-        single, chained = True, True
-    else:
+    """One pass over the array for each leading axis, and one for the last two."""
+    if isinstance(what, Separable):
         what = axes.reduce(what)
-        filters = []
-        for term in what.terms:
-            ahead: list[tuple[Filter, float]] = [
-                (
-                    Separable((Term((line,)),), "sum", what.chained, what.skip_zeros),
-                    tap_sum(line),
-                )
-                for line in term.lines[:leading]
-            ]
-            last = Separable((Term(term.lines[leading:]),), "sum", what.chained, what.skip_zeros)
-            filters.append([*ahead, (last, 1.0)])
-        single = len(filters) == 1 and what.combine == "sum" and what.clip is None
-        chained = what.chained
+        single, chained = len(what.terms) == 1 and what.combine == "sum" and what.clip is None, what.chained
+    else:
+        what = Box(what.sizes[axes.start : axes.stop])
+        single, chained = True, True
     passes = []
-    for one in filters:
+    for pieces in _split(what):
         plans: list[Plan] = []
         seen = cval
-        for number, (piece, total) in enumerate(one):
-            last_pass = number == len(one) - 1
-            here = (
-                axes.planes * math.prod(axes.sizes[:number]),
-                *(
-                    (*axes.sizes[-2:], axes.channels)
-                    if last_pass
-                    else (axes.sizes[number], math.prod(axes.sizes[number + 1 :]) * axes.channels)
-                ),
-            )
-            if not last_pass and axes.modes[number] and _is_idle(piece):
-                continue
-            if not last_pass:
-                piece = _with_idle_axis(piece)
+        for number, (piece, total) in enumerate(pieces):
+            # The last two axes; or one axis, with everything behind it as a second one left alone.
+            last = number == len(pieces) - 1
+            if last:
+                sizes: tuple[int, ...] = (*axes.sizes[-2:], axes.channels)
+                modes = axes.modes[-2:]
+            else:
+                sizes = (axes.sizes[number], math.prod(axes.sizes[number + 1 :]) * axes.channels)
+                modes = (axes.modes[number], "reflect")
             plans.append(
                 prepare(
-                    piece, here, src if not plans else acc, dst if last_pass and single else acc,
-                    first=1,
-                    modes=axes.modes[-2:] if last_pass else (axes.modes[number], "reflect"),
-                    cval=seen, scale=scale if not plans else 1.0,
+                    piece, (axes.planes * math.prod(axes.sizes[:number]), *sizes),
+                    acc if plans else src, dst if last and single else acc,
+                    first=1, modes=modes, cval=seen, scale=1.0 if plans else scale,
                 )
             )  # fmt: skip
-            if not chained:
-                seen *= total
+            seen *= 1.0 if chained else total
         passes.append(tuple(plans))
     view = (axes.planes, 1, math.prod(axes.sizes[:-1]), axes.sizes[-1], axes.channels)
-    modes = ("reflect", "reflect", "reflect")
     work = sum(plan.work for plans in passes for plan in plans)
     return Plan(
-        "passes", ("passes",), what, shape, view, modes, cval, border, src, acc, dst, work,
-        tuple(passes),
-    )  # fmt: skip
-
-
-def _is_idle(piece: Filter) -> bool:
-    return piece.sizes == (1,) if isinstance(piece, Box) else _idle(piece, 1)[0]
-
-
-def _with_idle_axis(piece: Filter) -> Filter:
-    """The same filter with a second axis, which it leaves alone."""
-    if isinstance(piece, Box):
-        return Box((*piece.sizes, 1))
-    assert isinstance(piece, Separable)
-    (term,) = piece.terms
-    return Separable(
-        (Term((*term.lines, None)),), piece.combine, piece.chained, piece.skip_zeros, piece.clip
+        "passes", ("passes",), what, shape, view, ("reflect",) * 3, cval, border, src, acc, dst, work, tuple(passes)
     )
+
+
+def _split(what: Box | Separable) -> list[list[tuple[Filter, float]]]:
+    """For each term the filters of the leading axes and of the last two, each with its tap sum."""
+    if isinstance(what, Box):
+        boxes: list[Filter] = [Box((size, 1)) for size in what.sizes[:-2]]
+        return [[(piece, 1.0) for piece in (*boxes, Box(what.sizes[-2:]))]]
+    return [
+        [
+            *((what.only((line, None)), tap_sum(line)) for line in term.lines[:-2]),
+            (what.only(term.lines[-2:]), 1.0),
+        ]
+        for term in what.terms
+    ]

@@ -15,7 +15,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,8 @@ _nothing = (ctypes.c_int64 * 2)()  # where a band function leaves its (unused) r
 _UNUSED = ctypes.addressof(_nothing)
 _LINE = 64
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 # --- memory --------------------------------------------------------------------------------------
 
@@ -52,7 +56,7 @@ class _Workspace:
         skip = -start % _LINE
         self.address = start + skip
         self.words = self.memory[skip : skip + 8 * at.BLOCK_WORDS].view(np.int64)
-        self.word = memoryview(self.words)  # sets single words faster than the array does
+        self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
         self.scratch = self.address + 8 * at.BLOCK_WORDS
 
 
@@ -246,9 +250,7 @@ if hasattr(os, "register_at_fork"):
 # --- running -------------------------------------------------------------------------------------
 
 
-def execute(
-    plan: Plan, image: np.ndarray, out: np.ndarray | None, workers: int | None
-) -> np.ndarray:
+def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
     """Run a plan on an image of its shape and dtype. Checks nothing: `_image` has.
 
     `image` and `out` are C-contiguous, aligned, native, and share no memory.
@@ -267,7 +269,7 @@ def execute(
 class _Ready:
     """A plan with its kernel loaded and its argument block filled in."""
 
-    __slots__ = ("address", "band", "most", "scratch", "work", "words")
+    __slots__ = ("address", "band", "most", "scratch", "words", "work")
 
     def __init__(self, plan: Plan) -> None:
         self.address = jit.kernel(*plan.kernel)
@@ -279,7 +281,7 @@ class _Ready:
         # More bands than rows would be empty.
         self.most = max(math.prod(plan.view[:3]), 1)
 
-    def run(self, image: np.ndarray, out: np.ndarray, workers: int | None) -> None:
+    def run(self, image: Array, out: Array, workers: int | None) -> None:
         bands = 1
         if self.work > LOOP_WORK and not _forked:
             bands = min(get_num_threads() if workers is None else workers, self.most)
@@ -296,7 +298,7 @@ class _Ready:
         _give_back(workspace)
 
 
-def _address(array: np.ndarray) -> int:
+def _address(array: Array) -> int:
     """Where the values of a C-contiguous array are; four times faster than `array.ctypes`."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
@@ -304,14 +306,12 @@ def _address(array: np.ndarray) -> int:
         return array.ctypes.data
 
 
-def _execute_passes(
-    plan: Plan, image: np.ndarray, out: np.ndarray, workers: int | None
-) -> np.ndarray:
+def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
     from fastsep._plan import Separable
 
     what = plan.what
-    total: np.ndarray | None = None
+    total: Array | None = None
     direct = len(plan.passes) == 1 and plan.passes[0][-1].dst == plan.dst and not (
         isinstance(what, Separable) and (what.combine != "sum" or what.clip is not None)
     )  # fmt: skip
@@ -327,13 +327,14 @@ def _execute_passes(
         if what.combine == "magnitude":
             np.multiply(value, value, out=value)
         total = value if total is None else np.add(total, value, out=total)
-    assert total is not None and isinstance(what, Separable)
+    assert total is not None
+    assert isinstance(what, Separable)
     if what.combine == "magnitude":
         np.sqrt(total, out=total)
     if what.clip is not None:
         np.clip(total, *what.clip, out=total)
     if plan.dst.kind != "f":
-        info = np.iinfo(plan.dst)  # type: ignore[arg-type]
+        info = np.iinfo(plan.dst)
         total = np.clip(np.rint(total, out=total), info.min, info.max)
     np.copyto(out, total, casting="unsafe")
     return out
@@ -345,12 +346,8 @@ def warmup_jobs() -> list[tuple[str, Callable[[], object]]]:
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
     keys: list[tuple[str, ...]] = []
     for kind in kinds:
-        keys += [
-            ("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")
-        ]
-        keys.append(("gradient", "magnitude", "1", *kind))
+        keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
+        keys.append(("sweep", "magnitude", "1", *kind))
         keys.append(("box", *kind))
-    jobs: list[tuple[str, Callable[[], object]]] = [
-        (" ".join(key), lambda key=key: jit.kernel(*key)) for key in keys
-    ]
+    jobs: list[tuple[str, Callable[[], object]]] = [(" ".join(key), partial(jit.kernel, *key)) for key in keys]
     return jobs

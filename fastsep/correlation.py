@@ -47,9 +47,7 @@ def separable_filter(
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
     lines = _image.tap_lines(taps)
-    return _filter(
-        _separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers
-    )
+    return _filter(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
 def _separable(frame: Frame, lines: tuple[Any, ...]) -> _plan.Filter:

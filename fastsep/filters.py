@@ -154,9 +154,7 @@ def _filter(
                 and not may_share_memory(image, out)
             ):
                 return execute(job.plan, image, out, workers)
-    return _checked(
-        recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers
-    )
+    return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
 
 
 def _checked(
@@ -230,9 +228,7 @@ def _prepare(
     first = int(front is not None or channel == 0)
     plan = None
     if 0 not in shape:
-        plan = _plan.prepare(
-            what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit
-        )
+        plan = _plan.prepare(what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit)
     native = source == image_dtype and target == result  # dtypes compare byte orders, too
     direct = plan is not None and front is None and not clamp and native
     return _Job(plan, direct, source, target, result, front, clamp)
@@ -301,9 +297,7 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        sigma, order, mode, channel_axis = _image.split_channel(
-            np.ndim(image), sigma, order, mode, channel_axis
-        )
+        sigma, order, mode, channel_axis = _image.split_channel(np.ndim(image), sigma, order, mode, channel_axis)
     return _filter(
         _gaussian,
         (sigma, order, truncate),
@@ -499,9 +493,7 @@ def sobel(
     >>> fastsep.sobel(step, axis=1)[1].tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    return _masked(
-        _edges, ("sobel", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges, ("sobel", axis), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def sobel_h(
@@ -532,9 +524,7 @@ def sobel_h(
     >>> fastsep.sobel_h(step)[:, 3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("sobel", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("sobel", 0), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def sobel_v(
@@ -565,9 +555,7 @@ def sobel_v(
     >>> fastsep.sobel_v(step)[3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("sobel", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("sobel", 1), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def scharr(
@@ -593,9 +581,7 @@ def scharr(
     >>> fastsep.scharr(np.eye(4), axis=0)[1].tolist()
     [-0.8125, 0.0, 0.625, 0.1875]
     """
-    return _masked(
-        _edges, ("scharr", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges, ("scharr", axis), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def scharr_h(
@@ -626,9 +612,7 @@ def scharr_h(
     >>> fastsep.scharr_h(step)[:, 3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("scharr", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("scharr", 0), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def scharr_v(
@@ -659,9 +643,7 @@ def scharr_v(
     >>> fastsep.scharr_v(step)[3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("scharr", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("scharr", 1), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def prewitt(
@@ -687,9 +669,7 @@ def prewitt(
     >>> fastsep.prewitt(np.eye(4), axis=0)[1].round(3).tolist()
     [-0.667, 0.0, 0.333, 0.333]
     """
-    return _masked(
-        _edges, ("prewitt", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges, ("prewitt", axis), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def prewitt_h(
@@ -720,9 +700,7 @@ def prewitt_h(
     >>> fastsep.prewitt_h(step)[:, 3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("prewitt", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("prewitt", 0), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def prewitt_v(
@@ -753,9 +731,7 @@ def prewitt_v(
     >>> fastsep.prewitt_v(step)[3].round(3).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _edges_2d, ("prewitt", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("prewitt", 1), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def farid(
@@ -783,9 +759,7 @@ def farid(
     >>> fastsep.farid(ramp, axis=1)[3, 3].round(3).item()
     0.992
     """
-    return _masked(
-        _edges, ("farid", axis), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges, ("farid", axis), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def farid_h(
@@ -810,9 +784,7 @@ def farid_h(
     >>> fastsep.farid_h(step)[1:5, 3].round(3).tolist()
     [0.11, 0.386, 0.386, 0.11]
     """
-    return _masked(
-        _edges_2d, ("farid", 0), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("farid", 0), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def farid_v(
@@ -837,9 +809,7 @@ def farid_v(
     >>> fastsep.farid_v(step)[3, 1:5].round(3).tolist()
     [0.11, 0.386, 0.386, 0.11]
     """
-    return _masked(
-        _edges_2d, ("farid", 1), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_edges_2d, ("farid", 1), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def roberts(
@@ -864,9 +834,7 @@ def roberts(
     >>> fastsep.roberts(step)[1].round(3).tolist()
     [0.0, 1.0, 0.0, 0.0]
     """
-    return _masked(
-        _roberts, ("magnitude",), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_roberts, ("magnitude",), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def roberts_pos_diag(
@@ -890,9 +858,7 @@ def roberts_pos_diag(
     >>> fastsep.roberts_pos_diag(np.diag([0.0, 1.0, 3.0])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 2.0, 3.0], [0.0, 3.0, 0.0]]
     """
-    return _masked(
-        _roberts, ("pos_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_roberts, ("pos_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def roberts_neg_diag(
@@ -916,9 +882,7 @@ def roberts_neg_diag(
     >>> fastsep.roberts_neg_diag(np.diag([0.0, 1.0, 3.0])).tolist()
     [[0.0, 1.0, 0.0], [-1.0, 0.0, 3.0], [0.0, -3.0, 0.0]]
     """
-    return _masked(
-        _roberts, ("neg_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers
-    )
+    return _masked(_roberts, ("neg_diag",), image, mask, mode, cval, channel_axis, dtype, out, workers)
 
 
 def _masked(
@@ -934,13 +898,9 @@ def _masked(
     workers: Any,
 ) -> Array:
     if mask is None:
-        return _filter(
-            recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers
-        )
+        return _filter(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
     image = _image.as_image(image)
-    inside = _image.eroded_mask(
-        mask, image, channel_axis
-    )  # before the run: `out` may overlap `mask`
+    inside = _image.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = _filter(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
     np.multiply(result, inside, out=result)
     return result
@@ -962,9 +922,7 @@ def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -
     return taps.difference_of_gaussians(low, high, truncate)
 
 
-def _unsharp(
-    frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool
-) -> _plan.Filter:
+def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> _plan.Filter:
     truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
     radius = _image.sigmas("radius", radius, len(frame.spatial), truncate)
     clip = _image.clip_range(frame, preserve_range, signed)

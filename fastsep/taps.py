@@ -59,9 +59,7 @@ def edges(name: str, ndim: int, axes: Sequence[int]) -> Separable:
     factor = 1.0 if len(axes) == 1 else 1.0 / math.sqrt(ndim)
     derivative = _line([factor * tap for tap in reversed(edge.derivative)])
     smoothing = _line([edge.scale * tap for tap in reversed(edge.smoothing)])
-    terms = tuple(
-        Term(tuple(derivative if i == axis else smoothing for i in range(ndim))) for axis in axes
-    )
+    terms = tuple(Term(tuple(derivative if i == axis else smoothing for i in range(ndim))) for axis in axes)
     # Zero taps are skipped, as dense correlation does: a NaN under the middle of a derivative does
     # not spread.
     return Separable(terms, combine="sum" if len(axes) == 1 else "magnitude", skip_zeros=True)
@@ -70,11 +68,7 @@ def edges(name: str, ndim: int, axes: Sequence[int]) -> Separable:
 def laplace(ndim: int) -> Separable:
     """Discrete Laplacian: 2 ndim in the middle, -1 at the nearest neighbours."""
     second = Line((-1.0, 2.0, -1.0), 1)
-    return Separable(
-        tuple(
-            Term(tuple(second if i == axis else None for i in range(ndim))) for axis in range(ndim)
-        )
-    )
+    return Separable(tuple(Term(tuple(second if i == axis else None for i in range(ndim))) for axis in range(ndim)))
 
 
 def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> Separable:
@@ -85,18 +79,14 @@ def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> S
     return Separable((term,), chained=any(order))
 
 
-def difference_of_gaussians(
-    low: Sequence[float], high: Sequence[float], truncate: float
-) -> Separable:
+def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncate: float) -> Separable:
     """The narrow Gaussian minus the wide one."""
     (narrow,) = gaussian(low, [0] * len(low), truncate).terms
     (wide,) = gaussian(high, [0] * len(high), truncate).terms
     return Separable((narrow, _scaled(wide, -1.0)))
 
 
-def unsharp(
-    radius: Sequence[float], amount: float, truncate: float, clip: tuple[float, float] | None
-) -> Separable:
+def unsharp(radius: Sequence[float], amount: float, truncate: float, clip: tuple[float, float] | None) -> Separable:
     """image + amount * (image - blurred), as (1 + amount) * image - amount * blurred."""
     (blurred,) = gaussian(radius, [0] * len(radius), truncate).terms
     identity = Term((None,) * len(radius))

@@ -12,9 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 # No deadline: the engine compiles on first use, which is no fault of the example at hand. The same
 # examples in every run, so that a failure is there again for whoever looks into it.
-settings.register_profile(
-    "fastsep", deadline=None, max_examples=25, derandomize=True, database=None
-)
+settings.register_profile("fastsep", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("fastsep")
 
 

@@ -42,18 +42,14 @@ def term_filter(image, term, what, first, modes, cval):
     for axis, (line, mode) in enumerate(zip(term.lines, modes, strict=True)):
         if line is not None:
             image = line_filter(image, line, first + axis, mode, cval, what.skip_zeros)
-            if (
-                not what.chained
-            ):  # a dense kernel sees the border filtered by the passes before, too
+            if not what.chained:  # a dense kernel sees the border filtered by the passes before, too
                 cval = cval * sum(line.taps)
     return image
 
 
 def roberts(image, which, first, modes, cval):
     def at(down, right):
-        return shifted(
-            shifted(image, down, first, modes[0], cval), right, first + 1, modes[1], cval
-        )
+        return shifted(shifted(image, down, first, modes[0], cval), right, first + 1, modes[1], cval)
 
     positive = at(1, 1) - at(0, 0)
     negative = at(1, 0) - at(0, 1)

@@ -43,9 +43,7 @@ def imports(path, *, top_level=False):
                 parent = path.relative_to(PACKAGE.parent).parts[: -node.level]
                 module = ".".join([*parent, *filter(None, [node.module])])
             # `from fastsep import _plan` names a module, `from fastsep._plan import Line` does not
-            yield from (
-                f"{module}.{alias.name}" if module == "fastsep" else module for alias in node.names
-            )
+            yield from (f"{module}.{alias.name}" if module == "fastsep" else module for alias in node.names)
 
 
 def layer(path):
@@ -62,9 +60,7 @@ def test_imports_go_one_way(path):
         parts = name.split(".")
         if parts[0] == "fastsep" and len(parts) > 1 and parts[1] in ORDER:
             other = parts[1]
-            assert ORDER.index(other) > ORDER.index(own) or (own == other == "_kernels"), (
-                f"{own} imports {name}"
-            )
+            assert ORDER.index(other) > ORDER.index(own) or (own == other == "_kernels"), f"{own} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -85,20 +81,13 @@ def test_importing_the_filters_imports_neither_numba_nor_scipy():
         "import sys, fastsep; fastsep.gaussian; fastsep.separable_filter; dir(fastsep);"
         "print(*sorted({'numba', 'llvmlite', 'scipy', 'skimage'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout.split() == []
 
 
 def test_importing_the_package_imports_nothing_else():
-    code = (
-        "import sys; before = set(sys.modules); import fastsep;"
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    )
+    code = "import sys; before = set(sys.modules); import fastsep;print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert not [name for name in done.stdout.split() if name.startswith(("numpy", "fastsep."))]
 
 
@@ -107,9 +96,7 @@ def test_all_names_exactly_the_public_functions(module):
     public = {
         name
         for name, value in vars(module).items()
-        if inspect.isfunction(value)
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
     assert set(module.__all__) == public
     assert list(module.__all__) == sorted(module.__all__)
@@ -137,23 +124,13 @@ def test_public_functions_say_what_they_do_and_show_it(module):
     for name in module.__all__:
         doc = " ".join((inspect.getdoc(getattr(module, name)) or "").split())
         assert doc, name
-        assert "fastsep.filters" in doc or "see `sobel`" in doc, (
-            f"{name} does not say where its options are described"
-        )
+        assert "fastsep.filters" in doc or "see `sobel`" in doc, f"{name} does not say where its options are described"
         assert ">>> fastsep." in doc, name
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_only_public_signatures_have_defaults(module):
     for name, value in vars(module).items():
-        if (
-            inspect.isfunction(value)
-            and value.__module__ == module.__name__
-            and name.startswith("_")
-        ):
-            defaults = [
-                p.name
-                for p in inspect.signature(value).parameters.values()
-                if p.default is not p.empty
-            ]
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name.startswith("_"):
+            defaults = [p.name for p in inspect.signature(value).parameters.values() if p.default is not p.empty]
             assert not defaults, f"{name} has defaults for {defaults}"

@@ -93,18 +93,14 @@ def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(n
         assert_close(result, expected, image)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["int8", "int32", "uint32", "int64", "uint64", "float16", "longdouble", ">f4"]
-)
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint32", "int64", "uint64", "float16", "longdouble", ">f4"])
 def test_other_result_dtypes_are_rounded_and_saturated_too(dtype, rng):
     image = make_image(rng, "float64") * 300
     result = fastsep.laplace(image, dtype=dtype)
     expected = reference.exact(taps.laplace(2), image, modes=("reflect", "reflect"))
     assert result.dtype == dtype
     if result.dtype.kind == "f":
-        np.testing.assert_allclose(
-            result.astype(float), expected, rtol=1e-3, atol=1e-1 if dtype == "float16" else 1e-3
-        )
+        np.testing.assert_allclose(result.astype(float), expected, rtol=1e-3, atol=1e-1 if dtype == "float16" else 1e-3)
     else:
         info = np.iinfo(dtype)
         assert np.abs(result.astype(float) - expected.clip(info.min, info.max)).max() <= 0.5 + 1e-9
@@ -160,17 +156,13 @@ def test_edge_operators_agree_with_scikit_image_over_axes(name, shape, rng):
     for axis in axes:
         for mode in ("reflect", "constant"):
             expected = getattr(skimage_filters, name)(image, axis=axis, mode=mode, cval=0.7)
-            assert_close(
-                getattr(fastsep, name)(image, axis=axis, mode=mode, cval=0.7), expected, image
-            )
+            assert_close(getattr(fastsep, name)(image, axis=axis, mode=mode, cval=0.7), expected, image)
 
 
 def test_a_negative_axis_counts_from_the_back(rng):
     image = make_image(rng, "float64", (6, 7, 8))
     for axis in range(3):
-        np.testing.assert_array_equal(
-            fastsep.sobel(image, axis=axis - 3), fastsep.sobel(image, axis=axis)
-        )
+        np.testing.assert_array_equal(fastsep.sobel(image, axis=axis - 3), fastsep.sobel(image, axis=axis))
 
 
 @pytest.mark.parametrize("name", [*EDGES, "laplace", "roberts", "farid_h", "sobel_v"])
@@ -183,9 +175,7 @@ def test_mask_agrees_with_scikit_image(name, rng):
 
 @pytest.mark.parametrize("preserve_range", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-def test_unsharp_mask_clips_to_the_range_that_the_sign_of_the_image_gives(
-    dtype, preserve_range, rng
-):
+def test_unsharp_mask_clips_to_the_range_that_the_sign_of_the_image_gives(dtype, preserve_range, rng):
     for image in (
         make_image(rng, dtype),
         np.abs(make_image(rng, dtype).astype("float64")).clip(0, 32767).astype(dtype),
@@ -254,18 +244,14 @@ def test_one_line_of_taps_serves_every_axis(rng):
 
 def test_no_taps_at_all_leave_the_image_as_it_is(rng):
     image = make_image(rng, "uint8")
-    np.testing.assert_array_equal(
-        fastsep.separable_filter(image, (None, None), dtype="uint8"), image
-    )
+    np.testing.assert_array_equal(fastsep.separable_filter(image, (None, None), dtype="uint8"), image)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_integer_taps_on_integers_are_exact(dtype, rng):
     image = make_image(rng, dtype)
     lines = [rng.integers(-9, 9, 6), rng.integers(-9, 9, 5)]
-    expected = ndi.correlate1d(
-        ndi.correlate1d(image.astype("int64"), lines[0], 0), lines[1], 1
-    ).clip(-32768, 32767)
+    expected = ndi.correlate1d(ndi.correlate1d(image.astype("int64"), lines[0], 0), lines[1], 1).clip(-32768, 32767)
     np.testing.assert_array_equal(fastsep.separable_filter(image, lines, dtype="int16"), expected)
 
 
@@ -329,9 +315,7 @@ def test_converted_dtypes_keep_their_values(rng):
 def test_channels_are_filtered_one_by_one(name, channel_axis, rng):
     image = make_image(rng, "float32", (11, 12, 13))
     arguments = CASES[name][0]
-    planes = [
-        getattr(fastsep, name)(plane, **arguments) for plane in np.moveaxis(image, channel_axis, 0)
-    ]
+    planes = [getattr(fastsep, name)(plane, **arguments) for plane in np.moveaxis(image, channel_axis, 0)]
     expected = np.stack(planes, axis=channel_axis)
     result = getattr(fastsep, name)(image, channel_axis=channel_axis, **arguments)
     assert_close(result, expected, image)
@@ -371,9 +355,7 @@ def test_a_border_value_that_the_image_could_not_hold_is_kept(cval, rng):
     expected = skimage_filters.gaussian(image, 1, mode="constant", cval=cval)
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
     rounded = fastsep.box(image, 3, mode="constant", cval=1.5, dtype="uint8")
-    assert_close(
-        rounded, ndi.uniform_filter(image.astype(float), 3, mode="constant", cval=1.5), image
-    )
+    assert_close(rounded, ndi.uniform_filter(image.astype(float), 3, mode="constant", cval=1.5), image)
 
 
 # ---- out
@@ -471,9 +453,7 @@ def test_the_number_of_workers_does_not_change_a_bit(name, rng):
     arguments = CASES[name][0]
     expected = getattr(fastsep, name)(image, workers=1, **arguments)
     for workers in (2, 3, None):
-        np.testing.assert_array_equal(
-            getattr(fastsep, name)(image, workers=workers, **arguments), expected
-        )
+        np.testing.assert_array_equal(getattr(fastsep, name)(image, workers=workers, **arguments), expected)
 
 
 def test_subclasses_and_lists_are_taken_as_plain_arrays():

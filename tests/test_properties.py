@@ -13,28 +13,19 @@ MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 # Linear filters of an image: every one that is not a magnitude and does not clip.
 LINEAR = {
     "gaussian": lambda image, **options: fastsep.gaussian(image, 1.2, **options),
-    "gaussian derivative": lambda image, **options: fastsep.gaussian(
-        image, 0.9, order=(1, 0), **options
-    ),
-    "difference of gaussians": lambda image, **options: fastsep.difference_of_gaussians(
-        image, 0.8, **options
-    ),
+    "gaussian derivative": lambda image, **options: fastsep.gaussian(image, 0.9, order=(1, 0), **options),
+    "difference of gaussians": lambda image, **options: fastsep.difference_of_gaussians(image, 0.8, **options),
     "unsharp": lambda image, **options: fastsep.unsharp_mask(image, 1, 2, True, **options),
     "laplace": fastsep.laplace,
     "box": lambda image, **options: fastsep.box(image, (3, 4), **options),
     "sobel": lambda image, **options: fastsep.sobel(image, axis=0, **options),
     "farid": fastsep.farid_v,
     "roberts": fastsep.roberts_pos_diag,
-    "taps": lambda image, **options: fastsep.separable_filter(
-        image, ([1, 2, 3, 4], [-1, 0, 2]), **options
-    ),
+    "taps": lambda image, **options: fastsep.separable_filter(image, ([1, 2, 3, 4], [-1, 0, 2]), **options),
 }
 # Every filter, and the filter that does the same to the transposed image.
 TRANSPOSED = {
-    **{
-        name: (name, name)
-        for name in ("gaussian", "laplace", "sobel", "scharr", "prewitt", "farid", "roberts")
-    },
+    **{name: (name, name) for name in ("gaussian", "laplace", "sobel", "scharr", "prewitt", "farid", "roberts")},
     **{name: (f"{name}_h", f"{name}_v") for name in ("sobel", "scharr", "prewitt", "farid")},
 }
 ARGUMENTS = {"box": (3,), "difference_of_gaussians": (1,)}
@@ -56,9 +47,7 @@ def close(result, expected):
 
 
 @pytest.mark.parametrize("name", LINEAR)
-@given(
-    image=images(), mode=st.sampled_from(MODES), factor=st.floats(-4, 4), seed=st.integers(0, 99)
-)
+@given(image=images(), mode=st.sampled_from(MODES), factor=st.floats(-4, 4), seed=st.integers(0, 99))
 def test_filters_are_linear(name, image, mode, factor, seed):
     other = np.random.default_rng(seed).random(image.shape)
     linear = LINEAR[name]
@@ -93,9 +82,7 @@ def test_the_response_to_an_impulse_is_the_flipped_taps(first, second):
     result = fastsep.separable_filter(impulse, (first, second), mode="constant")
     top, left = 9 - (len(first) - 1 - len(first) // 2), 10 - (len(second) - 1 - len(second) // 2)
     expected = np.zeros_like(impulse)
-    expected[top : top + len(first), left : left + len(second)] = np.outer(
-        first[::-1], second[::-1]
-    )
+    expected[top : top + len(first), left : left + len(second)] = np.outer(first[::-1], second[::-1])
     np.testing.assert_array_equal(result, expected)
 
 
@@ -108,9 +95,7 @@ def test_a_constant_image_stays_constant(name, value, mode):
     close(result, np.full_like(result, result[3, 3]))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in filters.__all__ if "_" not in name or name == "unsharp_mask"]
-)
+@pytest.mark.parametrize("name", [name for name in filters.__all__ if "_" not in name or name == "unsharp_mask"])
 @given(image=images("uint8"))
 def test_uint8_never_wraps(name, image):
     arguments = ARGUMENTS.get(name, ())

@@ -16,9 +16,7 @@ def dense(what):
     for term in what.terms:
         kernel = np.ones(())
         for line in term.lines:
-            kernel = np.multiply.outer(
-                kernel, np.array(line.taps) if line else np.array([0.0, 1.0, 0.0])
-            )
+            kernel = np.multiply.outer(kernel, np.array(line.taps) if line else np.array([0.0, 1.0, 0.0]))
         total = total + kernel
     return total
 
@@ -28,12 +26,8 @@ def test_gaussian_taps_are_those_of_scipy(sigma, order, truncate):
     line = taps.gaussian_line(sigma, order, truncate)
     impulse = np.zeros(2 * line.centre + 1)
     impulse[line.centre] = 1
-    response = ndimage.gaussian_filter1d(
-        impulse, sigma, order=order, truncate=truncate, mode="constant"
-    )
-    np.testing.assert_allclose(
-        line.taps[::-1], response, rtol=0, atol=1e-13 * np.abs(response).max()
-    )
+    response = ndimage.gaussian_filter1d(impulse, sigma, order=order, truncate=truncate, mode="constant")
+    np.testing.assert_allclose(line.taps[::-1], response, rtol=0, atol=1e-13 * np.abs(response).max())
 
 
 @given(st.floats(0.05, 20))
@@ -60,15 +54,9 @@ def test_edge_operators_are_antisymmetric_along_and_normalised_across(name):
 
 
 def test_known_kernels():
-    np.testing.assert_array_equal(
-        4 * dense(taps.edges("sobel", 2, (0,))), [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]
-    )
-    np.testing.assert_array_equal(
-        16 * dense(taps.edges("scharr", 2, (1,))), [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]]
-    )
-    np.testing.assert_allclose(
-        3 * dense(taps.edges("prewitt", 2, (1,))), [[-1, 0, 1]] * 3, rtol=1e-15
-    )
+    np.testing.assert_array_equal(4 * dense(taps.edges("sobel", 2, (0,))), [[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
+    np.testing.assert_array_equal(16 * dense(taps.edges("scharr", 2, (1,))), [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]])
+    np.testing.assert_allclose(3 * dense(taps.edges("prewitt", 2, (1,))), [[-1, 0, 1]] * 3, rtol=1e-15)
     np.testing.assert_array_equal(dense(taps.laplace(2)), [[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
 
 
@@ -86,9 +74,7 @@ def test_band_passes_take_constants_away_and_sharpening_keeps_them():
     (narrow, wide) = taps.difference_of_gaussians((1.0, 0.0), (2.0, 0.0), 4.0).terms
     assert sum(narrow.lines[0].taps) + sum(wide.lines[0].taps) == pytest.approx(0, abs=1e-14)
     (identity, blurred) = taps.unsharp((1.0, 1.0), 2.5, 4.0, None).terms
-    products = [
-        np.prod([sum(line.taps) for line in term.lines if line]) for term in (identity, blurred)
-    ]
+    products = [np.prod([sum(line.taps) for line in term.lines if line]) for term in (identity, blurred)]
     assert sum(products) == pytest.approx(1, abs=1e-14)
 
 
@@ -98,7 +84,5 @@ def test_the_centre_of_even_taps_is_right_of_the_middle():
 
 
 def test_filters_of_equal_parameters_are_equal_and_hashable():
-    assert hash(taps.gaussian((1.0, 2.0), (0, 0), 4.0)) == hash(
-        taps.gaussian((1.0, 2.0), (0, 0), 4.0)
-    )
+    assert hash(taps.gaussian((1.0, 2.0), (0, 0), 4.0)) == hash(taps.gaussian((1.0, 2.0), (0, 0), 4.0))
     assert taps.edges("farid", 2, (0, 1)) == taps.edges("farid", 2, (0, 1))

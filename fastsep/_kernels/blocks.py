@@ -53,9 +53,9 @@ SUM, MAGNITUDE = range(2)
     DEPTH_LINES,  # number of different taps along the depth
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of the planes that are filtered together
-    WEIGHTS,  # gradient: address of the smoothing taps' side and centre
-    WEIGHTS_X,
-    DST_2,  # gradient: address of a second result
+    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
+    WEIGHTS_X,  # sweep: address of the taps along a row
+    DST_2,  # sweep: address of a second result
     SIZE_Y,  # box: the window
     SIZE_X,
     BORDER,  # box: address of the value beyond the left and right border

@@ -123,9 +123,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                 for group in range(1, high_x + groups_x):
                     for c in range(channels):
                         place = (group * lanes * channels + c) * vector
-                        simd.sum_columns(
-                            acc, strip + place, step, column_sums + (group * channels + c) * vector
-                        )
+                        simd.sum_columns(acc, strip + place, step, column_sums + (group * channels + c) * vector)
                 stored = 0
                 for group in range(high_x):
                     for c in range(channels):
@@ -141,9 +139,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
                         stored += lanes
                     if ready == width and stored < width:
-                        simd.store_strip(
-                            acc, dst, strip + last * vector, dst_table, last * dst_size
-                        )
+                        simd.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
                 if width < lanes:
                     for r in range(end - top):
                         simd.copy_bytes(

@@ -27,9 +27,7 @@ from pathlib import Path
 
 MAGIC = b"fastsep kernel 1"
 #: What a band function looks like from outside: Numba's native calling convention.
-BAND = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
-)
+BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 #: Held while a kernel is compiled or loaded, and across a fork.
 lock = threading.RLock()

@@ -1,11 +1,7 @@
-"""Register tiles, emitted as LLVM vector IR. The only file of the package that knows vector lanes.
+"""The register tiles as Numba intrinsics, which kernels call with dtypes, addresses and counts.
 
-Every function here is a Numba intrinsic that takes dtypes (static: Numba types them), addresses and
-counts, and emits straight-line vector code or one tap loop. None of them checks an address.
-
-Two rules keep results bit-identical however an image is cut: one fixed order of taps for each
-pixel, and multiply-add as `llvm.fmuladd` rather than through fastmath flags. `fmuladd` and not
-`fma`: on a CPU without the instruction `fma` becomes a library call for every lane.
+Dtypes are static: Numba types them. Each intrinsic emits straight-line vector code or one tap loop
+(see `emit`). None of them checks an address.
 """
 
 from __future__ import annotations
@@ -13,412 +9,14 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.blocks import ANTISYMMETRIC, CENTRE, GENERAL, SPARSE, SYMMETRIC
-from fastsep._kernels.jit import sweep_height, target
-
-#: Bytes between a store and the cache line that is asked for beside it.
-WRITE_AHEAD = 256
-
-I32 = ir.IntType(32)
-I64 = ir.IntType(64)
-POINTER = ir.PointerType()
-
-
-def lanes(dtype) -> int:
-    """Values of `dtype` in one vector register."""
-    return target().vector_bytes // dtype.itemsize
-
-
-def tile(dtype) -> int:
-    """Outputs that one register tile computes together.
-
-    Eight sliding windows and eight sums fit in 32 vector registers, four and four in 16.
-    """
-    return min(target().tile, lanes(dtype))
-
-
-# --- scalar and vector types ---------------------------------------------------------------------
-
-
-def _scalar(dtype) -> ir.Type:
-    if dtype.kind == "f":
-        return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
-    return ir.IntType(8 * dtype.itemsize)
+from fastsep._kernels.emit import I64, POINTER, Emitter, declare, lanes, scalar_type, tile
+from fastsep._kernels.jit import target
 
 
 def _dtype_of(token):
-    from numba.np.numpy_support import as_dtype
-
     return as_dtype(token.dtype)
-
-
-def _constant(vector: ir.VectorType, value) -> ir.Constant:
-    return ir.Constant(vector, [value] * vector.count)
-
-
-class Emitter:
-    """Emits vector code for arithmetic in `acc` with `count` lanes at the builder's position."""
-
-    def __init__(self, builder, acc):
-        self.b = builder
-        self.acc = acc
-        self.count = lanes(acc)
-        self.scalar = _scalar(acc)
-        self.vector = ir.VectorType(self.scalar, self.count)
-        self.float = acc.kind == "f"
-
-    # addresses -----------------------------------------------------------------------------------
-
-    def at(self, address, offset=0):
-        if not isinstance(offset, int):
-            address = self.b.add(address, offset)
-        elif offset:
-            address = self.b.add(address, I64(offset))
-        return self.b.inttoptr(address, POINTER)
-
-    def word(self, address, index):
-        """The 64-bit integer number `index` of the table at `address`."""
-        return self.b.load(self.at(address, self.b.mul(index, I64(8))), align=8, typ=I64)
-
-    # loads and stores ----------------------------------------------------------------------------
-
-    def load(self, address, dtype, align=1):
-        """`count` values of `dtype` at `address`, converted to `acc`."""
-        source = ir.VectorType(_scalar(dtype), self.count)
-        value = self.b.load(self.at(address), align=align, typ=source)
-        return self.convert(value, dtype)
-
-    def convert(self, value, dtype):
-        if dtype == self.acc:
-            return value
-        if not self.float:
-            widen = self.b.zext if dtype.kind == "u" else self.b.sext
-            return widen(value, self.vector)
-        if dtype.kind == "f":
-            return (self.b.fpext if dtype.itemsize < self.acc.itemsize else self.b.fptrunc)(
-                value, self.vector
-            )
-        wide = ir.VectorType(I32, self.count)
-        # Through int32: zero extension and a signed conversion are one instruction each.
-        value = (self.b.zext if dtype.kind == "u" else self.b.sext)(value, wide)
-        return self.b.sitofp(value, self.vector)
-
-    def store(self, value, address, dtype, align=1):
-        """Store `value` at `address` as `dtype`: integers rounded half to even and saturated."""
-        self.b.store(self.narrow(value, dtype), self.at(address), align=align)
-
-    def store_transposed(self, columns, table, offset, dtype):
-        """Store `count` columns as pieces of the rows listed in `table`."""
-        for r, row in enumerate(self.transpose(columns)):
-            place = self.b.add(self.word(table, I64(r)), offset)
-            self.store(row, place, dtype)
-            # Results go to as many rows as there are lanes, too many streams for the hardware.
-            self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True)
-
-    def narrow(self, value, dtype):
-        if dtype == self.acc:
-            return value
-        into = ir.VectorType(_scalar(dtype), self.count)
-        if dtype.kind == "f":
-            return (self.b.fptrunc if dtype.itemsize < self.acc.itemsize else self.b.fpext)(
-                value, into
-            )
-        low = 0 if dtype.kind == "u" else -(1 << (8 * dtype.itemsize - 1))
-        high = low + (1 << (8 * dtype.itemsize)) - 1
-        value = self.clamp(value, self.splat(low), self.splat(high))
-        # Adding 1.5 * 2^mantissa rounds half to even and leaves the integer in the low bits: one
-        # addition on every CPU, where llvm.rint may be a library call. The clamp keeps it in range.
-        magic = self.splat(1.5 * 2.0 ** (23 if self.acc.itemsize == 4 else 52))
-        bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
-        return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
-
-    def prefetch(self, address, write):
-        """Ask for a cache line: into the second level for reading, the first for writing."""
-        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
-        function = _declare(self.b.module, kind, "llvm.prefetch.p0")
-        level = I32(3 if write else 2)
-        self.b.call(function, [self.at(address), I32(int(write)), level, I32(1)])
-
-    # arithmetic ----------------------------------------------------------------------------------
-
-    def splat(self, value):
-        """A vector of equal lanes, from a Python number or a scalar value."""
-        if isinstance(value, (int, float)):
-            return _constant(self.vector, float(value) if self.float else int(value))
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        one = self.b.insert_element(undefined, value, I32(0))
-        return self.b.shuffle_vector(one, undefined, _constant(ir.VectorType(I32, self.count), 0))
-
-    def broadcast(self, address, index):
-        """Lane-wide copy of tap number `index` of the table at `address`."""
-        offset = self.b.mul(index, I64(self.acc.itemsize))
-        value = self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.scalar)
-        return self.splat(value)
-
-    def add(self, a, b):
-        return self.b.fadd(a, b) if self.float else self.b.add(a, b)
-
-    def sub(self, a, b):
-        return self.b.fsub(a, b) if self.float else self.b.sub(a, b)
-
-    def mul(self, a, b):
-        return self.b.fmul(a, b) if self.float else self.b.mul(a, b)
-
-    def muladd(self, a, b, c):
-        if not self.float:
-            return self.b.add(self.b.mul(a, b), c)
-        name = f"llvm.fmuladd.v{self.count}f{8 * self.acc.itemsize}"
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return self.b.call(_declare(self.b.module, kind, name), [a, b, c])
-
-    def sqrt(self, a):
-        name = f"llvm.sqrt.v{self.count}f{8 * self.acc.itemsize}"
-        kind = ir.FunctionType(self.vector, [self.vector])
-        return self.b.call(_declare(self.b.module, kind, name), [a])
-
-    def clamp(self, value, low, high):
-        """Limit to [low, high]; a NaN becomes `low`."""
-        value = self.b.select(self.b.fcmp_ordered(">", value, low), value, low)
-        return self.b.select(self.b.fcmp_ordered("<", value, high), value, high)
-
-    def clip(self, value, low, high):
-        """Limit to [low, high]; a NaN stays."""
-        value = self.b.select(self.b.fcmp_ordered("<", value, low), low, value)
-        return self.b.select(self.b.fcmp_ordered(">", value, high), high, value)
-
-    # shuffles ------------------------------------------------------------------------------------
-
-    def shuffle(self, a, b, picks):
-        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(picks)), list(picks)))
-
-    def neighbours(self, a, b, shift):
-        """Lanes `shift` .. `shift + count - 1` of `a` followed by `b`."""
-        if shift == 0:
-            return a
-        if shift == self.count:
-            return b
-        return self.shuffle(a, b, range(shift, shift + self.count))
-
-    def transpose(self, rows):
-        """Transpose `count` vectors of `count` lanes.
-
-        First inside 16-byte chunks with unpacks, then whole chunks with even/odd picks: each step
-        is one instruction on SSE2, AVX2 and AVX-512 (64 for 16 x 16 float32).
-        """
-        n = self.count
-        per_chunk = min(n, 16 // self.acc.itemsize)
-        v = list(rows)
-        width = 1
-        while width < per_chunk:
-            picks_low = self._unpack(per_chunk, width, 0)
-            picks_high = self._unpack(per_chunk, width, per_chunk // 2)
-            out = list(v)
-            for group in range(0, n, 2 * width):
-                for k in range(width):
-                    a, b = v[group + k], v[group + width + k]
-                    out[group + 2 * k] = self.shuffle(a, b, picks_low)
-                    out[group + 2 * k + 1] = self.shuffle(a, b, picks_high)
-            v = out
-            width *= 2
-        chunks = n // per_chunk
-        if chunks == 1:
-            return v
-        for j in range(per_chunk):
-            column = [v[g * per_chunk + j] for g in range(chunks)]
-            for c, value in enumerate(self._transpose_chunks(column, per_chunk)):
-                v[c * per_chunk + j] = value
-        return v
-
-    def _unpack(self, per_chunk, width, start):
-        """Interleave groups of `width` lanes of two vectors, from one half of each chunk."""
-        picks = []
-        for chunk in range(0, self.count, per_chunk):
-            for first in range(start, start + per_chunk // 2, width):
-                picks += [chunk + first + k for k in range(width)]
-                picks += [self.count + chunk + first + k for k in range(width)]
-        return picks
-
-    def _transpose_chunks(self, v, per_chunk):
-        chunks = len(v)
-
-        def picks(odd):
-            take = [c for c in range(2 * chunks) if c % 2 == odd]
-            return [c * per_chunk + k for c in take for k in range(per_chunk)]
-
-        if chunks == 2:
-            return [self.shuffle(v[0], v[1], picks(0)), self.shuffle(v[0], v[1], picks(1))]
-        even = [self.shuffle(v[i], v[i + 1], picks(0)) for i in (0, 2)]
-        odd = [self.shuffle(v[i], v[i + 1], picks(1)) for i in (0, 2)]
-        return [
-            self.shuffle(even[0], even[1], picks(0)),
-            self.shuffle(odd[0], odd[1], picks(0)),
-            self.shuffle(even[0], even[1], picks(1)),
-            self.shuffle(odd[0], odd[1], picks(1)),
-        ]
-
-    # loops ---------------------------------------------------------------------------------------
-
-    def loop(self, start, stop, carried, body):
-        """for i in range(start, stop): carried = body(i, carried). Returns the last `carried`."""
-        b = self.b
-        before = b.block
-        head = b.append_basic_block("taps")
-        inside = b.append_basic_block("tap")
-        after = b.append_basic_block("done")
-        b.branch(head)
-        b.position_at_end(head)
-        index = b.phi(I64)
-        index.add_incoming(start, before)
-        phis = []
-        for value in carried:
-            phi = b.phi(value.type)
-            phi.add_incoming(value, before)
-            phis.append(phi)
-        b.cbranch(b.icmp_signed("<", index, stop), inside, after)
-        b.position_at_end(inside)
-        values = body(index, phis)
-        index.add_incoming(b.add(index, I64(1)), b.block)
-        for phi, value in zip(phis, values, strict=True):
-            phi.add_incoming(value, b.block)
-        b.branch(head)
-        b.position_at_end(after)
-        return phis
-
-    def switch(self, kind, cases):
-        """Run the case whose key equals `kind`; each returns as many vectors as the others."""
-        b = self.b
-        end = b.append_basic_block("end")
-        arms = []
-        last = len(cases) - 1
-        for number, (key, emit) in enumerate(cases.items()):
-            if number < last:
-                arm = b.append_basic_block("arm")
-                other = b.append_basic_block("other")
-                b.cbranch(b.icmp_signed("==", kind, I64(key)), arm, other)
-                b.position_at_end(arm)
-            values = emit()
-            arms.append((b.block, values))
-            b.branch(end)
-            if number < last:
-                b.position_at_end(other)
-        b.position_at_end(end)
-        merged = []
-        for k in range(len(arms[0][1])):
-            phi = b.phi(self.vector)
-            for block, values in arms:
-                phi.add_incoming(values[k], block)
-            merged.append(phi)
-        return merged
-
-    # the FIR tile --------------------------------------------------------------------------------
-
-    def fir(self, element, taps, count, kind, outputs):
-        """sums[r] = sum over k of taps[k] * element(r + k), for r < `outputs`.
-
-        `element(j)` loads input j, counted from the one under the first tap of the first output.
-        Each input is loaded once: inputs slide through registers from tap to tap. With symmetric
-        taps the two inputs that share a tap are added first, which halves the multiplications, and
-        element(radius - 1) and element(radius + outputs) are loaded even when the radius is 0.
-        `kind` None means GENERAL at compile time.
-        """
-        b = self.b
-        one = I64(1)
-
-        def general(skip):
-            window = [element(I64(j)) for j in range(outputs - 1)]
-            zero = self.splat(0)
-
-            def step(k, carried):
-                sums, held = carried[:outputs], carried[outputs:]
-                held = [*held, element(b.add(k, I64(outputs - 1)))]
-                tap = self.broadcast(taps, k)
-                new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
-                if skip:
-                    # A zero tap is not multiplied: NaN and inf under it must not spread.
-                    keep = b.fcmp_unordered("!=", tap, zero)
-                    new = [b.select(keep, new[r], sums[r]) for r in range(outputs)]
-                return [*new, *held[1:]]
-
-            return self.loop(I64(0), count, [zero] * outputs + window, step)[:outputs]
-
-        def paired(combine):
-            radius = b.lshr(count, one)
-            held = [element(b.add(b.sub(radius, one), I64(j))) for j in range(outputs + 2)]
-            tap = self.broadcast(taps, radius)
-            counts = b.icmp_signed("!=", b.and_(kind, I64(CENTRE)), I64(0))
-            zero = self.splat(0)
-            sums = [b.select(counts, self.mul(tap, held[r + 1]), zero) for r in range(outputs)]
-            below, above = held[:outputs], held[2:]
-
-            def step(k, carried):
-                sums = carried[:outputs]
-                below = carried[outputs : 2 * outputs]
-                above = carried[2 * outputs :]
-                tap = self.broadcast(taps, b.add(radius, k))
-                sums = [
-                    self.muladd(tap, combine(above[r], below[r]), sums[r]) for r in range(outputs)
-                ]
-                # One input further out on either side; the last step loads one it does not use.
-                below = [element(b.sub(b.sub(radius, k), one)), *below[:-1]]
-                above = [*above[1:], element(b.add(b.add(radius, k), I64(outputs)))]
-                return [*sums, *below, *above]
-
-            carried = [*sums, *below, *above]
-            return self.loop(one, b.add(radius, one), carried, step)[:outputs]
-
-        if kind is None:
-            return general(skip=False)
-        return self.switch(
-            b.and_(kind, I64(CENTRE - 1)),
-            {
-                SYMMETRIC: lambda: paired(self.add),
-                ANTISYMMETRIC: lambda: paired(self.sub),
-                SPARSE: lambda: general(skip=True),
-                GENERAL: lambda: general(skip=False),
-            },
-        )
-
-    def box(self, element, group, groups, rest, ones, size):
-        """sums[r] = element(r) + ... + element(r + size - 1), for r < `count`: no subtraction.
-
-        With size = count * (1 + groups) + rest a window is the end of one group of `count` inputs,
-        `groups` whole ones, whose sums group(k) gives, and the start of another. Ends and starts
-        are running sums, so an output costs about five additions whatever the size. A window
-        shorter than a group (groups < 0) is added up as it stands, with `ones` for taps.
-        """
-        b = self.b
-        n = self.count
-
-        def long():
-            ends = [element(I64(n - 1))]
-            for r in range(n - 2, -1, -1):
-                ends.append(self.add(element(I64(r)), ends[-1]))
-            (middle,) = self.loop(
-                I64(0), groups, [self.splat(0)], lambda k, c: [self.add(c[0], group(k))]
-            )
-            first = b.mul(b.add(groups, I64(1)), I64(n))
-            (start,) = self.loop(
-                I64(0), rest, [middle], lambda k, c: [self.add(c[0], element(b.add(first, k)))]
-            )
-            first = b.add(first, rest)
-            sums = []
-            for r in range(n):
-                if r:
-                    start = self.add(start, element(b.add(first, I64(r - 1))))
-                sums.append(self.add(ends[n - 1 - r], start))
-            return sums
-
-        end = b.icmp_signed("<", groups, I64(0))
-        return self.switch(
-            b.zext(end, I64),
-            {0: long, 1: lambda: self.fir(element, ones, size, None, n)},
-        )
-
-
-def _declare(module, kind, name):
-    found = module.globals.get(name)
-    return found if found is not None else ir.Function(module, kind, name)
 
 
 def _signature(*arguments):
@@ -521,9 +119,7 @@ def store_strip(typing, acc, dst, strip, table, offset):
         strip, table, offset = values[2:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
-        columns = [
-            builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)
-        ]
+        columns = [builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)]
         e.store_transposed(columns, table, offset, result)
 
     return _signature(acc, dst, strip, table, offset), _void(generate)
@@ -536,7 +132,7 @@ def copy_bytes(typing, target_address, source_address, count):
     def generate(context, builder, signature, values):
         to, source, count = values
         kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
-        move = _declare(builder.module, kind, "llvm.memmove.p0.p0.i64")
+        move = declare(builder.module, kind, "llvm.memmove.p0.p0.i64")
         pointers = [builder.inttoptr(v, POINTER) for v in (to, source)]
         builder.call(move, [*pointers, count, ir.IntType(1)(0)])
 
@@ -546,7 +142,7 @@ def copy_bytes(typing, target_address, source_address, count):
 @intrinsic
 def copy_value(typing, src, to, source):
     """Copy one value of dtype `src`."""
-    kind = _scalar(_dtype_of(src))
+    kind = scalar_type(_dtype_of(src))
 
     def generate(context, builder, signature, values):
         to, source = (builder.inttoptr(v, POINTER) for v in values[1:])
@@ -558,7 +154,7 @@ def copy_value(typing, src, to, source):
 @intrinsic
 def copy_values(typing, src, acc, to, source):
     """Copy two times `lanes` values of dtype `src`."""
-    kind = ir.VectorType(_scalar(_dtype_of(src)), 2 * lanes(_dtype_of(acc)))
+    kind = ir.VectorType(scalar_type(_dtype_of(src)), 2 * lanes(_dtype_of(acc)))
 
     def generate(context, builder, signature, values):
         to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
@@ -742,9 +338,7 @@ def gradient_sweep(
                         put(e.mul(down if what == "roberts_pos" else up, side), r)
                     continue
                 if what != "dy":
-                    dx = e.muladd(
-                        side, e.add(slopes[r], slopes[r + 2]), e.mul(centre, slopes[r + 1])
-                    )
+                    dx = e.muladd(side, e.add(slopes[r], slopes[r + 2]), e.mul(centre, slopes[r + 1]))
                 if what != "dx":
                     dy = e.sub(smooth[r + 2], smooth[r])
                 if what == "magnitude":
@@ -758,9 +352,7 @@ def gradient_sweep(
             return [*here, *after]
 
         back = I64(-e.count * source.itemsize)
-        start = [load(r, back) for r in range(rows + 2)] + [
-            load(r, I64(0)) for r in range(rows + 2)
-        ]
+        start = [load(r, back) for r in range(rows + 2)] + [load(r, I64(0)) for r in range(rows + 2)]
         e.loop(I64(0), vectors, start, step)
 
     tokens = [src, acc, dst, form, channels, height]
@@ -804,9 +396,7 @@ def sum_columns(typing, acc, strip, step, out):
 
 
 @intrinsic
-def box_to_strip(
-    typing, src, acc, table, offset, group_table, group_offset, groups, rest, ones, size, strip
-):
+def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, groups, rest, ones, size, strip):
     """Vertical window sums of `lanes` x `lanes` values, stored transposed as columns."""
     source, arithmetic = _dtype_of(src), _dtype_of(acc)
 
@@ -886,7 +476,7 @@ def smooth_sweep(
     reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, second, place, taps_y, taps_x = values[6:]
+        table, offset, vectors, targets, _, place, taps_y, taps_x = values[6:]
         e = Emitter(builder, arithmetic)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)

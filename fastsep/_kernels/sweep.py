@@ -1,8 +1,8 @@
-"""3 x 3 gradients in one sweep: dy, dx, both or the magnitude, and Roberts' 2 x 2 differences.
+"""One sweep along the rows for small kernels: 3 x 3 gradients, Roberts' differences, short smoothing.
 
-A strip of `height` rows runs along the columns with the previous and the present vector of each
-source row in registers. Interior columns are read straight from the image. The first and the last
-vector of a row are read from small copies that carry the border pixels.
+A strip of `height` rows runs along the columns, with the vector before and the present one of each
+row in registers; neighbours are shuffled out of them. Interior columns are read straight from the
+image. The first and the last vector of a row are read from copies that carry the border values.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from fastsep._kernels import blocks as at
 from fastsep._kernels import simd
 from fastsep._kernels.borders import outside
+from fastsep._kernels.jit import sweep_height
 
 
 def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name: str):
@@ -21,7 +22,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     lanes = simd.lanes(acc)
     smooth = form.startswith("smooth")
     radius = int(form.removeprefix("smooth")) if smooth else 1
-    height = simd.sweep_height()
+    height = sweep_height()
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
     src_size, dst_size = src.itemsize, dst.itemsize
