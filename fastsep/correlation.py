@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from fastsep import _image, _plan
 from fastsep import taps as _taps
+from fastsep._funnel import apply
 from fastsep._image import Array, Frame
-from fastsep.filters import Mode, _filter
+from fastsep.filters import Mode
 
 __all__ = ["separable_filter"]
 
@@ -47,7 +48,7 @@ def separable_filter(
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
     lines = _image.tap_lines(taps)
-    return _filter(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
 def _separable(frame: Frame, lines: tuple[Any, ...]) -> _plan.Filter:

@@ -47,17 +47,15 @@ TypeError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy import may_share_memory, ndarray
 
 from fastsep import _image, _plan, taps
-from fastsep._image import Array, DType, Frame
-from fastsep._run import execute
+from fastsep._funnel import Recipe, apply
+from fastsep._image import Array, Frame
 
 __all__ = [
     "box",
@@ -85,174 +83,6 @@ __all__ = [
 Mode: TypeAlias = str | Sequence[str]
 Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
 Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
-Recipe: TypeAlias = Callable[..., _plan.Filter]  # (frame, *parameters) -> what to compute
-
-
-# ---- the funnel: every filter goes through `_filter`
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A finished preparation for images of one shape and dtype, without pixels, for any thread."""
-
-    plan: Any  # None for an empty image
-    direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
-    source: DType
-    target: DType
-    result: DType
-    front: int | None
-    clamp: bool
-
-
-# Jobs by all that they depend on. It is emptied when full: filling it again costs microseconds a
-# job.
-_jobs: dict[Any, _Job] = {}
-_JOBS_KEPT = 256
-
-# Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
-_READABLE = 0x101
-_WRITEABLE = 0x501
-
-
-def _filter(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    image: Any,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out: Any,
-    workers: Any,
-) -> Array:
-    """Run the filter that `recipe(frame, *parameters)` describes.
-
-    A call like an earlier one goes straight to the engine: for small images the checks would cost
-    more than the pixels. `cval` is in the key with its type because 0j equals 0 and is refused.
-    """
-    if type(image) is ndarray and (out is None or type(out) is ndarray):
-        key = (
-            recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis,
-            rescale, dtype, None if out is None else out.dtype,
-        )  # fmt: skip
-        try:
-            job = _jobs.get(key)
-        except TypeError:  # a list or an array among the parameters
-            job = None
-        if (
-            job is not None
-            and job.direct
-            and image.flags.num & _READABLE == _READABLE
-            and (workers is None or (type(workers) is int and workers > 0))
-        ):
-            if out is None:
-                return execute(job.plan, image, None, workers)
-            if (
-                out.shape == image.shape
-                and out.flags.num & _WRITEABLE == _WRITEABLE
-                and not may_share_memory(image, out)
-            ):
-                return execute(job.plan, image, out, workers)
-    return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
-
-
-def _checked(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    image: Any,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out: Any,
-    workers: Any,
-) -> Array:
-    """`_filter` for calls that are new or need conversions."""
-    image = _image.as_image(image)
-    workers = None if workers is None else _image.check_workers(workers)
-    if out is not None:
-        _image.check_out(out, image.shape)
-    parameters, mode = _image.hashable(parameters), _image.hashable(mode)
-    key: Any = (
-        recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis, rescale,
-        dtype, None if out is None else out.dtype,
-    )  # fmt: skip
-    try:
-        job = _jobs.get(key)
-    except TypeError:  # unhashable, hence refused below or not remembered
-        key, job = None, None
-    if job is None:
-        job = _prepare(
-            recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
-            None if out is None else out.dtype,
-        )  # fmt: skip
-        if key is not None:
-            if len(_jobs) >= _JOBS_KEPT:
-                _jobs.clear()
-            _jobs[key] = job
-    return _perform(job, image, out, workers)
-
-
-def _prepare(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    shape: tuple[int, ...],
-    image_dtype: DType,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out_dtype: DType | None,
-) -> _Job:
-    """Check what does not depend on pixels and let the plan be made."""
-    channel = _image.channel(channel_axis, len(shape))
-    result = _image.result_dtype(image_dtype, dtype, out_dtype)
-    frame = Frame(len(shape), channel, image_dtype, result.kind != "f")
-    what = recipe(frame, *parameters)
-    modes = _image.modes(mode, frame)
-    cval = _image.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
-
-    unit = _image.unit(image_dtype) if rescale and not frame.integer else 1.0
-    source, target = _image.source_dtype(image_dtype), _image.target_dtype(result)
-    if "constant" in modes:
-        source = _image.border_dtype(source, target, cval * unit)
-    clamp = unit != 1.0 and image_dtype.kind == "i"
-
-    # The engine takes channels last, or first as a batch; from between they are moved to the front.
-    front = channel if channel not in (None, 0, len(shape) - 1) else None
-    if front is not None:
-        shape = _image.drop_axis(shape, front)
-    first = int(front is not None or channel == 0)
-    plan = None
-    if 0 not in shape:
-        plan = _plan.prepare(what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit)
-    native = source == image_dtype and target == result  # dtypes compare byte orders, too
-    direct = plan is not None and front is None and not clamp and native
-    return _Job(plan, direct, source, target, result, front, clamp)
-
-
-def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
-    """Convert the image, run, and bring the result into the dtype and axis order asked for."""
-    if job.plan is None:
-        return np.empty(image.shape, job.result) if out is None else out
-    source = _image.convert(image, job.source, job.front, job.clamp)
-    if out is not None and job.front is None and job.target == out.dtype:
-        plain = np.asarray(out)
-        if plain.flags.num & _WRITEABLE == _WRITEABLE:
-            if may_share_memory(source, plain):
-                source = source.copy()
-            execute(job.plan, source, plain, workers)
-            return out  # type: ignore[no-any-return]
-    result = _image.finish(execute(job.plan, source, None, workers), job.result)
-    if job.front is not None:
-        result = np.moveaxis(result, 0, job.front)
-    if out is None:
-        return result
-    out[...] = result
-    return out  # type: ignore[no-any-return]
 
 
 # ---- smoothing
@@ -298,17 +128,8 @@ def gaussian(
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
         sigma, order, mode, channel_axis = _image.split_channel(np.ndim(image), sigma, order, mode, channel_axis)
-    return _filter(
-        _gaussian,
-        (sigma, order, truncate),
-        image,
-        mode,
-        cval,
-        channel_axis,
-        not preserve_range,
-        dtype,
-        out,
-        workers,
+    return apply(
+        _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
     )
 
 
@@ -345,7 +166,7 @@ def difference_of_gaussians(
     >>> fastsep.difference_of_gaussians(step, 1).round(2).tolist()
     [-0.01, -0.05, -0.11, -0.07, 0.07, 0.11, 0.05, 0.01]
     """
-    return _filter(
+    return apply(
         _difference_of_gaussians, (low_sigma, high_sigma, truncate), image, mode, cval,
         channel_axis, True, dtype, out, workers,
     )  # fmt: skip
@@ -389,7 +210,7 @@ def unsharp_mask(
     image = _image.as_image(image)
     # The range depends on the pixels and so has to be part of the key of the plan.
     signed = (not preserve_range or image.dtype.kind == "i") and _image.has_negative(image)
-    return _filter(
+    return apply(
         _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
         not preserve_range, dtype, out, workers,
     )  # fmt: skip
@@ -422,7 +243,7 @@ def box(
     >>> fastsep.box(np.array([0.0, 3.0, 6.0, 0.0]), 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
-    return _filter(_box, (size,), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_box, (size,), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
 # ---- edges
@@ -898,10 +719,10 @@ def _masked(
     workers: Any,
 ) -> Array:
     if mask is None:
-        return _filter(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
+        return apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
     image = _image.as_image(image)
     inside = _image.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
-    result = _filter(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
+    result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
     np.multiply(result, inside, out=result)
     return result
 

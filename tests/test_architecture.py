@@ -21,6 +21,7 @@ ORDER = (
     "_config",
     "correlation",
     "filters",
+    "_funnel",
     "taps",
     "_run",
     "_block",

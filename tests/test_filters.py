@@ -10,7 +10,7 @@ import scipy.ndimage as ndi
 from reference import assert_close
 
 import fastsep
-from fastsep import filters, taps
+from fastsep import _funnel, filters, taps
 from fastsep._plan import Box, Roberts
 
 skimage_filters = pytest.importorskip("skimage.filters")
@@ -430,9 +430,9 @@ def test_a_remembered_plan_does_not_serve_another_call(rng):
 
 def test_remembered_plans_do_not_grow_without_limit(rng):
     image = make_image(rng, "float64", (4, 4))
-    for i in range(2 * filters._JOBS_KEPT):
+    for i in range(2 * _funnel._JOBS_KEPT):
         fastsep.gaussian(image, 0.5, cval=i)
-    assert len(filters._jobs) <= filters._JOBS_KEPT
+    assert len(_funnel._jobs) <= _funnel._JOBS_KEPT
 
 
 # ---- the rest

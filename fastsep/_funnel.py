@@ -1,0 +1,183 @@
+"""The way of every call: arguments checked, a plan made or remembered, the engine run.
+
+A filter is a *recipe*, a function from the image's frame and the call's parameters to what is to be
+computed (`_plan.Filter`). `apply` does the rest for all filters alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy import may_share_memory, ndarray
+
+from fastsep import _image, _plan
+from fastsep._image import Array, DType, Frame
+from fastsep._run import execute
+
+Recipe: TypeAlias = Callable[..., _plan.Filter]  # (frame, *parameters) -> what to compute
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A finished preparation for images of one shape and dtype, without pixels, for any thread."""
+
+    plan: Any  # None for an empty image
+    direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
+    source: DType
+    target: DType
+    result: DType
+    front: int | None
+    clamp: bool
+
+
+# Jobs by all that they depend on. Emptied when full: filling it again costs microseconds a job.
+_jobs: dict[Any, _Job] = {}
+_JOBS_KEPT = 256
+
+# Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
+_READABLE = 0x101
+_WRITEABLE = 0x501
+
+
+def apply(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    image: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out: Any,
+    workers: Any,
+) -> Array:
+    """Run the filter that `recipe(frame, *parameters)` describes.
+
+    A call like an earlier one goes straight to the engine: for small images the checks would cost
+    more than the pixels. `cval` is in the key with its type because 0j equals 0 and is refused.
+    """
+    if type(image) is ndarray and (out is None or type(out) is ndarray):
+        key = (
+            recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis,
+            rescale, dtype, None if out is None else out.dtype,
+        )  # fmt: skip
+        try:
+            job = _jobs.get(key)
+        except TypeError:  # a list or an array among the parameters
+            job = None
+        if (
+            job is not None
+            and job.direct
+            and image.flags.num & _READABLE == _READABLE
+            and (workers is None or (type(workers) is int and workers > 0))
+        ):
+            if out is None:
+                return execute(job.plan, image, None, workers)
+            if (
+                out.shape == image.shape
+                and out.flags.num & _WRITEABLE == _WRITEABLE
+                and not may_share_memory(image, out)
+            ):
+                return execute(job.plan, image, out, workers)
+    return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
+
+
+def _checked(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    image: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out: Any,
+    workers: Any,
+) -> Array:
+    """`apply` for calls that are new or need conversions."""
+    image = _image.as_image(image)
+    workers = None if workers is None else _image.check_workers(workers)
+    if out is not None:
+        _image.check_out(out, image.shape)
+    parameters, mode = _image.hashable(parameters), _image.hashable(mode)
+    key: Any = (
+        recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis, rescale,
+        dtype, None if out is None else out.dtype,
+    )  # fmt: skip
+    try:
+        job = _jobs.get(key)
+    except TypeError:  # unhashable, hence refused below or not remembered
+        key, job = None, None
+    if job is None:
+        job = _prepare(
+            recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
+            None if out is None else out.dtype,
+        )  # fmt: skip
+        if key is not None:
+            if len(_jobs) >= _JOBS_KEPT:
+                _jobs.clear()
+            _jobs[key] = job
+    return _perform(job, image, out, workers)
+
+
+def _prepare(
+    recipe: Recipe,
+    parameters: tuple[Any, ...],
+    shape: tuple[int, ...],
+    image_dtype: DType,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    rescale: bool,
+    dtype: Any,
+    out_dtype: DType | None,
+) -> _Job:
+    """Check what does not depend on pixels and let the plan be made."""
+    channel = _image.channel(channel_axis, len(shape))
+    result = _image.result_dtype(image_dtype, dtype, out_dtype)
+    frame = Frame(len(shape), channel, image_dtype, result.kind != "f")
+    what = recipe(frame, *parameters)
+    modes = _image.modes(mode, frame)
+    cval = _image.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
+
+    unit = _image.unit(image_dtype) if rescale and not frame.integer else 1.0
+    source, target = _image.source_dtype(image_dtype), _image.target_dtype(result)
+    if "constant" in modes:
+        source = _image.border_dtype(source, target, cval * unit)
+    clamp = unit != 1.0 and image_dtype.kind == "i"
+
+    # The engine takes channels last, or first as a batch; from between they are moved to the front.
+    front = channel if channel not in (None, 0, len(shape) - 1) else None
+    if front is not None:
+        shape = _image.drop_axis(shape, front)
+    first = int(front is not None or channel == 0)
+    plan = None
+    if 0 not in shape:
+        plan = _plan.prepare(what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit)
+    native = source == image_dtype and target == result  # dtypes compare byte orders, too
+    direct = plan is not None and front is None and not clamp and native
+    return _Job(plan, direct, source, target, result, front, clamp)
+
+
+def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
+    """Convert the image, run, and bring the result into the dtype and axis order asked for."""
+    if job.plan is None:
+        return np.empty(image.shape, job.result) if out is None else out
+    source = _image.convert(image, job.source, job.front, job.clamp)
+    if out is not None and job.front is None and job.target == out.dtype:
+        plain = np.asarray(out)
+        if plain.flags.num & _WRITEABLE == _WRITEABLE:
+            if may_share_memory(source, plain):
+                source = source.copy()
+            execute(job.plan, source, plain, workers)
+            return out  # type: ignore[no-any-return]
+    result = _image.finish(execute(job.plan, source, None, workers), job.result)
+    if job.front is not None:
+        result = np.moveaxis(result, 0, job.front)
+    if out is None:
+        return result
+    out[...] = result
+    return out  # type: ignore[no-any-return]
