@@ -281,7 +281,8 @@ class _Ready:
         # More bands than rows would be empty.
         self.most = max(math.prod(plan.view[:3]), 1)
 
-    def run(self, image: Array, out: Array, workers: int | None) -> None:
+    def run(self, image: Array, out: Array, workers: int | None, second: Array | None = None) -> None:
+        """Filter `image` into `out`; a kernel with two results leaves the other in `second`."""
         bands = 1
         if self.work > LOOP_WORK and not _forked:
             bands = min(get_num_threads() if workers is None else workers, self.most)
@@ -290,6 +291,8 @@ class _Ready:
         word = workspace.word
         word[at.SRC] = _address(image)
         word[at.DST] = _address(out)
+        if second is not None:
+            word[at.DST_2] = _address(second)
         word[at.SCRATCH] = workspace.scratch
         word[at.BANDS] = bands
         if bands == 1 or not _run_parallel(self, workspace.address, bands):

@@ -120,15 +120,11 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     place = strip + column * vector
                     simd.fir_along_strip(acc, place, step, taps, count, kind, place)
                 if several:
-                    operation = simd.word(block, at.COMBINE) * 2 + (number > 0)
-                    for column in range(x, x + tile * channels):
-                        into = sums + column * vector
-                        simd.combine(acc, into, strip + column * vector, operation)
-                        if number == terms - 1:
-                            simd.finish(
-                                acc, into,
-                                simd.word(block, at.COMBINE), simd.word(block, at.CLIP),
-                            )  # fmt: skip
+                    into = sums + x * vector
+                    combined = simd.word(block, at.COMBINE)
+                    simd.combine(acc, into, strip + x * vector, tile * channels, combined * 2 + (number > 0))
+                    if number == terms - 1:
+                        simd.finish(acc, into, tile * channels, combined, simd.word(block, at.CLIP))
                 if number == terms - 1:
                     source = sums if several else strip
                     ready = min(x + tile * channels, width)

@@ -233,49 +233,68 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
 
 
 @intrinsic
-def combine(typing, acc, sums, value, operation):
-    """Bring one aligned vector into the sums: 0 set, 1 add, 2 set the square, 3 add the square."""
+def combine(typing, acc, sums, values, count, operation):
+    """Bring `count` aligned vectors into the sums: 0 set, 1 add, 2 set and 3 add the square."""
     arithmetic = _dtype_of(acc)
 
-    def generate(context, builder, signature, values):
-        sums, value, operation = values[1:]
+    def generate(context, builder, signature, arguments):
+        sums, values, count, operation = arguments[1:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
-        new = builder.load(e.at(value), align=size, typ=e.vector)
-        old = builder.load(e.at(sums), align=size, typ=e.vector)
-        (result,) = e.switch(
+
+        def each(change):
+            def step(k, _):
+                offset = builder.mul(k, I64(size))
+                place = e.at(sums, offset)
+                new = builder.load(e.at(values, offset), align=size, typ=e.vector)
+                old = builder.load(place, align=size, typ=e.vector)
+                builder.store(change(new, old), place, align=size)
+                return []
+
+            e.loop(I64(0), count, [], step)
+            return []
+
+        e.switch(
             operation,
             {
-                0: lambda: [new],
-                1: lambda: [e.add(old, new)],
-                2: lambda: [e.mul(new, new)],
-                3: lambda: [e.muladd(new, new, old)],
+                0: lambda: each(lambda new, old: new),
+                1: lambda: each(lambda new, old: e.add(old, new)),
+                2: lambda: each(lambda new, old: e.mul(new, new)),
+                3: lambda: each(lambda new, old: e.muladd(new, new, old)),
             },
         )
-        builder.store(result, e.at(sums), align=size)
 
-    return _signature(acc, sums, value, operation), _void(generate)
+    return _signature(acc, sums, values, count, operation), _void(generate)
 
 
 @intrinsic
-def finish(typing, acc, sums, root, limits):
-    """Root of one aligned vector if `root`; clipped to the two numbers at `limits` unless 0."""
+def finish(typing, acc, sums, count, root, limits):
+    """Roots of `count` aligned vectors if `root`; clipped to the two numbers at `limits` unless 0."""
     arithmetic = _dtype_of(acc)
 
-    def generate(context, builder, signature, values):
-        sums, root, limits = values[1:]
+    def generate(context, builder, signature, arguments):
+        sums, count, root, limits = arguments[1:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
-        value = builder.load(e.at(sums), align=size, typ=e.vector)
-        (value,) = e.switch(root, {1: lambda: [e.sqrt(value)], 0: lambda: [value]})
+
+        def each(change):
+            def step(k, _):
+                place = e.at(sums, builder.mul(k, I64(size)))
+                value = builder.load(place, align=size, typ=e.vector)
+                builder.store(change(value), place, align=size)
+                return []
+
+            e.loop(I64(0), count, [], step)
+            return []
 
         def clipped():
-            return [e.clip(value, e.broadcast(limits, I64(0)), e.broadcast(limits, I64(1)))]
+            low, high = e.broadcast(limits, I64(0)), e.broadcast(limits, I64(1))
+            return each(lambda value: e.clip(value, low, high))
 
-        (value,) = e.switch(limits, {0: lambda: [value], 1: clipped})
-        builder.store(value, e.at(sums), align=size)
+        e.switch(root, {0: list, 1: lambda: each(e.sqrt)})
+        e.switch(limits, {0: list, 1: clipped})
 
-    return _signature(acc, sums, root, limits), _void(generate)
+    return _signature(acc, sums, count, root, limits), _void(generate)
 
 
 @intrinsic(prefer_literal=True)

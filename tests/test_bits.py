@@ -1,0 +1,161 @@
+"""Promise: the same bits, however the work is cut.
+
+Any number of workers, bands of any height, serial, on Numba's parallel loop or on the pool of
+threads, rows read in place or copied, and an image in one piece or in pieces with a margin.
+"""
+
+import numpy as np
+import pytest
+from helpers import CASES, MODES, forget, kernel_of, make_image, same_bits
+
+import fastsep
+from fastsep import _block, _run
+
+WORKERS = (2, 3, 5, 16, 61)
+VARIANTS = [(name, dtypes) for name, case in CASES.items() for dtypes in case.dtypes]
+variants = pytest.mark.parametrize(
+    ("name", "dtypes"), VARIANTS, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+# Enough rows for several bands, few enough to make bands of one row; widths around a vector, around
+# two, above the eight vectors that a sweep copies whole, and at no multiple of any.
+PLANES = ((1, 300), (2, 1), (3, 37), (7, 8), (16, 16), (37, 5), (61, 131), (97, 64), (40, 258))
+VOLUMES = ((1, 5, 6), (70, 19, 5), (3, 41, 33), (9, 2, 70), (66, 34, 21))
+FOUR = ((3, 4, 5, 6), (2, 17, 3, 19))
+
+
+@pytest.fixture(autouse=True)
+def small_images_go_parallel(monkeypatch):
+    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
+    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+    forget()
+    yield
+    forget()
+
+
+def shapes(case):
+    return [case.shape(*shape) for shape in {2: PLANES, 3: VOLUMES, 4: FOUR}[case.ndim]]
+
+
+def images(case, dtypes, rng):
+    """Images with the options to filter them with; every third float image holds a NaN."""
+    for i, shape in enumerate(shapes(case)):
+        image = make_image(rng, dtypes[0], shape)
+        if image.dtype.kind == "f" and np.dtype(dtypes[1]).kind == "f" and i % 3 == 2:
+            image.flat[image.size // 2] = np.nan
+        modes = tuple(MODES[(i + 2 * axis) % 5] for axis in range(case.ndim))
+        yield image, {"mode": modes, "dtype": dtypes[1]}
+
+
+@variants
+def test_cases_reach_the_kernels_they_are_named_after(name, dtypes):
+    case = CASES[name]
+    key = kernel_of(case, *dtypes, case.shape(*(50,) * 2, *(4,) * (case.ndim - 2)))
+    assert key[: len(case.kernel)] == case.kernel
+
+
+@variants
+def test_workers(name, dtypes, rng):
+    case = CASES[name]
+    for image, options in images(case, dtypes, rng):
+        expected = case.call(image, workers=1, **options)
+        for workers in WORKERS:
+            out = np.full_like(expected, 77)  # a row that no band writes shows
+            case.call(image, workers=workers, out=out, **options)
+            assert same_bits(out, expected), (image.shape, workers, options)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_cut_of_few_rows(name, rng):
+    case = CASES[name]
+    src, dst = case.dtypes[0]
+    rest = {2: (23,), 3: (18, 11), 4: (5, 4, 6)}[case.ndim]
+    for rows in (2, 5, 9, 18):
+        image = make_image(rng, src, case.shape(rows, *rest))
+        expected = case.call(image, workers=1, dtype=dst)
+        for workers in range(2, rows + 2):
+            assert same_bits(case.call(image, workers=workers, dtype=dst), expected), (rows, workers)
+
+
+def counted(function, calls):
+    def count(*arguments):
+        calls.append(arguments[-1])
+        return function(*arguments)
+
+    return count
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loop_and_pool_and_serial(name, rng, monkeypatch):
+    import numba  # noqa: F401  # loaded, it lends its parallel loop
+
+    loop = _run._driver()
+    case = CASES[name]
+    src, dst = case.dtypes[-1]
+    image = make_image(rng, src, case.shape(*{2: (83, 51), 3: (68, 23, 10), 4: (4, 5, 6, 7)}[case.ndim]))
+    expected = case.call(image, workers=1, dtype=dst)
+    # A volume's bands are windows of planes, of which this one has two.
+    bands = 4 if case.ndim != 3 else 2
+
+    calls = []
+    monkeypatch.setattr(_run._Pool, "run", counted(_run._Pool.run, calls))
+    monkeypatch.setattr(_run, "_driver", lambda: None)
+    assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
+    assert calls
+    assert max(calls) == bands
+
+    if loop is not None:  # no layer that several threads may enter, then
+        calls.clear()
+        monkeypatch.setattr(_run, "_driver", lambda: counted(loop, calls))
+        assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
+        assert calls
+        assert max(calls) == bands
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] in ("fir", "passes")])
+def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypatch):
+    case = CASES[name]
+    src, dst = case.dtypes[0]
+    image = make_image(rng, src, case.shape(*{2: (45, 131), 3: (9, 61, 20), 4: (4, 5, 6, 7)}[case.ndim]))
+    results = []
+    for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
+        monkeypatch.setattr(_block, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(_block, "VOLUME_BYTES", volume_bytes)
+        forget()
+        results.append(case.call(image, workers=1, dtype=dst))
+        for workers in (3, 16):
+            assert same_bits(case.call(image, workers=workers, dtype=dst), results[-1])
+    assert same_bits(*results)
+
+
+# Means over large windows are exempt: their sums start at rows counted from the top of the image.
+PIECES = [
+    name for name, case in CASES.items() if case.ndim == 2 and case.kernel[0] != "box" and name != "wide gaussian"
+]
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_a_piece_with_a_margin(name, rng):
+    case = CASES[name]
+    src, dst = case.dtypes[0]
+    margin = 10
+    image = make_image(rng, src, case.shape(70, 150))
+    whole = case.call(image, dtype=dst)
+    for top, left, height, width in ((13, 17, 31, 90), (20, 11, 5, 1), (11, 30, 2, 33), (30, 10, 30, 129)):
+        rows, columns = slice(top - margin, top + height + margin), slice(left - margin, left + width + margin)
+        piece = case.call(np.ascontiguousarray(image[rows, columns]), dtype=dst)
+        inner = piece[margin:-margin, margin:-margin]
+        assert same_bits(inner, whole[top : top + height, left : left + width]), (top, left, height, width)
+
+
+def test_large_images_go_parallel_by_themselves(rng, monkeypatch):
+    """With the thresholds as they are: an image of everyday size is cut, and its bits do not change."""
+    monkeypatch.undo()
+    image = rng.random((900, 700), np.float32)
+    calls = []
+    monkeypatch.setattr(_run, "_driver", lambda: None)
+    monkeypatch.setattr(_run._Pool, "run", counted(_run._Pool.run, calls))
+    for name in ("sobel", "gaussian", "laplace", "farid"):
+        expected = getattr(fastsep, name)(image, workers=1)
+        assert not calls
+        assert same_bits(getattr(fastsep, name)(image, workers=4), expected)
+        assert calls.pop() == 4
