@@ -175,8 +175,12 @@ class _Maker:
             self.take(ring_row * taken, at.RING)
 
     def in_ring(self, halo: int) -> bool:
-        stride = self.width * self.plan.src.itemsize
-        return self.width < self.lanes or halo > ROWS_IN_PLACE or stride % 4096 == 0
+        """Whether rows are copied: always if they are narrower than a vector, which would read past their end."""
+        if self.width < self.lanes:
+            return True
+        if halo > self.rows:
+            return False  # the ring would be larger than the image
+        return halo > ROWS_IN_PLACE or self.width * self.plan.src.itemsize % 4096 == 0
 
     def depth_lines(self, what: Separable) -> list[Line]:
         """The different lines along the depth."""

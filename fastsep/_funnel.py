@@ -15,7 +15,7 @@ from numpy import may_share_memory, ndarray
 
 from fastsep import _image, _plan
 from fastsep._image import Array, DType, Frame
-from fastsep._run import execute
+from fastsep._run import execute, vector_bytes
 
 Recipe: TypeAlias = Callable[..., _plan.Filter]  # (frame, *parameters) -> what to compute
 
@@ -151,12 +151,17 @@ def _prepare(
 
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     front = channel if channel not in (None, 0, len(shape) - 1) else None
+    width = vector_bytes()
+    if isinstance(what, _plan.Roberts) and channel == len(shape) - 1 and shape[-1] > width // 8:
+        front = channel  # more channels than a vector has lanes
     if front is not None:
         shape = _image.drop_axis(shape, front)
     first = int(front is not None or channel == 0)
     plan = None
     if 0 not in shape:
-        plan = _plan.prepare(what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit)
+        plan = _plan.prepare(
+            what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
+        )
     native = source == image_dtype and target == result  # dtypes compare byte orders, too
     direct = plan is not None and front is None and not clamp and native
     return _Job(plan, direct, source, target, result, front, clamp)

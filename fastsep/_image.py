@@ -405,7 +405,7 @@ def finish(values: Array, result: DType) -> Array:
     inside = (rounded > float(info.min)) & ~high
     converted = np.where(inside, rounded, 0).astype(result)
     converted[high] = info.max
-    converted[rounded <= float(info.min)] = info.min
+    converted[~(rounded > float(info.min))] = info.min  # NaN too, as the kernels have it
     return converted
 
 

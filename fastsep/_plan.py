@@ -9,7 +9,7 @@ threads nor on the CPU.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -108,32 +108,61 @@ def prepare(
     first: int,
     modes: tuple[str, ...],
     cval: float,
-    scale: float = 1.0,
+    scale: float,
+    vector_bytes: int,
 ) -> Plan:
     """Decide how `what` runs on a C-contiguous image of `shape`.
 
     `first` leading axes are a batch, len(modes) spatial axes follow, then at most one axis of
     channels. Values are multiplied by `scale` before anything else; `cval` is on that scale.
+    A sweep needs all neighbours of a pixel within one vector of `vector_bytes`.
     """
     src, dst = np.dtype(src_dtype), np.dtype(dst_dtype)
     axes = _Axes.of(what, shape, first, modes)
-    border = cval / scale
-    acc = _arithmetic(what, src, dst, scale, border)
-    common = (shape, axes, cval, border, src, acc, dst)
+    acc = _arithmetic(what, src, dst, scale, cval / scale)
+    job = _Job(shape, axes, cval, scale, src, acc, dst, vector_bytes)
     if isinstance(what, Roberts):
-        weight = scale * (math.sqrt(0.5) if what.which == "magnitude" else 1.0)
-        form = {"pos_diag": "roberts_pos", "neg_diag": "roberts_neg"}.get(what.which, "roberts_magnitude")
-        return _gradient(form, (weight, weight), *common)
+        return _roberts(what, job)
     if len(axes.sizes) > 3:
-        return _passes(what, *common, scale=scale)
+        return _passes(what, job)
     if isinstance(what, Box):
-        return _box(what, axes, *common, scale=scale)
-    lines = axes.reduce(what)
-    fused = _as_gradient(lines, axes, src, acc, dst, scale, cval)
-    if fused is not None:
-        form, weights, acc = fused
-        return _gradient(form, weights, shape, axes, cval, border, src, acc, dst)
-    return _as_smoothing(lines, *common, scale=scale) or _fir(lines, *common, scale=scale)
+        return _box(what, job)
+    what = axes.reduce(what)
+    return _gradient(what, job) or _smoothing(what, job) or _fir(what, job)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that a plan depends on but the filter."""
+
+    shape: tuple[int, ...]
+    axes: _Axes
+    cval: float
+    scale: float
+    src: Dtype
+    acc: Dtype
+    dst: Dtype
+    vector_bytes: int
+
+    @property
+    def border(self) -> float:
+        return self.cval / self.scale
+
+    def reaches(self, radius: int) -> bool:
+        """Whether all neighbours of a pixel along its row lie within one vector."""
+        return self.axes.channels * radius <= self.vector_bytes // self.acc.itemsize
+
+    def plan(
+        self, strategy: str, kernel: tuple[str, ...], what: Filter, work: float,
+        passes: tuple[tuple[Plan, ...], ...] = (),
+    ) -> Plan:  # fmt: skip
+        """The plan; `work` counts multiply-adds per value."""
+        view, modes = self.axes.view()
+        key = (*kernel, self.src.name, self.acc.name, self.dst.name)
+        return Plan(
+            strategy, key, what, self.shape, view, modes, self.cval, self.border, self.src, self.acc, self.dst,
+            work * math.prod(view), passes,
+        )  # fmt: skip
 
 
 # --- axes ----------------------------------------------------------------------------------------
@@ -196,7 +225,7 @@ F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
 def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: float) -> Dtype:
     """float64 for float64 images and results, and where integers would not stay exact; else
     float32."""
-    if F64 in (src, dst):
+    if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
         return F64
     if src.kind == "f" or dst.kind == "f" or scale != 1:
         return F32
@@ -228,30 +257,39 @@ def tap_sum(line: Line | None) -> float:
     return 1.0 if line is None else math.fsum(line.taps)
 
 
+#: Up to this radius neighbours are shuffled out of registers; beyond it transposing is cheaper (measured).
+SHORT_RADIUS = 4
+#: Sweeps are compiled for each number of channels, so only for those that images have.
+SWEEP_CHANNELS = 4
+#: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
+SMALL_BOX = 15
+#: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
+BOX_FLOAT32 = 256
+
+
 # --- strategies ----------------------------------------------------------------------------------
 
 
-def _gradient(
-    form: str, weights: tuple[float, float], shape: tuple[int, ...], axes: _Axes, cval: float,
-    border: float, src: Dtype, acc: Dtype, dst: Dtype,
-) -> Plan:  # fmt: skip
-    view, modes = axes.view()
-    key = ("sweep", form, str(axes.channels), src.name, acc.name, dst.name)
+def _roberts(what: Roberts, job: _Job) -> Plan:
+    form = {"pos_diag": "roberts_pos", "neg_diag": "roberts_neg", "magnitude": "roberts_magnitude"}[what.which]
+    weight = job.scale * (math.sqrt(0.5) if what.which == "magnitude" else 1.0)
+    return _sweep(form, (weight, weight), job)
+
+
+def _sweep(form: str, weights: tuple[float, float], job: _Job) -> Plan:
     # The two weights travel as a line of taps: the side and the centre of the smoothing taps.
     what = Separable((Term((Line(weights, 0), IDENTITY)),))
-    work = math.prod(view) * 12.0
-    return Plan("sweep", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+    return job.plan("sweep", ("sweep", form, str(job.axes.channels)), what, 12.0)
 
 
-def _as_gradient(
-    what: Separable, axes: _Axes, src: Dtype, acc: Dtype, dst: Dtype, scale: float, cval: float
-) -> tuple[str, tuple[float, float], Dtype] | None:
-    """Form, weights and arithmetic, if this is a 3 x 3 gradient or one of its components."""
-    if len(axes.sizes) != 2 or axes.channels > 4 or what.clip is not None:
+def _gradient(what: Separable, job: _Job) -> Plan | None:
+    """The sweep for a 3 x 3 gradient or one of its components, if that is what this is."""
+    axes = job.axes
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(1) or what.clip is not None:
         return None
-    if not what.skip_zeros and src.kind == "f":
+    if not what.skip_zeros and job.src.kind == "f":
         return None  # zero taps have to meet NaN and inf
-    if what.chained and cval != 0 and "constant" in axes.modes:
+    if what.chained and job.cval != 0 and "constant" in axes.modes:
         return None
     found = [piece for piece in map(_slope_and_smooth, what.terms) if piece is not None]
     if len(found) != len(what.terms):
@@ -264,13 +302,13 @@ def _as_gradient(
         form, side, centre = ("magnitude", *found[0][1:])
     else:
         return None
-    side, centre = side * scale, centre * scale
+    side, centre = side * job.scale, centre * job.scale
     # Small integers: 16-bit lanes, twice as many as float32 has, if nothing can overflow.
     whole = float(side).is_integer() and float(centre).is_integer()
     bound = 2 * (2 * abs(side) + abs(centre)) * 255
-    if src == np.uint8 and dst == I16 and form != "magnitude" and whole and bound < 2**15:
-        acc = I16
-    return form, (side, centre), acc
+    if job.src == np.uint8 and job.dst == I16 and form != "magnitude" and whole and bound < 2**15:
+        job = replace(job, acc=I16)
+    return _sweep(form, (side, centre), job)
 
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
@@ -285,90 +323,60 @@ def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
     return None
 
 
-#: Up to this radius neighbours are shuffled out of registers, which is cheaper than transposing.
-SHORT_RADIUS = 4
-
-
-def _as_smoothing(
-    what: Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float, src: Dtype,
-    acc: Dtype, dst: Dtype, *, scale: float,
-) -> Plan | None:  # fmt: skip
+def _smoothing(what: Separable, job: _Job) -> Plan | None:
     """The sweep for symmetric taps of one short radius along both axes, if that is what this is."""
-    if len(what.terms) > 1 or what.combine != "sum" or what.clip is not None:
+    if len(what.terms) > 1 or what.combine != "sum" or what.clip is not None or len(job.axes.sizes) != 2:
         return None
-    lines = what.terms[0].lines
-    y, x = lines if len(lines) == 2 else (None, None)
+    y, x = what.terms[0].lines
     if y is None or x is None:
         return None
     radius = len(y.taps) // 2
-    if not 1 <= radius <= SHORT_RADIUS or axes.channels * radius > SHORT_RADIUS:
+    if not 1 <= radius <= SHORT_RADIUS // job.axes.channels or not job.reaches(radius):
         return None
     for line in (y, x):
-        if len(line.taps) != 2 * radius + 1 or line.centre != radius:
+        if len(line.taps) != 2 * radius + 1 or line.centre != radius or line.taps != line.taps[::-1]:
             return None
-        if line.taps != line.taps[::-1] or (what.skip_zeros and 0.0 in line.taps):
+        if what.skip_zeros and 0.0 in line.taps:
             return None
     # Beyond a constant border the sweep sees the constant before the vertical pass, not after it.
-    if axes.modes[1] == "constant" and cval != 0 and what.chained:
+    if job.axes.modes[1] == "constant" and job.cval != 0 and what.chained:
         return None
-    view, modes = axes.view()
-    key = ("sweep", f"smooth{radius}", str(axes.channels), src.name, acc.name, dst.name)
-    work = math.prod(view) * (4 * radius + 10.0)
-    what = Separable((Term((y.scaled(scale), x)),), chained=what.chained)
-    return Plan("sweep", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+    what = Separable((Term((y.scaled(job.scale), x)),), chained=what.chained)
+    return job.plan("sweep", ("sweep", f"smooth{radius}", str(job.axes.channels)), what, 4 * radius + 10.0)
 
 
-def _fir(
-    what: Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float, src: Dtype,
-    acc: Dtype, dst: Dtype, *, scale: float,
-) -> Plan:  # fmt: skip
-    view, modes = axes.view()
+def _fir(what: Separable, job: _Job) -> Plan:
+    volume = len(job.axes.sizes) == 3
     terms = []
     for term in what.terms:
         missing: list[Line | None] = [None] * (3 - len(term.lines))
         z, y, x = [*missing, *term.lines]
         # The scale goes into the taps of the first pass.
-        if len(axes.sizes) == 3:
-            terms.append(Term(((z or IDENTITY).scaled(scale), y, x)))
+        if volume:
+            terms.append(Term(((z or IDENTITY).scaled(job.scale), y, x)))
         else:
-            terms.append(Term((None, (y or IDENTITY).scaled(scale), x)))
-    form = "volume" if len(axes.sizes) == 3 else "plane"
+            terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
+    form = "volume" if volume else "plane"
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
-    what = Separable(tuple(terms), what.combine, what.chained, what.skip_zeros, what.clip)
-    key = ("fir", form, src.name, acc.name, dst.name)
-    taps = sum(len(line.taps) for line in _lines(what))
-    work = math.prod(view) * (taps + 8.0)
-    return Plan("fir", key, what, shape, view, modes, cval, border, src, acc, dst, work)
+    what = replace(what, terms=tuple(terms))
+    return job.plan("fir", ("fir", form), what, sum(len(line.taps) for line in _lines(what)) + 8.0)
 
 
-#: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
-SMALL_BOX = 15
-
-
-def _box(
-    what: Box, axes: _Axes, shape: tuple[int, ...], _: _Axes, cval: float, border: float,
-    src: Dtype, acc: Dtype, dst: Dtype, *, scale: float,
-) -> Plan:  # fmt: skip
-    sizes = what.sizes[axes.start : axes.stop]
-    common = (shape, axes, cval, border, src, acc, dst)
-    if max(sizes) <= SMALL_BOX and dst.kind == "f":
+def _box(what: Box, job: _Job) -> Plan:
+    sizes = what.sizes[job.axes.start : job.axes.stop]
+    if max(sizes) <= SMALL_BOX and job.dst.kind == "f":
         lines = tuple(Line((1.0 / n,) * n, n // 2) if n > 1 else None for n in sizes)
-        return _fir(Separable((Term(lines),)), *common, scale=scale)
+        term = Separable((Term(lines),))
+        return _smoothing(term, job) or _fir(term, job)
     if len(sizes) == 3:
-        return _passes(what, *common, scale=scale)
-    view, modes = axes.view()
-    key = ("box", src.name, acc.name, dst.name)
-    sizes = (*(1,) * (3 - len(sizes)), *sizes)
-    work = math.prod(view) * 24.0
-    return Plan("box", key, Box(sizes), shape, view, modes, cval, border, src, acc, dst, work)
+        return _passes(what, job)
+    return job.plan("box", ("box",), Box((*(1,) * (3 - len(sizes)), *sizes)), 24.0)
 
 
-def _passes(
-    what: Box | Separable, shape: tuple[int, ...], axes: _Axes, cval: float, border: float,
-    src: Dtype, acc: Dtype, dst: Dtype, *, scale: float,
-) -> Plan:  # fmt: skip
+def _passes(what: Box | Separable, job: _Job) -> Plan:
     """One pass over the array for each leading axis, and one for the last two."""
+    axes = job.axes
     if isinstance(what, Separable):
         what = axes.reduce(what)
         single, chained = len(what.terms) == 1 and what.combine == "sum" and what.clip is None, what.chained
@@ -378,7 +386,7 @@ def _passes(
     passes = []
     for pieces in _split(what):
         plans: list[Plan] = []
-        seen = cval
+        seen = job.cval
         for number, (piece, total) in enumerate(pieces):
             # The last two axes; or one axis, with everything behind it as a second one left alone.
             last = number == len(pieces) - 1
@@ -391,17 +399,15 @@ def _passes(
             plans.append(
                 prepare(
                     piece, (axes.planes * math.prod(axes.sizes[:number]), *sizes),
-                    acc if plans else src, dst if last and single else acc,
-                    first=1, modes=modes, cval=seen, scale=1.0 if plans else scale,
+                    job.acc if plans else job.src, job.dst if last and single else job.acc,
+                    first=1, modes=modes, cval=seen, scale=1.0 if plans else job.scale,
+                    vector_bytes=job.vector_bytes,
                 )
             )  # fmt: skip
             seen *= 1.0 if chained else total
         passes.append(tuple(plans))
-    view = (axes.planes, 1, math.prod(axes.sizes[:-1]), axes.sizes[-1], axes.channels)
-    work = sum(plan.work for plans in passes for plan in plans)
-    return Plan(
-        "passes", ("passes",), what, shape, view, ("reflect",) * 3, cval, border, src, acc, dst, work, tuple(passes)
-    )
+    work = sum(plan.work for plans in passes for plan in plans) / math.prod(axes.view()[0])
+    return job.plan("passes", ("passes",), what, work, tuple(passes))
 
 
 def _split(what: Box | Separable) -> list[list[tuple[Filter, float]]]:

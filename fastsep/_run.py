@@ -126,39 +126,78 @@ def set_num_threads(count: int) -> None:
     _threads = check_workers(count)
 
 
+class _Call:
+    """The bands of one call, handed out to whoever asks for one.
+
+    The caller asks too, so the call ends even if no thread of the pool ever gets to it. Threads of
+    the pool are counted while they are inside: the caller may not leave before them, not even by
+    Ctrl-C, because bands write into its arrays.
+    """
+
+    def __init__(self, band: Callable[..., int], address: int, bands: int) -> None:
+        self.band, self.address = band, address
+        self.indices = iter(range(bands))  # next() on it is atomic
+        self.lock = threading.Lock()
+        self.open = True
+        self.inside = 0
+        self.left = threading.Event()
+
+    def help(self) -> None:
+        """Run bands in a thread of the pool."""
+        with self.lock:
+            if not self.open:
+                return
+            self.inside += 1
+        self.work()
+        with self.lock:
+            self.inside -= 1
+        self.left.set()
+
+    def work(self) -> None:
+        for index in self.indices:
+            self.band(_UNUSED, _UNUSED, self.address, index)
+
+    def close(self) -> None:
+        """Let nobody in any more and wait for those inside; an interrupt is raised afterwards."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                self.indices = iter(())
+                with self.lock:
+                    self.open = False
+                    if not self.inside:
+                        break
+                self.left.wait(0.1)  # the timeout is for an interrupt that swallows the signal
+                self.left.clear()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+
 class _Pool:
-    """Threads that run bands of one call at a time."""
+    """Threads that help with calls."""
 
     def __init__(self) -> None:
-        self.tasks: SimpleQueue[tuple[Callable[..., int], int, int]] = SimpleQueue()
-        self.done: SimpleQueue[None] = SimpleQueue()
+        self.calls: SimpleQueue[_Call] = SimpleQueue()
         self.size = 0
 
     def run(self, band: Callable[..., int], address: int, bands: int) -> None:
-        """Run all bands: the last ones in the pool, the first in the calling thread."""
+        """Run all bands, in the calling thread and in as many more as there are bands."""
         while self.size < bands - 1:
             self.size += 1
-            threading.Thread(target=self._work, daemon=True, name="fastsep").start()
-        for index in range(1, bands):
-            self.tasks.put((band, address, index))
-        waiting = bands - 1
+            threading.Thread(target=self._serve, daemon=True, name="fastsep").start()
+        call = _Call(band, address, bands)
         try:
-            band(_UNUSED, _UNUSED, address, 0)
-            while waiting:
-                self.done.get()
-                waiting -= 1
-        except BaseException:
-            # Ctrl-C: bands at work still write into the caller's arrays, so wait for them.
-            while waiting:
-                self.done.get()
-                waiting -= 1
-            raise
+            for _ in range(bands - 1):
+                self.calls.put(call)
+            call.work()
+        finally:
+            call.close()
 
-    def _work(self) -> None:
+    def _serve(self) -> None:
         while True:
-            band, address, index = self.tasks.get()
-            band(_UNUSED, _UNUSED, address, index)
-            self.done.put(None)
+            self.calls.get().help()
 
 
 def _driver() -> Callable[[int, int, int], None] | None:
@@ -250,6 +289,11 @@ if hasattr(os, "register_at_fork"):
 # --- running -------------------------------------------------------------------------------------
 
 
+def vector_bytes() -> int:
+    """Width of the vectors that kernels use on this CPU."""
+    return jit.target().vector_bytes
+
+
 def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
     """Run a plan on an image of its shape and dtype. Checks nothing: `_image` has.
 
@@ -278,8 +322,8 @@ class _Ready:
         self.words = made.words
         self.words[at.SCRATCH_BAND] = self.scratch = made.scratch
         self.work = plan.work
-        # More bands than rows would be empty.
-        self.most = max(math.prod(plan.view[:3]), 1)
+        # More bands than rows would be empty; each band has scratch of its own.
+        self.most = max(min(math.prod(plan.view[:3]), 4 * (os.cpu_count() or 1)), 1)
 
     def run(self, image: Array, out: Array, workers: int | None, second: Array | None = None) -> None:
         """Filter `image` into `out`; a kernel with two results leaves the other in `second`."""
@@ -311,6 +355,7 @@ def _address(array: Array) -> int:
 
 def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
+    from fastsep._image import finish
     from fastsep._plan import Separable
 
     what = plan.what
@@ -337,8 +382,7 @@ def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -
     if what.clip is not None:
         np.clip(total, *what.clip, out=total)
     if plan.dst.kind != "f":
-        info = np.iinfo(plan.dst)
-        total = np.clip(np.rint(total, out=total), info.min, info.max)
+        total = finish(total, plan.dst)
     np.copyto(out, total, casting="unsafe")
     return out
 

@@ -24,7 +24,7 @@ out : ndarray, optional
 dtype : dtype, optional
     Dtype of the result. Default: float32 for float16 and float32 images, else float64. With an
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
-    never wrapped.
+    never wrapped; NaN becomes the smallest value.
 workers : int, optional
     Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
     not depend on it.

@@ -1,5 +1,8 @@
-"""One table of cases that together reach every kernel family, and images to run them on."""
+"""One table of cases that together reach every kernel family; images; scripts in processes of their own."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +31,6 @@ class Case:
     dtypes: tuple[tuple[str, str], ...]  # of image and result
     channels: int = 0  # 0: no such axis
     rescales: bool = True
-    reach: int = 40  # pixels that a result may depend on, to either side
 
     @property
     def ndim(self):
@@ -106,13 +108,13 @@ CASES = {
     "smooth 2": from_taps(smooth(2), ("sweep", "smooth2", "1"), (F8, U1_F4)),
     "smooth 3": from_taps(smooth(3), ("sweep", "smooth3", "1"), (U2, F4)),
     "smooth 4": from_taps(smooth(4), ("sweep", "smooth4", "1"), (F4, U1_F8)),
-    "smooth 1 RGB": from_taps(smooth(1), ("sweep", "smooth1", "3"), (U1, F4), 3),
+    "smooth 1 RGB": from_taps(smooth(1), ("sweep", "smooth1", "3"), (U1, F8), 3),
     "smooth 2, 2 channels": from_taps(smooth(2), ("sweep", "smooth2", "2"), (F4,), 2),
     "dy": edge("sobel", 2, (0,), ("sweep", "dy", "1"), (F4, I2_F4)),
     "dx": edge("scharr", 2, (1,), ("sweep", "dx", "1"), (F8, F4_U1)),
     "dx in int16": from_taps(((1, 2, 1), (-1, 0, 1)), ("sweep", "dx", "1", "uint8", "int16"), (U1_I2,)),
     "magnitude": edge("sobel", 2, (0, 1), ("sweep", "magnitude", "1"), (F4, U1_F8)),
-    "magnitude RGB": edge("prewitt", 2, (0, 1), ("sweep", "magnitude", "3"), (U1, F4), 3),
+    "magnitude RGB": edge("prewitt", 2, (0, 1), ("sweep", "magnitude", "3"), (F4, U1_F8), 3),
     "roberts": named("roberts", Roberts("magnitude"), ("sweep", "roberts_magnitude"), (F4, U1_F8)),
     "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (U2_F8,)),
     "roberts -": named("roberts_neg_diag", Roberts("neg_diag"), ("sweep", "roberts_neg"), (F4,)),
@@ -181,3 +183,26 @@ def kernel_of(case, src, dst, shape):
 def same_bits(one, other):
     """Whether two arrays are the same to the last bit, signs of zeros and NaN included."""
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def start_script(file, *arguments, **environment):
+    """Start a test file as a script; a Numba of this process's settings would not be what is tested."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "OMP_"))}
+    variables.update(environment)
+    command = [sys.executable, str(file), *arguments]
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish_script(process, limit=300):
+    """Exit status and output of a script; a process that hangs is ended and fails the test."""
+    try:
+        output, _ = process.communicate(timeout=limit)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+def say(*words):
+    """What a script tells the test that started it."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()

@@ -14,7 +14,8 @@ def test_one_sweep_gives_both_derivatives(rng, shape):
     single = [
         _plan.prepare(
             taps.edges("sobel", 2, (axis,)), shape, image.dtype, image.dtype,
-            first=0, modes=("reflect", "mirror"), cval=0.0,
+            first=0, modes=("reflect", "mirror"), cval=0.0, scale=1.0,
+            vector_bytes=_run.vector_bytes(),
         )
         for axis in (0, 1)
     ]  # fmt: skip

@@ -25,6 +25,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     height = sweep_height()
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
+    assert margin <= lanes, "a neighbour must lie within the next vector"
     src_size, dst_size = src.itemsize, dst.itemsize
     pair = 2 * lanes  # values that `copy_values` copies
     piece = at.SWEEP_COPY * lanes * src_size
