@@ -203,6 +203,8 @@ class _Pool:
 def _driver() -> Callable[[int, int, int], None] | None:
     """Numba's parallel loop, if Numba is loaded and its threading layer allows it."""
     global _loop
+    if _forked:
+        return None
     if _loop is None:
         if "numba" not in sys.modules:
             return None
@@ -213,23 +215,29 @@ def _driver() -> Callable[[int, int, int], None] | None:
 
 def _load_driver() -> object:
     try:
-        from fastsep._kernels import driver
+        if _numba_layer() == "workqueue":
+            # It aborts the process if anybody else, say a kernel of the user's own, is in a parallel
+            # region at the same moment.
+            return False
+        from fastsep._kernels.driver import run
 
-        driver.run(0, 0, 0)
-        # The workqueue layer aborts the process if anybody else, say a kernel of the user's own, is
-        # in a parallel region at the same moment.
-        return False if driver.layer() == "workqueue" else driver.run
-    except Exception:
+        return run
+    except Exception:  # without its threads Numba is of no use here, and not needed
         return False
 
 
-def threading_layer() -> str:
-    """What runs bands in parallel: "omp", "tbb", or "pool" for threads of our own."""
-    if _driver() is None:
-        return "pool"
-    from fastsep._kernels import driver
+def _numba_layer() -> str:
+    from fastsep._kernels.threads import layer
 
-    return driver.layer()
+    return layer()
+
+
+def threading_layer() -> str:
+    """What runs bands in parallel: "omp", "tbb", "pool" for threads of our own; "serial" in a
+    forked child."""
+    if _forked:
+        return "serial"
+    return "pool" if _driver() is None else _numba_layer()
 
 
 def _run_parallel(ready: _Ready, words: int, bands: int) -> bool:

@@ -7,7 +7,7 @@ machine code, and the loop is compiled once, not once for each kernel.
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import njit, prange, threading_layer, types
+from numba import njit, prange, types
 from numba.extending import intrinsic
 
 
@@ -31,8 +31,3 @@ def _call(typing, address, block, band):
 def run(address, block, bands):
     for band in prange(bands):
         _call(address, block, band)
-
-
-def layer() -> str:
-    """Numba's threading layer, known once the loop has run."""
-    return str(threading_layer())
