@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from fastsep._block import block
-from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
+from fastsep._kernels.blocks import BANDS, BLOCK_WORDS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC
 from fastsep._plan import Plan
 
 #: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
@@ -51,13 +51,14 @@ class _Workspace:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.memory = np.empty(size + 8 * at.BLOCK_WORDS + 2 * _LINE, np.uint8)
+        self.memory = np.empty(size + 8 * BLOCK_WORDS + 2 * _LINE, np.uint8)
         start = self.memory.ctypes.data
         skip = -start % _LINE
         self.address = start + skip
-        self.words = self.memory[skip : skip + 8 * at.BLOCK_WORDS].view(np.int64)
+        self.words = self.memory[skip : skip + 8 * BLOCK_WORDS].view(np.int64)
         self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
-        self.scratch = self.address + 8 * at.BLOCK_WORDS
+        self.scratch = self.address + 8 * BLOCK_WORDS
+        self.filled_by: _Ready | None = None  # whose arguments are in the block
 
 
 _free: list[_Workspace] = []  # pop and append are atomic
@@ -328,7 +329,7 @@ class _Ready:
         self.band = jit.BAND(self.address)
         made = block(plan)
         self.words = made.words
-        self.words[at.SCRATCH_BAND] = self.scratch = made.scratch
+        self.words[SCRATCH_BAND] = self.scratch = made.scratch
         self.work = plan.work
         # More bands than rows would be empty; each band has scratch of its own.
         self.most = max(min(math.prod(plan.view[:3]), 4 * (os.cpu_count() or 1)), 1)
@@ -339,15 +340,19 @@ class _Ready:
         if self.work > LOOP_WORK and not _forked:
             bands = min(get_num_threads() if workers is None else workers, self.most)
         workspace = _workspace(self.scratch * bands)
-        workspace.words[:] = self.words
         word = workspace.word
-        word[at.SRC] = _address(image)
-        word[at.DST] = _address(out)
+        if workspace.filled_by is not self:
+            workspace.words[:] = self.words
+            word[SCRATCH] = workspace.scratch
+            workspace.filled_by = self
+        word[SRC] = _address(image)
+        word[DST] = _address(out)
         if second is not None:
-            word[at.DST_2] = _address(second)
-        word[at.SCRATCH] = workspace.scratch
-        word[at.BANDS] = bands
-        if bands == 1 or not _run_parallel(self, workspace.address, bands):
+            word[DST_2] = _address(second)
+        word[BANDS] = bands
+        if bands == 1:
+            self.band(_UNUSED, _UNUSED, workspace.address, 0)
+        elif not _run_parallel(self, workspace.address, bands):
             for band in range(bands):
                 self.band(_UNUSED, _UNUSED, workspace.address, band)
         _give_back(workspace)
