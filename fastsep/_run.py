@@ -216,8 +216,8 @@ def _driver() -> Callable[[int, int, int], None] | None:
 
 def _load_driver() -> object:
     try:
-        if _numba_layer() == "workqueue":
-            # It aborts the process if anybody else, say a kernel of the user's own, is in a parallel
+        if _numba_layer() in ("workqueue", "none"):
+            # workqueue aborts the process if anybody else, say a kernel of the user's own, is in a parallel
             # region at the same moment.
             return False
         from fastsep._kernels.driver import run

@@ -97,6 +97,12 @@ def bits():
     say("numba" if "numba" in sys.modules else "alone", *(result.tobytes().hex() for result in results))
 
 
+def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path):
+    compiled = run("bits", FASTSEP_CACHE_DIR=str(tmp_path / "one"), NUMBA_DISABLE_JIT="1")
+    usual = run("bits", FASTSEP_CACHE_DIR=str(tmp_path / "other"))
+    assert compiled == usual
+
+
 def test_another_version_of_the_package_keeps_its_own_kernels(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     for path in (old, new):

@@ -145,6 +145,7 @@ def guard_scratch_and_taps(fill):
         if not spaces or spaces[-1].size != size:
             spaces[:] = [GuardedWorkspace(size)]
         spaces[-1].memory[:] = fill[0]
+        spaces[-1].filled_by = None  # its block is gone
         return spaces[-1]
 
     spaces = []

@@ -95,17 +95,22 @@ def kernel(*key: str) -> int:
 def _compile(key: tuple[str, ...]) -> int:
     from importlib import import_module
 
-    from numba import njit
+    from numba import config, njit
 
     build = import_module(f"fastsep._kernels.{key[0]}").build
-    compiled = njit(
-        "void(int64, int64)",
-        nogil=True,
-        error_model="numpy",
-        # The Python and C entry points would tie the object code to Numba's run time.
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )(build(*key[1:]))
+    # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
+    disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
+    try:
+        compiled = njit(
+            "void(int64, int64)",
+            nogil=True,
+            error_model="numpy",
+            # The Python and C entry points would tie the object code to Numba's run time.
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+        )(build(*key[1:]))
+    finally:
+        config.DISABLE_JIT = disabled
     (result,) = compiled.overloads.values()
     name = result.fndesc.llvm_func_name
     _keep.append(compiled)
