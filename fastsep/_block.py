@@ -8,6 +8,7 @@ each allowance is named after the access that needs it.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,9 @@ LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
 ROWS_IN_PLACE = 8
 #: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
-VOLUME_BYTES = 2 << 20
+VOLUME_BYTES = 5 << 19
+#: Planes that share a ring where there are too few windows for all threads.
+SHORT_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +169,12 @@ class _Maker:
             words[at.SLAB_ROW] = slab_row = _odd_lines(row * plan.acc.itemsize)
             words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
             each = len(depth_lines) * self.tile * slab_row
-            window = (VOLUME_BYTES // (each + taken_z * ring_row)) - lead - trail
+            # Whole blocks of rows, so that none is filtered in vain.
+            window = (VOLUME_BYTES // (each + taken_z * ring_row) - lead - trail) // self.lanes * self.lanes
             words[at.WINDOW] = window = min(max(window, self.lanes), self.rows)
+            # Planes in a row share a ring, which takes time to fill; but every band needs its share.
+            pieces = self.planes * -(-self.rows // window)
+            words[at.CHUNK] = self.depth if pieces >= 2 * (os.cpu_count() or 1) else SHORT_CHUNK
             self.take(each * (window + taken), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
         elif self.in_ring(lead + trail):

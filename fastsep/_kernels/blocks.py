@@ -53,6 +53,7 @@ SUM, MAGNITUDE = range(2)
     DEPTH_LINES,  # number of different taps along the depth
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of the planes that are filtered together
+    CHUNK,  # planes that one band filters in a row
     WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
     WEIGHTS_X,  # sweep: address of the taps along a row
     DST_2,  # sweep: address of a second result
@@ -63,7 +64,7 @@ SUM, MAGNITUDE = range(2)
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
     GROUP_COLUMNS,  # box: offset of sums of groups of columns
-) = range(46)
+) = range(47)
 
 BLOCK_WORDS = 48
 
@@ -87,6 +88,3 @@ LINE_WORDS = 5
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.
 SWEEP_COPY = SWEEP_SHORT + 3
-
-#: Planes of a volume that one band filters in a row.
-CHUNK = 64

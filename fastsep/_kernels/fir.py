@@ -224,7 +224,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         row_bytes = simd.word(block, at.SRC_ROW)
         window = simd.word(block, at.WINDOW)
         windows = (rows + window - 1) // window
-        chunks = (depth + at.CHUNK - 1) // at.CHUNK
+        chunk_planes = simd.word(block, at.CHUNK)
+        chunks = (depth + chunk_planes - 1) // chunk_planes
         total = simd.word(block, at.PLANES) * chunks * windows
         bands = simd.word(block, at.BANDS)
         scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
@@ -256,8 +257,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             source = simd.word(block, at.SRC) + batch * depth * rows * row_bytes
             slot = 0
             fresh = 0
-            last_plane = min(depth, (chunk + 1) * at.CHUNK)
-            for first_plane in range(chunk * at.CHUNK, last_plane, tile):
+            last_plane = min(depth, (chunk + 1) * chunk_planes)
+            for first_plane in range(chunk * chunk_planes, last_plane, tile):
                 # The ring holds this window of the planes that the next `tile` planes need.
                 for i in range(taken_z):
                     place = slot + i
