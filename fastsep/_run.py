@@ -163,7 +163,8 @@ class _Call:
         interrupt: BaseException | None = None
         while True:
             try:
-                self.indices = iter(())
+                for _ in self.indices:
+                    pass  # after an interrupt: bands that nobody has begun are not run
                 with self.lock:
                     self.open = False
                     if not self.inside:
