@@ -2,8 +2,8 @@
 
 A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts'
 cross, which are not of that form. A plan names the kernel that runs it and the arithmetic, and folds
-the scale of the values into the taps. It holds no address and depends neither on the number of
-threads nor on the CPU.
+the scale of the values into the taps. It holds no address, does not depend on the number of
+threads, and on the CPU only by the width of its vectors.
 """
 
 from __future__ import annotations
