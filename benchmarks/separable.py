@@ -11,27 +11,22 @@ for a short measurement. Ratios are other / fastsep, of the medians of all sampl
 
 from __future__ import annotations
 
-import os
+from benchmarks._timing import ENVIRONMENT, Array, Call, measure, multiply_adds  # before all that loads OpenMP
 
-# Waiting threads are to give way soon, or they spin on the core that the next contender needs.
-ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
-for _name, _value in ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)  # before OpenMP reads it
+# isort: split
 
 import argparse
-import ctypes
 import json
+import os
 import pathlib
 import platform
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import cv2
-import llvmlite.binding as llvm
 import numpy as np
 import scipy
 import scipy.ndimage as ndi
@@ -41,12 +36,6 @@ import skimage.filters
 import fastsep
 from fastsep._kernels import jit
 
-Array = np.ndarray[Any, Any]
-Call = Callable[[], Any]  # runs once and returns its result
-
-WARM_UP = 0.060  # seconds; see above
-BURST = 0.060  # seconds of samples in one turn
-SAMPLE = 0.001  # seconds in one sample at least: short calls are timed in groups
 REFLECT = cv2.BORDER_REFLECT
 UHD, FULL_HD = (2160, 3840), (1080, 1920)
 
@@ -114,50 +103,6 @@ def fma_limit(x: Array, length: int) -> tuple[Rival, ...]:
     turns = 2 * length * x.size // (chains * vector)
     run = multiply_adds(chains, vector)
     return (Rival("FMA limit", lambda: run(turns), {1: 1.0}),)
-
-
-def multiply_adds(chains: int, vector: int) -> Callable[[int], None]:
-    """A loop over independent chains x = x * 0.5 + 1 in registers, compiled for this CPU."""
-    kind = f"<{vector} x float>"
-    half, one = (f"<{', '.join([f'float {value}'] * vector)}>" for value in ("0.5", "1.0"))
-    numbers = range(chains)
-    starts = [f"%x{k} = phi {kind} [{one}, %entry], [%y{k}, %loop]" for k in numbers]
-    steps = [
-        f"%y{k} = call {kind} @llvm.fmuladd.v{vector}f32({kind} %x{k}, {kind} {half}, {kind} {one})" for k in numbers
-    ]
-    stores = [f"store volatile {kind} %y{k}, ptr %out" for k in numbers]  # so that nothing is dropped
-    lines = "\n".join
-    module = llvm.parse_assembly(f"""
-        declare {kind} @llvm.fmuladd.v{vector}f32({kind}, {kind}, {kind})
-        define void @chains(i64 %turns) {{
-        entry:
-            %out = alloca {kind}, align 64
-            br label %loop
-        loop:
-            %i = phi i64 [0, %entry], [%next, %loop]
-            {lines(starts)}
-            {lines(steps)}
-            %next = add i64 %i, 1
-            %more = icmp slt i64 %next, %turns
-            br i1 %more, label %loop, label %exit
-        exit:
-            {lines(stores)}
-            ret void
-        }}
-    """)
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = jit.target()
-    machine = llvm.Target.from_default_triple().create_target_machine(target.name, target.features, opt=2)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    call = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address("chains"))
-
-    def run(turns: int) -> None:
-        call(turns)
-        assert engine is not None  # it owns the code: the closure keeps both
-
-    return run
 
 
 def width_3840(sigma: float) -> Callable[[Array], tuple[Rival, ...]]:
@@ -309,31 +254,6 @@ def check(case: Case) -> None:
         assert gap <= rival.tolerance, f"{rival.name} differs by {gap:.3g}, tolerated {rival.tolerance}"
 
 
-def turn(call: Call) -> list[float]:
-    """Seconds per call: one contender's samples in one round."""
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < WARM_UP:
-        call()
-        count += 1
-    each = (time.perf_counter() - start) / count
-    group = max(1, round(SAMPLE / each))
-    samples = []
-    for _ in range(max(1, round(BURST / (group * each)))):
-        start = time.perf_counter()
-        for _ in range(group):
-            call()
-        samples.append((time.perf_counter() - start) / group)
-    return samples
-
-
-def measure(calls: list[Call], rounds: int) -> list[list[float]]:
-    samples: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, kept in zip(calls, samples, strict=True):
-            kept += turn(call)
-    return samples
-
-
 def wrapper(rounds: int) -> dict[str, Any]:
     """What Python adds to the kernel on a 64x64 image: the whole call less the kernel."""
     from fastsep import _plan, _run
@@ -351,11 +271,11 @@ def wrapper(rounds: int) -> dict[str, Any]:
     # The kernel alone: the same band function on an argument block that is filled in already.
     ready = _run._Ready(plan)
     blocks: list[Any] = []
-    give_back = _run._give_back
-    _run._give_back = blocks.append  # type: ignore[assignment]
+    give_back = _run.give_back
+    _run.give_back = blocks.append  # type: ignore[assignment]
     ready.run(x, out, 1)
-    _run._give_back = give_back
-    kernel = partial(ready.band, _run._UNUSED, _run._UNUSED, blocks[0].address, 0)
+    _run.give_back = give_back
+    kernel = partial(ready.band, _run.UNUSED, _run.UNUSED, blocks[0].address, 0)
     call, alone = (1e6 * statistics.median(times) for times in measure([whole, kernel], rounds))
     verdict = "ok" if call - alone < 3 else "SHORT"
     print(f"  wrapper: call {call:.2f} us - kernel {alone:.2f} us = {call - alone:.2f} us, target < 3 us: {verdict}")

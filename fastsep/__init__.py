@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from fastsep._config import warmup as warmup
     from fastsep._run import get_num_threads as get_num_threads
     from fastsep._run import set_num_threads as set_num_threads
+    from fastsep.conv import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
+    from fastsep.cost import *  # noqa: F403
+    from fastsep.factor import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -27,6 +30,9 @@ _HOMES = {
         " scharr scharr_h scharr_v sobel sobel_h sobel_v unsharp_mask"
     ),
     "correlation": "separable_filter",
+    "conv": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
+    "cost": "ConvCost conv_cost",
+    "factor": "ConvFactorization factorize_conv",
     "_run": "get_num_threads set_num_threads",
     "_config": "show_config warmup",
 }
@@ -36,7 +42,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("correlation", "filters"):
+    if name in ("conv", "correlation", "cost", "factor", "filters"):
         return import_module(f"fastsep.{name}")
     home = _HOME.get(name)
     if home is None:

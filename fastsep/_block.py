@@ -52,11 +52,11 @@ def block(plan: Plan) -> Block:
     return found
 
 
-def _lines_of(size: int) -> int:
+def lines_of(size: int) -> int:
     return -(-size // LINE) * LINE
 
 
-def _odd_lines(size: int) -> int:
+def odd_lines(size: int) -> int:
     """Row strides of an odd number of cache lines spread over all cache sets."""
     return (-(-size // LINE) | 1) * LINE
 
@@ -86,7 +86,7 @@ class _Maker:
             value = plan.border if plan.src.kind == "f" else round(plan.border)
             words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
         getattr(self, plan.strategy)()
-        return Block(words, _lines_of(self.end), tuple(self.keep))
+        return Block(words, lines_of(self.end), tuple(self.keep))
 
     # memory --------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class _Maker:
     def take(self, size: int, word: int | None = None) -> int:
         """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
         offset = self.end
-        self.end += _lines_of(size)
+        self.end += lines_of(size)
         if word is not None:
             self.words[word] = offset
         return offset
@@ -166,8 +166,8 @@ class _Maker:
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = -(-self.padded // self.lanes) * self.lanes
         if volume:
-            words[at.SLAB_ROW] = slab_row = _odd_lines(row * plan.acc.itemsize)
-            words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
+            words[at.SLAB_ROW] = slab_row = odd_lines(row * plan.acc.itemsize)
+            words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             each = len(depth_lines) * self.tile * slab_row
             # Whole blocks of rows, so that none is filtered in vain.
             window = (VOLUME_BYTES // (each + taken_z * ring_row) - lead - trail) // self.lanes * self.lanes
@@ -178,7 +178,7 @@ class _Maker:
             self.take(each * (window + taken), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
         elif self.in_ring(lead + trail):
-            words[at.RING_ROW] = ring_row = _odd_lines(row * plan.src.itemsize)
+            words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
 
     def in_ring(self, halo: int) -> bool:
@@ -249,7 +249,7 @@ class _Maker:
         columns = across * lanes * channels + size_x * channels + lanes + channels
         self.take(columns * vector, at.STRIP)
         if self.width < lanes:
-            words[at.RING_ROW] = _odd_lines(lanes * plan.src.itemsize)
+            words[at.RING_ROW] = odd_lines(lanes * plan.src.itemsize)
             self.take(int(words[at.RING_ROW]) * taken, at.RING)
         row = math.ceil((self.width + lanes) / lanes) * vector + vector
         self.take(groups_y * row, at.GROUPS)

@@ -246,12 +246,14 @@ def modes(value: Any, frame: Frame) -> tuple[str, ...]:
     """Canonical border modes of the spatial axes; one per array axis passes, as in scikit-image."""
     if is_sequence(value) and frame.channel is not None and len(value) == frame.ndim:
         value = [value[axis] for axis in frame.spatial]
-    result = []
-    for mode in per_axis("mode", value, len(frame.spatial)):
-        if not isinstance(mode, str) or mode not in MODES:
-            raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
-        result.append(MODES[mode])
-    return tuple(result)
+    return tuple(border_mode(mode) for mode in per_axis("mode", value, len(frame.spatial)))
+
+
+def border_mode(value: Any) -> str:
+    """Canonical name of one border mode."""
+    if not isinstance(value, str) or value not in MODES:
+        raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.")
+    return MODES[value]
 
 
 def split_channel(ndim: int, sigma: Any, order: Any, mode: Any, channel_axis: Any) -> tuple[Any, Any, Any, Any]:
@@ -343,27 +345,38 @@ def clip_range(frame: Frame, preserve_range: bool, signed: bool) -> tuple[float,
 
 def as_image(image: Any) -> Array:
     """`image` as a plain array of a real dtype with at least one axis."""
-    if isinstance(image, np.ma.MaskedArray):
-        raise ValueError("`image` must not be a masked array; pass `image.filled(value)` or filter `image.data`.")
-    try:
-        array = np.asarray(image)
-    except ValueError:
-        raise ValueError("`image` must be an array; got a sequence that does not make one.") from None
-    if array.dtype.kind == "c":
-        raise ValueError(f"`image` must be real; got dtype {array.dtype}. Filter `.real` and `.imag` one by one.")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`image` must have a float, integer or bool dtype; got {array.dtype}.")
+    array = real_array("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
     return array
 
 
+def real_array(name: str, value: Any) -> Array:
+    """`value` as a plain array of a real dtype."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"`{name}` must be an array; got a sequence that does not make one.") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.")
+    return array
+
+
 def check_out(out: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what a result of `shape` cannot be written into."""
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"`out` must be a NumPy array; got {type(out).__name__}.")
+    """Refuse what a result of the image's shape cannot be written into."""
+    check_writeable(out)
     if out.shape != shape:
         raise ArgumentError(f"`out` must have the image's shape {shape}; got {out.shape}.")
+
+
+def check_writeable(out: Any) -> None:
+    """Refuse what is no array to write into."""
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"`out` must be a NumPy array; got {type(out).__name__}.")
     if not out.flags.writeable:
         raise ValueError("`out` must be writeable; got a read-only array.")
 

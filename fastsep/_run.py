@@ -17,13 +17,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastsep._block import block
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import BANDS, BLOCK_WORDS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
 
 #: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
@@ -37,8 +38,10 @@ _forked = False
 _pool: _Pool | None = None
 _loop: object = None  # the driver's entry point; False: not to be used
 _nothing = (ctypes.c_int64 * 2)()  # where a band function leaves its (unused) result
-_UNUSED = ctypes.addressof(_nothing)
+UNUSED = ctypes.addressof(_nothing)
 _LINE = 64
+#: Room for the argument block of any kernel.
+WORDS = max(BLOCK_WORDS, CONV_WORDS)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,35 +49,35 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # --- memory --------------------------------------------------------------------------------------
 
 
-class _Workspace:
+class Workspace:
     """An argument block followed by scratch memory, on cache lines, kept for later calls."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.memory = np.empty(size + 8 * BLOCK_WORDS + 2 * _LINE, np.uint8)
+        self.memory = np.empty(size + 8 * WORDS + 2 * _LINE, np.uint8)
         start = self.memory.ctypes.data
         skip = -start % _LINE
         self.address = start + skip
-        self.words = self.memory[skip : skip + 8 * BLOCK_WORDS].view(np.int64)
+        self.words = self.memory[skip : skip + 8 * WORDS].view(np.int64)
         self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
-        self.scratch = self.address + 8 * BLOCK_WORDS
-        self.filled_by: _Ready | None = None  # whose arguments are in the block
+        self.scratch = self.address + 8 * WORDS
+        self.filled_by: object = None  # whose arguments are in the block
 
 
-_free: list[_Workspace] = []  # pop and append are atomic
+_free: list[Workspace] = []  # pop and append are atomic
 #: Larger scratch is given back to the system.
 _KEPT_BYTES = 16 << 20
 
 
-def _workspace(size: int) -> _Workspace:
+def take_workspace(size: int) -> Workspace:
     try:
         found = _free.pop()
     except IndexError:
-        return _Workspace(size)
-    return found if found.size >= size else _Workspace(size)
+        return Workspace(size)
+    return found if found.size >= size else Workspace(size)
 
 
-def _give_back(workspace: _Workspace) -> None:
+def give_back(workspace: Workspace) -> None:
     if workspace.size <= _KEPT_BYTES and len(_free) < 16:
         _free.append(workspace)
 
@@ -156,7 +159,7 @@ class _Call:
 
     def work(self) -> None:
         for index in self.indices:
-            self.band(_UNUSED, _UNUSED, self.address, index)
+            self.band(UNUSED, UNUSED, self.address, index)
 
     def close(self) -> None:
         """Let nobody in any more and wait for those inside; an interrupt is raised afterwards."""
@@ -242,8 +245,29 @@ def threading_layer() -> str:
     return "pool" if _driver() is None else _numba_layer()
 
 
-def _run_parallel(ready: _Ready, words: int, bands: int) -> bool:
-    """Run all bands in parallel, unless another call does so now or it would not pay."""
+class Runnable(Protocol):
+    """A kernel with arguments of one kind."""
+
+    address: int
+    band: Callable[..., int]
+    work: float  # multiply-adds of a call
+
+
+def bands_for(work: float, workers: int | None) -> int:
+    """Number of bands in which to run a call of so many multiply-adds."""
+    if work <= LOOP_WORK or _forked:
+        return 1
+    return get_num_threads() if workers is None else workers
+
+
+def run_bands(ready: Runnable, words: int, bands: int) -> None:
+    """Run all bands, in parallel unless another call does so now or it would not pay."""
+    if not _run_parallel(ready, words, bands):
+        for band in range(bands):
+            ready.band(UNUSED, UNUSED, words, band)
+
+
+def _run_parallel(ready: Runnable, words: int, bands: int) -> bool:
     global _pool
     if not _parallel.acquire(blocking=False):
         return False
@@ -327,7 +351,7 @@ class _Ready:
 
     def __init__(self, plan: Plan) -> None:
         self.address = jit.kernel(*plan.kernel)
-        self.band = jit.BAND(self.address)
+        self.band: Callable[..., int] = jit.BAND(self.address)
         made = block(plan)
         self.words = made.words
         self.words[SCRATCH_BAND] = self.scratch = made.scratch
@@ -337,29 +361,26 @@ class _Ready:
 
     def run(self, image: Array, out: Array, workers: int | None, second: Array | None = None) -> None:
         """Filter `image` into `out`; a kernel with two results leaves the other in `second`."""
-        bands = 1
-        if self.work > LOOP_WORK and not _forked:
-            bands = min(get_num_threads() if workers is None else workers, self.most)
-        workspace = _workspace(self.scratch * bands)
+        bands = min(bands_for(self.work, workers), self.most)
+        workspace = take_workspace(self.scratch * bands)
         word = workspace.word
         if workspace.filled_by is not self:
-            workspace.words[:] = self.words
+            workspace.words[: len(self.words)] = self.words
             word[SCRATCH] = workspace.scratch
             workspace.filled_by = self
-        word[SRC] = _address(image)
-        word[DST] = _address(out)
+        word[SRC] = address_of(image)
+        word[DST] = address_of(out)
         if second is not None:
-            word[DST_2] = _address(second)
+            word[DST_2] = address_of(second)
         word[BANDS] = bands
         if bands == 1:
-            self.band(_UNUSED, _UNUSED, workspace.address, 0)
-        elif not _run_parallel(self, workspace.address, bands):
-            for band in range(bands):
-                self.band(_UNUSED, _UNUSED, workspace.address, band)
-        _give_back(workspace)
+            self.band(UNUSED, UNUSED, workspace.address, 0)
+        else:
+            run_bands(self, workspace.address, bands)
+        give_back(workspace)
 
 
-def _address(array: Array) -> int:
+def address_of(array: Array) -> int:
     """Where the values of a C-contiguous array are; four times faster than `array.ctypes`."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]

@@ -70,6 +70,27 @@ def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
         return result if what.clip is None else np.clip(result, *what.clip)
 
 
+def conv2d_exact(x, kernel, *, depthwise, stride, dilation, pads, mode, cval):
+    """Cross-correlation in float64 of x (N, H, W, C) with a kernel (kh, kw, C, F), or (kh, kw, C, M) if `depthwise`."""
+    x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
+    for axis, (before, after) in zip((1, 2), pads, strict=True):
+        index = positions(np.arange(-before, x.shape[axis] + after), x.shape[axis], mode)
+        x = np.take(x, index, axis)
+        x[(slice(None),) * axis + (index < 0,)] = cval
+    height, width, channels, last = kernel.shape
+    rows = (x.shape[1] - (height - 1) * dilation[0] - 1) // stride[0] + 1
+    cols = (x.shape[2] - (width - 1) * dilation[1] - 1) // stride[1] + 1
+    result = np.zeros((len(x), rows, cols, channels * last if depthwise else last))
+    with np.errstate(all="ignore"):
+        for i, j in np.ndindex(height, width):
+            seen = x[:, i * dilation[0] :: stride[0], j * dilation[1] :: stride[1]][:, :rows, :cols]
+            if depthwise:
+                result += (seen[..., None] * kernel[i, j]).reshape(result.shape)
+            else:
+                result += seen @ kernel[i, j]
+    return result
+
+
 def assert_close(result, expected, image):
     """Agreement as promised for the dtype of `result`; `image` gives the range.
 

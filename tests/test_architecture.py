@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastsep
-from fastsep import correlation, filters, taps
+from fastsep import conv, correlation, filters, taps
 
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -19,17 +20,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     "__main__",
     "_config",
+    "conv",
+    "cost",
+    "factor",
     "correlation",
     "filters",
     "_funnel",
+    "_layer",
     "taps",
     "_run",
     "_block",
     "_plan",
+    "_conv_image",
     "_image",
     "_kernels",
 )
-PUBLIC = (filters, correlation)
+PUBLIC = (filters, correlation, conv)
 
 
 def imports(path, *, top_level=False):
@@ -70,7 +76,7 @@ def test_only_kernels_import_numba(path):
         assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
 
 
-@pytest.mark.parametrize("name", ["taps", "_image", "_plan"])
+@pytest.mark.parametrize("name", ["taps", "_image", "_conv_image", "_plan"])
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):
         top = imported.split(".")[0]
@@ -79,7 +85,7 @@ def test_numbers_checks_and_plans_need_numpy_only(name):
 
 def test_importing_the_filters_imports_neither_numba_nor_scipy():
     code = (
-        "import sys, fastsep; fastsep.gaussian; fastsep.separable_filter; dir(fastsep);"
+        "import sys, fastsep; fastsep.gaussian; fastsep.separable_filter; fastsep.conv2d; dir(fastsep);"
         "print(*sorted({'numba', 'llvmlite', 'scipy', 'skimage'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
@@ -93,11 +99,13 @@ def test_importing_the_package_imports_nothing_else():
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
-def test_all_names_exactly_the_public_functions(module):
+def test_all_names_exactly_the_public_functions_and_classes(module):
     public = {
         name
         for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
     }
     assert set(module.__all__) == public
     assert list(module.__all__) == sorted(module.__all__)
@@ -108,6 +116,7 @@ def test_the_package_offers_the_names_of_its_modules():
         for name in module.__all__:
             assert getattr(fastsep, name) is getattr(module, name)
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup"}
+    others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert set(fastsep.__all__) <= set(dir(fastsep))
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
@@ -122,11 +131,12 @@ def test_every_row_of_the_edge_table_has_its_function(name):
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_public_functions_say_what_they_do_and_show_it(module):
+    options = "fastsep.conv" if module is conv else "fastsep.filters"
     for name in module.__all__:
         doc = " ".join((inspect.getdoc(getattr(module, name)) or "").split())
         assert doc, name
-        assert "fastsep.filters" in doc or "see `sobel`" in doc, f"{name} does not say where its options are described"
-        assert ">>> fastsep." in doc, name
+        assert f"`{options}`" in doc or "see `sobel`" in doc, f"{name} does not say where its options are described"
+        assert re.search(r">>> (\w+ = )?fastsep\.", doc), name
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)

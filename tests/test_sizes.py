@@ -112,14 +112,12 @@ class Guarded:
         return self.bytes[start : start + size].view(dtype).reshape(shape)
 
 
-class GuardedWorkspace(_run._Workspace):
+class GuardedWorkspace(_run.Workspace):
     """The scratch memory of a call, of exactly its size."""
 
     def __init__(self, size):
-        from fastsep._kernels import blocks as at
-
         self.size = size
-        words = 8 * at.BLOCK_WORDS
+        words = 8 * _run.WORDS
         self.memory = Guarded(size + words).array((size + words,), np.uint8, True)
         self.address = self.memory.ctypes.data
         self.words = self.memory[:words].view(np.int64)
@@ -149,8 +147,8 @@ def guard_scratch_and_taps(fill):
         return spaces[-1]
 
     spaces = []
-    _run._workspace = workspace
-    _run._give_back = lambda workspace: None
+    _run.take_workspace = workspace
+    _run.give_back = lambda workspace: None
     _block._Maker.address = address
     forget()
     return keep

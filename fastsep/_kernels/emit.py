@@ -101,7 +101,7 @@ class Emitter:
             place = self.b.add(self.word(table, I64(r)), offset)
             self.store(row, place, dtype)
             # Results go to as many rows as there are lanes, too many streams for the hardware.
-            self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True)
+            self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True, level=1)
 
     def narrow(self, value, dtype):
         if dtype == self.acc:
@@ -118,12 +118,12 @@ class Emitter:
         bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
         return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
 
-    def prefetch(self, address, write):
-        """Ask for a cache line: into the second level for reading, the first for writing."""
+    def prefetch(self, address, *, write=False, level=2):
+        """Ask for a cache line, to be brought into this level of the cache."""
         kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
         function = declare(self.b.module, kind, "llvm.prefetch.p0")
-        level = I32(3 if write else 2)
-        self.b.call(function, [self.at(address), I32(int(write)), level, I32(1)])
+        locality = I32(4 - level)
+        self.b.call(function, [self.at(address), I32(int(write)), locality, I32(1)])
 
     # arithmetic ----------------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ Dtypes are static: Numba types them. Each intrinsic emits straight-line vector c
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.emit import I64, POINTER, Emitter, declare, lanes, scalar_type, tile
+from fastsep._kernels.emit import I32, I64, POINTER, Emitter, declare, lanes, scalar_type, tile
 from fastsep._kernels.jit import target
 
 
@@ -476,7 +476,7 @@ def prefetch_rows(typing, acc, address, row_bytes):
         address, row_bytes = values[1:]
         e = Emitter(builder, arithmetic)
         for r in range(e.count):
-            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)), write=False)
+            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)))
 
     return _signature(acc, address, row_bytes), _void(generate)
 
@@ -535,3 +535,18 @@ def smooth_sweep(
 
     tokens = [src, acc, dst, radius, channels, height]
     return types.void(*tokens, *[types.int64] * 8), _void(generate)
+
+
+@intrinsic
+def call(typing, address, first, second):
+    """Call the kernel at `address`, with Numba's native calling convention."""
+
+    def generate(context, builder, signature, values):
+        kind = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
+        address, first, second = values
+        unused = cgutils.alloca_once(builder, I64, size=2)
+        function = builder.inttoptr(address, kind.as_pointer())
+        builder.call(function, [unused, unused, first, second])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate

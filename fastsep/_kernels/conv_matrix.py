@@ -1,0 +1,98 @@
+"""Multiplies the factors of a tile's pixels by the matrix of weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastsep._kernels import conv_simd as simd
+from fastsep._kernels import conv_words as at
+from fastsep._kernels.conv_shapes import matrix_rows
+from fastsep._kernels.emit import lanes as lanes_of
+from fastsep._kernels.simd import word
+
+
+def build(form: str, acc_name: str):
+    """The kernel for factors in "blocks" or "planes"."""
+    acc = np.dtype(acc_name)
+    planes = int(form == "planes")
+    large, small = matrix_rows()
+    lanes = lanes_of(acc)
+    size = acc.itemsize
+    vector = lanes * size
+    pixel = size if planes else vector
+
+    def multiply(block, tile):
+        """Panels of two vectors first, then those of one; the last overlap with those before them.
+
+        Of the pixels, what is left over after tiles of the large height is done by one of the small
+        height, or by a large one that overlaps with the one before. Panels of one vector, at most
+        one in a layer, have no tile of the small height.
+        """
+        channels = word(block, at.OUT_CHANNELS)
+        depth = word(block, at.DEPTH)
+        runs = word(block, at.RUNS)
+        whole, rest = word(block, at.CHANNELS) // lanes, word(block, at.CHANNELS) % lanes
+        if planes:
+            whole = depth
+        groups = word(block, at.TERMS_GROUP)
+        limits = word(block, at.LIMITS)
+        wide = word(block, at.WIDE)
+        step = channels * size
+        pieces, length = word(tile, at.HEIGHT), word(tile, at.WIDTH)
+        piece_pixels = length
+        if length == word(block, at.OUT_COLS):
+            # Full rows follow each other in the result too.
+            pieces, length = 1, pieces * length
+        strip = word(block, at.STRIP)
+        for piece in range(pieces):
+            for begin in range(0, length, strip):
+                end = min(begin + strip, length)
+                last_piece = piece == pieces - 1 and end == length
+                for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
+                    two = number < wide
+                    unit = 2 * number if two else wide + number
+                    column = max(min(unit * lanes, channels - (2 * lanes if two else lanes)), 0)
+                    panel = word(block, at.MATRIX) + unit * depth * vector
+                    next_panel = panel + (2 if two else 1) * depth * vector
+                    bias = word(block, at.BIAS) + unit * vector
+                    factors = word(tile, at.TERMS_AT) + piece * piece_pixels * pixel
+                    to = word(block, at.DST) + column * size
+                    to += (word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)) * step
+                    p = begin
+                    while p < end:
+                        left = end - p
+                        ahead = next_panel if left <= large and last_piece else panel
+                        if left >= large or (length >= large and not (two and left <= small)):
+                            p = max(min(p, end - large), 0)
+                            if two:
+                                simd.matrix_tile(
+                                    acc, planes, large, 2, factors + p * pixel, groups, runs, whole, rest, panel,
+                                    bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            else:
+                                simd.matrix_tile(
+                                    acc, planes, large, 1, factors + p * pixel, groups, runs, whole, rest, panel,
+                                    bias, limits, to + p * step, step, min(lanes, channels), ahead,
+                                )  # fmt: skip
+                            p += large
+                        elif two and length >= small:
+                            p = max(min(p, end - small), 0)
+                            simd.matrix_tile(
+                                acc, planes, small, 2, factors + p * pixel, groups, runs, whole, rest, panel, bias,
+                                limits, to + p * step, step, lanes, ahead,
+                            )  # fmt: skip
+                            p += small
+                        elif two:
+                            simd.matrix_tile(
+                                acc, planes, 1, 2, factors + p * pixel, groups, runs, whole, rest, panel, bias,
+                                limits, to + p * step, step, lanes, ahead,
+                            )  # fmt: skip
+                            p += 1
+                        else:
+                            simd.matrix_tile(
+                                acc, planes, 1, 1, factors + p * pixel, groups, runs, whole, rest, panel, bias,
+                                limits, to + p * step, step, min(lanes, channels), ahead,
+                            )  # fmt: skip
+                            p += 1
+
+    return multiply

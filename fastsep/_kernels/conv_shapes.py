@@ -1,0 +1,18 @@
+"""Sizes of the tiles of convolution layers, known without Numba."""
+
+from __future__ import annotations
+
+from fastsep._kernels.jit import target
+
+#: Neighbouring results of a depthwise tile over blocks, and rows of one over planes.
+DEPTHWISE_COLS = 7
+DEPTHWISE_ROWS = 4
+
+
+def matrix_rows() -> tuple[int, int]:
+    """Pixels of the large and of the small matrix tile, both two vectors wide.
+
+    28 sums, two weights and a factor fit in 32 registers, 12 sums in 16. Maps are often multiples
+    of 7 pixels wide.
+    """
+    return (14, 7) if target().tile == 8 else (6, 3)

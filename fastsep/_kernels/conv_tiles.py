@@ -1,0 +1,73 @@
+"""Convolution layers, tile by tile: images of many channels filtered channel by channel and mixed.
+
+A layer works in tiles of some rows and columns of its result. Each goes through up to three kernels,
+which are called by address, so that each is compiled once for all the layers it serves:
+
+- *pack* (`conv_pack`): the part of the image that the tile needs, with the border around it, is
+  converted to blocks or planes of channels (see `conv_simd`), a few groups of channels at a time.
+  That makes every later access aligned and at constant distances, and leaves types, borders and
+  odd sizes to this step alone; it costs some two cycles a vector.
+- *fill* (`conv_depthwise`, `conv_windows`): these groups are filtered depthwise, or laid out as
+  factors of a standard convolution.
+- *finish* (`conv_matrix`, `conv_interleave`): the factors of all groups are multiplied by the matrix
+  of weights, in panels that stay in the cache while all pixels of the tile pass.
+
+Every result has one order of operations, however a layer is cut into tiles and bands.
+"""
+
+from __future__ import annotations
+
+from fastsep._kernels import conv_words as at
+from fastsep._kernels.simd import call, set_word, word
+
+
+def build():
+    """The band function of all layers."""
+
+    def band(block, index):
+        stage = word(block, at.STAGE)
+        bands = word(block, at.BANDS)
+        tiles_x = word(block, at.TILES_X)
+        tiles = word(block, at.TILES_Y) * tiles_x
+        shared = word(block, at.SCRATCH)
+        tile = shared + index * word(block, at.SCRATCH_BAND)
+        pack, fill, finish = word(block, at.PACK), word(block, at.FILL), word(block, at.FINISH)
+        unit, stop = 0, word(block, at.IMAGES) * tiles
+        group, group_stop = 0, word(block, at.GROUPS)
+        panel, panel_stop = 0, word(block, at.WIDE) + word(block, at.NARROW)
+        if stage == at.BOTH:
+            unit, stop = stop * index // bands, stop * (index + 1) // bands
+            shared = tile
+        elif stage == at.FIRST:
+            group, group_stop = group_stop * index // bands, group_stop * (index + 1) // bands
+        else:
+            panel, panel_stop = panel_stop * index // bands, panel_stop * (index + 1) // bands
+        set_word(tile, at.PACKED_AT, tile + word(block, at.PACKED))
+        set_word(tile, at.TERMS_AT, shared + word(block, at.TERMS))
+        set_word(tile, at.PANEL, panel)
+        set_word(tile, at.PANEL_STOP, panel_stop)
+        while unit < stop:
+            image = unit // tiles
+            tile_y = (unit - image * tiles) // tiles_x
+            y = tile_y * word(block, at.TILE_ROWS)
+            x = (unit - image * tiles - tile_y * tiles_x) * word(block, at.TILE_COLS)
+            set_word(tile, at.IMAGE, image)
+            set_word(tile, at.Y, y)
+            set_word(tile, at.X, x)
+            set_word(tile, at.HEIGHT, min(word(block, at.TILE_ROWS), word(block, at.OUT_ROWS) - y))
+            set_word(tile, at.WIDTH, min(word(block, at.TILE_COLS), word(block, at.OUT_COLS) - x))
+            set_word(tile, at.RESULT, (image * word(block, at.OUT_ROWS) + y) * word(block, at.OUT_COLS) + x)
+            if stage != at.SECOND:
+                start = group
+                while start < group_stop:
+                    set_word(tile, at.GROUP, start)
+                    start = min(start + word(block, at.CHUNK), group_stop)
+                    set_word(tile, at.GROUP_STOP, start)
+                    call(pack, block, tile)
+                    if fill != 0:
+                        call(fill, block, tile)
+            if stage != at.FIRST and finish != 0:
+                call(finish, block, tile)
+            unit += 1
+
+    return band

@@ -1,0 +1,83 @@
+"""The words of a convolution's argument block and of its tiles, shared by kernels and their callers.
+
+Strides and offsets are in bytes. The first words are those of every kernel (`blocks`).
+"""
+
+from __future__ import annotations
+
+from fastsep._kernels.blocks import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
+
+#: What a band does: both stages for its share of the tiles; or only the first stage of its share of
+#: the channels; or only the second stage of its share of the panels.
+BOTH, FIRST, SECOND = range(3)
+
+assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
+(
+    STAGE,  # BOTH, FIRST or SECOND
+    IMAGES,
+    ROWS,  # of an image
+    COLS,
+    CHANNELS,
+    OUT_ROWS,  # of a result
+    OUT_COLS,
+    OUT_CHANNELS,
+    TILE_ROWS,  # results are computed in tiles of this many rows ...
+    TILE_COLS,  # ... and columns
+    TILES_Y,
+    TILES_X,
+    KERNEL_Y,
+    KERNEL_X,
+    STRIDE_Y,
+    STRIDE_X,
+    DILATION_Y,
+    DILATION_X,
+    TOP,  # padding above an image
+    LEFT,
+    MODE,
+    CVAL,  # address of the value beyond the border
+    MULTIPLIER,  # depth multiplier
+    GROUPS,  # blocks of channels, or channels where they are planes
+    CHUNK,  # groups that are packed together
+    PACKED,  # offset of the packed part of the image in a band's scratch
+    PACKED_ROW,
+    PACKED_PHASE,  # planes: from the columns that are 0 modulo the stride to those that are 1
+    PACKED_GROUP,
+    TERMS,  # offset of the factors of the matrix product
+    TERMS_GROUP,
+    OFFSETS,  # planes: address of the offsets of the columns under the kernel's
+    WEIGHTS,  # address of the depthwise weights
+    FIRST_BIAS,
+    FIRST_LIMITS,  # address of the two limits of the activation
+    RUNS,  # matrix: times that all channels occur in its rows
+    DEPTH,  # matrix: its number of rows
+    MATRIX,  # address of its panels
+    BIAS,
+    LIMITS,
+    STRIP,  # pixels that pass all panels before the next do
+    WIDE,  # number of panels of two vectors
+    NARROW,  # number of panels of one vector
+    # Addresses of the kernels of the stages; 0: none.
+    PACK,
+    FILL,
+    FINISH,
+) = range(5, 51)
+
+CONV_WORDS = 56
+
+# The words of a tile: where it is, how large, what of it is wanted, and where its memory is.
+(
+    IMAGE,  # number of the image
+    Y,  # first row and column of the result
+    X,
+    HEIGHT,  # rows and columns of the result
+    WIDTH,
+    RESULT,  # number of the first pixel among those of all results
+    GROUP,  # the groups from this one ...
+    GROUP_STOP,  # ... to before this one
+    PANEL,  # the panels of weights from this one ...
+    PANEL_STOP,  # ... to before this one
+    PACKED_AT,  # address of the packed part of the image
+    TERMS_AT,  # address of the factors
+) = range(12)
+
+TILE_BYTES = 128

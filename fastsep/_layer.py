@@ -1,0 +1,398 @@
+"""Convolution layers: weights packed for the kernel, tiles and memory laid out, bands run.
+
+A `Layer` holds what depends on the weights alone, a `Prepared` layer what depends on the shape of
+the image too. Checks nothing: the gate has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastsep import _run
+from fastsep._block import LINE, MODES, lines_of, odd_lines
+from fastsep._kernels import conv_words as at
+from fastsep._kernels import jit
+from fastsep._kernels.blocks import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, matrix_rows
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Pair = tuple[int, int]
+Limits = tuple[float, float]
+
+NO_LIMITS = (-math.inf, math.inf)
+#: Factors of one tile, in bytes and in pixels: they stay in the second level of the cache, and
+#: panels of weights are read seldom (measured: 14 to 800 pixels differ by 4 %).
+TERMS_BYTES = 192 << 10
+MOST_PIXELS = 4096
+#: What is packed of an image at a time, if it can be so little.
+PACKED_BYTES = 320 << 10
+#: Weights and results of a strip of pixels that stay in the first level of the cache together.
+STRIP_BYTES = 16 << 10
+#: Rows of a tile, whatever has to be packed for them.
+LEAST_ROWS = 4
+#: Rows of a tile of part of the columns: its border is packed again for the next tile.
+ROWS_OF_TILE = 8
+#: A thread with fewer pixels than this reads the weights more often than it should: then threads
+#: share channels and panels instead of pixels.
+LEAST_PIXELS = 32
+
+
+class Layer:
+    """A layer's weights in the order in which the kernel reads them.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of arithmetic and results: float32 or float64.
+    depthwise : (kh, kw, C, M) array, optional
+        Kernels of the first stage.
+    matrix : (C * M, F) array, optional
+        Pointwise weights of the second stage.
+    dense : (kh, kw, C, F) array, optional
+        Kernel of a standard convolution, instead of the other two.
+    stride, dilation : (int, int)
+        Along y and x.
+    depthwise_bias, bias : arrays, optional
+        Of the first stage, if there are two, and of the last.
+    depthwise_clip, clip : (float, float)
+        Limits to which results of these stages are clipped.
+    """
+
+    def __init__(
+        self,
+        *,
+        dtype: Any,
+        depthwise: Array | None = None,
+        matrix: Array | None = None,
+        dense: Array | None = None,
+        stride: Pair = (1, 1),
+        dilation: Pair = (1, 1),
+        depthwise_bias: Array | None = None,
+        bias: Array | None = None,
+        depthwise_clip: Limits = NO_LIMITS,
+        clip: Limits = NO_LIMITS,
+    ) -> None:
+        cpu = jit.target()
+        self.dtype = np.dtype(dtype)
+        self.lanes = lanes = cpu.vector_bytes // self.dtype.itemsize
+        self.stride, self.dilation = stride, dilation
+        kernel = depthwise if dense is None else dense
+        assert kernel is not None
+        self.kernel: Pair = kernel.shape[:2]
+        self.channels = channels = kernel.shape[2]
+        self.multiplier = 1 if depthwise is None else kernel.shape[3]
+        self.form = "planes" if channels < lanes else "blocks"
+        self.alone = depthwise is not None and matrix is None
+        self.weights: Array | None = None
+        first_bias = None
+        if depthwise is not None:
+            if self.alone:
+                first_bias, self.first_limits = bias, self._limits(clip)
+            else:
+                first_bias, self.first_limits = depthwise_bias, self._limits(depthwise_clip)
+            if first_bias is None:
+                first_bias = np.zeros(channels * self.multiplier)
+            self._pack_depthwise(kernel, first_bias)
+        if dense is not None:
+            matrix = dense.reshape(-1, dense.shape[3])
+        elif matrix is not None and self.form == "blocks" and self.multiplier > 1:
+            # All channels of the first multiple, then all of the second, ...
+            order = matrix.reshape(channels, self.multiplier, -1)
+            matrix = order.transpose(1, 0, 2).reshape(matrix.shape)
+        if matrix is None:
+            self.out_channels = channels * self.multiplier
+            self.depth = 0
+        else:
+            self.depth, self.out_channels = matrix.shape
+            self.limits = self._limits(clip)
+            self._pack_matrix(matrix, bias)
+        self.first_work = math.prod(self.kernel) * channels * self.multiplier if depthwise is not None else 0
+
+    def _limits(self, limits: Limits) -> Array:
+        return np.array(limits, self.dtype)
+
+    def _aligned(self, size: int) -> Array:
+        """Room for `size` values that starts on a cache line."""
+        memory = np.empty(size * self.dtype.itemsize + LINE, np.uint8)
+        skip = -memory.ctypes.data % LINE
+        return memory[skip : skip + size * self.dtype.itemsize].view(self.dtype)
+
+    def _pack_depthwise(self, kernel: Array, bias: Array) -> None:
+        channels, multiplier = kernel.shape[2:]
+        bias = np.asarray(bias).reshape(channels, multiplier)
+        if self.form == "planes":
+            # One channel of results after the other, each column by column.
+            self.weights = self._fill(kernel.transpose(2, 3, 1, 0))
+            self.first_bias = self._fill(bias)
+            return
+        lanes = self.lanes
+        starts = np.minimum(np.arange(0, channels, lanes), channels - lanes)
+        block = starts[:, None] + np.arange(lanes)
+        # (height, width, blocks, lanes, multiplier) -> multiplier, blocks, height, width, lanes
+        self.weights = self._fill(kernel[:, :, block].transpose(4, 2, 0, 1, 3))
+        self.first_bias = self._fill(bias[block].transpose(2, 0, 1))
+
+    def _fill(self, values: Array) -> Array:
+        filled = self._aligned(values.size)
+        filled.reshape(values.shape)[...] = values
+        return filled
+
+    def _pack_matrix(self, matrix: Array, bias: Array | None) -> None:
+        """Panels of two vectors of columns, then of one; the last overlap with those before them."""
+        lanes, (depth, columns) = self.lanes, matrix.shape
+        two = 2 * lanes
+        self.wide: int
+        self.wide, rest = divmod(columns, two) if columns >= two else (0, columns)
+        full = self.wide
+        if full and rest > lanes:
+            self.wide, rest = full + 1, 0
+        self.narrow = -(-rest // lanes)
+        units = 2 * self.wide + self.narrow
+        self.matrix = self._aligned(units * lanes * depth)
+        self.bias = self._aligned(units * lanes)
+        self.bias[:] = 0
+        panels = self.matrix[: full * two * depth].reshape(full, depth, two)
+        panels[...] = matrix[:, : full * two].reshape(depth, full, two).transpose(1, 0, 2)
+        if bias is not None:
+            self.bias[: full * two] = bias[: full * two]
+        position = full * two
+        for number in range(full, self.wide + self.narrow):
+            width = two if number < self.wide else lanes
+            start = max(min(position, columns - width), 0)
+            stop = min(start + width, columns)
+            panel = self.matrix[position * depth : (position + width) * depth].reshape(depth, width)
+            panel[:, : stop - start] = matrix[:, start:stop]
+            panel[:, stop - start :] = 0
+            if bias is not None:
+                self.bias[position : position + stop - start] = bias[start:stop]
+            position += width
+
+    def together(self) -> str:
+        """Number of channels that are split into planes together; zero: one by one."""
+        split = self.form == "planes" and 2 <= self.channels <= 4 and self.stride[1] == 1
+        return str(self.channels if split else 0)
+
+    def unrolled(self) -> tuple[str, str]:
+        """Size and stride of the kernels that the depthwise kernel unrolls; zeros: any."""
+        height, width = self.kernel
+        if self.form == "planes":
+            plain = height in (3, 5, 7) and self.stride[0] == self.dilation[0] == 1
+            return (str(height), "1") if plain else ("0", "0")
+        plain = width in (3, 5, 7) and self.stride[1] <= 2 and self.dilation[1] == 1
+        return (str(width), str(self.stride[1])) if plain else ("0", "0")
+
+    def prepare(
+        self, shape: tuple[int, int, int, int], src: Any, pads: tuple[Pair, Pair], mode: str, cval: float
+    ) -> Prepared:
+        """The layer for images of one shape (N, H, W, C) and dtype."""
+        return Prepared(self, shape, np.dtype(src), pads, mode, cval)
+
+
+class Prepared:
+    """A layer for images of one shape, with its kernel loaded."""
+
+    def __init__(
+        self, layer: Layer, shape: tuple[int, int, int, int], src: np.dtype[Any], pads: tuple[Pair, Pair], mode: str,
+        cval: float,
+    ) -> None:  # fmt: skip
+        self.layer = layer
+        self.source = shape
+        self.pads, self.mode = pads, mode
+        self.cval = np.array([cval], layer.dtype)
+        sizes = [
+            (n + sum(pad) - (k - 1) * d - 1) // s + 1
+            for n, pad, k, d, s in zip(shape[1:3], pads, layer.kernel, layer.dilation, layer.stride, strict=True)
+        ]
+        self.shape = (shape[0], *sizes, layer.out_channels)
+        pixels = math.prod(self.shape[:3])
+        self.work = float(pixels * (layer.first_work + layer.depth * layer.out_channels))
+        self.kernels = {
+            at.PACK: jit.kernel("conv_pack", layer.form, layer.together(), src.name, layer.dtype.name),
+            **self._stages(),
+        }
+        self.address = jit.kernel("conv_tiles")
+        self.band: Callable[..., int] = jit.BAND(self.address)
+        self._tiled: dict[int, _Tiled] = {}
+
+    def _stages(self) -> dict[int, int]:
+        """The kernels after the first."""
+        layer = self.layer
+        form, name = layer.form, layer.dtype.name
+        if layer.alone:
+            if form == "blocks" and layer.multiplier == 1:
+                return {at.FILL: jit.kernel("conv_depthwise", "straight", *layer.unrolled(), name)}
+            number = layer.multiplier if form == "blocks" else layer.out_channels
+            stages = {at.FINISH: jit.kernel("conv_interleave", form, str(number if number in (2, 3, 4) else 0), name)}
+        else:
+            stages = {at.FINISH: jit.kernel("conv_matrix", form, name)}
+        if layer.weights is not None:
+            stages[at.FILL] = jit.kernel("conv_depthwise", form, *layer.unrolled(), name)
+        elif not (form == "blocks" and layer.kernel == layer.stride == (1, 1) and self.pads == ((0, 0), (0, 0))):
+            stages[at.FILL] = jit.kernel("conv_windows", form, name)
+        return stages
+
+    def run(self, image: Array, out: Array, workers: int | None) -> None:
+        """Apply the layer to `image` (N, H, W, C), into `out`."""
+        bands = _run.bands_for(self.work, workers)
+        tiled = self._tiled.get(bands)
+        if tiled is None:
+            tiled = self._tiled[bands] = _Tiled(self, bands)
+        bands = tiled.bands
+        workspace = _run.take_workspace(tiled.scratch * bands)
+        word = workspace.word
+        if workspace.filled_by is not tiled:
+            workspace.words[: len(tiled.words)] = tiled.words
+            word[SCRATCH] = workspace.scratch
+            workspace.filled_by = tiled
+        word[SRC] = _run.address_of(image)
+        word[DST] = _run.address_of(out)
+        for stage in tiled.stages:
+            word[at.STAGE] = stage
+            if bands == 1:
+                self.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+            else:
+                _run.run_bands(self, workspace.address, bands)
+        _run.give_back(workspace)
+
+
+class _Tiled:
+    """The tiles of a prepared layer for a number of threads, and its argument block."""
+
+    def __init__(self, prepared: Prepared, threads: int) -> None:
+        self.prepared, self.layer = prepared, prepared.layer
+        self.words = np.zeros(at.CONV_WORDS, np.int64)
+        self.end = at.TILE_BYTES
+        images, out_rows, out_cols = prepared.shape[:3]
+        layer = self.layer
+        rows, cols, self.stages = self._tile(threads)
+        tiles_y, tiles_x = -(-out_rows // rows), -(-out_cols // cols)
+        groups = layer.channels if layer.form == "planes" else -(-layer.channels // layer.lanes)
+        panels = layer.wide + layer.narrow if layer.depth else 0
+        if self.stages == (at.BOTH,):
+            most = images * tiles_y * tiles_x
+        else:
+            most = max(groups, panels)
+        self.bands = max(min(threads, most), 1)
+        words = self.words
+        words[at.IMAGES : at.CHANNELS + 1] = prepared.source
+        words[at.OUT_ROWS : at.OUT_CHANNELS + 1] = prepared.shape[1:]
+        words[at.TILE_ROWS], words[at.TILE_COLS] = rows, cols
+        words[at.TILES_Y], words[at.TILES_X] = tiles_y, tiles_x
+        words[at.KERNEL_Y : at.KERNEL_X + 1] = layer.kernel
+        words[at.STRIDE_Y : at.STRIDE_X + 1] = layer.stride
+        words[at.DILATION_Y : at.DILATION_X + 1] = layer.dilation
+        words[at.TOP], words[at.LEFT] = prepared.pads[0][0], prepared.pads[1][0]
+        words[at.MODE] = MODES[prepared.mode]
+        words[at.CVAL] = prepared.cval.ctypes.data
+        words[at.MULTIPLIER] = layer.multiplier
+        words[at.GROUPS] = groups
+        words[BANDS] = self.bands
+        getattr(self, layer.form)(rows, cols, groups)
+        if layer.weights is not None:
+            words[at.WEIGHTS] = layer.weights.ctypes.data
+            words[at.FIRST_BIAS] = layer.first_bias.ctypes.data
+            words[at.FIRST_LIMITS] = layer.first_limits.ctypes.data
+        if layer.depth:
+            words[at.DEPTH] = layer.depth
+            words[at.MATRIX] = layer.matrix.ctypes.data
+            words[at.BIAS] = layer.bias.ctypes.data
+            words[at.LIMITS] = layer.limits.ctypes.data
+            words[at.STRIP] = self._strip()
+            words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
+        for word, address in prepared.kernels.items():
+            words[word] = address
+        words[SCRATCH_BAND] = self.scratch = self.end
+
+    def _tile(self, threads: int) -> tuple[int, int, tuple[int, ...]]:
+        """Rows and columns of a tile, and the stages in which bands run."""
+        layer = self.layer
+        images, rows, cols, channels = self.prepared.shape
+        if threads > 1 and images * rows * cols <= LEAST_PIXELS * threads and images == 1:
+            if not layer.alone:
+                return rows, cols, (at.FIRST, at.SECOND)
+            if layer.form == "blocks" and layer.multiplier == 1:
+                return rows, cols, (at.FIRST,)
+        depth = max(layer.depth, channels if layer.alone else 0)
+        pixels = max(min(TERMS_BYTES // (depth * layer.dtype.itemsize), MOST_PIXELS), 28)
+        tile_cols = cols
+        least = min(rows, ROWS_OF_TILE if layer.kernel[0] > layer.stride[0] else 1)
+        if cols * least > pixels:
+            tile_cols = min(max(pixels // least // 28, 1) * 28, cols)
+        tile_cols = -(-cols // -(-cols // tile_cols))
+        if tile_cols < cols:
+            tile_cols = min(-(-tile_cols // 14) * 14, cols)
+        tile_rows = min(max(pixels // tile_cols, 1), rows)
+        if layer.form == "blocks":
+            # Not more rows than keep what is packed in the cache, but few rows pack borders again.
+            row = self._packed_row(tile_cols) * -(-layer.channels // layer.lanes)
+            high = (PACKED_BYTES // row - (layer.kernel[0] - 1) * layer.dilation[0] - 1) // layer.stride[0] + 1
+            tile_rows = min(tile_rows, max(high, LEAST_ROWS))
+        # As many tiles for each thread, of nearly the same height.
+        across = images * -(-cols // tile_cols)
+        high = -(-rows // tile_rows)
+        while high < rows and across * high % threads and across * high < 8 * threads:
+            high += 1
+        return -(-rows // high), tile_cols, (at.BOTH,)
+
+    def _strip(self) -> int:
+        """Pixels that are multiplied by all panels before the next pixels are.
+
+        Weights that stay in the first level of the cache: few, so that lines of the result that
+        two panels share are still there as well. Else all pixels of a tile.
+        """
+        layer = self.layer
+        if layer.matrix.nbytes > STRIP_BYTES:
+            return 1 << 40
+        large = matrix_rows()[0]
+        row = layer.out_channels * layer.dtype.itemsize
+        return int(max(STRIP_BYTES // row // large, 1)) * large
+
+    def take(self, size: int, word: int) -> None:
+        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+        self.words[word] = self.end
+        self.end += lines_of(size)
+
+    def _packed_row(self, cols: int) -> int:
+        """Bytes of a packed row of a block of channels."""
+        layer = self.layer
+        # A depthwise tile wider than the result reads past its columns.
+        wide = (max(cols, DEPTHWISE_COLS) - 1) * layer.stride[1] + (layer.kernel[1] - 1) * layer.dilation[1] + 1
+        return int(wide * layer.lanes * layer.dtype.itemsize)
+
+    def blocks(self, rows: int, cols: int, groups: int) -> None:
+        layer, words = self.layer, self.words
+        vector = layer.lanes * layer.dtype.itemsize
+        words[at.RUNS] = layer.depth // layer.channels
+        high = (rows - 1) * layer.stride[0] + (layer.kernel[0] - 1) * layer.dilation[0] + 1
+        words[at.PACKED_ROW] = packed_row = self._packed_row(cols)
+        words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
+        words[at.CHUNK] = chunk = max(min(PACKED_BYTES // packed_group, groups), 1)
+        words[at.TERMS_GROUP] = terms_group = odd_lines((rows * cols + DEPTHWISE_COLS) * vector)
+        self.take(chunk * packed_group, at.PACKED)
+        repeats = layer.multiplier if layer.depth == 0 else words[at.RUNS]
+        self.take(int(repeats) * groups * terms_group, at.TERMS)
+
+    def planes(self, rows: int, cols: int, groups: int) -> None:
+        layer, words = self.layer, self.words
+        size = layer.dtype.itemsize
+        height, width = layer.kernel
+        dilation, stride = layer.dilation[1], layer.stride[1]
+        words[at.RUNS] = 1
+        # Tiles are whole vectors and DEPTHWISE_ROWS rows, however small the result.
+        each_phase = max(cols, layer.lanes) + (width - 1) * dilation // stride + 2
+        words[at.PACKED_PHASE] = phase = lines_of(each_phase * size)
+        words[at.PACKED_ROW] = packed_row = odd_lines(stride * phase)
+        high = (max(rows, DEPTHWISE_ROWS) - 1) * layer.stride[0] + (height - 1) * layer.dilation[0] + 1
+        words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
+        words[at.CHUNK] = chunk = groups if layer.together() != "0" else 1
+        values = max(rows, DEPTHWISE_ROWS) * cols + layer.lanes
+        words[at.TERMS_GROUP] = terms_group = odd_lines(values * size)
+        self.take(chunk * packed_group, at.PACKED)
+        self.take(max(layer.depth, layer.out_channels if layer.alone else 0) * terms_group, at.TERMS)
+        columns = [u * dilation for u in range(width)]
+        self.offsets = np.array([u % stride * phase + u // stride * size for u in columns], np.int64)
+        words[at.OFFSETS] = self.offsets.ctypes.data

@@ -1,0 +1,814 @@
+"""The convolutions: against the oracle at every size and number of channels, their options, and promises.
+
+A problem is a kind of convolution with kernels and options. `Problem.check` compares what the
+package makes of it with the oracle; how far it may be off follows from the dtype and the kernels.
+"""
+
+import math
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from helpers import MODES, same_bits
+from reference import conv2d_exact
+
+import fastsep
+from fastsep import _run
+
+FUNCTIONS = {
+    "dense": "conv2d",
+    "depthwise": "depthwise_conv2d",
+    "pointwise": "pointwise_conv2d",
+    "separable": "separable_conv2d",
+}
+CLIPS = {None: (-math.inf, math.inf), "relu": (0, math.inf), "relu6": (0, 6)}
+# Below, at and above the lanes of float64 and float32 on CPUs with vectors of 16, 32 and 64 bytes.
+CHANNELS = (1, 2, 3, 4, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40)
+RESULTS = (1, 3, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65)
+# Of the image and the result.
+FLOATS = (("float32", "float32"), ("float64", "float64"))
+DTYPES = (*FLOATS, ("uint8", "float32"), ("uint16", "float64"))
+
+
+def pair(value):
+    return tuple(value) if isinstance(value, tuple) else (value, value)
+
+
+@dataclass(frozen=True)
+class Problem:
+    kind: str
+    kernels: tuple[np.ndarray, ...]  # channels last
+    options: dict = field(default_factory=dict)
+
+    def call(self, x, **more):
+        return getattr(fastsep, FUNCTIONS[self.kind])(x, *self.kernels, **self.options, **more)
+
+    def layer(self):
+        assert self.kind == "separable"
+        return fastsep.SeparableConv2D(*self.kernels, **self.options)
+
+    def exact(self, x):
+        """The result in float64."""
+        x = x.astype(np.float64)
+        options, first = self.options, self.first()
+        stride, dilation = pair(options.get("stride", 1)), pair(options.get("dilation", 1))
+        pads = pads_of(options.get("padding", "valid"), x.shape[-3:-1], first.shape, stride, dilation)
+        result = conv2d_exact(
+            x.reshape(-1, *x.shape[-3:]),
+            first,
+            depthwise=self.kind in ("depthwise", "separable"),
+            stride=stride,
+            dilation=dilation,
+            pads=pads,
+            mode=options.get("mode", "constant"),
+            cval=options.get("cval", 0.0),
+        )
+        with np.errstate(all="ignore"):
+            if self.kind == "separable":
+                result = self.clipped(result, "depthwise_") @ self.second()
+            result = self.clipped(result, "")
+        return result.reshape(*x.shape[:-3], *result.shape[1:])
+
+    def clipped(self, values, stage):
+        bias = self.options.get(stage + "bias")
+        return np.clip(values if bias is None else values + bias, *self.limits(stage))
+
+    def limits(self, stage):
+        activation = self.options.get(stage + "activation")
+        return activation if isinstance(activation, tuple) else CLIPS[activation]
+
+    def first(self):
+        """The kernel of the first stage as (kh, kw, C, M or F)."""
+        shape = self.kernels[0].shape
+        return self.kernels[0].reshape((1, 1, *shape[-2:]) if self.kind == "pointwise" else (*shape[:3], -1))
+
+    def second(self):
+        return self.kernels[1].reshape(self.kernels[1].shape[-2:]).astype(float)
+
+    def sizes(self, x):
+        """For each channel of the result: a bound on the sum of absolute products, its usual size, and how many."""
+        largest = np.abs(x[np.isfinite(x)], dtype=float).max(initial=abs(self.options.get("cval", 0.0)))
+        first = np.abs(self.first().astype(float))
+        axes = (0, 1) if self.kind in ("depthwise", "separable") else (0, 1, 2)
+        most, usual = first.sum(axes).ravel() * largest, np.sqrt((first**2).sum(axes)).ravel() * largest
+        terms = math.prod(first.shape[axis] for axis in axes) + 2
+        if self.kind == "separable":
+            added = np.abs(self.options.get("depthwise_bias", 0.0))
+            limit = max((abs(limit) for limit in self.limits("depthwise_") if math.isfinite(limit)), default=0.0)
+            second = np.abs(self.second())
+            most = np.maximum(most + added, limit) @ second
+            usual = np.sqrt(np.maximum(usual + added, limit) ** 2 @ second**2)
+            terms += len(second) + 2
+        added = np.abs(self.options.get("bias", 0.0))
+        return most + added, usual + added, terms
+
+    def check(self, x, **more):
+        """Compare with the oracle; the result."""
+        before = x.tobytes()
+        result = self.call(x, **more)
+        assert x.tobytes() == before
+        self.compare(x, result)
+        return result
+
+    def compare(self, x, result):
+        """What is promised: 1e-5 (float64: 1e-12) of the range, and no more than so many roundings come to."""
+        expected = self.exact(x)
+        assert result.shape == expected.shape, self.describe(x)
+        assert result.flags.c_contiguous
+        finite = np.isfinite(expected)
+        np.testing.assert_array_equal(result[~finite], expected[~finite].astype(result.dtype), self.describe(x))
+        unit, part = {"float32": (2.0**-24, 1e-5), "float64": (2.0**-52, 1e-12)}[result.dtype.name]
+        most, usual, terms = self.sizes(x)
+        usual = np.maximum(usual, np.abs(expected[finite]).max(initial=0))  # of few values none may be large
+        slack = np.minimum(terms * unit * most, part * usual)
+        off = np.subtract(result, expected, where=finite, out=np.zeros_like(expected))
+        off = (np.abs(off) - slack).max(initial=-1)
+        assert off <= 0, f"{self.describe(x)}: off by {off} more than allowed"
+
+    def describe(self, x):
+        shapes = " ".join(str(kernel.shape) for kernel in self.kernels)
+        options = {name: value for name, value in self.options.items() if "bias" not in name}
+        return f"{self.kind} {x.dtype} {x.shape}, kernels {self.kernels[0].dtype} {shapes}, {options}"
+
+
+def pads_of(padding, size, kernel, stride, dilation):
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding != "same":
+        return tuple(pair(side) for side in pair(padding))
+    result = []
+    for n, k, s, d in zip(size, kernel[:2], stride, dilation, strict=True):
+        total = max((math.ceil(n / s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        result.append((total // 2, total - total // 2))
+    return tuple(result)
+
+
+def make(rng, kind, size, channels, results, dtype, *, multiplier=1, **options):
+    """A problem with random kernels."""
+
+    def kernel(*shape):
+        return rng.uniform(-1, 1, shape).astype(dtype)
+
+    between = channels * multiplier
+    kernels = {
+        "dense": lambda: (kernel(*size, channels, results),),
+        "depthwise": lambda: (kernel(*size, channels, multiplier),),
+        "pointwise": lambda: (kernel(channels, results),),
+        "separable": lambda: (kernel(*size, channels, multiplier), kernel(between, results)),
+    }[kind]()
+    return Problem(kind, kernels, options)
+
+
+def with_stages(rng, problem, index):
+    """The problem with biases and activations, taking turns."""
+    options = dict(problem.options)
+    last = problem.kernels[-1]
+    results = last.shape[-1] if problem.kind != "depthwise" else last.shape[2] * last.shape[3]
+    activations = (None, "relu", "relu6", (-0.25, 0.5), (0.5, math.inf))
+    if index % 3:
+        options["bias"] = rng.uniform(-1, 1, results)
+    options["activation"] = activations[index % 5]
+    if problem.kind == "separable":
+        if index % 2:
+            options["depthwise_bias"] = rng.uniform(-1, 1, problem.kernels[1].shape[0])
+        options["depthwise_activation"] = activations[index // 5 % 5]
+    return Problem(problem.kind, problem.kernels, options)
+
+
+def image(rng, dtype, shape):
+    if np.dtype(dtype).kind == "f":
+        return rng.uniform(-1, 1, shape).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+# ---- against the oracle
+
+
+@pytest.mark.parametrize("dtypes", DTYPES, ids=" ".join)
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_random_problems(kind, dtypes):
+    rng = np.random.default_rng([*map(ord, kind)])
+    for index in range(100):
+        channels = int(rng.choice([rng.integers(1, 41), 48, 65, 130], p=[0.85, 0.05, 0.05, 0.05]))
+        sizes = tuple(int(n) for n in rng.integers(1, 8, 2)) if index % 2 else (int(rng.integers(1, 8)),) * 2
+        stride, dilation = (tuple(int(n) for n in rng.integers(1, 4, 2)) for _ in range(2))
+        options = {"stride": stride if index % 3 else stride[0]}
+        problem = make(rng, kind, sizes, channels, int(rng.integers(1, 70)), dtypes[1], multiplier=index % 3 + 1)
+        shape = [int(n) for n in rng.integers(1, 30, 2)]
+        if kind == "pointwise":
+            sizes = (1, 1)
+        else:
+            options |= {"dilation": dilation if index % 4 else 1, "padding": random_padding(rng, index)}
+            options |= {"mode": MODES[index % 5], "cval": 0.0 if index % 2 else -0.75}
+            if options["padding"] != "same":  # which fits every image; the others have to be large enough
+                pads = pads_of(options["padding"], shape, sizes, (1, 1), (1, 1))
+                spans = [(k - 1) * d + 1 for k, d in zip(sizes, pair(options["dilation"]), strict=True)]
+                shape = [max(n, span - sum(pad)) for n, span, pad in zip(shape, spans, pads, strict=True)]
+        problem = with_stages(rng, Problem(kind, problem.kernels, options), index)
+        batch = ((), (1,), (2,), (3,))[index % 4]
+        problem.check(image(rng, dtypes[0], (*batch, *shape, channels)))
+
+
+def random_padding(rng, index):
+    few = [int(n) for n in rng.integers(0, 4, 4)]
+    return ("same", "valid", few[0], (few[0], few[1]), ((few[0], few[1]), (few[2], few[3])), "same")[index % 6]
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_numbers_of_channels(channels, rng):
+    for index, results in enumerate(RESULTS):
+        for number, kind in enumerate(FUNCTIONS):
+            src, dtype = DTYPES[(index + number) % 4]
+            # Few pixels, several tiles of them, and in between.
+            shape = ((5, 6), (40, 27), (9, 14))[(index + channels) % 3]
+            problem = make(rng, kind, (3, 3), channels, results, dtype, multiplier=index % 3 + 1)
+            problem = with_stages(rng, problem, index + number)
+            problem.check(image(rng, src, (*shape, channels)))
+
+
+FAMILIES = {
+    "dense 3": ("dense", (3, 3), 5, 18, {}),
+    "dense 5, stride 2": ("dense", (5, 5), 17, 9, {"stride": 2}),
+    "dense 1, stride 2": ("dense", (1, 1), 20, 33, {"stride": 2}),
+    "depthwise 3": ("depthwise", (3, 3), 20, 0, {}),
+    "depthwise 3, stride 2": ("depthwise", (3, 3), 35, 0, {"stride": 2}),
+    "depthwise 5": ("depthwise", (5, 5), 16, 0, {"stride": (2, 1)}),
+    "depthwise 7, dilation": ("depthwise", (7, 7), 18, 0, {"dilation": 2}),
+    "depthwise 2 x 4": ("depthwise", (2, 4), 19, 0, {"stride": (1, 3)}),
+    "depthwise 3, few channels": ("depthwise", (3, 3), 3, 0, {}),
+    "depthwise 5, few channels, stride 2": ("depthwise", (5, 5), 1, 0, {"stride": 2}),
+    "depthwise 6 x 1, few channels": ("depthwise", (6, 1), 2, 0, {"dilation": (2, 1)}),
+    "pointwise": ("pointwise", (1, 1), 24, 33, {}),
+    "pointwise, few channels": ("pointwise", (1, 1), 3, 40, {}),
+    "separable 3": ("separable", (3, 3), 24, 40, {}),
+    "separable 3, stride 2": ("separable", (3, 3), 33, 17, {"stride": 2}),
+    "separable 5": ("separable", (5, 5), 16, 31, {}),
+    "separable 4 x 3, dilation": ("separable", (4, 3), 17, 32, {"dilation": (1, 3)}),
+    "separable 5, few channels": ("separable", (5, 5), 3, 20, {}),
+    "separable 7, few channels, stride 3": ("separable", (7, 7), 3, 5, {"stride": 3}),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_image_size(name):
+    rng = np.random.default_rng(2024)
+    kind, size, channels, results, options = FAMILIES[name]
+    stride, dilation = pair(options.get("stride", 1)), pair(options.get("dilation", 1))
+    problems = {
+        dtype: make(rng, kind, size, channels, results, dtype, multiplier=1 + len(name) % 2)
+        for dtype in ("float32", "float64")
+    }
+    for index, (h, w) in enumerate((h, w) for h in range(1, 21) for w in range(1, 21)):
+        src, dtype = DTYPES[index % 4]
+        chosen = dict(options)
+        if kind != "pointwise":
+            pads = pads_of(("same", 3, ((4, 2), (5, 9)))[index % 3], (h, w), size, stride, dilation)
+            spans = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+            fits = all(n + sum(pad) >= span for n, pad, span in zip((h, w), pads, spans, strict=True))
+            chosen |= {"padding": pads if fits else "same", "mode": MODES[index % 5], "cval": float(rng.integers(2))}
+        problem = with_stages(rng, Problem(kind, problems[dtype].kernels, chosen), int(rng.integers(60)))
+        x = image(rng, src, (h, w, channels))
+        if src == dtype and index % 7 in (3, 5):
+            x.flat[index % x.size] = np.nan if index % 7 == 3 else np.inf
+        problem.check(x)
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_large_images(kind, rng):
+    for channels, results in ((3, 64), (32, 64)):
+        x = image(rng, "float32", (120, 97, channels))
+        options = {} if kind == "pointwise" else {"padding": "same", "mode": "mirror", "stride": (1, 2)}
+        with_stages(rng, make(rng, kind, (5, 5), channels, results, "float32", **options), 7).check(x)
+
+
+def test_many_channels_on_small_images(rng):
+    for shape, channels, results in (((7, 7), 520, 1030), ((1, 1), 1024, 1000), ((14, 3), 257, 300)):
+        problem = make(rng, "separable", (3, 3), channels, results, "float32", padding="same")
+        problem.check(image(rng, "float32", (*shape, channels)))
+
+
+def test_torch_agrees(rng):
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+
+    def tensor(array):
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+    for index in range(40):
+        channels, results, multiplier = int(rng.integers(1, 40)), int(rng.integers(1, 40)), index % 3 + 1
+        size, stride, dilation, padding = (tuple(map(int, rng.integers(1, top, 2))) for top in (6, 4, 4, 4))
+        options = {"stride": stride, "dilation": dilation, "padding": padding}
+        x = rng.uniform(-1, 1, (2, channels, 20, 23))
+        dense = rng.uniform(-1, 1, (results, channels, *size))
+        result = fastsep.conv2d(x, dense, data_format="channels_first", **options)
+        np.testing.assert_allclose(result, functional.conv2d(tensor(x), tensor(dense), **options), rtol=0, atol=1e-11)
+
+        first = rng.uniform(-1, 1, (channels * multiplier, 1, *size))
+        second = rng.uniform(-1, 1, (results, channels * multiplier, 1, 1))
+        bias = rng.uniform(-1, 1, results)
+        result = fastsep.separable_conv2d(x, first, second, bias=bias, data_format="channels_first", **options)
+        between = functional.conv2d(tensor(x), tensor(first), groups=channels, **options)
+        expected = functional.conv2d(between, tensor(second), tensor(bias))
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-11)
+
+
+# ---- known values
+
+
+def test_kernels_are_not_flipped():
+    x = np.arange(9.0).reshape(3, 3, 1)
+    kernel = np.zeros((3, 3, 1, 1))
+    kernel[0, 2] = 1
+    assert fastsep.conv2d(x, kernel) == 2
+    assert fastsep.depthwise_conv2d(x, kernel[..., 0]) == 2
+
+
+def test_order_of_the_channels_of_a_depth_multiplier():
+    x = np.array([[[1.0, 10.0]]])
+    kernel = np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
+    expected = [[[1, 2, 3, 40, 50, 60]]]
+    assert fastsep.depthwise_conv2d(x, kernel).tolist() == expected
+    assert fastsep.separable_conv2d(x, kernel, np.eye(6)).tolist() == expected
+    first = kernel.reshape(6, 1, 1, 1)
+    result = fastsep.depthwise_conv2d(x.transpose(2, 0, 1), first, data_format="channels_first")
+    assert result.ravel().tolist() == expected[0][0]
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "first", "count"),
+    # Where the first kernel starts, and how many there are: TensorFlow pads an odd pixel behind.
+    [
+        (5, 3, 1, -1, 5),
+        (5, 3, 2, -1, 3),
+        (6, 3, 2, 0, 3),
+        (6, 2, 1, 0, 6),
+        (5, 2, 2, 0, 3),
+        (7, 1, 3, 0, 3),
+        (6, 7, 3, -2, 2),
+    ],
+)
+def test_padding_same(size, kernel, stride, first, count):
+    x = np.arange(1.0, size + 1)[:, None, None] * np.ones((1, 1, 1))
+    taps = np.zeros((kernel, 1, 1))
+    taps[-1] = 1  # sees the last pixel under the kernel
+    result = fastsep.depthwise_conv2d(x, taps, padding="same", stride=(stride, 1))
+    places = first + stride * np.arange(count) + kernel - 1
+    assert result.ravel().tolist() == [place + 1 if place < size else 0 for place in places]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("constant", [9, 9, 9, 1, 2, 3, 9, 9, 9]),
+        ("reflect", [3, 2, 1, 1, 2, 3, 3, 2, 1]),
+        ("nearest", [1, 1, 1, 1, 2, 3, 3, 3, 3]),
+        ("wrap", [1, 2, 3, 1, 2, 3, 1, 2, 3]),
+        ("mirror", [2, 3, 2, 1, 2, 3, 2, 1, 2]),
+        ("grid-constant", [9, 9, 9, 1, 2, 3, 9, 9, 9]),
+        ("grid-mirror", [3, 2, 1, 1, 2, 3, 3, 2, 1]),
+        ("grid-wrap", [1, 2, 3, 1, 2, 3, 1, 2, 3]),
+    ],
+)
+def test_modes(mode, expected):
+    x = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+    kernel = np.ones((1, 1, 1))
+    assert fastsep.depthwise_conv2d(x, kernel, padding=(0, 3), mode=mode, cval=9).ravel().tolist() == expected
+    column = fastsep.depthwise_conv2d(x.reshape(3, 1, 1), kernel, padding=(3, 0), mode=mode, cval=9)
+    assert column.ravel().tolist() == expected
+
+
+def test_padding_much_larger_than_the_image(rng):
+    for mode in MODES:
+        for kind in ("dense", "depthwise", "separable"):
+            for shape in ((1, 1), (2, 3), (5, 1)):
+                options = {"padding": ((17, 0), (3, 40)), "mode": mode, "cval": 2.5}
+                make(rng, kind, (3, 3), 17, 5, "float64", **options).check(image(rng, "float64", (*shape, 17)))
+
+
+def test_activations_clip_after_the_bias():
+    x = np.array([-2.0, -1.0, 0.5, 3.0, 9.0, np.nan, np.inf, -np.inf]).reshape(1, -1, 1)
+
+    def run(**options):
+        return fastsep.pointwise_conv2d(x, np.ones((1, 1)), **options).ravel()
+
+    np.testing.assert_array_equal(run(activation="relu"), [0, 0, 0.5, 3, 9, np.nan, np.inf, 0])
+    np.testing.assert_array_equal(run(activation="relu6", bias=[1]), [0, 0, 1.5, 4, 6, np.nan, 6, 0])
+    np.testing.assert_array_equal(run(activation=(-1, 4)), [-1, -1, 0.5, 3, 4, np.nan, 4, -1])
+    np.testing.assert_array_equal(run(activation=[-math.inf, 2]), [-2, -1, 0.5, 2, 2, np.nan, 2, -np.inf])
+    np.testing.assert_array_equal(run(activation=(1, 1)), [1, 1, 1, 1, 1, np.nan, 1, 1])
+
+
+def test_a_bias_may_be_of_any_real_dtype_and_value():
+    x, kernel = np.ones((2, 2, 3), "f4"), np.ones((3, 4), "f4")
+    for bias in ([1, 2, 3, 4], np.array([True, False, True, True]), np.arange(4, dtype=">i2"), np.float16([0.5] * 4)):
+        result = fastsep.pointwise_conv2d(x, kernel, bias=bias)
+        assert result.dtype == np.float32
+        np.testing.assert_array_equal(result, np.broadcast_to(3 + np.asarray(bias, float), (2, 2, 4)))
+    result = fastsep.pointwise_conv2d(x, kernel, bias=[np.nan, np.inf, -np.inf, 1e300])
+    np.testing.assert_array_equal(result[1, 1], [np.nan, np.inf, -np.inf, np.inf])
+    assert (fastsep.pointwise_conv2d(x, kernel, activation=(-1e300, 1e300)) == 3).all()
+
+
+def test_sizes_may_be_numpy_numbers_and_whole_floats(rng):
+    x, kernel = rng.random((9, 9, 2)), rng.random((3, 3, 2))
+    expected = fastsep.depthwise_conv2d(x, kernel, stride=2, padding=((1, 2), (3, 4)), dilation=(2, 1))
+    result = fastsep.depthwise_conv2d(
+        x, kernel, stride=2.0, padding=np.array([[1, 2], [3, 4]]), dilation=[np.int8(2), np.float32(1)]
+    )
+    assert same_bits(result, expected)
+
+
+def test_steps_too_large_for_any_image_are_harmless(rng):
+    x, kernel = rng.random((3, 4, 20)), rng.random((1, 1, 20))
+    options = {"stride": 2**31 - 1, "dilation": 2**31 - 1}
+    np.testing.assert_array_equal(fastsep.depthwise_conv2d(x, kernel, **options), x[:1, :1] * kernel)
+
+
+# ---- dtypes
+
+
+@pytest.mark.parametrize(
+    ("kernels", "image_dtype", "expected"),
+    [
+        *((("f4", "f4"), name, "f4") for name in ("f2", "f4", "?", "u1", "u2", "i1", "i4", "i8", "u8")),
+        *((("f2", "f2"), name, "f4") for name in ("f2", "f4", "u1")),
+        *((("f4", "i8"), name, "f4") for name in ("f4", "u1")),
+        *((("f8", "f8"), name, "f8") for name in ("f2", "f4", "f8", "?", "u1", "i4")),
+        *((("f4", "f8"), name, "f8") for name in ("f4", "u1")),
+        *((("f4", "f4"), name, "f8") for name in ("f8", "g")),
+        *((("i8", "u1"), name, "f8") for name in ("f8", "?", "u1", "u2", "i8")),
+        *((("i8", "?"), name, "f4") for name in ("f2", "f4")),
+        (("g", "f4"), "f4", "f8"),
+    ],
+)
+def test_dtype_of_the_result(kernels, image_dtype, expected, rng):
+    first = rng.integers(0, 2, (3, 3, 4)).astype(kernels[0])
+    second = rng.integers(0, 2, (4, 5)).astype(kernels[1])
+    x = rng.integers(0, 2, (6, 7, 4)).astype(image_dtype)
+    result = fastsep.separable_conv2d(x, first, second)
+    assert result.dtype == expected
+    # Sums of small integers are exact.
+    np.testing.assert_array_equal(result, fastsep.separable_conv2d(*(a.astype("f8") for a in (x, first, second))))
+    layer = fastsep.SeparableConv2D(first, second)
+    assert layer(x).dtype == expected
+    assert layer.dtype == layer(x.astype("u1")).dtype
+
+
+@pytest.mark.parametrize("channels", [3, 20])
+@pytest.mark.parametrize("name", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2"])
+def test_images_of_any_dtype_are_not_rescaled(name, channels, rng):
+    dtype = np.dtype(name)
+    top = {"b": 1, "f": 100}.get(dtype.kind) or min(np.iinfo(dtype).max, 2**20)
+    low = -top if dtype.kind in "if" else 0
+    x = rng.integers(low, top, (9, 8, channels), endpoint=True).astype(dtype)
+    kernel = rng.integers(-2, 3, (3, 3, channels)).astype("f4")
+    for padding, cval in (("valid", 0), ("same", 0), ("same", 3), ("same", -1), ("same", 0.5), ("same", 70000)):
+        options = {"padding": padding, "cval": cval}
+        result = fastsep.depthwise_conv2d(x, kernel, **options)
+        assert result.dtype == np.float32
+        exact = fastsep.depthwise_conv2d(x.astype("f8"), kernel, **options)
+        np.testing.assert_array_equal(result, exact.astype("f4"))
+
+
+def test_the_value_outside_may_be_anything(rng):
+    kernel = np.ones((3, 3, 2), "f4")
+    for x in (np.ones((4, 5, 2), "u1"), np.ones((4, 5, 2), "f4")):
+        for cval in (np.nan, np.inf, -np.inf, -3, 256, 0.1, 1e300):
+            result = fastsep.depthwise_conv2d(x, kernel, padding=1, cval=cval)
+            expected = np.inf if cval == 1e300 else 5 * cval + 4
+            np.testing.assert_allclose(result[0, 0], np.float32([expected] * 2), rtol=1e-6)
+            np.testing.assert_array_equal(result[1:-1, 1:-1], 9)
+        # It is not looked at where there is no padding, or another mode.
+        np.testing.assert_array_equal(fastsep.depthwise_conv2d(x, kernel, cval=np.nan), np.full((2, 3, 2), 9))
+        result = fastsep.depthwise_conv2d(x, kernel, padding=1, mode="wrap", cval=np.nan)
+        np.testing.assert_array_equal(result, np.full((4, 5, 2), 9))
+
+
+# ---- layouts
+
+
+def layouts(x):
+    """The same image in other layouts and wrappings."""
+    padded = np.zeros((*x.shape[:-1], x.shape[-1] * 2), x.dtype)
+    padded[..., ::2] = x
+    raw = np.zeros(x.nbytes + 1, np.uint8)
+    misaligned = raw[1:].view(x.dtype).reshape(x.shape)
+    misaligned[...] = x
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    return {
+        "read-only": read_only,
+        "Fortran": np.asfortranarray(x),
+        "transposed": np.ascontiguousarray(x.swapaxes(0, 1)).swapaxes(0, 1),
+        "strided": padded[..., ::2],
+        "reversed": np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+        "misaligned": misaligned,
+        "other byte order": x.astype(x.dtype.newbyteorder()),
+        "subclass": x.view(type("Subclass", (np.ndarray,), {})),
+        "list": x.tolist(),
+    }
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+def test_layouts_of_image_and_kernels(kind, dtype, rng):
+    for shape in ((8, 9, 5), (2, 7, 6, 20)):
+        problem = make(rng, kind, (3, 3), shape[-1], 6, "float64")
+        x = image(rng, dtype, shape)
+        expected = problem.check(x)
+        for name, other in layouts(x).items():
+            result = problem.call(other)
+            assert same_bits(result, expected), name
+            assert type(result) is np.ndarray
+        for each in zip(*(layouts(kernel).values() for kernel in problem.kernels), strict=True):
+            assert same_bits(Problem(kind, each).call(x), expected)
+
+
+def channels_first(problem, x):
+    """Arguments with channels first that mean the same."""
+
+    def kernel(values):
+        if values is problem.kernels[0] and problem.kind in ("depthwise", "separable"):
+            return values.reshape(*values.shape[:2], 1, -1).transpose(3, 2, 0, 1)
+        return values.transpose(3, 2, 0, 1) if values.ndim == 4 else values.T
+
+    return np.moveaxis(x, -1, -3), *map(kernel, problem.kernels)
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_channels_first(kind, rng):
+    for index, channels in enumerate((1, 3, 16, 21)):
+        options = {} if kind == "pointwise" else {"padding": ((1, 2), (0, 1)), "mode": "reflect", "dilation": (1, 2)}
+        problem = make(rng, kind, (3, 2), channels, 7, "float32", multiplier=index % 3 + 1, stride=(2, 1), **options)
+        problem = with_stages(rng, problem, index + 1)
+        for x in (image(rng, "float32", (9, 8, channels)), image(rng, "uint8", (2, 9, 8, channels))):
+            expected = np.moveaxis(problem.call(x), -1, -3)
+            arguments = channels_first(problem, x)
+            function = getattr(fastsep, FUNCTIONS[kind])
+            for contiguous in (False, True):
+                if contiguous:
+                    arguments = tuple(map(np.ascontiguousarray, arguments))
+                result = function(*arguments, data_format="channels_first", **problem.options)
+                assert same_bits(result, np.ascontiguousarray(expected))
+                assert result.flags.c_contiguous
+                out = np.full_like(result, 7)
+                got = function(*arguments, data_format="channels_first", out=out, **problem.options)
+                assert got is out
+                assert same_bits(out, result)
+            if kind == "separable":
+                layer = fastsep.SeparableConv2D(*arguments[1:], data_format="channels_first", **problem.options)
+                for _ in range(2):
+                    assert same_bits(layer(arguments[0]), result)
+                assert layer.output_shape(arguments[0].shape) == result.shape
+
+
+def test_pointwise_kernels_of_two_axes_and_four(rng):
+    x, first, second = rng.random((5, 6, 4)), rng.random((3, 3, 4)), rng.random((4, 7))
+    four = second[None, None]
+    assert same_bits(fastsep.pointwise_conv2d(x, four), fastsep.pointwise_conv2d(x, second))
+    assert same_bits(fastsep.separable_conv2d(x, first, four), fastsep.separable_conv2d(x, first[..., None], second))
+    turned = np.moveaxis(x, -1, 0)
+    assert same_bits(
+        fastsep.pointwise_conv2d(turned, second.T, data_format="channels_first"),
+        fastsep.pointwise_conv2d(turned, second.T[..., None, None], data_format="channels_first"),
+    )
+
+
+# ---- empty
+
+
+def test_an_empty_batch_gives_an_empty_result():
+    for kind in FUNCTIONS:
+        problem = make(np.random.default_rng(0), kind, (3, 3), 4, 6, "float32")
+        x = np.ones((0, 9, 8, 4), "f4")
+        result = problem.call(x)
+        assert result.shape == (0, *problem.call(np.ones((9, 8, 4), "f4")).shape)
+        assert result.dtype == np.float32
+        assert problem.call(x, out=result) is result
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(("padding", "cval"), [(2, 1), (((0, 3), (2, 1)), 4), (((3, 0), (0, 3)), 0.5)])
+def test_an_image_without_pixels_may_have_padding(dtype, padding, cval):
+    kernel = np.ones((3, 2, 4), "f4")
+    for shape in ((0, 5, 4), (5, 0, 4), (0, 0, 4), (2, 0, 3, 4)):
+        result = fastsep.depthwise_conv2d(np.ones(shape, dtype), kernel, padding=padding, cval=cval)
+        (top, bottom), (left, right) = pads_of(padding, None, None, None, None)
+        full = np.ones((shape[-3] + top + bottom, shape[-2] + left + right, 4), "f4") * np.float32(cval)
+        full[top : top + shape[-3], left : left + shape[-2]] = 1
+        expected = fastsep.depthwise_conv2d(full, kernel)
+        np.testing.assert_array_equal(result, np.broadcast_to(expected, (*shape[:-3], *expected.shape)))
+
+
+# ---- out
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+@pytest.mark.parametrize("shape", [(9, 8, 5), (2, 9, 8, 20)])
+def test_out(kind, shape, rng):
+    problem = make(rng, kind, (3, 3), shape[-1], 6, "float32")
+    x = image(rng, "float32", shape)
+    expected = problem.check(x)
+    full = np.full((*expected.shape[:-1], 2 * expected.shape[-1]), 5, "f4")
+    raw = np.zeros(expected.nbytes + 1, np.uint8)
+    for out in (
+        np.empty_like(expected),
+        full[..., ::2],
+        raw[1:].view("f4").reshape(expected.shape),
+        np.empty_like(expected, ">f4"),
+        np.empty_like(expected, order="F"),
+        np.empty_like(expected).view(type("Subclass", (np.ndarray,), {})),
+    ):
+        out[...] = 7
+        assert problem.call(x, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    assert (full[..., 1::2] == 5).all()
+
+
+def test_out_may_overlap_the_image(rng):
+    channels = 20
+    kernels = make(rng, "separable", (3, 3), channels, channels, "float32").kernels
+    layer = fastsep.SeparableConv2D(*kernels, padding="same")
+    for call in (layer, lambda x, out: fastsep.separable_conv2d(x, *kernels, padding="same", out=out)):
+        for shift in (0, 1, channels, 3 * channels, 150):
+            room = image(rng, "float32", (12 * 11 * channels + shift,))
+            x, out = room[: room.size - shift].reshape(12, 11, channels), room[shift:].reshape(12, 11, channels)
+            expected = layer(x.copy())
+            for _ in range(2):
+                before = x.copy()
+                assert call(x, out=out) is out
+                assert same_bits(out, expected)
+                x[...] = before
+            assert call(x, out=x) is x
+            assert same_bits(x, expected)
+
+
+def test_out_may_be_a_kernel_or_a_bias(rng):
+    x = image(rng, "float32", (5, 5, 4))
+    kernel = rng.random((4, 4)).astype("f4")
+    expected = fastsep.pointwise_conv2d(x[:2, :2], kernel)
+    assert same_bits(
+        fastsep.pointwise_conv2d(x[:2, :2], kernel, out=kernel.reshape(-1)[:16].reshape(2, 2, 4)), expected
+    )
+    first, bias = rng.random((3, 3, 4)).astype("f4"), rng.random(4).astype("f4")
+    expected = fastsep.depthwise_conv2d(x, first, bias=bias)
+    assert same_bits(fastsep.depthwise_conv2d(x, first, bias=bias, out=first), expected)
+    expected = fastsep.depthwise_conv2d(x[:3, :3], np.ones((3, 3, 4), "f4"), bias=bias)
+    result = fastsep.depthwise_conv2d(x[:3, :3], np.ones((3, 3, 4), "f4"), bias=bias, out=bias[None, None])
+    assert same_bits(result, expected)
+
+
+# ---- promises
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channels", [3, 7, 21, 40])
+def test_what_is_not_finite_stays_inside_the_kernels_footprint(channels, value, rng):
+    for index, kind in enumerate(FUNCTIONS):
+        for h, w in ((9, 11), (30, 21)):
+            options = {"padding": "same", "stride": 1 + index % 2, "mode": MODES[index]} if kind != "pointwise" else {}
+            problem = make(rng, kind, (3, 3), channels, 18, "float32", **options)
+            for y, x in ((0, 0), (h // 2, w // 2), (h - 1, w - 1), (0, w - 1)):
+                pixels = image(rng, "float32", (h, w, channels))
+                pixels[y, x, (x + y) % channels] = value
+                problem.check(pixels)  # compares what is not finite, too
+
+
+@pytest.mark.parametrize("dtypes", DTYPES[:3], ids=" ".join)
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_workers_do_not_change_a_bit(kind, dtypes, rng, monkeypatch):
+    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)  # small images go parallel, too
+    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+    src, dtype = dtypes
+    for shape, channels in (((61, 70), 3), ((45, 52), 24), ((7, 7), 160), ((2, 33, 30), 17), ((3, 5, 4), 96)):
+        options = {} if kind == "pointwise" else {"padding": "same", "mode": "reflect"}
+        problem = make(rng, kind, (3, 3), channels, 72, dtype, multiplier=2, **options)
+        problem = with_stages(rng, problem, 9)
+        x = image(rng, src, (*shape, channels))
+        if src == dtype:
+            x.flat[x.size // 2] = np.nan
+        expected = problem.check(x, workers=1)
+        for workers in (None, *range(2, 10)):
+            assert same_bits(problem.call(x, workers=workers), expected), f"{problem.describe(x)}, workers={workers}"
+
+
+def test_nothing_beside_the_result_is_written(rng):
+    for index in range(60):
+        kind = tuple(FUNCTIONS)[index % 4]
+        channels, results = int(rng.integers(1, 40)), int(rng.integers(1, 40))
+        options = {} if kind == "pointwise" else {"padding": "same"}
+        problem = make(rng, kind, (3, 3), channels, results, FLOATS[index % 2][1], **options)
+        x = image(rng, problem.kernels[0].dtype, (*rng.integers(1, 12, 2), channels))
+        expected = problem.call(x)
+        room = np.full(expected.size + 128, 7, expected.dtype)
+        start = index % 64
+        out = room[start : start + expected.size].reshape(expected.shape)
+        # NaN around the image: reading it may not change the result either.
+        around = np.full(x.size + 128, np.nan, x.dtype)
+        inside = around[start : start + x.size].reshape(x.shape)
+        inside[...] = x
+        assert same_bits(problem.call(inside, out=out), expected)
+        assert (room[:start] == 7).all()
+        assert (room[start + expected.size :] == 7).all()
+
+
+# ---- SeparableConv2D
+
+
+OPTIONS = {
+    "stride": (2, 1),
+    "padding": "same",
+    "dilation": (1, 2),
+    "depthwise_activation": "relu6",
+    "activation": (-0.5, 2.0),
+    "mode": "mirror",
+}
+
+
+def random_layer(rng, channels=20, **options):
+    problem = make(rng, "separable", (3, 3), channels, 9, "float32", **{**OPTIONS, **options})
+    problem.options["bias"] = rng.uniform(-1, 1, 9)
+    problem.options["depthwise_bias"] = rng.uniform(-1, 1, channels)
+    return problem
+
+
+def test_a_layer_does_what_the_function_does(rng):
+    for channels in (3, 20):
+        problem = random_layer(rng, channels)
+        layer = problem.layer()
+        for dtype in ("float32", "uint8", "float64", "int16"):
+            for shape in ((9, 8), (1, 12), (2, 10, 7)):
+                x = image(rng, dtype, (*shape, channels))
+                expected = problem.call(x)
+                for _ in range(2):  # new, and remembered
+                    assert same_bits(layer(x), expected)
+                    out = np.empty_like(expected)
+                    assert layer(x, out=out, workers=2) is out
+                    assert same_bits(out, expected)
+                    for other in layouts(x).values():
+                        if not isinstance(other, list):
+                            assert same_bits(layer(other), expected)
+                assert layer.output_shape(x.shape) == expected.shape
+
+
+def test_a_layer_keeps_kernels_of_its_own(rng):
+    problem = random_layer(rng)
+    x = image(rng, "float32", (9, 8, 20))
+    expected = problem.call(x), problem.call(x.astype("f8"))
+    layer = problem.layer()
+    for array in (*problem.kernels, problem.options["bias"], problem.options["depthwise_bias"]):
+        array[...] = 7
+    assert same_bits(layer(x), expected[0])
+    assert same_bits(layer(x.astype("f8")), expected[1])
+
+
+def test_a_layer_remembers_a_limited_number_of_shapes(rng):
+    layer = random_layer(rng, 3).layer()
+    for size in range(1, 200):
+        layer(np.ones((1, size, 3), "f4"))
+    assert len(layer._jobs) <= 64
+
+
+def test_a_layer_can_be_called_by_many_threads(rng):
+    problem = random_layer(rng)
+    layer = problem.layer()
+    jobs = [image(rng, dtype, (9 + n, 40, 20)) for n in range(20) for dtype in ("float32", "float64")]
+    expected = [problem.call(x) for x in jobs]
+    start = threading.Barrier(4)
+
+    def work(_):
+        start.wait()
+        return all(same_bits(layer(x), result) for _ in range(3) for x, result in zip(jobs, expected, strict=True))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+
+
+def test_a_layer_can_be_pickled(rng):
+    problem = random_layer(rng)
+    layer = problem.layer()
+    x = image(rng, "uint8", (9, 8, 20))
+    expected = layer(x)
+    copy = pickle.loads(pickle.dumps(layer))
+    assert same_bits(copy(x), expected)
+    assert repr(copy) == repr(layer)
+
+
+def test_a_layer_prints_what_it_is(rng):
+    assert repr(random_layer(rng).layer()) == (
+        "SeparableConv2D(depthwise_kernel=(3, 3, 20, 1), pointwise_kernel=(20, 9), dtype=float32, stride=(2, 1),"
+        " padding='same', dilation=(1, 2), depthwise_activation=(0.0, 6.0), activation=(-0.5, 2.0), mode='mirror')"
+    )
+    layer = fastsep.SeparableConv2D(
+        np.ones((6, 1, 3, 3)), np.ones((4, 6)), padding=1, cval=2, data_format="channels_first"
+    )
+    assert repr(layer) == (
+        "SeparableConv2D(depthwise_kernel=(6, 1, 3, 3), pointwise_kernel=(4, 6), dtype=float64,"
+        " padding=((1, 1), (1, 1)), cval=2.0, data_format='channels_first')"
+    )
+    # One, two, three and six channels fit this kernel.
+    assert [layer.output_shape((c, 5, 7)) for c in (1, 2, 3, 6)] == [(4, 5, 7)] * 4
+    assert layer(np.ones((2, 5, 7))).shape == layer(np.ones((3, 5, 7))).shape == (4, 5, 7)

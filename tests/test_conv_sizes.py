@@ -1,0 +1,164 @@
+"""Promise: layers are portable, right at every size, and touch nothing outside the arrays.
+
+Layers of every kind and many sizes between pages that may not be touched, with scratch memory of
+zeros and of NaNs, against the oracle; and the same for x86-64-v3 and x86-64-v2, as a script in a
+process of its own.
+"""
+
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
+
+from helpers import MODES, finish_script, say, start_script
+from reference import conv2d_exact
+from test_sizes import Guarded, GuardedWorkspace
+
+from fastsep import _run
+from fastsep._kernels import jit
+from fastsep._layer import Layer
+
+SIDES = (*range(1, 10), 13, 14, 15, 16, 17, 29, 33)
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40)
+FILTERS = (1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40, 49, 64, 65)
+KINDS = ("separable", "depthwise", "dense", "pointwise")
+COUNT = 1200
+
+
+def guard():
+    """Put weights and scratch memory next to forbidden pages. Returns the byte that scratch is filled with."""
+    fill = [0]
+    spaces = []
+
+    def workspace(size):
+        if not spaces or spaces[-1].size != size:
+            spaces[:] = [GuardedWorkspace(size)]
+        spaces[-1].memory[:] = fill[0]
+        spaces[-1].filled_by = None  # its block is gone
+        return spaces[-1]
+
+    def aligned(layer, size):
+        return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
+
+    _run.take_workspace = workspace
+    _run.give_back = lambda workspace: None
+    Layer._aligned = aligned
+    return fill
+
+
+def draw(rng, number):
+    """A layer, the shape and dtype of its image, and how it is padded."""
+    dtype = ("float32", "float64")[number % 2]
+    src = (dtype, "uint8", dtype, "uint16")[number // 2 % 4]
+    kind = KINDS[number // 3 % 4]
+    channels, filters = int(rng.choice(CHANNELS)), int(rng.choice(FILTERS))
+    kernel = (1, 1) if kind == "pointwise" else tuple(int(n) for n in rng.integers(1, 6, 2))
+    if kind != "pointwise" and number % 3:
+        kernel = (kernel[0], kernel[0])
+    stride = tuple(int(n) for n in rng.integers(1, 4, 2)) if number % 5 < 2 else (1, 1)
+    dilation = tuple(int(n) for n in rng.integers(1, 4, 2)) if number % 7 == 0 else (1, 1)
+    pads = tuple(tuple(int(n) for n in rng.integers(0, 4, 2)) for _ in range(2)) if number % 4 else ((0, 0),) * 2
+    sides = [
+        max(int(rng.choice(SIDES)), (k - 1) * d + 1 - sum(pad), 1)
+        for k, d, pad in zip(kernel, dilation, pads, strict=True)
+    ]
+    options = {"dtype": dtype, "stride": stride, "dilation": dilation, "clip": (-2.0, 3.0)}
+    multiplier = int(rng.choice((1, 1, 2, 3, 5)))
+    if kind in ("separable", "depthwise"):
+        options["depthwise"] = rng.standard_normal((*kernel, channels, multiplier))
+        options["bias"] = rng.standard_normal(channels * multiplier)
+        if kind == "separable":
+            options["matrix"] = rng.standard_normal((channels * multiplier, filters))
+            options["depthwise_bias"] = options["bias"]
+            options["bias"] = rng.standard_normal(filters)
+    else:
+        options["dense"] = rng.standard_normal((*kernel, channels, filters))
+        options["bias"] = rng.standard_normal(filters)
+    return options, (1 + number % 2, *sides, channels), np.dtype(src), pads, MODES[number % 5]
+
+
+def check_addresses():
+    fill = guard()
+    rng = np.random.default_rng(11)
+    sources, results = Guarded(1 << 20), Guarded(1 << 22)
+    for number in range(COUNT):
+        options, shape, src, pads, mode = draw(rng, number)
+        prepared = Layer(**options).prepare(shape, src, pads, mode, 1.0)
+        values = (rng.integers(0, 3, shape) if src.kind == "u" else rng.standard_normal(shape)).astype(src)
+        seen = set()
+        # Scratch of zeros, and of all ones: as a float NaN, as an address nobody's.
+        for at_end, fill[0] in ((False, 0), (True, 0xFF), (False, 0xFF), (True, 0)):
+            source = sources.array(shape, src, at_end)
+            source[...] = values
+            out = results.array(prepared.shape, options["dtype"], at_end ^ (fill[0] == 0))
+            out[...] = 77
+            prepared.run(source, out, 1)
+            assert source.tobytes() == values.tobytes(), number
+            seen.add(out.tobytes())
+        shapes = {name: getattr(value, "shape", value) for name, value in options.items()}
+        case = f"{number}: {shape} {src} {pads} {mode} {shapes}"
+        assert len(seen) == 1, case
+        check(out, values, options, pads, mode, case)
+    say("all addresses")
+
+
+def check(result, image, options, pads, mode, case):
+    """Compare with the oracle; a sum of n products is off by at most n roundings of the sum of their sizes."""
+    expected, products = both_stages(image.astype(float), options, pads, mode)
+    largest = both_stages(
+        abs(image.astype(float)), {k: size_of(v) for k, v in options.items()}, pads, mode, clip=False
+    )[0]
+    tolerance = (products + 2) * np.finfo(options["dtype"]).eps * largest.max()
+    assert np.abs(result - expected).max() <= tolerance, case
+
+
+def size_of(value):
+    return abs(value) if isinstance(value, np.ndarray) else value
+
+
+def both_stages(image, options, pads, mode, clip=True):
+    """The layer's result in float64, and the number of products in each of its values."""
+    kernel = options["depthwise"] if "depthwise" in options else options["dense"]
+    total = conv2d_exact(
+        image, kernel, depthwise="depthwise" in options, stride=options["stride"], dilation=options["dilation"],
+        pads=pads, mode=mode, cval=1.0,
+    )  # fmt: skip
+    products = kernel.shape[0] * kernel.shape[1] * (1 if "depthwise" in options else kernel.shape[2])
+    if "matrix" in options:
+        total = (total + options["depthwise_bias"]) @ options["matrix"]
+        products += len(options["matrix"])
+    total = total + options["bias"]
+    return (np.clip(total, *options["clip"]) if clip else total), products
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+def test_no_address_outside_the_arrays():
+    status, output = finish_script(start_script(__file__))
+    assert status == 0, f"exit status {status}\n{output}"
+    assert "all addresses" in output
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86, mprotect"
+)
+def test_smaller_vectors(tmp_path):
+    processes = {
+        level: start_script(
+            __file__, NUMBA_CPU_NAME=level, NUMBA_CPU_FEATURES="", FASTSEP_CACHE_DIR=str(tmp_path / level)
+        )
+        for level in ("x86-64-v3", "x86-64-v2")
+    }
+    for level, process in processes.items():
+        status, output = finish_script(process)
+        assert status == 0, f"{level} exit status {status}\n{output}"
+        assert f"vector_bytes={32 if level.endswith('3') else 16}" in output
+        assert "all addresses" in output
+
+
+if __name__ == "__main__":
+    say(jit.target())
+    check_addresses()
