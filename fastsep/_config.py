@@ -48,20 +48,21 @@ def show_config() -> Config:
 
 
 def warmup(progress: Callable[[int, int, str], object] | None = None) -> float:
-    """Compile every kernel, or load it from the cache, and return the seconds that took.
+    """Compile the kernels of common dtypes and sizes, or load them from the cache, and return the seconds that took.
 
     `progress(done, total, label)` is called before each kernel, and at the end with done == total.
     """
-    from fastsep import _run
+    from fastsep import _layer, _run
+    from fastsep._kernels import jit
 
     start = time.perf_counter()
-    jobs = list(_run.warmup_jobs())
-    for done, (label, compile_one) in enumerate(jobs):
+    keys = [*_run.warmup_keys(), *_layer.warmup_keys()]
+    for done, key in enumerate(keys):
         if progress is not None:
-            progress(done, len(jobs), label)
-        compile_one()
+            progress(done, len(keys), " ".join(key))
+        jit.kernel(*key)
     if progress is not None:
-        progress(len(jobs), len(jobs), "done")
+        progress(len(keys), len(keys), "done")
     return time.perf_counter() - start
 
 

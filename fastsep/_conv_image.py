@@ -52,7 +52,7 @@ def geometry(stride: Any, padding: Any, dilation: Any, mode: Any, cval: Any, dat
         paddings(padding),
         steps("dilation", dilation),
         _image.border_mode(mode),
-        _image.number("cval", cval) + 0.0,
+        _image.number("cval", cval),
         data_format == "channels_first",
     )
 
@@ -306,7 +306,6 @@ class Fit:
     source: DType
     dtype: DType
     stride: Sizes  # at most the padded image
-    dilation: Sizes  # 1 where there is one tap
     pads: Pads
     blank: bool  # there is no pixel: one of the border stands for the image
 
@@ -328,9 +327,8 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
         )
     down, across = (height - rows) // place.stride[0] + 1, (width - columns) // place.stride[1] + 1
     result: tuple[int, ...] = (what.results, down, across) if place.first else (down, across, what.results)
-    # The engine's memory grows with both.
+    # The engine's memory grows with it.
     stride = min(place.stride[0], height), min(place.stride[1], width)
-    dilation = place.dilation[0] if what.size[0] > 1 else 1, place.dilation[1] if what.size[1] > 1 else 1
 
     arithmetic = arithmetic_dtype(what.dtype, dtype)
     source = source_dtype(dtype, arithmetic)
@@ -339,7 +337,7 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
     image = (batch, max(size[0], 1), max(size[1], 1), channels)
     around = _grown(around[0], size[0]), _grown(around[1], size[1])
     result = result if len(shape) == 3 else (batch, *result)
-    return Fit(channels, image, result, source, arithmetic, stride, dilation, around, 0 in size)
+    return Fit(channels, image, result, source, arithmetic, stride, around, 0 in size)
 
 
 def _grown(sides: Sizes, length: int) -> Sizes:

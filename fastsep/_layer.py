@@ -32,8 +32,12 @@ MOST_PIXELS = 4096
 PACKED_BYTES = 320 << 10
 #: Weights and results of a strip of pixels that stay in the first level of the cache together.
 STRIP_BYTES = 16 << 10
+#: Rows under the kernel, of one block of channels.
+WINDOW_BYTES = 24 << 10
 #: Rows of a tile, whatever has to be packed for them.
 LEAST_ROWS = 4
+#: Results from this size on are written around the cache, which would read them first.
+STREAM_BYTES = 8 << 20
 #: Rows of a tile of part of the columns: its border is packed again for the next tile.
 ROWS_OF_TILE = 8
 #: A thread with fewer pixels than this reads the weights more often than it should: then threads
@@ -301,7 +305,10 @@ class _Tiled:
             words[at.MATRIX] = layer.matrix.ctypes.data
             words[at.BIAS] = layer.bias.ctypes.data
             words[at.LIMITS] = layer.limits.ctypes.data
-            words[at.STRIP] = self._strip()
+            words[at.STRIP] = strip = self._strip()
+            result = math.prod(prepared.shape) * layer.dtype.itemsize
+            if result >= STREAM_BYTES and strip < 1 << 40:
+                self.take(strip * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
             words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
         for word, address in prepared.kernels.items():
             words[word] = address
@@ -322,6 +329,10 @@ class _Tiled:
         least = min(rows, ROWS_OF_TILE if layer.kernel[0] > layer.stride[0] else 1)
         if cols * least > pixels:
             tile_cols = min(max(pixels // least // 28, 1) * 28, cols)
+        if layer.form == "blocks" and layer.kernel[0] > 1:
+            # The rows under the kernel stay in the first level of the cache from row to row.
+            span = WINDOW_BYTES // (layer.kernel[0] * layer.stride[1] * layer.lanes * layer.dtype.itemsize)
+            tile_cols = min(tile_cols, max(span // 14 * 14, 28))
         tile_cols = -(-cols // -(-cols // tile_cols))
         if tile_cols < cols:
             tile_cols = min(-(-tile_cols // 14) * 14, cols)
@@ -396,3 +407,15 @@ class _Tiled:
         columns = [u * dilation for u in range(width)]
         self.offsets = np.array([u % stride * phase + u // stride * size for u in columns], np.int64)
         words[at.OFFSETS] = self.offsets.ctypes.data
+
+
+def warmup_keys() -> list[tuple[str, ...]]:
+    """The kernels of float32 layers of common sizes, for images of float32 and uint8."""
+    kinds = [("blocks", "0"), ("planes", "0"), ("planes", "3")]
+    keys: list[tuple[str, ...]] = [("conv_tiles",)]
+    keys += [("conv_pack", *kind, src, "float32") for kind in kinds for src in ("float32", "uint8")]
+    sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
+    keys += [("conv_depthwise", form, *size, "float32") for form in ("blocks", "straight") for size in sizes]
+    keys += [("conv_depthwise", "planes", *size, "float32") for size in (("3", "1"), ("5", "1"), ("0", "0"))]
+    keys += [(stage, form, "float32") for stage in ("conv_windows", "conv_matrix") for form in ("blocks", "planes")]
+    return keys

@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -422,8 +421,8 @@ def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -
     return out
 
 
-def warmup_jobs() -> list[tuple[str, Callable[[], object]]]:
-    """Everything that `warmup` compiles: the kernels of common dtypes, and the parallel loop."""
+def warmup_keys() -> list[tuple[str, ...]]:
+    """The filter kernels of common dtypes."""
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
     keys: list[tuple[str, ...]] = []
@@ -431,5 +430,4 @@ def warmup_jobs() -> list[tuple[str, Callable[[], object]]]:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))
         keys.append(("box", *kind))
-    jobs: list[tuple[str, Callable[[], object]]] = [(" ".join(key), partial(jit.kernel, *key)) for key in keys]
-    return jobs
+    return keys

@@ -81,8 +81,8 @@ _READABLE = 0x101
 _WRITEABLE = 0x501
 _OWN = 0x4
 
-# Of one SeparableConv2D. Emptied when full: filling it again costs microseconds a job.
-_JOBS_KEPT = 64
+# Shapes of images that a SeparableConv2D remembers.
+_KEPT = 64
 
 
 def conv2d(
@@ -320,11 +320,10 @@ class SeparableConv2D:
             settled = fit.dtype, fit.channels, fit.stride
             layer = self._layers.get(settled)
             if layer is None:
-                layer = self._layers[settled] = _layer(self._what, fit)
+                layer = _layer(self._what, fit)
+                _remember(self._layers, settled, layer)
             job = _job(self._what, fit, layer, image.dtype)
-            if len(self._jobs) >= _JOBS_KEPT:
-                self._jobs.clear()
-            self._jobs[key] = job
+            _remember(self._jobs, key, job)
         return _perform(job, image, out, workers)
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -399,6 +398,12 @@ def _once(what: Convolution, x: Any, out: Any, workers: Any) -> Array:
     return _perform(_job(what, fit, _layer(what, fit), image.dtype), image, out, workers)
 
 
+def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(memory) >= _KEPT:
+        memory.clear()  # filling it again costs microseconds an entry
+    memory[key] = value
+
+
 def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
     if out is not None:
         _conv_image.check_out(out, fit.shape, fit.dtype)
@@ -414,7 +419,7 @@ def _layer(what: Convolution, fit: Fit) -> Layer:
             matrix=what.matrix,
             dense=what.dense,
             stride=fit.stride,
-            dilation=fit.dilation,
+            dilation=what.place.dilation,
             depthwise_bias=what.depthwise_bias,
             bias=what.bias,
             depthwise_clip=what.depthwise_clip,

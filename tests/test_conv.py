@@ -629,21 +629,23 @@ def test_out(kind, shape, rng):
 
 
 def test_out_may_overlap_the_image(rng):
-    channels = 20
+    channels, h, w = 20, 70, 60  # several tiles: of one alone the engine may read all before it writes
     kernels = make(rng, "separable", (3, 3), channels, channels, "float32").kernels
     layer = fastsep.SeparableConv2D(*kernels, padding="same")
     for call in (layer, lambda x, out: fastsep.separable_conv2d(x, *kernels, padding="same", out=out)):
         for shift in (0, 1, channels, 3 * channels, 150):
-            room = image(rng, "float32", (12 * 11 * channels + shift,))
-            x, out = room[: room.size - shift].reshape(12, 11, channels), room[shift:].reshape(12, 11, channels)
+            room = image(rng, "float32", (h * w * channels + shift,))
+            x, out = room[: room.size - shift].reshape(h, w, channels), room[shift:].reshape(h, w, channels)
             expected = layer(x.copy())
             for _ in range(2):
                 before = x.copy()
                 assert call(x, out=out) is out
                 assert same_bits(out, expected)
                 x[...] = before
-            assert call(x, out=x) is x
-            assert same_bits(x, expected)
+            own = x.copy()
+            for same in (x, own):
+                assert call(same, out=same) is same
+                assert same_bits(same, expected)
 
 
 def test_out_may_be_a_kernel_or_a_bias(rng):
@@ -763,6 +765,21 @@ def test_a_layer_keeps_kernels_of_its_own(rng):
         array[...] = 7
     assert same_bits(layer(x), expected[0])
     assert same_bits(layer(x.astype("f8")), expected[1])
+
+
+@pytest.mark.parametrize(
+    ("kernels", "options", "shapes"),
+    [
+        (((3, 3, 6), (6, 4)), {"stride": 5}, ((3, 4, 6), (30, 34, 6))),  # a stride larger than the image, then not
+        (((6, 1, 3, 3), (4, 6)), {"data_format": "channels_first"}, ((6, 5, 7), (2, 5, 7), (3, 8, 9), (1, 5, 7))),
+    ],
+)
+def test_a_layer_packs_again_for_what_the_image_settles(kernels, options, shapes, rng):
+    kernels = [rng.random(shape) for shape in kernels]
+    layer = fastsep.SeparableConv2D(*kernels, **options)
+    for shape in shapes:
+        x = rng.random(shape)
+        assert same_bits(layer(x), fastsep.separable_conv2d(x, *kernels, **options))
 
 
 def test_a_layer_remembers_a_limited_number_of_shapes(rng):

@@ -44,9 +44,13 @@ def build(form: str, acc_name: str):
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
         strip = word(block, at.STRIP)
+        streamed = word(block, at.STREAMED) != 0
         for piece in range(pieces):
+            result = word(block, at.DST) + (word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)) * step
             for begin in range(0, length, strip):
                 end = min(begin + strip, length)
+                # How far back a tile may begin: what a stream has taken away stays away.
+                reach = end - begin if streamed else end
                 last_piece = piece == pieces - 1 and end == length
                 for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
                     two = number < wide
@@ -56,14 +60,15 @@ def build(form: str, acc_name: str):
                     next_panel = panel + (2 if two else 1) * depth * vector
                     bias = word(block, at.BIAS) + unit * vector
                     factors = word(tile, at.TERMS_AT) + piece * piece_pixels * pixel
-                    to = word(block, at.DST) + column * size
-                    to += (word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)) * step
+                    to = result + column * size
+                    if streamed:
+                        to = word(tile, at.STREAMED_AT) + column * size - begin * step
                     p = begin
                     while p < end:
                         left = end - p
                         ahead = next_panel if left <= large and last_piece else panel
-                        if left >= large or (length >= large and not (two and left <= small)):
-                            p = max(min(p, end - large), 0)
+                        if left >= large or (reach >= large and not (two and left <= small)):
+                            p = min(p, end - large)
                             if two:
                                 simd.matrix_tile(
                                     acc, planes, large, 2, factors + p * pixel, groups, runs, whole, rest, panel,
@@ -75,8 +80,8 @@ def build(form: str, acc_name: str):
                                     bias, limits, to + p * step, step, min(lanes, channels), ahead,
                                 )  # fmt: skip
                             p += large
-                        elif two and length >= small:
-                            p = max(min(p, end - small), 0)
+                        elif two and reach >= small:
+                            p = min(p, end - small)
                             simd.matrix_tile(
                                 acc, planes, small, 2, factors + p * pixel, groups, runs, whole, rest, panel, bias,
                                 limits, to + p * step, step, lanes, ahead,
@@ -94,5 +99,10 @@ def build(form: str, acc_name: str):
                                 limits, to + p * step, step, min(lanes, channels), ahead,
                             )  # fmt: skip
                             p += 1
+                if streamed:
+                    room = word(tile, at.STREAMED_AT)
+                    simd.stream(acc, result + begin * step, room, (end - begin) * step)
+        if streamed:
+            simd.finish_streams()
 
     return multiply

@@ -44,6 +44,7 @@ def build():
             panel, panel_stop = panel_stop * index // bands, panel_stop * (index + 1) // bands
         set_word(tile, at.PACKED_AT, tile + word(block, at.PACKED))
         set_word(tile, at.TERMS_AT, shared + word(block, at.TERMS))
+        set_word(tile, at.STREAMED_AT, tile + word(block, at.STREAMED))
         set_word(tile, at.PANEL, panel)
         set_word(tile, at.PANEL_STOP, panel_stop)
         while unit < stop:

@@ -54,13 +54,14 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     BIAS,
     LIMITS,
     STRIP,  # pixels that pass all panels before the next do
+    STREAMED,  # offset of room for the results of a strip, which are streamed from there; 0: are not
     WIDE,  # number of panels of two vectors
     NARROW,  # number of panels of one vector
     # Addresses of the kernels of the stages; 0: none.
     PACK,
     FILL,
     FINISH,
-) = range(5, 51)
+) = range(5, 52)
 
 CONV_WORDS = 56
 
@@ -78,6 +79,7 @@ CONV_WORDS = 56
     PANEL_STOP,  # ... to before this one
     PACKED_AT,  # address of the packed part of the image
     TERMS_AT,  # address of the factors
-) = range(12)
+    STREAMED_AT,  # address of the results of a strip
+) = range(13)
 
 TILE_BYTES = 128
