@@ -364,7 +364,7 @@ def pytorch(problem: Problem) -> Start:
                 model, x = make()
                 run = partial(model, x)
                 run()
-            except RuntimeError:
+            except (ImportError, RuntimeError):
                 if how != "oneDNN":  # not built in everywhere
                     raise
                 continue
@@ -649,7 +649,7 @@ def header() -> dict[str, str]:
 
 
 def print_line(cell: str, other: str, columns: Sequence[str]) -> None:
-    print(" ".join([f"{cell:46} {other:13}", *(f"{column:46}" for column in columns)]).rstrip(), flush=True)
+    print(" ".join([f"{cell:46} {other:13}", *(f"{column:52}" for column in columns)]).rstrip(), flush=True)
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from fastsep._block import LINE, MODES, lines_of, odd_lines
 from fastsep._kernels import conv_words as at
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
-from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, matrix_rows
+from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER, matrix_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[int, int]
@@ -40,6 +40,8 @@ LEAST_ROWS = 4
 STREAM_BYTES = 8 << 20
 #: Rows of a tile of part of the columns: its border is packed again for the next tile.
 ROWS_OF_TILE = 8
+#: A strip of all pixels of a tile.
+ALL = 1 << 40
 #: A thread with fewer pixels than this reads the weights more often than it should: then threads
 #: share channels and panels instead of pixels.
 LEAST_PIXELS = 32
@@ -305,11 +307,10 @@ class _Tiled:
             words[at.MATRIX] = layer.matrix.ctypes.data
             words[at.BIAS] = layer.bias.ctypes.data
             words[at.LIMITS] = layer.limits.ctypes.data
-            words[at.STRIP] = strip = self._strip()
-            result = math.prod(prepared.shape) * layer.dtype.itemsize
-            if result >= STREAM_BYTES and strip < 1 << 40:
-                self.take(strip * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
+            words[at.STRIP] = self._strip()
             words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
+        if math.prod(prepared.shape) * layer.dtype.itemsize >= STREAM_BYTES and self.stages == (at.BOTH,):
+            self.take(self._streamed(cols) * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
         for word, address in prepared.kernels.items():
             words[word] = address
         words[SCRATCH_BAND] = self.scratch = self.end
@@ -357,14 +358,22 @@ class _Tiled:
         """
         layer = self.layer
         if layer.matrix.nbytes > STRIP_BYTES:
-            return 1 << 40
+            return ALL
         large = matrix_rows()[0]
         row = layer.out_channels * layer.dtype.itemsize
         return int(max(STRIP_BYTES // row // large, 1)) * large
 
+    def _streamed(self, cols: int) -> int:
+        """Pixels whose results are streamed together: none where they are not finished together."""
+        words = self.words
+        if self.layer.depth:
+            return int(words[at.STRIP]) if words[at.STRIP] < ALL else 0
+        straight = at.FINISH not in self.prepared.kernels and words[at.CHUNK] == words[at.GROUPS]
+        return ROWS_TOGETHER * cols if straight else 0
+
     def take(self, size: int, word: int) -> None:
         """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
-        self.words[word] = self.end
+        self.words[word] = self.end if size else 0
         self.end += lines_of(size)
 
     def _packed_row(self, cols: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels import conv_simd as simd
 from fastsep._kernels import conv_words as at
-from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS
+from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
 from fastsep._kernels.emit import lanes as lanes_of
 from fastsep._kernels.simd import word
 
@@ -69,27 +69,39 @@ def _straight(kernel, stride, acc):
         limits = word(block, at.FIRST_LIMITS)
         channels = word(block, at.CHANNELS)
         pixel = channels * size
-        for r in range(rows):
-            out = word(block, at.DST) + (word(tile, at.RESULT) + r * word(block, at.OUT_COLS)) * pixel
-            packed = word(tile, at.PACKED_AT) + r * word(block, at.STRIDE_Y) * packed_row
-            for col in range(0, cols, most):
-                for group in range(first, stop):
-                    source = packed + (group - first) * word(block, at.PACKED_GROUP)
-                    to = out + min(group * lanes, channels - lanes) * size
-                    weights = word(block, at.WEIGHTS) + group * kernel_y * kernel_x * vector
-                    bias = word(block, at.FIRST_BIAS) + group * vector
+        streamed = word(block, at.STREAMED) != 0
+        room = word(tile, at.STREAMED_AT)
+        across = cols if streamed else word(block, at.OUT_COLS)
+        for top in range(0, rows, ROWS_TOGETHER):
+            bottom = min(top + ROWS_TOGETHER, rows)
+            results = word(block, at.DST) + (word(tile, at.RESULT) + top * word(block, at.OUT_COLS)) * pixel
+            for group in range(first, stop):
+                source = word(tile, at.PACKED_AT) + (group - first) * word(block, at.PACKED_GROUP)
+                out = (room if streamed else results) + min(group * lanes, channels - lanes) * size
+                weights = word(block, at.WEIGHTS) + group * kernel_y * kernel_x * vector
+                bias = word(block, at.FIRST_BIAS) + group * vector
+                for r in range(top, bottom):
+                    row = source + r * word(block, at.STRIDE_Y) * packed_row
+                    to = out + (r - top) * across * pixel
                     if cols >= most:
-                        start = min(col, cols - most)
-                        simd.depthwise_blocks(
-                            acc, most, kernel, stride, source + start * stride_x * vector, down, weights, kernel_y,
-                            kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
-                        )  # fmt: skip
+                        for col in range(0, cols, most):
+                            start = min(col, cols - most)
+                            simd.depthwise_blocks(
+                                acc, most, kernel, stride, row + start * stride_x * vector, down, weights, kernel_y,
+                                kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
+                            )  # fmt: skip
                     else:
                         for c in range(cols):
                             simd.depthwise_blocks(
-                                acc, 1, kernel, stride, source + c * stride_x * vector, down, weights, kernel_y,
+                                acc, 1, kernel, stride, row + c * stride_x * vector, down, weights, kernel_y,
                                 kernel_x, stride_x, dilation_x, bias, limits, to + c * pixel, pixel,
                             )  # fmt: skip
+            if streamed:
+                for r in range(bottom - top):
+                    place = results + r * word(block, at.OUT_COLS) * pixel
+                    simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
+        if streamed:
+            simd.finish_streams()
 
     return filter_groups
 

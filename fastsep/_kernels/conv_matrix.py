@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels import conv_simd as simd
 from fastsep._kernels import conv_words as at
-from fastsep._kernels.conv_shapes import matrix_rows
+from fastsep._kernels.conv_shapes import LINE, matrix_rows
 from fastsep._kernels.emit import lanes as lanes_of
 from fastsep._kernels.simd import word
 
@@ -66,7 +66,13 @@ def build(form: str, acc_name: str):
                     p = begin
                     while p < end:
                         left = end - p
-                        ahead = next_panel if left <= large and last_piece else panel
+                        # The last two tiles fetch half of the next panel each. In a chain of layers no
+                        # weights are in the cache, and the fetches hide much of that.
+                        ahead = panel
+                        if last_piece and left <= large:
+                            ahead = next_panel
+                        elif last_piece and left <= 2 * large:
+                            ahead = next_panel + depth * LINE
                         if left >= large or (reach >= large and not (two and left <= small)):
                             p = min(p, end - large)
                             if two:

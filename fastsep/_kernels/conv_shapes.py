@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from fastsep._kernels.jit import target
 
+LINE = 64  # bytes of a cache line
 #: Neighbouring results of a depthwise tile over blocks, and rows of one over planes.
 DEPTHWISE_COLS = 7
 DEPTHWISE_ROWS = 4
+#: Rows of depthwise results that all channels pass before the next rows: the more these are, the
+#: less often inputs are read from the second level of the cache again, but results are written in
+#: pieces, which wait there for the rest.
+ROWS_TOGETHER = 4
 
 
 def matrix_rows() -> tuple[int, int]:
