@@ -21,6 +21,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+# torch's waiting threads are to give way soon, or they spin on the core that fastsep needs.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before OpenMP reads it
+
 import numpy as np
 
 import fastsep
@@ -74,7 +77,7 @@ def folded(rng: np.random.Generator, shape: tuple[int, ...], inputs: int) -> Con
 class MobileNetV1:
     """Logits (1000,) of a float32 image (size, size, 3) in [-1, 1].
 
-    Kernels are packed and buffers allocated here, once; so one call at a time.
+    Kernels of the separable layers are packed and buffers allocated here, once; so one call at a time.
     """
 
     def __init__(self, weights: Weights, size: int, workers: int | None) -> None:

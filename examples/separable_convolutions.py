@@ -44,6 +44,7 @@ LAYERS = (
     ((28, 28, 256), 3, 256, "same", 8),
 )
 DETAIL = np.s_[60:260, 150:350]  # of the photograph
+ROUNDS = 5  # turns of measuring
 
 BLUE, ORANGE, GREEN, GREY = "#3b6ea8", "#d9822b", "#4d9a5b", "#8a8a8a"
 RGB = ("#e08080", "#85c285", "#85a5e0")
@@ -56,7 +57,7 @@ class Space(NamedTuple):
     photo: Array
     smoothed: Array  # after the column
     sobel: Array  # after column and row
-    times: dict[str, float]  # seconds
+    times: dict[tuple[str, int, str], float]  # seconds; by library, threads and multiplications
 
 
 class Layer(NamedTuple):
@@ -118,15 +119,15 @@ def in_space(seconds: float) -> Space:
 
     times = measure(
         {
-            "SciPy, 15 x 15 = 225": lambda: ndi.correlate(x, square, out),
-            "SciPy, 15 + 15 = 30": two_passes,
-            "fastsep, 15 + 15 = 30": lambda: fastsep.separable_filter(x, line, out=out),
+            ("SciPy", 1, "15 x 15 = 225"): lambda: ndi.correlate(x, square, out),
+            ("SciPy", 1, "15 + 15 = 30"): two_passes,
+            ("fastsep", fastsep.get_num_threads(), "15 + 15 = 30"): lambda: fastsep.separable_filter(x, line, out=out),
         },
         seconds,
     )
     print(f"\n   Gaussian of 15 x 15 pixels, image of {x.shape[0]} x {x.shape[1]}, multiplications a pixel and time:")
-    for name, value in times.items():
-        print(f"   {name:23}{1e3 * value:9.2f} ms")
+    for (library, count, product), value in times.items():
+        print(f"   {f'{library}, {threads(count)}':20}  {product:13}  {1e3 * value:8.2f} ms")
     return Space(photo, smoothed, sobel, times)
 
 
@@ -153,6 +154,8 @@ def in_channels(seconds: float) -> list[Layer]:
     for layer in layers:
         a, b = 1e6 * layer.standard, 1e6 * layer.separable
         print(f"   {label(layer.cost):20} {a:8.1f} us  {b:8.1f} us  {a / b:10.1f}x {layer.cost.separable.ratio:9.1f}x")
+    print("\n   Small layers gain less than counted: packing weights, reading the image and writing the")
+    print("   result take time, too.")
     return layers
 
 
@@ -184,19 +187,23 @@ def label(cost: Any) -> str:
 # ---- times and numbers
 
 
-def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median time of each call in `seconds` of turns; the first one, which may compile, apart."""
-    for call in calls.values():
-        call()
-    result = {}
-    for name, call in calls.items():
-        samples: list[float] = []
-        while not samples or sum(samples) < seconds:
-            start = time.perf_counter()
-            call()
-            samples.append(time.perf_counter() - start)
-        result[name] = statistics.median(samples)
-    return result
+def measure(calls: dict[Name, Callable[[], Any]], seconds: float) -> dict[Name, float]:
+    """Median time of each call in `seconds`. They take turns, so that whatever else runs here meets them all."""
+    samples: dict[Name, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS if seconds else 1):
+        for name, call in calls.items():
+            call()  # apart: it may compile, and the cache holds what the call before it used
+            begin = end = time.perf_counter()
+            while end == begin or end - begin < seconds / ROUNDS:
+                start = time.perf_counter()
+                call()
+                end = time.perf_counter()
+                samples[name].append(end - start)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def threads(count: int) -> str:
+    return f"{count} thread" if count == 1 else f"{count} threads"
 
 
 def numbers(values: Any, width: int = 2, places: int = 0) -> str:
@@ -251,7 +258,7 @@ def draw_space(part: SubFigure, space: Space) -> None:
         axes.imshow(image[DETAIL], cmap="gray", vmin=0, vmax=np.quantile(image, 0.998))
         axes.set_title(title, size=12)
         axes.axis("off")
-    names = [name.partition(" =")[0].replace(", ", "\n") for name in space.times]
+    names = [f"{name}\n{threads(count)}\n{product.partition(' =')[0]}" for name, count, product in space.times]
     bars = times.bar(names, [1e3 * value for value in space.times.values()], 0.6, color=(GREY, ORANGE, BLUE))
     times.bar_label(bars, fmt="%.2f ms", size=10)
     times.set_title("Gaussian, 15 x 15: time of a call", size=12)

@@ -1,4 +1,4 @@
-"""Fast separable image filters with scikit-image's names and results.
+"""Fast separable image filters with scikit-image's names and results, and convolution layers.
 
 The path through the code: filters (what to call) -> taps (the numbers) -> plan (the decision) ->
 run (bands and threads) -> kernels (the loops) -> simd (the register tiles). Public names are

@@ -24,8 +24,10 @@ FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 UNCLIPPED = (-math.inf, math.inf)
 ACTIVATIONS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
-# Strides, dilations and paddings above this are mistakes, and below it no address overflows.
+# Strides, dilations and paddings above this are mistakes.
 LARGEST_STEP = 2**31 - 1
+# So are padded images of more pixels than this; below it no address overflows.
+LARGEST_IMAGE = 2**40
 
 
 # ---- where the kernel is applied
@@ -66,11 +68,15 @@ def steps(name: str, value: Any) -> Sizes:
 
 def paddings(value: Any) -> Pads | None:
     """Rows and columns around the image; None for "same", which depends on its size."""
-    if isinstance(value, str):
-        if value not in ("valid", "same"):
-            raise ValueError(f"`padding` must be 'valid', 'same', or one or two integers per axis; got {show(value)}.")
+    if isinstance(value, str) and value in ("valid", "same"):
         return ((0, 0), (0, 0)) if value == "valid" else None
-    rows, columns = (_side_by_side(side) for side in _image.per_axis("padding", value, 2))
+    try:
+        rows, columns = (_side_by_side(side) for side in _image.per_axis("padding", value, 2))
+    except TypeError:
+        error = ValueError if isinstance(value, str) else TypeError
+        raise error(
+            f"`padding` must be 'valid', 'same', or one or two integers per axis; got {show(value)}."
+        ) from None
     _limit("padding", value, *rows, *columns)
     return rows, columns
 
@@ -263,11 +269,25 @@ def clip(name: str, value: Any) -> Range:
     if isinstance(value, str) and value in ACTIVATIONS:
         return ACTIVATIONS[value]
     if not _image.is_sequence(value) or len(value) != 2:
-        raise ValueError(f"`{name}` must be None, 'relu', 'relu6' or (low, high); got {show(value)}.")
-    low, high = (_image.number(name, item) for item in value)
+        raise ValueError(_no_activation(name, value))
+    try:
+        low, high = (_image.number(name, item) for item in value)
+    except TypeError:
+        raise TypeError(_no_activation(name, value)) from None
     if not low <= high:
         raise ValueError(f"`{name}` must be (low, high) with low <= high and no NaN; got {show(value)}.")
     return low, high
+
+
+def _no_activation(name: str, value: Any) -> str:
+    return f"`{name}` must be None, 'relu', 'relu6' or (low, high), two numbers; got {show(value)}."
+
+
+def activation(limits: Range) -> str | Range | None:
+    """What `clip` takes for this range, a name if it has one."""
+    if limits == UNCLIPPED:
+        return None
+    return next((name for name, value in ACTIVATIONS.items() if value == limits), limits)
 
 
 # ---- dtypes
@@ -317,13 +337,20 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
     rows, columns = ((k - 1) * d + 1 for k, d in zip(what.size, place.dilation, strict=True))
     around = pads(place.padding, size, (rows, columns), place.stride)
     if 0 in size and (place.mode != "constant" or place.padding is None):
-        raise ValueError(f"`x` must have pixels unless it is padded with a constant; got shape {shape}.")
+        raise ValueError(
+            f"`x` must have pixels, unless `padding` is numbers and `mode` is 'constant'; got shape {shape}."
+        )
     height, width = (n + before + after for n, (before, after) in zip(size, around, strict=True))
     if height < rows or width < columns:
         name, kernel = next(iter(what.names.items()))
         raise ValueError(
             f"`{name}` {kernel} must not be larger than the padded image: it reaches over {rows} x {columns} pixels;"
             f" got {height} x {width} of `x` {shape}."
+        )
+    if height * width > LARGEST_IMAGE:
+        raise ValueError(
+            f"`x` must have at most {LARGEST_IMAGE} pixels with its padding; got shape {shape},"
+            f" padded to {height} x {width}."
         )
     down, across = (height - rows) // place.stride[0] + 1, (width - columns) // place.stride[1] + 1
     result: tuple[int, ...] = (what.results, down, across) if place.first else (down, across, what.results)
@@ -357,9 +384,23 @@ def _image_axes(what: Convolution, shape: tuple[int, ...]) -> tuple[int, Sizes, 
             return batch, (height, width), channels
     name, kernel = next(iter(what.names.items()))
     expected = "C" if what.channels is None else str(what.channels)
-    pixel = f"{expected}, H, W" if first else f"H, W, {expected}"
-    given = f"{name}` {kernel}" if what.channels else f"{name}` {kernel} = (C*M, 1, kh, kw)"
-    raise ValueError(f"`x` must be ({pixel}) or (N, {pixel}) for `{given}; got shape {shape}.")
+    multiple = f" with {kernel[0]} a multiple of C" if what.channels is None else ""
+    raise ValueError(f"`x` must be {_layouts(expected, first)}{multiple} for `{name}` {kernel}; got shape {shape}.")
+
+
+def _layouts(channels: str, first: bool) -> str:
+    pixel = f"{channels}, H, W" if first else f"H, W, {channels}"
+    return f"({pixel}) or (N, {pixel})"
+
+
+def lengths(shape: Any, place: Geometry) -> tuple[int, ...]:
+    """The shape of an image that is only spoken of."""
+    try:
+        if not _image.is_sequence(shape):
+            raise TypeError
+        return tuple(_image.integer("shape", length, 0) for length in shape)
+    except TypeError:
+        raise TypeError(f"`shape` must be {_layouts('C', place.first)}, whole numbers; got {show(shape)}.") from None
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: DType) -> None:

@@ -96,8 +96,9 @@ def check_workers(value: Any) -> int:
 
 
 def is_sequence(value: Any) -> bool:
-    """Several values, then; a string and a 0-d array count as one."""
-    return not isinstance(value, str | bytes) and np.iterable(value) and hasattr(value, "__len__")
+    """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
+    one = str | bytes | set | frozenset | dict
+    return np.iterable(value) and hasattr(value, "__len__") and not isinstance(value, one)
 
 
 def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:

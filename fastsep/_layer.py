@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -246,14 +247,14 @@ class Prepared:
         bands = _run.bands_for(self.work, workers)
         tiled = self._tiled.get(bands)
         if tiled is None:
-            tiled = self._tiled[bands] = _Tiled(self, bands)
+            tiled = self._tiled[bands] = _Maker(self, bands).make()
         bands = tiled.bands
-        workspace = _run.take_workspace(tiled.scratch * bands)
+        workspace = _run.take_workspace(tiled.scratch)
         word = workspace.word
-        if workspace.filled_by is not tiled:
+        if workspace.filled_by is not tiled.token:
             workspace.words[: len(tiled.words)] = tiled.words
             word[SCRATCH] = workspace.scratch
-            workspace.filled_by = tiled
+            workspace.filled_by = tiled.token
         word[SRC] = _run.address_of(image)
         word[DST] = _run.address_of(out)
         for stage in tiled.stages:
@@ -265,65 +266,85 @@ class Prepared:
         _run.give_back(workspace)
 
 
+@dataclass(frozen=True, slots=True)
 class _Tiled:
-    """The tiles of a prepared layer for a number of threads, and its argument block."""
+    """The tiles of a prepared layer for a number of threads, as the kernel's argument block."""
+
+    words: Array
+    scratch: int  # bytes for all bands
+    bands: int
+    stages: tuple[int, ...]  # in which the bands run
+    keep: tuple[Array, ...]  # what the words point to
+    token: object  # marks workspaces that these words are in; the tiles would keep weights alive there
+
+
+class _Maker:
+    """Lays out tiles and memory."""
 
     def __init__(self, prepared: Prepared, threads: int) -> None:
-        self.prepared, self.layer = prepared, prepared.layer
+        self.prepared, self.layer, self.threads = prepared, prepared.layer, threads
         self.words = np.zeros(at.CONV_WORDS, np.int64)
+        self.keep: list[Array] = []
         self.end = at.TILE_BYTES
+        self.terms = 0
+
+    def make(self) -> _Tiled:
+        prepared, layer, words = self.prepared, self.layer, self.words
         images, out_rows, out_cols = prepared.shape[:3]
-        layer = self.layer
-        rows, cols, self.stages = self._tile(threads)
-        tiles_y, tiles_x = -(-out_rows // rows), -(-out_cols // cols)
         groups = layer.channels if layer.form == "planes" else -(-layer.channels // layer.lanes)
         panels = layer.wide + layer.narrow if layer.depth else 0
-        if self.stages == (at.BOTH,):
-            most = images * tiles_y * tiles_x
-        else:
-            most = max(groups, panels)
-        self.bands = max(min(threads, most), 1)
-        words = self.words
+        tiles_y, cols, stages = self._tile(groups, panels)
+        rows, tiles_x = -(-out_rows // tiles_y), -(-out_cols // cols)
+        both = stages == (at.BOTH,)
+        bands = max(min(self.threads, images * tiles_y * tiles_x if both else max(groups, panels)), 1)
         words[at.IMAGES : at.CHANNELS + 1] = prepared.source
         words[at.OUT_ROWS : at.OUT_CHANNELS + 1] = prepared.shape[1:]
-        words[at.TILE_ROWS], words[at.TILE_COLS] = rows, cols
+        words[at.TILE_COLS] = cols
         words[at.TILES_Y], words[at.TILES_X] = tiles_y, tiles_x
         words[at.KERNEL_Y : at.KERNEL_X + 1] = layer.kernel
         words[at.STRIDE_Y : at.STRIDE_X + 1] = layer.stride
         words[at.DILATION_Y : at.DILATION_X + 1] = layer.dilation
         words[at.TOP], words[at.LEFT] = prepared.pads[0][0], prepared.pads[1][0]
         words[at.MODE] = MODES[prepared.mode]
-        words[at.CVAL] = prepared.cval.ctypes.data
+        words[at.CVAL] = self._address(prepared.cval)
         words[at.MULTIPLIER] = layer.multiplier
         words[at.GROUPS] = groups
-        words[BANDS] = self.bands
-        getattr(self, layer.form)(rows, cols, groups)
-        if layer.weights is not None:
-            words[at.WEIGHTS] = layer.weights.ctypes.data
-            words[at.FIRST_BIAS] = layer.first_bias.ctypes.data
-            words[at.FIRST_LIMITS] = layer.first_limits.ctypes.data
-        if layer.depth:
-            words[at.DEPTH] = layer.depth
-            words[at.MATRIX] = layer.matrix.ctypes.data
-            words[at.BIAS] = layer.bias.ctypes.data
-            words[at.LIMITS] = layer.limits.ctypes.data
-            words[at.STRIP] = self._strip()
-            words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
-        if math.prod(prepared.shape) * layer.dtype.itemsize >= STREAM_BYTES and self.stages == (at.BOTH,):
-            self.take(self._streamed(cols) * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
+        words[BANDS] = bands
         for word, address in prepared.kernels.items():
             words[word] = address
-        words[SCRATCH_BAND] = self.scratch = self.end
+        getattr(self, layer.form)(rows, cols, groups)
+        if layer.weights is not None:
+            words[at.WEIGHTS] = self._address(layer.weights)
+            words[at.FIRST_BIAS] = self._address(layer.first_bias)
+            words[at.FIRST_LIMITS] = self._address(layer.first_limits)
+        if layer.depth:
+            words[at.DEPTH] = layer.depth
+            words[at.MATRIX] = self._address(layer.matrix)
+            words[at.BIAS] = self._address(layer.bias)
+            words[at.LIMITS] = self._address(layer.limits)
+            words[at.STRIP] = self._strip()
+            words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
+        if both and math.prod(prepared.shape) * layer.dtype.itemsize >= STREAM_BYTES:
+            self.take(self._streamed(cols) * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
+        # Each band has factors of its own, or, in two stages, all have the same.
+        words[at.TERMS] = self.end if both else self.end * bands
+        words[SCRATCH_BAND] = band = self.end + (self.terms if both else 0)
+        scratch = band * bands + (0 if both else self.terms)
+        return _Tiled(words, scratch, bands, stages, tuple(self.keep), object())
 
-    def _tile(self, threads: int) -> tuple[int, int, tuple[int, ...]]:
-        """Rows and columns of a tile, and the stages in which bands run."""
-        layer = self.layer
+    def _address(self, values: Array) -> int:
+        self.keep.append(values)
+        return int(values.ctypes.data)
+
+    def _tile(self, groups: int, panels: int) -> tuple[int, int, tuple[int, ...]]:
+        """Number of tiles from top to bottom, columns of each, and the stages in which bands run."""
+        layer, threads = self.layer, self.threads
         images, rows, cols, channels = self.prepared.shape
-        if threads > 1 and images * rows * cols <= LEAST_PIXELS * threads and images == 1:
+        if threads > 1 and images == 1 and rows * cols <= LEAST_PIXELS * min(threads, max(groups, panels)):
             if not layer.alone:
-                return rows, cols, (at.FIRST, at.SECOND)
+                return 1, cols, (at.FIRST, at.SECOND)
             if layer.form == "blocks" and layer.multiplier == 1:
-                return rows, cols, (at.FIRST,)
+                return 1, cols, (at.FIRST,)
         depth = max(layer.depth, channels if layer.alone else 0)
         pixels = max(min(TERMS_BYTES // (depth * layer.dtype.itemsize), MOST_PIXELS), 28)
         tile_cols = cols
@@ -333,22 +354,24 @@ class _Tiled:
         if layer.form == "blocks" and layer.kernel[0] > 1:
             # The rows under the kernel stay in the first level of the cache from row to row.
             span = WINDOW_BYTES // (layer.kernel[0] * layer.stride[1] * layer.lanes * layer.dtype.itemsize)
-            tile_cols = min(tile_cols, max(span // 14 * 14, 28))
+            tile_cols = min(tile_cols, max(span // 14 * 14, 28, (layer.kernel[1] - 1) * layer.dilation[1] // 2))
         tile_cols = -(-cols // -(-cols // tile_cols))
         if tile_cols < cols:
             tile_cols = min(-(-tile_cols // 14) * 14, cols)
         tile_rows = min(max(pixels // tile_cols, 1), rows)
         if layer.form == "blocks":
-            # Not more rows than keep what is packed in the cache, but few rows pack borders again.
-            row = self._packed_row(tile_cols) * -(-layer.channels // layer.lanes)
-            high = (PACKED_BYTES // row - (layer.kernel[0] - 1) * layer.dilation[0] - 1) // layer.stride[0] + 1
-            tile_rows = min(tile_rows, max(high, LEAST_ROWS))
+            # Not more rows than keep what is packed in the cache; but the fewer, the more often are
+            # the rows around them packed, of which a dilated kernel has many.
+            row = self._packed_row(tile_cols) * groups
+            around = (layer.kernel[0] - 1) * layer.dilation[0]
+            high = (PACKED_BYTES // row - around - 1) // layer.stride[0] + 1
+            tile_rows = min(max(min(tile_rows, max(high, LEAST_ROWS)), around // 2), rows)
         # As many tiles for each thread, of nearly the same height.
         across = images * -(-cols // tile_cols)
         high = -(-rows // tile_rows)
         while high < rows and across * high % threads and across * high < 8 * threads:
             high += 1
-        return -(-rows // high), tile_cols, (at.BOTH,)
+        return high, tile_cols, (at.BOTH,)
 
     def _strip(self) -> int:
         """Pixels that are multiplied by all panels before the next pixels are.
@@ -392,9 +415,10 @@ class _Tiled:
         words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
         words[at.CHUNK] = chunk = max(min(PACKED_BYTES // packed_group, groups), 1)
         words[at.TERMS_GROUP] = terms_group = odd_lines((rows * cols + DEPTHWISE_COLS) * vector)
-        self.take(chunk * packed_group, at.PACKED)
-        repeats = layer.multiplier if layer.depth == 0 else words[at.RUNS]
-        self.take(int(repeats) * groups * terms_group, at.TERMS)
+        if words[at.FILL]:
+            self.take(chunk * packed_group, at.PACKED)
+        if words[at.FINISH]:
+            self.terms = int(layer.multiplier if layer.depth == 0 else words[at.RUNS]) * groups * terms_group
 
     def planes(self, rows: int, cols: int, groups: int) -> None:
         layer, words = self.layer, self.words
@@ -412,10 +436,11 @@ class _Tiled:
         values = max(rows, DEPTHWISE_ROWS) * cols + layer.lanes
         words[at.TERMS_GROUP] = terms_group = odd_lines(values * size)
         self.take(chunk * packed_group, at.PACKED)
-        self.take(max(layer.depth, layer.out_channels if layer.alone else 0) * terms_group, at.TERMS)
+        self.terms = lines_of((layer.depth or layer.out_channels) * terms_group)
         columns = [u * dilation for u in range(width)]
-        self.offsets = np.array([u % stride * phase + u // stride * size for u in columns], np.int64)
-        words[at.OFFSETS] = self.offsets.ctypes.data
+        words[at.OFFSETS] = self._address(
+            np.array([u % stride * phase + u // stride * size for u in columns], np.int64)
+        )
 
 
 def warmup_keys() -> list[tuple[str, ...]]:

@@ -137,8 +137,8 @@ class _Call:
     Ctrl-C, because bands write into its arrays.
     """
 
-    def __init__(self, band: Callable[..., int], address: int, bands: int) -> None:
-        self.band, self.address = band, address
+    def __init__(self, pool: _Pool, band: Callable[..., int], address: int, bands: int) -> None:
+        self.pool, self.band, self.address = pool, band, address
         self.indices = iter(range(bands))  # next() on it is atomic
         self.lock = threading.Lock()
         self.open = True
@@ -154,6 +154,7 @@ class _Call:
         self.work()
         with self.lock:
             self.inside -= 1
+        self.pool.left.change()
         self.left.set()
 
     def work(self) -> None:
@@ -163,14 +164,20 @@ class _Call:
     def close(self) -> None:
         """Let nobody in any more and wait for those inside; an interrupt is raised afterwards."""
         interrupt: BaseException | None = None
+        waited = False
         while True:
             try:
                 for _ in self.indices:
                     pass  # after an interrupt: bands that nobody has begun are not run
+                seen = self.pool.left.value()
                 with self.lock:
                     self.open = False
                     if not self.inside:
                         break
+                if not waited:
+                    waited = True
+                    self.pool.left.wait(seen)
+                    continue
                 self.left.wait(0.1)  # the timeout is for an interrupt that swallows the signal
                 self.left.clear()
             except BaseException as error:
@@ -179,20 +186,44 @@ class _Call:
             raise interrupt
 
 
+class _Signal:
+    """A word that one thread changes and another waits for a moment to change."""
+
+    def __init__(self) -> None:
+        self.words = np.zeros(1, np.int64)
+        self.address = self.words.ctypes.data
+        self.word = memoryview(self.words)  # type: ignore[arg-type]
+        address = jit.kernel("wait") if "numba" in sys.modules else jit.kernel_if_compiled("wait")
+        self.kernel: Callable[..., int] | None = None if address is None else jit.BAND(address)
+
+    def value(self) -> int:
+        return int(self.word[0])
+
+    def change(self) -> None:
+        self.word[0] = (self.word[0] + 1) % (1 << 62)
+
+    def wait(self, seen: int) -> None:
+        """Return soon after the value is not `seen` any more, or after a moment."""
+        if self.kernel is not None:
+            self.kernel(UNUSED, UNUSED, self.address, seen)
+
+
 class _Pool:
     """Threads that help with calls."""
 
     def __init__(self) -> None:
         self.calls: SimpleQueue[_Call] = SimpleQueue()
         self.size = 0
+        self.posted, self.left = _Signal(), _Signal()
 
     def run(self, band: Callable[..., int], address: int, bands: int) -> None:
         """Run all bands, in the calling thread and in as many more as there are bands."""
         while self.size < bands - 1:
             self.size += 1
             threading.Thread(target=self._serve, daemon=True, name="fastsep").start()
-        call = _Call(band, address, bands)
+        call = _Call(self, band, address, bands)
         try:
+            self.posted.change()
             for _ in range(bands - 1):
                 self.calls.put(call)
             call.work()
@@ -201,7 +232,10 @@ class _Pool:
 
     def _serve(self) -> None:
         while True:
-            self.calls.get().help()
+            call = self.calls.get()
+            seen = self.posted.value()
+            call.help()
+            self.posted.wait(seen)
 
 
 def _driver() -> Callable[[int, int, int], None] | None:
@@ -225,6 +259,7 @@ def _load_driver() -> object:
             return False
         from fastsep._kernels.driver import run
 
+        jit.kernel("wait")  # the pool's, for processes to come that need not load Numba
         return run
     except Exception:  # without its threads Numba is of no use here, and not needed
         return False
@@ -256,7 +291,8 @@ def bands_for(work: float, workers: int | None) -> int:
     """Number of bands in which to run a call of so many multiply-adds."""
     if work <= LOOP_WORK or _forked:
         return 1
-    return get_num_threads() if workers is None else workers
+    # More bands than threads are of use to nobody, but each needs scratch memory.
+    return min(get_num_threads() if workers is None else workers, 4 * (os.cpu_count() or 1))
 
 
 def run_bands(ready: Runnable, words: int, bands: int) -> None:
@@ -356,7 +392,7 @@ class _Ready:
         self.words[SCRATCH_BAND] = self.scratch = made.scratch
         self.work = plan.work
         # More bands than rows would be empty; each band has scratch of its own.
-        self.most = max(min(math.prod(plan.view[:3]), 4 * (os.cpu_count() or 1)), 1)
+        self.most = max(math.prod(plan.view[:3]), 1)
 
     def run(self, image: Array, out: Array, workers: int | None, second: Array | None = None) -> None:
         """Filter `image` into `out`; a kernel with two results leaves the other in `second`."""
@@ -425,7 +461,7 @@ def warmup_keys() -> list[tuple[str, ...]]:
     """The filter kernels of common dtypes."""
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
-    keys: list[tuple[str, ...]] = []
+    keys: list[tuple[str, ...]] = [("wait",)]
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))

@@ -1,6 +1,7 @@
 """Convolution layers for images of any number of channels.
 
-Every function of this module takes the options below; the functions' own pages describe only their
+The functions of this module share the options below (`pointwise_conv2d` has no padding, dilation,
+mode and cval; only separable layers have `depthwise_...`); their own pages describe only their
 kernels. All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
 
 Parameters
@@ -8,7 +9,7 @@ Parameters
 x : (H, W, C) or (N, H, W, C) array_like
     bool, integer or float. It is never changed and never rescaled: uint8 means 0 to 255. A
     C-contiguous array of uint8, uint16 or the result's dtype is read where it lies; all others are
-    converted into one copy.
+    converted into one copy. A grey image needs its axis: `image[..., None]`.
 stride : int or (y, x)
     Pixels from one place of the kernel to the next.
 padding : "valid", "same", int, (py, px) or ((top, bottom), (left, right))
@@ -25,12 +26,14 @@ mode : str
     What the padding holds, as in SciPy: "constant" (`cval`), "reflect" (d c b a | a b c d | d c b
     a), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a b c d
     | a b c d | a b c d); it may be larger than the image. "grid-mirror", "grid-constant" and
-    "grid-wrap" mean reflect, constant and wrap.
+    "grid-wrap" mean reflect, constant and wrap. What NumPy, TensorFlow and PyTorch call reflect is
+    "mirror" here. Without padding, which is the default, `mode` has no effect.
 cval : float
     Value of the padding for mode "constant", on the scale of the image.
 data_format : "channels_last" or "channels_first"
     Channels first, `x` is (C, H, W) or (N, C, H, W), the result likewise, and kernels have
-    PyTorch's layouts, which the functions' pages give behind a semicolon. Channels last is faster.
+    PyTorch's layouts, given on each function's page after "channels first". Image and result are
+    copied into the other order, so channels last is faster.
 out : ndarray, optional
     Array of the result's shape and dtype to write into, also returned. It may overlap `x` (which is
     then copied first) or a kernel.
@@ -44,13 +47,14 @@ ndarray of shape (OH, OW, F) or (N, OH, OW, F)
     OH = (H + top + bottom - (kh - 1) * dilation - 1) // stride + 1, and OW likewise. The dtype, also
     that of the arithmetic, is the float dtype of the kernels, promoted with that of `x` if `x` is
     floating; float16 counts as float32. With kernels of integers it is float32 for `x` of float32
-    or float16, else float64. An empty batch gives an empty result.
+    or float16, else float64. An empty batch gives an empty result. For `depthwise_conv2d`, F is C*M.
 
 Raises
 ------
 ValueError
-    For shapes that do not fit each other, a kernel larger than the padded image, axes of length 0,
-    complex or masked arrays, a bad value, or an unsuitable `out`, into which nothing is written.
+    For shapes that do not fit each other, a kernel larger than the padded image, kernels with an
+    axis of length 0, complex or masked arrays, a bad value, or an unsuitable `out`, into which
+    nothing is written.
 TypeError
     For an argument of the wrong kind, such as a stride that is not an integer.
 """
@@ -102,8 +106,8 @@ def conv2d(
 ) -> Array:
     """Standard convolution: every channel of the result sees every channel of the image.
 
-    result[y, x, f] = sum over i, j, c of kernel[i, j, c, f] * x[y * stride + i * dilation,
-    x * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
+    result[r, s, f] = sum over i, j, c of kernel[i, j, c, f] * x[r * stride + i * dilation,
+    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
 
     Parameters
     ----------
@@ -137,12 +141,13 @@ def depthwise_conv2d(
 ) -> Array:
     """Convolution of every channel by itself, with M kernels of its own.
 
-    result[y, x, c * M + m] = sum over i, j of kernel[i, j, c, m] * x[y * stride + i * dilation,
-    x * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
+    result[r, s, c * M + m] = sum over i, j of kernel[i, j, c, m] * x[r * stride + i * dilation,
+    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
 
     Parameters
     ----------
     kernel : (kh, kw, C) or (kh, kw, C, M) array_like; channels first (C*M, 1, kh, kw)
+        Channels first, M follows from the image: it is `kernel.shape[0] / C`.
 
     Examples
     --------
@@ -168,7 +173,7 @@ def pointwise_conv2d(
 ) -> Array:
     """Mix of the channels of every pixel: a convolution of 1 x 1.
 
-    result[y, x, f] = sum over c of kernel[c, f] * x[y * stride, x * stride, c]. Options: see
+    result[r, s, f] = sum over c of kernel[c, f] * x[r * stride, s * stride, c]. Options: see
     `fastsep.conv`.
 
     Parameters
@@ -238,9 +243,10 @@ def separable_conv2d(
 class SeparableConv2D:
     """`separable_conv2d` for repeated calls: kernels are checked and packed once.
 
-    A layer is called with an image, `out` and `workers`; its first call for a shape and dtype of
-    images prepares the others. Any number of threads may call it at once, and it can be pickled.
-    Arrays that it was made of may change later. Options: see `fastsep.conv`; kernels: see
+    Unlike Keras' layer of this name it is made of the kernels, not of their sizes. It keeps copies
+    of its arrays: later changes to them do not reach it. A layer is called with an image, `out` and
+    `workers`; its first call for a shape and dtype of images prepares the others. Any number of
+    threads may call it at once, and it can be pickled. Options: see `fastsep.conv`; kernels: see
     `separable_conv2d`.
 
     Attributes
@@ -333,8 +339,10 @@ class SeparableConv2D:
         ------
         ValueError
             Where a call with such an image would raise it.
+        TypeError
+            If `shape` is not a sequence of integers.
         """
-        lengths = tuple(_image.integer("shape", length, 0) for length in shape)
+        lengths = _conv_image.lengths(shape, self._what.place)
         return _conv_image.fit(self._what, lengths, np.dtype(np.uint8)).shape
 
     @property
@@ -349,8 +357,10 @@ class SeparableConv2D:
             "stride": (place.stride, (1, 1)),
             "padding": (place.padding or "same", ((0, 0), (0, 0))),
             "dilation": (place.dilation, (1, 1)),
-            "depthwise_activation": (what.depthwise_clip, _conv_image.UNCLIPPED),
-            "activation": (what.clip, _conv_image.UNCLIPPED),
+            "depthwise_bias": (None if what.depthwise_bias is None else what.depthwise_bias.shape, None),
+            "bias": (None if what.bias is None else what.bias.shape, None),
+            "depthwise_activation": (_conv_image.activation(what.depthwise_clip), None),
+            "activation": (_conv_image.activation(what.clip), None),
             "mode": (place.mode, "constant"),
             "cval": (place.cval, 0.0),
             "data_format": ("channels_first" if place.first else "channels_last", "channels_last"),

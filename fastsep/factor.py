@@ -78,9 +78,9 @@ class ConvFactorization:
 
 
 def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float | None = None) -> ConvFactorization:
-    """Write a dense convolution kernel as a sum of `rank` depthwise-separable ones.
+    """Write a dense (standard) convolution kernel as a sum of `rank` depthwise-separable ones.
 
-    kernel[y, x, c, f] = sum over m of depthwise[y, x, c, m] * pointwise[c * rank + m, f]
+    kernel[i, j, c, f] = sum over m of depthwise[i, j, c, m] * pointwise[c * rank + m, f]
 
     For every channel c the matrix (kh * kw, F) is cut after `rank` singular values, which for every
     rank gives the smallest Frobenius norm of the difference. The root of a singular value goes to
@@ -138,7 +138,7 @@ def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float
     full = min(kh * kw, filters)
     if rank is not None and tol is not None:
         raise ValueError(f"`rank` or `tol` must be None; got {_image.show(rank)} and {_image.show(tol)}.")
-    terms = None if rank is None else _rank(rank, full)
+    terms = None if rank is None else _rank(rank, full, exact.shape)
     bound = None if tol is None else _image.not_negative("tol", tol)
 
     # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
@@ -194,8 +194,10 @@ def _kernel(kernel: Any) -> tuple[Array, DType]:
     return values, _conv_image.float_dtype(array) or _conv_image.FLOAT64
 
 
-def _rank(value: Any, full: int) -> int:
+def _rank(value: Any, full: int, shape: tuple[int, ...]) -> int:
     rank = _image.integer("rank", value, 1)
     if rank > full:
-        raise ValueError(f"`rank` must be at most min(kh * kw, F), which is {full}; got {rank}.")
+        raise ValueError(
+            f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}."
+        )
     return rank

@@ -18,7 +18,7 @@ from helpers import MODES, finish_script, say, start_script
 from reference import conv2d_exact
 from test_sizes import Guarded, GuardedWorkspace
 
-from fastsep import _run
+from fastsep import _layer, _run
 from fastsep._kernels import jit
 from fastsep._layer import Layer
 
@@ -27,10 +27,23 @@ CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40)
 FILTERS = (1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40, 49, 64, 65)
 KINDS = ("separable", "depthwise", "dense", "pointwise")
 COUNT = 1200
+#: What decides about tiles, as it is and much smaller.
+TILES = {
+    "TERMS_BYTES": (_layer.TERMS_BYTES, 4096),
+    "MOST_PIXELS": (_layer.MOST_PIXELS, 40),
+    "PACKED_BYTES": (_layer.PACKED_BYTES, 3000),
+    "WINDOW_BYTES": (_layer.WINDOW_BYTES, 2000),
+    "STRIP_BYTES": (_layer.STRIP_BYTES, 1000),
+    "LEAST_PIXELS": (_layer.LEAST_PIXELS, 0, 10_000),
+    "STREAM_BYTES": (_layer.STREAM_BYTES, 0),
+}
 
 
 def guard():
-    """Put weights and scratch memory next to forbidden pages. Returns the byte that scratch is filled with."""
+    """Put weights and scratch memory next to forbidden pages; split even small layers into bands.
+
+    Returns the byte that scratch is filled with.
+    """
     fill = [0]
     spaces = []
 
@@ -44,6 +57,8 @@ def guard():
     def aligned(layer, size):
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
+    _run.LOOP_WORK = -1.0
+    _run._run_parallel = lambda *_: False  # one band after the other
     _run.take_workspace = workspace
     _run.give_back = lambda workspace: None
     Layer._aligned = aligned
@@ -87,16 +102,20 @@ def check_addresses():
     sources, results = Guarded(1 << 20), Guarded(1 << 22)
     for number in range(COUNT):
         options, shape, src, pads, mode = draw(rng, number)
-        prepared = Layer(**options).prepare(shape, src, pads, mode, 1.0)
+        layer = Layer(**options)
         values = (rng.integers(0, 3, shape) if src.kind == "u" else rng.standard_normal(shape)).astype(src)
         seen = set()
         # Scratch of zeros, and of all ones: as a float NaN, as an address nobody's.
-        for at_end, fill[0] in ((False, 0), (True, 0xFF), (False, 0xFF), (True, 0)):
+        for workers, at_end, fill[0] in ((1, False, 0), (2, True, 0xFF), (3, False, 0xFF), (5, True, 0)):
+            # Tiles of any size, and results that are streamed, give the same bits.
+            for name, values_of in TILES.items():
+                setattr(_layer, name, values_of[int(rng.integers(len(values_of)))])
+            prepared = layer.prepare(shape, src, pads, mode, 1.0)
             source = sources.array(shape, src, at_end)
             source[...] = values
             out = results.array(prepared.shape, options["dtype"], at_end ^ (fill[0] == 0))
             out[...] = 77
-            prepared.run(source, out, 1)
+            prepared.run(source, out, workers)
             assert source.tobytes() == values.tobytes(), number
             seen.add(out.tobytes())
         shapes = {name: getattr(value, "shape", value) for name, value in options.items()}

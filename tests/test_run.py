@@ -42,7 +42,7 @@ def test_a_call_after_an_interrupted_one_runs_all_its_bands():
             raise KeyboardInterrupt
 
     for _ in range(20):
-        call = _run._Call(interrupt, 0, 3)
+        call = _run._Call(pool, interrupt, 0, 3)
         with pytest.raises(KeyboardInterrupt):
             call.work()
         call.close()

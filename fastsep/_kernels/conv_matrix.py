@@ -26,7 +26,7 @@ def build(form: str, acc_name: str):
 
         Of the pixels, what is left over after tiles of the large height is done by one of the small
         height, or by a large one that overlaps with the one before. Panels of one vector, at most
-        one in a layer, have no tile of the small height.
+        two in a layer, have no tile of the small height.
         """
         channels = word(block, at.OUT_CHANNELS)
         depth = word(block, at.DEPTH)

@@ -102,7 +102,7 @@ def _planes(src, acc, together):
 
     @register_jitable
     def pack_together(pixel, address, step, count, to, group_step, channels):
-        if step == pixel and count >= lanes:
+        if channels == together and step == pixel and count >= lanes:
             simd.pack_channels(src, acc, together, address, count, to, group_step)
         else:
             pack_each(pixel, address, step, count, to, group_step, channels)

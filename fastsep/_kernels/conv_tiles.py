@@ -50,12 +50,14 @@ def build():
         while unit < stop:
             image = unit // tiles
             tile_y = (unit - image * tiles) // tiles_x
-            y = tile_y * word(block, at.TILE_ROWS)
+            # Tiles of all but equal height, for bands of all but equal work.
+            y = word(block, at.OUT_ROWS) * tile_y // word(block, at.TILES_Y)
+            below = word(block, at.OUT_ROWS) * (tile_y + 1) // word(block, at.TILES_Y)
             x = (unit - image * tiles - tile_y * tiles_x) * word(block, at.TILE_COLS)
             set_word(tile, at.IMAGE, image)
             set_word(tile, at.Y, y)
             set_word(tile, at.X, x)
-            set_word(tile, at.HEIGHT, min(word(block, at.TILE_ROWS), word(block, at.OUT_ROWS) - y))
+            set_word(tile, at.HEIGHT, below - y)
             set_word(tile, at.WIDTH, min(word(block, at.TILE_COLS), word(block, at.OUT_COLS) - x))
             set_word(tile, at.RESULT, (image * word(block, at.OUT_ROWS) + y) * word(block, at.OUT_COLS) + x)
             if stage != at.SECOND:

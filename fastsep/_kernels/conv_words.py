@@ -21,10 +21,9 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     OUT_ROWS,  # of a result
     OUT_COLS,
     OUT_CHANNELS,
-    TILE_ROWS,  # results are computed in tiles of this many rows ...
-    TILE_COLS,  # ... and columns
-    TILES_Y,
-    TILES_X,
+    TILES_Y,  # results are computed in so many tiles from top to bottom
+    TILES_X,  # and across ...
+    TILE_COLS,  # ... of this many columns
     KERNEL_Y,
     KERNEL_X,
     STRIDE_Y,
@@ -61,7 +60,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     PACK,
     FILL,
     FINISH,
-) = range(5, 52)
+) = range(5, 51)
 
 CONV_WORDS = 56
 

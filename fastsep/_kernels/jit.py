@@ -43,6 +43,7 @@ class Target:
     features: str
     vector_bytes: int
     tile: int  # outputs that one register tile computes together
+    triple: str
 
 
 @cache
@@ -58,8 +59,9 @@ def target() -> Target:
     # A name that was asked for decides, also where the features are still the host's.
     width = _vector_bytes(name if named else "", features)
     # 32 vector registers hold a tile of eight outputs, 16 a tile of four.
-    many = width == 64 or not llvm.get_process_triple().startswith(("x86", "i686", "amd64"))
-    return Target(name, features, width, 8 if many else 4)
+    triple = llvm.get_process_triple()
+    many = width == 64 or not triple.startswith(("x86", "i686", "amd64"))
+    return Target(name, features, width, 8 if many else 4, triple)
 
 
 def _vector_bytes(name: str, features: str) -> int:
@@ -86,6 +88,15 @@ def kernel(*key: str) -> int:
             if address is None:
                 address = _load(key) or _compile(key)
                 _addresses[key] = address
+    return address
+
+
+def kernel_if_compiled(*key: str) -> int | None:
+    """Address of a kernel that is in the process or in the cache."""
+    with lock:
+        address = _addresses.get(key) or _load(key)
+        if address is not None:
+            _addresses[key] = address
     return address
 
 
