@@ -13,7 +13,7 @@ import pathlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import matplotlib
 
@@ -30,6 +30,7 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 import fastsep
 
 Array = np.ndarray[Any, Any]
+Name = TypeVar("Name")
 
 SMOOTH, DERIVE = np.array([1, 2, 1]), np.array([-1, 0, 1])
 SOBEL = np.outer(SMOOTH, DERIVE)
@@ -44,7 +45,7 @@ LAYERS = (
     ((28, 28, 256), 3, 256, "same", 8),
 )
 DETAIL = np.s_[60:260, 150:350]  # of the photograph
-ROUNDS = 5  # turns of measuring
+TURN, ROUNDS = 0.03, 5  # seconds in which a call is timed in each round
 
 BLUE, ORANGE, GREEN, GREY = "#3b6ea8", "#d9822b", "#4d9a5b", "#8a8a8a"
 RGB = ("#e08080", "#85c285", "#85a5e0")
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="time every call once only")
     options = parser.parse_args(argv)
-    seconds = 0.0 if options.quick else 0.15
+    seconds = 0.0 if options.quick else TURN
 
     space = in_space(seconds)
     layers = in_channels(seconds)
@@ -188,18 +189,23 @@ def label(cost: Any) -> str:
 
 
 def measure(calls: dict[Name, Callable[[], Any]], seconds: float) -> dict[Name, float]:
-    """Median time of each call in `seconds`. They take turns, so that whatever else runs here meets them all."""
+    """Median time of each call. They take turns of `seconds`, so that whatever else runs here meets them all."""
     samples: dict[Name, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS if seconds else 1):
         for name, call in calls.items():
-            call()  # apart: it may compile, and the cache holds what the call before it used
-            begin = end = time.perf_counter()
-            while end == begin or end - begin < seconds / ROUNDS:
-                start = time.perf_counter()
-                call()
-                end = time.perf_counter()
-                samples[name].append(end - start)
+            turn(call, 2 * seconds)  # it may compile, and a core that slept needs a while to be as fast as it can
+            samples[name] += turn(call, seconds)
     return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def turn(call: Callable[[], Any], seconds: float) -> list[float]:
+    """Times of one call after the other until they add up to `seconds`."""
+    samples: list[float] = []
+    while not samples or sum(samples) < seconds:
+        start = time.perf_counter()
+        call()
+        samples.append(time.perf_counter() - start)
+    return samples
 
 
 def threads(count: int) -> str:
@@ -295,7 +301,7 @@ def draw_channels(part: SubFigure, layers: Sequence[Layer]) -> None:
     measured = gains.bar(x + 0.2, gained, 0.38, color=GREEN, label="less time, measured")
     for bars in (counted, measured):
         gains.bar_label(bars, fmt="%.1fx", size=9)
-    gains.set_xticks(x, [label(n.cost).replace(", ", "\n") for n in layers])
+    gains.set_xticks(x, [label(n.cost).replace(", ", "\n") for n in layers], size=9)
     gains.set_title("Standard / separable", size=12)
     gains.margins(y=0.12)
     gains.legend(frameon=False)

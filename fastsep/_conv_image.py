@@ -26,7 +26,7 @@ ACTIVATIONS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
 # Strides, dilations and paddings above this are mistakes.
 LARGEST_STEP = 2**31 - 1
-# So are padded images of more pixels than this; below it no address overflows.
+# So are padded images of more pixels than this; up to it no address overflows.
 LARGEST_IMAGE = 2**40
 
 
@@ -74,9 +74,7 @@ def paddings(value: Any) -> Pads | None:
         rows, columns = (_side_by_side(side) for side in _image.per_axis("padding", value, 2))
     except TypeError:
         error = ValueError if isinstance(value, str) else TypeError
-        raise error(
-            f"`padding` must be 'valid', 'same', or one or two integers per axis; got {show(value)}."
-        ) from None
+        raise error(f"`padding` must be 'valid', 'same', or one or two integers per axis; got {show(value)}.") from None
     _limit("padding", value, *rows, *columns)
     return rows, columns
 
@@ -283,7 +281,7 @@ def _no_activation(name: str, value: Any) -> str:
     return f"`{name}` must be None, 'relu', 'relu6' or (low, high), two numbers; got {show(value)}."
 
 
-def activation(limits: Range) -> str | Range | None:
+def activation_of(limits: Range) -> str | Range | None:
     """What `clip` takes for this range, a name if it has one."""
     if limits == UNCLIPPED:
         return None

@@ -97,8 +97,8 @@ def check_workers(value: Any) -> int:
 
 def is_sequence(value: Any) -> bool:
     """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
-    one = str | bytes | set | frozenset | dict
-    return np.iterable(value) and hasattr(value, "__len__") and not isinstance(value, one)
+    several = np.iterable(value) and hasattr(value, "__len__")
+    return several and not isinstance(value, str | bytes | set | frozenset | dict)
 
 
 def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:

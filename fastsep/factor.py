@@ -197,7 +197,5 @@ def _kernel(kernel: Any) -> tuple[Array, DType]:
 def _rank(value: Any, full: int, shape: tuple[int, ...]) -> int:
     rank = _image.integer("rank", value, 1)
     if rank > full:
-        raise ValueError(
-            f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}."
-        )
+        raise ValueError(f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}.")
     return rank

@@ -817,14 +817,16 @@ def test_a_layer_can_be_pickled(rng):
 def test_a_layer_prints_what_it_is(rng):
     assert repr(random_layer(rng).layer()) == (
         "SeparableConv2D(depthwise_kernel=(3, 3, 20, 1), pointwise_kernel=(20, 9), dtype=float32, stride=(2, 1),"
-        " padding='same', dilation=(1, 2), depthwise_activation=(0.0, 6.0), activation=(-0.5, 2.0), mode='mirror')"
+        " padding='same', dilation=(1, 2), depthwise_bias=(20,), bias=(9,), depthwise_activation='relu6',"
+        " activation=(-0.5, 2.0), mode='mirror')"
     )
     layer = fastsep.SeparableConv2D(
-        np.ones((6, 1, 3, 3)), np.ones((4, 6)), padding=1, cval=2, data_format="channels_first"
-    )
+        np.ones((6, 1, 3, 3)), np.ones((4, 6)), padding=1, activation=(0, math.inf), cval=2,
+        data_format="channels_first",
+    )  # fmt: skip
     assert repr(layer) == (
         "SeparableConv2D(depthwise_kernel=(6, 1, 3, 3), pointwise_kernel=(4, 6), dtype=float64,"
-        " padding=((1, 1), (1, 1)), cval=2.0, data_format='channels_first')"
+        " padding=((1, 1), (1, 1)), activation='relu', cval=2.0, data_format='channels_first')"
     )
     # One, two, three and six channels fit this kernel.
     assert [layer.output_shape((c, 5, 7)) for c in (1, 2, 3, 6)] == [(4, 5, 7)] * 4

@@ -71,7 +71,8 @@ TABLE = {
     "channels of a depthwise kernel, channels first": (
         depthwise(FIRST_X, ones(4, 1, 3, 3), **FIRST),
         ValueError,
-        r"`x` must be \(C, H, W\).*`kernel` \(4, 1, 3, 3\) = \(C\*M, 1, kh, kw\); got shape \(3, 8, 9\)",
+        r"`x` must be \(C, H, W\) or \(N, C, H, W\) with 4 a multiple of C for `kernel` \(4, 1, 3, 3\);"
+        r" got shape \(3, 8, 9\)",
     ),
     "channels of a pointwise kernel": (
         pointwise(X, ones(4, 5)),
@@ -83,10 +84,19 @@ TABLE = {
         ValueError,
         r"`x` must be \(H, W, 3\).*`depthwise_kernel` \(3, 3, 3\); got shape \(8, 9, 2\)",
     ),
+    "channels of a separable layer, channels first": (
+        separable(FIRST_X[:2], ones(3, 1, 3, 3), ones(5, 3), **FIRST),
+        ValueError,
+        r"`x` must be \(C, H, W\).*with 3 a multiple of C for `depthwise_kernel` \(3, 1, 3, 3\); got shape \(2, 8, 9\)",
+    ),
     "no channels": (dense(X[..., :0]), ValueError, r"`x` must be \(H, W, 3\).*\(8, 9, 0\)"),
     "no channels, channels first": (depthwise(FIRST_X[:0], ones(3, 1, 3, 3), **FIRST), ValueError, r"`x`.*\(0, 8, 9\)"),
     "no rows": (dense(X[:0]), ValueError, r"`kernel`.*larger than the padded image.*3 x 3.*0 x 9.*\(0, 9, 3\)"),
-    "no rows, same": (dense(X[:0], padding="same"), ValueError, r"`x` must have pixels.*\(0, 9, 3\)"),
+    "no rows, same": (
+        dense(X[:0], padding="same"),
+        ValueError,
+        r"`x` must have pixels, unless `padding` is numbers and `mode` is 'constant'; got shape \(0, 9, 3\)",
+    ),
     "no columns, reflected": (
         dense(X[:, :0], padding=3, mode="reflect"),
         ValueError,
@@ -101,6 +111,22 @@ TABLE = {
         separable(padding=((0, 0), (1, 2)), dilation=(2, 6)),
         ValueError,
         r"`depthwise_kernel` \(3, 3, 3\).*5 x 13.*8 x 12 of `x` \(8, 9, 3\)",
+    ),
+    "padding of a huge kernel": (
+        depthwise(dilation=2**31 - 1, padding="same"),
+        ValueError,
+        r"`x` must have at most 1099511627776 pixels with its padding; got shape \(8, 9, 3\), padded to"
+        r" 4294967302 x 4294967303\.",
+    ),
+    "the largest padding and stride": (
+        dense(padding=2**31 - 1, stride=2**31 - 1),
+        ValueError,
+        r"`x` must have at most 1099511627776 pixels.*padded to 4294967302 x 4294967303\.",
+    ),
+    "padding larger than any image": (
+        dense(padding=2**30),
+        ValueError,
+        r"`x` must have at most 1099511627776 pixels.*padded to 2147483656 x 2147483657\.",
     ),
     "kernel larger than an image of an empty batch": (dense(np.ones((0, 2, 9, 3))), ValueError, r"`kernel`.*2 x 9"),
     "complex image": (dense(X + 1j), ValueError, r"`x` must be real.*complex64"),
@@ -194,13 +220,21 @@ TABLE = {
         r"`depthwise_activation`.*low <= high.*\(1, 0\)",
     ),
     "limit of NaN": (dense(activation=(0, NAN)), ValueError, r"`activation`.*low <= high and no NaN.*nan"),
-    "text for a limit": (dense(activation=("0", 1)), TypeError, r"`activation`.*real number.*'0'"),
+    "text for a limit": (dense(activation=("0", 1)), TypeError, r"`activation` must be.*two numbers.*\('0', 1\)"),
+    "no limit": (
+        separable(depthwise_activation=(None, 1)),
+        TypeError,
+        r"`depthwise_activation` must be None, 'relu', 'relu6' or \(low, high\), two numbers; got \(None, 1\)\.",
+    ),
+    "three limits": (dense(activation=(0, 1, 2)), ValueError, r"`activation`.*two numbers; got \(0, 1, 2\)"),
+    "limits without order": (dense(activation={0, 1}), ValueError, r"`activation`.*two numbers; got {0, 1}"),
     "a function": (dense(activation=np.tanh), ValueError, r"`activation` must be None.*tanh"),
     # stride, padding, dilation
     "stride 0": (dense(stride=0), ValueError, r"`stride`.*at least 1.*0"),
     "negative stride of one axis": (dense(stride=(1, -2)), ValueError, r"`stride`.*at least 1.*-2"),
     "half a stride": (pointwise(stride=1.5), TypeError, r"`stride`.*integer.*1\.5"),
     "infinite stride": (dense(stride=INF), TypeError, r"`stride`.*integer.*inf"),
+    "strides without order": (dense(stride={1, 2}), TypeError, r"`stride` must be an integer; got {1, 2}"),
     "three strides": (dense(stride=(1, 2, 3)), ValueError, r"`stride`.*2 spatial axes.*3"),
     "no stride": (dense(stride=None), TypeError, r"`stride`.*None"),
     "huge stride": (
@@ -215,11 +249,22 @@ TABLE = {
     "padding in capitals": (dense(padding="SAME"), ValueError, r"`padding` must be 'valid', 'same'.*'SAME'"),
     "negative padding": (dense(padding=-1), ValueError, r"`padding`.*at least 0.*-1"),
     "negative padding behind": (dense(padding=((0, 0), (0, -1))), ValueError, r"`padding`.*at least 0.*-1"),
-    "half a padding": (dense(padding=0.5), TypeError, r"`padding`.*integer.*0\.5"),
-    "padding of NaN": (dense(padding=(NAN, 1)), TypeError, r"`padding`.*integer.*nan"),
+    "half a padding": (dense(padding=1.5), TypeError, r"`padding` must be 'valid', 'same', or one or two.*got 1\.5"),
+    "padding of NaN": (dense(padding=(NAN, 1)), TypeError, r"`padding`.*integers per axis; got \(nan, 1\)"),
+    "padding in bytes": (dense(padding=b"same"), TypeError, r"`padding`.*integers per axis; got b'same'"),
+    "a word for each axis": (
+        dense(padding=("same", "valid")),
+        TypeError,
+        r"`padding`.*integers per axis; got \('same', 'valid'\)",
+    ),
+    "paddings by name": (dense(padding={"y": 1, "x": 2}), TypeError, r"`padding`.*integers per axis; got {'y': 1, 'x'"),
     "three paddings": (dense(padding=(1, 2, 3)), ValueError, r"`padding`.*2 spatial axes.*3"),
     "three paddings of an axis": (dense(padding=((1, 2, 3), (1, 2))), ValueError, r"`padding` of an axis.*\(1, 2, 3\)"),
-    "no padding": (dense(padding=None), TypeError, r"`padding`.*None"),
+    "no padding": (
+        dense(padding=None),
+        TypeError,
+        r"`padding` must be 'valid', 'same', or one or two integers per axis; got None\.",
+    ),
     "huge padding": (dense(padding=10**30), ValueError, r"`padding` must be at most"),
     # mode, cval, data_format, workers
     "unknown mode": (dense(mode="edge"), ValueError, r"`mode`.*reflect.*'edge'"),
@@ -294,6 +339,14 @@ def test_a_layer_refuses_what_the_function_refuses():
         (lambda: layer.output_shape((8, 9, 2)), ValueError, r"`x` must be \(H, W, 3\).*\(8, 9, 2\)"),
         (lambda: layer.output_shape((8, -9, 3)), ValueError, r"`shape`.*-9"),
         (lambda: layer.output_shape((8, 0.5, 3)), TypeError, r"`shape`.*0\.5"),
+        (
+            lambda: layer.output_shape(8),
+            TypeError,
+            r"`shape` must be \(H, W, C\) or \(N, H, W, C\), whole numbers; got 8\.",
+        ),
+        (lambda: layer.output_shape((None, 9, 3)), TypeError, r"`shape`.*whole numbers; got \(None, 9, 3\)"),
+        (lambda: layer.output_shape({8, 9, 3}), TypeError, r"`shape`.*whole numbers"),
+        (lambda: layer.output_shape((2**21, 2**21, 3)), ValueError, r"`x` must have at most 1099511627776 pixels"),
         (lambda: SeparableConv2D(DEPTHWISE, ones(4, 5)), ValueError, r"`pointwise_kernel` must be \(3, F\).*\(4, 5\)"),
         (lambda: SeparableConv2D(DEPTHWISE, POINTWISE, stride=0), ValueError, r"`stride`"),
         (lambda: SeparableConv2D(DEPTHWISE, POINTWISE, activation="elu"), ValueError, r"`activation`.*'elu'"),

@@ -114,6 +114,7 @@ BAD = {
     "a batch": (lambda: conv_cost((1, 12, 12, 3), 5, 8), ValueError, r"`input_shape`.*\(H, W, C\)"),
     "a number for the shape": (lambda: conv_cost(12, 5, 8), ValueError, r"`input_shape`.*12"),
     "text for the shape": (lambda: conv_cost("abc", 5, 8), ValueError, r"`input_shape`.*'abc'"),
+    "sizes without order": (lambda: conv_cost({12, 13, 3}, 5, 8), ValueError, r"`input_shape`.*\(H, W, C\)"),
     "no rows": (lambda: conv_cost((0, 12, 3), 5, 8), ValueError, r"`input_shape`.*1.*0"),
     "fractional size": (lambda: conv_cost((12, 12.5, 3), 5, 8), TypeError, r"`input_shape`.*12\.5"),
     "infinite size": (lambda: conv_cost((12, float("inf"), 3), 5, 8), TypeError, r"`input_shape`.*inf"),
@@ -125,6 +126,7 @@ BAD = {
     "stride of zero": (lambda: conv_cost(SHAPE, 3, 8, stride=0), ValueError, r"`stride`.*0"),
     "dilation of zero": (lambda: conv_cost(SHAPE, 3, 8, dilation=(1, 0)), ValueError, r"`dilation`.*0"),
     "unknown padding": (lambda: conv_cost(SHAPE, 3, 8, padding="full"), ValueError, r"`padding`.*valid.*same.*'full'"),
+    "no padding": (lambda: conv_cost(SHAPE, 3, 8, padding=None), TypeError, r"`padding`.*valid.*same.*None"),
     "negative padding": (lambda: conv_cost(SHAPE, 3, 8, padding=-1), ValueError, r"`padding`.*-1"),
     "large kernel": (
         lambda: conv_cost(SHAPE, 5, 8, dilation=3, padding=((0, 0), (1, 1))),

@@ -185,7 +185,11 @@ BAD = {
     "nan": (lambda: factorize_conv(KERNEL * np.nan), ValueError, r"`kernel`.*NaN"),
     "infinity": (lambda: factorize_conv(KERNEL / 0.0), ValueError, r"`kernel`.*infinity"),
     "rank zero": (lambda: factorize_conv(KERNEL, 0), ValueError, r"`rank`.*1.*0"),
-    "rank too high": (lambda: factorize_conv(KERNEL, 5), ValueError, r"`rank`.*which is 4; got 5"),
+    "rank too high": (
+        lambda: factorize_conv(KERNEL, 5),
+        ValueError,
+        r"`rank`.*which is 4 for `kernel` \(3, 3, 2, 4\); got 5",
+    ),
     "half a rank": (lambda: factorize_conv(KERNEL, 1.5), TypeError, r"`rank`.*1\.5"),
     "negative tol": (lambda: factorize_conv(KERNEL, tol=-0.1), ValueError, r"`tol`.*-0\.1"),
     "nan tol": (lambda: factorize_conv(KERNEL, tol=float("nan")), ValueError, r"`tol`.*nan"),
