@@ -153,7 +153,7 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
     """
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
-    if not is_sequence(taps) or isinstance(taps, dict | set | frozenset):
+    if not is_sequence(taps):
         raise TypeError(
             f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
         )

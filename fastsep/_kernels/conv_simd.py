@@ -12,28 +12,11 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
-from numba.np.numpy_support import as_dtype
 
 from fastsep._kernels.conv_shapes import LINE
 from fastsep._kernels.emit import I32, I64, POINTER, Emitter, declare, scalar_type
 from fastsep._kernels.jit import target
-
-
-def _dtype_of(token):
-    return as_dtype(token.dtype)
-
-
-def _signature(*arguments):
-    kept = (types.DType, types.Literal)
-    return types.void(*[a if isinstance(a, kept) else types.int64 for a in arguments])
-
-
-def _void(generate):
-    def generate_void(context, builder, signature, values):
-        generate(context, builder, signature, values)
-        return context.get_dummy_value()
-
-    return generate_void
+from fastsep._kernels.simd import dtype_of, nothing, signature_of
 
 
 class _Tile(Emitter):
@@ -82,7 +65,7 @@ def pack_pixels(typing, src, acc, address, step, count, groups, to, group_step):
     The pixels of a block follow each other, blocks are `group_step` bytes apart. Pixel by pixel, as
     they lie in memory: images that are not in the cache are read at full speed.
     """
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, step, count, groups, to, group_step = values[2:]
@@ -101,13 +84,13 @@ def pack_pixels(typing, src, acc, address, step, count, groups, to, group_step):
 
         e.loop(I64(0), count, [address, to], pixel)
 
-    return _signature(src, acc, address, step, count, groups, to, group_step), _void(generate)
+    return signature_of(src, acc, address, step, count, groups, to, group_step), nothing(generate)
 
 
 @intrinsic
 def pack_values(typing, src, acc, address, step, count, to):
     """Convert `count` values, `step` bytes apart, to values that follow each other."""
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
     scalar = scalar_type(source)
 
     def generate(context, builder, signature, values):
@@ -139,7 +122,7 @@ def pack_values(typing, src, acc, address, step, count, to):
         carried = e.loop(I64(0), whole, [address, to], vectors)
         e.loop(builder.mul(whole, I64(e.count)), count, carried, single)
 
-    return _signature(src, acc, address, step, count, to), _void(generate)
+    return signature_of(src, acc, address, step, count, to), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
@@ -149,7 +132,7 @@ def pack_channels(typing, src, acc, channels, address, count, to, group_step):
     Vectors are taken apart in registers, 2 shuffles for each of three channels; the last overlap
     with those before.
     """
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
     number = channels.literal_value
 
     def generate(context, builder, signature, values):
@@ -181,7 +164,7 @@ def pack_channels(typing, src, acc, channels, address, count, to, group_step):
         each = arithmetic.itemsize
         e.loop(I64(0), vectors, [], body)
 
-    return _signature(src, acc, channels, address, count, to, group_step), _void(generate)
+    return signature_of(src, acc, channels, address, count, to, group_step), nothing(generate)
 
 
 @intrinsic
@@ -190,7 +173,7 @@ def pack_row(typing, src, acc, address, count, to):
 
     With fewer values than a vector holds, a vector is read and written all the same.
     """
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, count, to = values[2:]
@@ -209,13 +192,13 @@ def pack_row(typing, src, acc, address, count, to):
 
         e.loop(I64(0), vectors, [], body)
 
-    return _signature(src, acc, address, count, to), _void(generate)
+    return signature_of(src, acc, address, count, to), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
 def join(typing, acc, number, address, step, to):
     """Interleave `number` vectors, `step` bytes apart: all first lanes, all second lanes, ..."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
     parts = number.literal_value
 
     def generate(context, builder, signature, values):
@@ -234,13 +217,13 @@ def join(typing, acc, number, address, step, to):
                 joined = e.shuffle(joined, loaded[k], picks)
             builder.store(joined, e.at(to, place * e.size), align=e.acc.itemsize)
 
-    return _signature(acc, number, address, step, to), _void(generate)
+    return signature_of(acc, number, address, step, to), nothing(generate)
 
 
 @intrinsic
 def transpose(typing, acc, address, step, to, to_step):
     """Store lane i of all of `lanes` vectors, `step` bytes apart, `to_step` * i bytes after `to`."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, step, to, to_step = values[1:]
@@ -249,13 +232,13 @@ def transpose(typing, acc, address, step, to, to_step):
         for i, value in enumerate(e.transpose(rows)):
             builder.store(value, e.at(to, builder.mul(to_step, I64(i))), align=e.acc.itemsize)
 
-    return _signature(acc, address, step, to, to_step), _void(generate)
+    return signature_of(acc, address, step, to, to_step), nothing(generate)
 
 
 @intrinsic
 def fill_vectors(typing, acc, value, count, to):
     """Store the value at address `value` in `count` vectors."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         value, count, to = values[1:]
@@ -268,13 +251,13 @@ def fill_vectors(typing, acc, value, count, to):
 
         e.loop(I64(0), count, [to], body)
 
-    return _signature(acc, value, count, to), _void(generate)
+    return signature_of(acc, value, count, to), nothing(generate)
 
 
 @intrinsic
 def copy_value(typing, acc, address, to):
     """Copy one value."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, to = values[1:]
@@ -282,13 +265,13 @@ def copy_value(typing, acc, address, to):
         value = builder.load(e.at(address), align=e.acc.itemsize, typ=e.scalar)
         builder.store(value, e.at(to), align=e.acc.itemsize)
 
-    return _signature(acc, address, to), _void(generate)
+    return signature_of(acc, address, to), nothing(generate)
 
 
 @intrinsic
 def copy_vectors(typing, acc, address, step, count, to):
     """Copy `count` vectors, `step` bytes apart, to where they follow each other."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, step, count, to = values[1:]
@@ -301,7 +284,7 @@ def copy_vectors(typing, acc, address, step, count, to):
 
         e.loop(I64(0), count, [address, to], body)
 
-    return _signature(acc, address, step, count, to), _void(generate)
+    return signature_of(acc, address, step, count, to), nothing(generate)
 
 
 # --- depthwise -----------------------------------------------------------------------------------
@@ -319,7 +302,7 @@ def depthwise_blocks(
     for all results that it is part of; width 0 takes the sizes at run time. Taps are added up row
     by row, from left to right, in either case.
     """
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
     outputs, taps, pace = cols.literal_value, kernel.literal_value, stride.literal_value
 
     def generate(context, builder, signature, values):
@@ -359,7 +342,7 @@ def depthwise_blocks(
             builder.store(value, e.at(to, builder.mul(step, I64(r))), align=e.acc.itemsize)
 
     arguments = (acc, cols, kernel, stride, address, row_step, weights, kernel_y, kernel_x, stride_x)
-    return _signature(*arguments, dilation_x, bias, limits, to, step), _void(generate)
+    return signature_of(*arguments, dilation_x, bias, limits, to, step), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
@@ -374,7 +357,7 @@ def depthwise_planes(
     the kernel (stride and dilation 1) loads each input once for all rows; height 0 takes the sizes
     at run time. Taps are added up column by column, from top to bottom, in either case.
     """
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
     outputs, taps = rows.literal_value, kernel.literal_value
 
     def generate(context, builder, signature, values):
@@ -419,7 +402,7 @@ def depthwise_planes(
             builder.store(value, e.at(to, builder.mul(step, I64(r))), align=each)
 
     arguments = (acc, rows, kernel, address, row_step, offsets, weights, kernel_y, kernel_x, stride_y)
-    return _signature(*arguments, dilation_y, bias, limits, to, step), _void(generate)
+    return signature_of(*arguments, dilation_y, bias, limits, to, step), nothing(generate)
 
 
 # --- the matrix product --------------------------------------------------------------------------
@@ -437,7 +420,7 @@ def matrix_tile(
     are `whole` of them. A tile one vector wide stores the first `count` lanes of it.
     `ahead`: what to bring into the second level of the cache meanwhile, a line for each row of the matrix.
     """
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
     flat, height, width = planes.literal_value, rows.literal_value, cols.literal_value
 
     def generate(context, builder, signature, values):
@@ -490,13 +473,13 @@ def matrix_tile(
                     builder.store(value, e.at(place, c * e.size), align=each)
 
     arguments = (acc, planes, rows, cols, factors, group_step, runs, whole, rest, panel, bias, limits)
-    return _signature(*arguments, to, step, count, ahead), _void(generate)
+    return signature_of(*arguments, to, step, count, ahead), nothing(generate)
 
 
 @intrinsic
 def stream(typing, acc, to, address, count):
     """Copy `count` bytes around the cache: a result much larger than it need not be read first."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         to, address, count = values[1:]
@@ -525,7 +508,7 @@ def stream(typing, acc, to, address, count):
         done = builder.add(before, builder.mul(vectors, size))
         e.loop(builder.sdiv(done, item), builder.sdiv(count, item), [], single)
 
-    return _signature(acc, to, address, count), _void(generate)
+    return signature_of(acc, to, address, count), nothing(generate)
 
 
 @intrinsic

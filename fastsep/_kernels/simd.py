@@ -15,21 +15,24 @@ from fastsep._kernels.emit import I32, I64, POINTER, Emitter, declare, lanes, sc
 from fastsep._kernels.jit import target
 
 
-def _dtype_of(token):
+def dtype_of(token):
     return as_dtype(token.dtype)
 
 
-def _signature(*arguments):
-    """Dtype tokens as they are, everything else as int64."""
-    return types.void(*[a if isinstance(a, types.DType) else types.int64 for a in arguments])
+def signature_of(*arguments):
+    """Dtype tokens and literals as they are, everything else as int64."""
+    kept = (types.DType, types.Literal)
+    return types.void(*[a if isinstance(a, kept) else types.int64 for a in arguments])
 
 
-def _void(generate):
-    def generate_void(context, builder, signature, values):
+def nothing(generate):
+    """`generate` as the code of an intrinsic that gives no result."""
+
+    def generate_nothing(context, builder, signature, values):
         generate(context, builder, signature, values)
         return context.get_dummy_value()
 
-    return generate_void
+    return generate_nothing
 
 
 # --- intrinsics ----------------------------------------------------------------------------------
@@ -43,7 +46,7 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
 
     table[j] is the row under the first tap of output row j.
     """
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, strip, taps, count, kind = values[2:]
@@ -61,13 +64,13 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
         for k, column in enumerate(e.transpose(rows)):
             builder.store(column, e.at(strip, k * size), align=size)
 
-    return _signature(src, acc, table, offset, strip, taps, count, kind), _void(generate)
+    return signature_of(src, acc, table, offset, strip, taps, count, kind), nothing(generate)
 
 
 @intrinsic
 def fir_along_strip(typing, acc, strip, step, taps, count, kind, out):
     """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         strip, step, taps, count, kind, out = values[1:]
@@ -80,7 +83,7 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out):
         for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
             builder.store(value, e.at(out, builder.mul(I64(r), step)), align=size)
 
-    return _signature(acc, strip, step, taps, count, kind, out), _void(generate)
+    return signature_of(acc, strip, step, taps, count, kind, out), nothing(generate)
 
 
 @intrinsic
@@ -89,7 +92,7 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
 
     What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
     """
-    arithmetic, result = _dtype_of(acc), _dtype_of(dst)
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
         strip, taps, count, kind, table, offset = values[2:]
@@ -107,13 +110,13 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
             columns += e.fir(element, taps, count, kind, outputs)
         e.store_transposed(columns, table, offset, result)
 
-    return _signature(acc, dst, strip, taps, count, kind, table, offset), _void(generate)
+    return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
 
 
 @intrinsic
 def store_strip(typing, acc, dst, strip, table, offset):
     """Transpose `lanes` columns of a strip back and store them as `lanes` pieces of rows."""
-    arithmetic, result = _dtype_of(acc), _dtype_of(dst)
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
         strip, table, offset = values[2:]
@@ -122,7 +125,7 @@ def store_strip(typing, acc, dst, strip, table, offset):
         columns = [builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)]
         e.store_transposed(columns, table, offset, result)
 
-    return _signature(acc, dst, strip, table, offset), _void(generate)
+    return signature_of(acc, dst, strip, table, offset), nothing(generate)
 
 
 @intrinsic
@@ -136,31 +139,31 @@ def copy_bytes(typing, target_address, source_address, count):
         pointers = [builder.inttoptr(v, POINTER) for v in (to, source)]
         builder.call(move, [*pointers, count, ir.IntType(1)(0)])
 
-    return _signature(target_address, source_address, count), _void(generate)
+    return signature_of(target_address, source_address, count), nothing(generate)
 
 
 @intrinsic
 def copy_value(typing, src, to, source):
     """Copy one value of dtype `src`."""
-    kind = scalar_type(_dtype_of(src))
+    kind = scalar_type(dtype_of(src))
 
     def generate(context, builder, signature, values):
         to, source = (builder.inttoptr(v, POINTER) for v in values[1:])
         builder.store(builder.load(source, align=1, typ=kind), to, align=1)
 
-    return _signature(src, to, source), _void(generate)
+    return signature_of(src, to, source), nothing(generate)
 
 
 @intrinsic
 def copy_values(typing, src, acc, to, source):
     """Copy two times `lanes` values of dtype `src`."""
-    kind = ir.VectorType(scalar_type(_dtype_of(src)), 2 * lanes(_dtype_of(acc)))
+    kind = ir.VectorType(scalar_type(dtype_of(src)), 2 * lanes(dtype_of(acc)))
 
     def generate(context, builder, signature, values):
         to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
         builder.store(builder.load(source, align=1, typ=kind), to, align=1)
 
-    return _signature(src, acc, to, source), _void(generate)
+    return signature_of(src, acc, to, source), nothing(generate)
 
 
 @intrinsic
@@ -184,13 +187,13 @@ def set_word(typing, address, index, value):
         pointer = builder.inttoptr(builder.add(address, builder.mul(index, I64(8))), POINTER)
         builder.store(value, pointer, align=8)
 
-    return _signature(address, index, value), _void(generate)
+    return signature_of(address, index, value), nothing(generate)
 
 
 @intrinsic
 def copy_vector(typing, acc, to, source):
     """Copy one aligned vector."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         e = Emitter(builder, arithmetic)
@@ -198,26 +201,26 @@ def copy_vector(typing, acc, to, source):
         value = builder.load(e.at(values[2]), align=size, typ=e.vector)
         builder.store(value, e.at(values[1]), align=size)
 
-    return _signature(acc, to, source), _void(generate)
+    return signature_of(acc, to, source), nothing(generate)
 
 
 @intrinsic
 def fill_vector(typing, acc, to, source):
     """Fill one aligned vector with the scalar of the arithmetic dtype at address `source`."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         e = Emitter(builder, arithmetic)
         value = e.broadcast(values[2], I64(0))
         builder.store(value, e.at(values[1]), align=target().vector_bytes)
 
-    return _signature(acc, to, source), _void(generate)
+    return signature_of(acc, to, source), nothing(generate)
 
 
 @intrinsic
 def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind):
     """Filter `lanes` columns over `tile` rows vertically; store rows `out_row` bytes apart."""
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, out, out_row, taps, count, kind = values[2:]
@@ -229,13 +232,13 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
         for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
             builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
 
-    return _signature(src, acc, table, offset, out, out_row, taps, count, kind), _void(generate)
+    return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
 
 
 @intrinsic
 def combine(typing, acc, sums, values, count, operation):
     """Bring `count` aligned vectors into the sums: 0 set, 1 add, 2 set and 3 add the square."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, arguments):
         sums, values, count, operation = arguments[1:]
@@ -264,13 +267,13 @@ def combine(typing, acc, sums, values, count, operation):
             },
         )
 
-    return _signature(acc, sums, values, count, operation), _void(generate)
+    return signature_of(acc, sums, values, count, operation), nothing(generate)
 
 
 @intrinsic
 def finish(typing, acc, sums, count, root, limits):
     """Roots of `count` aligned vectors if `root`; clipped to the two numbers at `limits` unless 0."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, arguments):
         sums, count, root, limits = arguments[1:]
@@ -294,7 +297,7 @@ def finish(typing, acc, sums, count, root, limits):
         e.switch(root, {0: list, 1: lambda: each(e.sqrt)})
         e.switch(limits, {0: list, 1: clipped})
 
-    return _signature(acc, sums, count, root, limits), _void(generate)
+    return signature_of(acc, sums, count, root, limits), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
@@ -310,7 +313,7 @@ def gradient_sweep(
     Results go to targets[r] + place, for "both" dx goes to second[r] + place.
     `weights`: address of the smoothing taps' side and centre, with all scaling in them.
     """
-    source, arithmetic, result = _dtype_of(src), _dtype_of(acc), _dtype_of(dst)
+    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
     what, shift, rows = form.literal_value, channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
@@ -375,13 +378,13 @@ def gradient_sweep(
         e.loop(I64(0), vectors, start, step)
 
     tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 7), _void(generate)
+    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
 
 
 @intrinsic
 def sum_group(typing, src, acc, table, offset, out):
     """Sum of `lanes` rows, one vector wide."""
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, out = values[2:]
@@ -392,13 +395,13 @@ def sum_group(typing, src, acc, table, offset, out):
             total = value if total is None else e.add(total, value)
         builder.store(total, e.at(out), align=target().vector_bytes)
 
-    return _signature(src, acc, table, offset, out), _void(generate)
+    return signature_of(src, acc, table, offset, out), nothing(generate)
 
 
 @intrinsic
 def sum_columns(typing, acc, strip, step, out):
     """Sum of `lanes` columns of a strip, `step` bytes apart."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         strip, step, out = values[1:]
@@ -411,13 +414,13 @@ def sum_columns(typing, acc, strip, step, out):
             total = value if total is None else e.add(total, value)
         builder.store(total, e.at(out), align=size)
 
-    return _signature(acc, strip, step, out), _void(generate)
+    return signature_of(acc, strip, step, out), nothing(generate)
 
 
 @intrinsic
 def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, groups, rest, ones, size, strip):
     """Vertical window sums of `lanes` x `lanes` values, stored transposed as columns."""
-    source, arithmetic = _dtype_of(src), _dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, group_table, group_offset, groups, rest, ones, size, strip = values[2:]
@@ -436,13 +439,13 @@ def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, gro
             builder.store(column, e.at(strip, k * vector), align=vector)
 
     arguments = (src, acc, table, offset, group_table, group_offset, groups, rest, ones, size)
-    return _signature(*arguments, strip), _void(generate)
+    return signature_of(*arguments, strip), nothing(generate)
 
 
 @intrinsic
 def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, size, area):
     """Window sums of `lanes` columns of a strip, divided by the number at `area`, in place."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         strip, step, group_sums, groups, rest, ones, size, area = values[1:]
@@ -464,13 +467,13 @@ def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, si
             builder.store(mean, e.at(strip, builder.mul(I64(r), step)), align=vector)
 
     arguments = (acc, strip, step, group_sums, groups, rest, ones, size, area)
-    return _signature(*arguments), _void(generate)
+    return signature_of(*arguments), nothing(generate)
 
 
 @intrinsic
 def prefetch_rows(typing, acc, address, row_bytes):
     """Ask for one cache line of each of `lanes` rows."""
-    arithmetic = _dtype_of(acc)
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
         address, row_bytes = values[1:]
@@ -478,7 +481,7 @@ def prefetch_rows(typing, acc, address, row_bytes):
         for r in range(e.count):
             e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)))
 
-    return _signature(acc, address, row_bytes), _void(generate)
+    return signature_of(acc, address, row_bytes), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
@@ -491,7 +494,7 @@ def smooth_sweep(
     Neighbours along a row are shuffled out of the vectors before, here and after. The order of
     operations is that of `fir`, and so are the bits.
     """
-    source, arithmetic, result = _dtype_of(src), _dtype_of(acc), _dtype_of(dst)
+    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
     reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
@@ -534,7 +537,7 @@ def smooth_sweep(
         e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
 
     tokens = [src, acc, dst, radius, channels, height]
-    return types.void(*tokens, *[types.int64] * 8), _void(generate)
+    return types.void(*tokens, *[types.int64] * 8), nothing(generate)
 
 
 @intrinsic
