@@ -1,7 +1,8 @@
 """Waits a moment for a word to change, without the interpreter.
 
-A thread that sleeps takes 50 us and more to wake, in a virtual machine twice that. Calls often follow each other
-sooner, so a thread of the pool, and a caller whose helpers are not done yet, first look for work like this.
+A thread that sleeps takes tens of microseconds to wake. Calls often follow each other sooner, so a
+thread of the pool, and a caller whose helpers are not done yet, first look for work like this
+(measured: layers of 0.2 ms on two threads take 150 us each instead of 190, long ones the same).
 """
 
 from __future__ import annotations
