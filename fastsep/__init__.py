@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastsep._config import show_config as show_config
     from fastsep._config import warmup as warmup
+    from fastsep._explain import Explanation as Explanation
+    from fastsep._explain import explain as explain
     from fastsep._run import get_num_threads as get_num_threads
     from fastsep._run import set_num_threads as set_num_threads
     from fastsep.conv import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.cost import *  # noqa: F403
     from fastsep.factor import *  # noqa: F403
+    from fastsep.factor_bank import *  # noqa: F403
+    from fastsep.factor_conv import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -29,12 +33,15 @@ _HOMES = {
         " prewitt prewitt_h prewitt_v roberts roberts_neg_diag roberts_pos_diag"
         " scharr scharr_h scharr_v sobel sobel_h sobel_v unsharp_mask"
     ),
-    "correlation": "separable_filter",
+    "correlation": "convolve correlate correlate_bank separable_filter",
     "conv": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
     "cost": "ConvCost conv_cost",
-    "factor": "ConvFactorization factorize_conv",
+    "factor": "Factorization RankOne factorize is_separable",
+    "factor_bank": "BankFactorization factorize_bank",
+    "factor_conv": "ConvFactorization factorize_conv",
     "_run": "get_num_threads set_num_threads",
     "_config": "show_config warmup",
+    "_explain": "Explanation explain",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -42,7 +49,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("conv", "correlation", "cost", "factor", "filters"):
+    if name in ("conv", "correlation", "cost", "factor", "factor_bank", "factor_conv", "filters"):
         return import_module(f"fastsep.{name}")
     home = _HOME.get(name)
     if home is None:

@@ -1,4 +1,4 @@
-"""The command line: `fastsep demo`, `fastsep info`, `fastsep warmup`."""
+"""The command line: `fastsep demo`, `factorize`, `explain`, `info` and `warmup`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastsep
-from fastsep import _config
+from fastsep import _commands, _config
+from fastsep._commands import Refusal
 
 # Largest difference from scikit-image that rounding explains, relative to the image's range.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
@@ -25,10 +26,6 @@ TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 TILE = 360  # pixels on the longer side of one result: five of them stay readable side by side
 LABEL = 28  # pixels of height for the text above it
 MARGIN = 8
-
-
-class Refusal(Exception):
-    """Something the user can put right: printed as one line, exit code 2."""
 
 
 class Demo(NamedTuple):
@@ -84,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=pathlib.Path("fastsep-demo.png"),
         help="picture to write (default: %(default)s)",
     )
+    _commands.add_commands(commands)
     commands.add_parser("info", help="versions, SIMD width, threads, cache folder")
     commands.add_parser("warmup", help="compile everything once, into the cache folder")
 
@@ -91,6 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "demo":
             return run_demo(options.image, options.output)
+        if options.command == "factorize":
+            return _commands.run_factorize(options)
+        if options.command == "explain":
+            return _commands.run_explain(options)
         return run_info() if options.command == "info" else run_warmup()
     except Refusal as error:
         return _fail(f"fastsep {options.command}: {error}", 2)

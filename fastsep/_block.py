@@ -16,7 +16,7 @@ import numpy as np
 
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
-from fastsep._plan import IDENTITY, Box, Line, Plan, Separable, tap_sum
+from fastsep._plan import IDENTITY, Box, Dense, Line, Plan, Separable, tap_sum
 
 MODES = {
     "reflect": at.REFLECT,
@@ -31,6 +31,8 @@ LINE = 64  # bytes of a cache line
 ROWS_IN_PLACE = 8
 #: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
 VOLUME_BYTES = 5 << 19
+#: Rows under a dense kernel, in a chunk of columns: they stay in the second level of the cache.
+DENSE_BYTES = 384 << 10
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
 
@@ -81,7 +83,7 @@ class _Maker:
         words[at.SRC_ROW] = self.width * plan.src.itemsize
         words[at.DST_ROW] = self.width * plan.dst.itemsize
         words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
-        if "constant" in plan.modes:
+        if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
             # cval / scale may lie a rounding error beside the integer that it stands for.
             value = plan.border if plan.src.kind == "f" else round(plan.border)
             words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
@@ -254,3 +256,42 @@ class _Maker:
         row = math.ceil((self.width + lanes) / lanes) * vector + vector
         self.take(groups_y * row, at.GROUPS)
         self.take((across + groups_x + 2) * channels * vector, at.GROUP_COLUMNS)
+
+    def dense(self) -> None:
+        plan, words, acc = self.plan, self.words, self.plan.acc
+        what = plan.what
+        assert isinstance(what, Dense)
+        assert plan.slices is not None
+        height = jit.dense_height()
+        offsets, size_y, size_x = what.kernel.shape
+        words[at.LEAD], words[at.LEFT] = what.centre
+        words[at.TRAIL], words[at.RIGHT] = size_y - 1 - what.centre[0], size_x - 1 - what.centre[1]
+        taken = size_y - 1 + height
+        words[at.OFFSETS] = offsets
+        words[at.SLICE_TABLE] = self.address(plan.slices)
+        self.runs(what.kernel, taken)
+        # As many columns as keep the rows in the cache, but not so few that most of them are halo.
+        pixel = self.channels * acc.itemsize
+        chunk = DENSE_BYTES // (offsets * taken * pixel) - (size_x - 1)
+        chunk = max(chunk, 2 * size_x, 8 * self.lanes)
+        words[at.CHUNK] = chunk = min(-(-self.cols // -(-self.cols // chunk)), self.cols)
+        self.take(8 * (offsets * taken + height))
+        self.take_spare(height * self.lanes)
+        self.take(8 * (size_x - 1), at.BORDERS)
+        row = (chunk + size_x - 1) * pixel + self.vector
+        words[at.RING_ROW] = ring_row = odd_lines(row)
+        self.take(offsets * taken * ring_row, at.RING)
+
+    def runs(self, kernel: Array, taken: int) -> None:
+        """Cut the kernel's columns into stretches of taps without a zero."""
+        step = self.channels * self.plan.acc.itemsize
+        found = []
+        for offset, plane in enumerate(kernel):
+            for x, column in enumerate(plane.T):
+                (used,) = np.nonzero(column)
+                for run in np.split(used, np.nonzero(np.diff(used) > 1)[0] + 1):
+                    if run.size:
+                        taps = self.scalars(*column[run])
+                        found.append((offset * taken + run[0], x * step, run.size, taps))
+        self.words[at.RUNS] = len(found)
+        self.words[at.RUNS_AT] = self.address(np.array(found or [(0, 0, 0, 0)], np.int64))

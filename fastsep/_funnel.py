@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy import may_share_memory, ndarray
@@ -17,7 +17,11 @@ from fastsep import _image, _plan
 from fastsep._image import Array, DType, Frame
 from fastsep._run import execute, vector_bytes
 
-Recipe: TypeAlias = Callable[..., _plan.Filter]  # (frame, *parameters) -> what to compute
+if TYPE_CHECKING:
+    from fastsep import _strategy
+
+# (frame, *parameters) -> what to compute, or several ways to compute it
+Recipe: TypeAlias = Callable[..., _plan.Filter | _plan.Alternatives]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,18 @@ class _Job:
     result: DType
     front: int | None
     clamp: bool
+    what: _plan.Filter | _plan.Alternatives
+    choice: _strategy.Choice | None  # where there were several ways
+
+    def run(self, image: Array, out: Array | None, workers: int | None) -> Array:
+        plan = self.plan
+        if self.choice is not None and self.choice.fallback is not None and not _image.is_finite(image):
+            plan = self.choice.fallback
+        if plan.strategy == "fft":
+            from fastsep import _fft  # scipy.fft takes as long to import as all the rest
+
+            return _fft.execute(plan, image, out, workers)
+        return execute(plan, image, out, workers)
 
 
 # Jobs by all that they depend on. Emptied when full: filling it again costs microseconds a job.
@@ -140,7 +156,7 @@ def _prepare(
     """Check what does not depend on pixels and let the plan be made."""
     channel = _image.channel(channel_axis, len(shape))
     result = _image.result_dtype(image_dtype, dtype, out_dtype)
-    frame = Frame(len(shape), channel, image_dtype, result.kind != "f")
+    frame = Frame(len(shape), channel, image_dtype, result)
     what = recipe(frame, *parameters)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
@@ -159,18 +175,31 @@ def _prepare(
     if front is not None:
         shape = _image.drop_axis(shape, front)
     first = int(front is not None or channel == 0)
-    plan = None
+    plan = choice = None
     if 0 not in shape:
-        plan = _plan.prepare(
-            what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
-        )
+
+        def make(what: _plan.Filter) -> _plan.Plan:
+            return _plan.prepare(
+                what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
+            )
+
+        if isinstance(what, _plan.Alternatives):
+            choice = what.choose(make)
+            plan = choice.plan
+        else:
+            plan = make(what)
     native = source == image_dtype and target == result  # dtypes compare byte orders, too
     direct = plan is not None and front is None and not clamp and native
-    return _Job(plan, direct, source, target, result, front, clamp)
+    if choice is not None:
+        direct = direct and choice.fallback is None and choice.plan.strategy != "fft"
+    return _Job(plan, direct, source, target, result, front, clamp, what, choice)
 
 
 def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
     """Convert the image, run, and bring the result into the dtype and axis order asked for."""
+    if isinstance(image, _image.Probe):
+        image.seen.append(job)
+        return np.empty(image.shape, job.result)
     if job.plan is None:
         return np.empty(image.shape, job.result) if out is None else out
     source = _image.convert(image, job.source, job.front, job.clamp)
@@ -179,9 +208,9 @@ def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
         if plain.flags.num & _WRITEABLE == _WRITEABLE:
             if may_share_memory(source, plain):
                 source = source.copy()
-            execute(job.plan, source, plain, workers)
+            job.run(source, plain, workers)
             return out  # type: ignore[no-any-return]
-    result = _image.finish(execute(job.plan, source, None, workers), job.result)
+    result = _image.finish(job.run(source, None, workers), job.result)
     if job.front is not None:
         result = np.moveaxis(result, 0, job.front)
     if out is None:

@@ -95,6 +95,13 @@ def check_workers(value: Any) -> int:
     return integer("workers", value, 1)
 
 
+def one_of(name: str, value: Any, accepted: Sequence[str]) -> str:
+    """One of several words."""
+    if not isinstance(value, str) or value not in accepted:
+        raise ValueError(f"`{name}` must be one of {', '.join(accepted)}; got {show(value)}.")
+    return value
+
+
 def is_sequence(value: Any) -> bool:
     """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
     several = np.iterable(value) and hasattr(value, "__len__")
@@ -175,6 +182,22 @@ def _tap_line(values: Any) -> tuple[Any, ...]:
     return tuple(line.tolist())
 
 
+def kernel(value: Any) -> Array:
+    """A kernel of any number of axes in float64, finite; the caller may change its own afterwards."""
+    array = real_array("kernel", value)
+    if not array.ndim or not array.size:
+        raise ArgumentError(f"`kernel` must have at least one axis and one tap; got shape {array.shape}.")
+    return np.ascontiguousarray(finite_float64("kernel", array))
+
+
+def kernel_stack(value: Any) -> Array:
+    """Kernels (n, kh, kw) in float64, finite."""
+    array = real_array("kernels", value)
+    if array.ndim != 3 or not array.size:
+        raise ArgumentError(f"`kernels` must be (n, kh, kw), none of them zero; got shape {array.shape}.")
+    return np.ascontiguousarray(finite_float64("kernels", array))
+
+
 def taps_per_axis(lines: tuple[Any, ...], count: int) -> tuple[tuple[float, ...] | None, ...]:
     """One line of finite taps, or None, for each axis, from what `tap_lines` gave."""
     each = per_axis("taps", lines, count) if lines[0] is None or is_sequence(lines[0]) else None
@@ -195,7 +218,12 @@ class Frame:
     ndim: int
     channel: int | None  # the axis that is not filtered, counted from the front
     dtype: DType
-    integer: bool  # the result has an integer dtype, hence the image's own scale
+    result: DType
+
+    @property
+    def integer(self) -> bool:
+        """Whether the result has an integer dtype, hence the image's own scale."""
+        return self.result.kind != "f"
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -344,12 +372,28 @@ def clip_range(frame: Frame, preserve_range: bool, signed: bool) -> tuple[float,
     return (float(np.iinfo(frame.dtype).min) if signed else 0.0, unit(frame.dtype))
 
 
+class Probe(np.ndarray[Any, Any]):
+    """An image that is not filtered: whatever the funnel would do with it is added to `seen`."""
+
+    seen: list[Any]
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.seen = getattr(source, "seen", [])
+
+
 def as_image(image: Any) -> Array:
-    """`image` as a plain array of a real dtype with at least one axis."""
+    """`image` as a plain array (or a probe) of a real dtype with at least one axis."""
     array = real_array("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
-    return array
+    return image if isinstance(image, Probe) else array
+
+
+def is_finite(image: Array) -> bool:
+    """Whether there is no NaN and no infinity."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        # One NaN or infinity makes the sum one; a sum may also overflow.
+        return bool(np.isfinite(image.sum()) or np.isfinite(image).all())
 
 
 def real_array(name: str, value: Any) -> Array:
@@ -365,6 +409,15 @@ def real_array(name: str, value: Any) -> Array:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.")
     return array
+
+
+def finite_float64(name: str, array: Array) -> Array:
+    """A real array in float64; NaN and infinity refused."""
+    with np.errstate(over="ignore"):  # what is wider than float64
+        values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"`{name}` must be finite in float64; got NaN or infinity in it.")
+    return values
 
 
 def check_out(out: Any, shape: tuple[int, ...]) -> None:

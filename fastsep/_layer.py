@@ -178,6 +178,18 @@ class Layer:
                 self.bias[position : position + stop - start] = bias[start:stop]
             position += width
 
+    def strip(self) -> int:
+        """Pixels that are multiplied by all panels before the next pixels are.
+
+        Weights that stay in the first level of the cache: few, so that lines of the result that
+        two panels share are still there as well. Else all pixels of a tile.
+        """
+        if self.matrix.nbytes > STRIP_BYTES:
+            return ALL
+        large = matrix_rows()[0]
+        row = self.out_channels * self.dtype.itemsize
+        return int(max(STRIP_BYTES // row // large, 1)) * large
+
     def together(self) -> str:
         """Number of channels that are split into planes together; zero: one by one."""
         split = self.form == "planes" and 2 <= self.channels <= 4 and self.stride[1] == 1
@@ -322,7 +334,7 @@ class _Maker:
             words[at.MATRIX] = self._address(layer.matrix)
             words[at.BIAS] = self._address(layer.bias)
             words[at.LIMITS] = self._address(layer.limits)
-            words[at.STRIP] = self._strip()
+            words[at.STRIP] = layer.strip()
             words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
         if both and math.prod(prepared.shape) * layer.dtype.itemsize >= STREAM_BYTES:
             self.take(self._streamed(cols) * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
@@ -375,19 +387,6 @@ class _Maker:
         while high < rows and across * high % threads and across * high < 8 * threads:
             high += 1
         return high, tile_cols, (at.BOTH,)
-
-    def _strip(self) -> int:
-        """Pixels that are multiplied by all panels before the next pixels are.
-
-        Weights that stay in the first level of the cache: few, so that lines of the result that
-        two panels share are still there as well. Else all pixels of a tile.
-        """
-        layer = self.layer
-        if layer.matrix.nbytes > STRIP_BYTES:
-            return ALL
-        large = matrix_rows()[0]
-        row = layer.out_channels * layer.dtype.itemsize
-        return int(max(STRIP_BYTES // row // large, 1)) * large
 
     def _streamed(self, cols: int) -> int:
         """Pixels whose results are streamed together: none where they are not finished together."""

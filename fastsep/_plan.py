@@ -8,13 +8,16 @@ threads, and on the CPU only by the width of its vectors.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 Dtype = np.dtype[Any]
+Array = np.ndarray[Any, Dtype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,12 @@ class Separable:
     combine: str = "sum"
     chained: bool = False
     skip_zeros: bool = False
+    whole: bool = False  # of whole numbers it makes whole numbers, whatever its taps are
     clip: tuple[float, float] | None = None
 
     def only(self, lines: tuple[Line | None, ...]) -> Separable:
         """One term, with the same rules for borders and zero taps."""
-        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros)
+        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros, self.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,30 @@ class Roberts:
     which: str
 
 
-Filter = Separable | Box | Roberts
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """Correlation with any kernel: result[i] = sum_k kernel[k] * x[i + k - centre]; zero taps are skipped."""
+
+    kernel: Array  # float64, one axis per spatial axis
+    centre: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fourier:
+    """The same by way of the Fourier transform: for finite images only."""
+
+    kernel: Array
+    centre: tuple[int, ...]
+
+
+Filter = Separable | Box | Roberts | Dense | Fourier
+
+
+class Alternatives:
+    """Several ways to compute the same, of which `choose` takes one (see `_strategy`)."""
+
+    def choose(self, make: Callable[[Filter], Plan]) -> Any:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +110,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # "sweep", "fir", "box" or "passes"
+    strategy: str  # "sweep", "fir", "box", "dense", "fft" or "passes"
     kernel: tuple[str, ...]
     what: Filter
     shape: tuple[int, ...]
@@ -96,6 +123,8 @@ class Plan:
     dst: Dtype
     work: float  # multiply-adds, roughly
     passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
+    blocks: Blocks | None = None  # strategy "fft"
+    slices: Array | None = None  # strategy "dense": which plane stands at each offset from each; -1: the constant
     cache: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -120,9 +149,13 @@ def prepare(
     src, dst = np.dtype(src_dtype), np.dtype(dst_dtype)
     axes = _Axes.of(what, shape, first, modes)
     acc = _arithmetic(what, src, dst, scale, cval / scale)
-    job = _Job(shape, axes, cval, scale, src, acc, dst, vector_bytes)
+    job = _Job(shape, axes, modes, cval, scale, src, acc, dst, vector_bytes)
     if isinstance(what, Roberts):
         return _roberts(what, job)
+    if isinstance(what, Dense):
+        return _dense(what, job)
+    if isinstance(what, Fourier):
+        return _fourier(what, job, first)
     if len(axes.sizes) > 3:
         return _passes(what, job)
     if isinstance(what, Box):
@@ -137,6 +170,7 @@ class _Job:
 
     shape: tuple[int, ...]
     axes: _Axes
+    modes: tuple[str, ...]
     cval: float
     scale: float
     src: Dtype
@@ -196,15 +230,15 @@ class _Axes:
 
     def reduce(self, what: Separable) -> Separable:
         terms = tuple(Term(term.lines[self.start : self.stop]) for term in what.terms)
-        return Separable(terms, what.combine, what.chained, what.skip_zeros, what.clip)
+        return replace(what, terms=terms)
 
     def view(self) -> tuple[tuple[int, int, int, int, int], tuple[str, str, str]]:
         """(planes, depth, rows, cols, channels) and the modes of the three in the middle."""
-        modes = (*("reflect",) * (3 - len(self.modes)), *self.modes)
+        modes = (*("reflect",) * (3 - len(self.modes)), *self.modes[-3:])
         if len(self.sizes) == 1:
             # Every row by itself: the batch serves as rows.
             return (1, 1, self.planes, self.sizes[0], self.channels), modes  # type: ignore[return-value]
-        depth = self.sizes[0] if len(self.sizes) == 3 else 1
+        depth = math.prod(self.sizes[:-2])
         return (self.planes, depth, *self.sizes[-2:], self.channels), modes  # type: ignore[return-value]
 
 
@@ -214,6 +248,8 @@ def _idle(what: Filter, ndim: int) -> list[bool]:
         return [size == 1 for size in what.sizes]
     if isinstance(what, Roberts):
         return [False] * ndim
+    if isinstance(what, Dense | Fourier):
+        return [size == 1 for size in what.kernel.shape]
     return [all(term.lines[a] is None for term in what.terms) for a in range(ndim)]
 
 
@@ -232,10 +268,16 @@ def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: floa
     largest = max(_largest(src), abs(border))
     if isinstance(what, Separable):
         if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
-            return F32
+            return F64 if what.whole else F32
         largest *= sum(math.prod(map(_weight, term.lines)) for term in what.terms)
     elif isinstance(what, Box):
         largest *= math.prod(what.sizes)
+    elif isinstance(what, Fourier):
+        return F64  # integers of it have to come out exact
+    elif isinstance(what, Dense):
+        if (what.kernel != np.rint(what.kernel)).any():
+            return F32
+        largest *= float(np.abs(what.kernel).sum())
     return F32 if largest <= 2**24 else F64
 
 
@@ -372,6 +414,115 @@ def _box(what: Box, job: _Job) -> Plan:
     if len(sizes) == 3:
         return _passes(what, job)
     return job.plan("box", ("box",), Box((*(1,) * (3 - len(sizes)), *sizes)), 24.0)
+
+
+def _dense(what: Dense, job: _Job) -> Plan:
+    axes = job.axes
+    kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
+    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start]) * job.scale
+    centre = what.centre[axes.start : axes.stop]
+    if len(centre) == 1:
+        kernel, centre = kernel[None], (0, *centre)
+    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
+    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
+    flat = kernel.reshape(-1, *kernel.shape[-2:])
+    used = flat.any(axis=(1, 2))
+    what = Dense(flat[used], centre[-2:])
+    plan = job.plan("dense", ("dense",), what, float(np.count_nonzero(kernel)) + 8.0)
+    return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How an image is cut for its Fourier transforms: by its shape and the kernel's alone."""
+
+    first: int  # leading axes that are a batch
+    modes: tuple[str, ...]
+    step: tuple[int, ...]  # results of a block along each spatial axis
+    size: tuple[int, ...]  # of the transforms
+    count: int
+
+
+#: Lengths of transforms that are tried.
+FFT_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048, 1 << 62)
+#: Bytes of a block above which its transforms take half as long again: two of it fill the cache (measured).
+FFT_CACHED = 512 << 10
+#: What Python takes for a block, in units of `fft_work` (measured).
+FFT_BLOCK = 1.5e5
+
+
+def fft_work(size: tuple[int, ...], itemsize: int) -> float:
+    """What the two transforms of a block of this size take: units of some hundred picoseconds, for float32."""
+    count = math.prod(size) * itemsize / 4
+    return count * (8.0 + math.log2(count)) * (1.0 if 4 * count <= FFT_CACHED else 1.5)
+
+
+def _fast_length(least: int) -> int:
+    """The smallest even number from `least` on whose only factors are 2, 3 and 5."""
+    length = least + least % 2
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 2
+
+
+def _fourier(what: Fourier, job: _Job, first: int) -> Plan:
+    spatial = job.shape[first : first + what.kernel.ndim]
+    options = []
+    for n, k in zip(spatial, what.kernel.shape, strict=True):
+        found = {}
+        for length in FFT_LENGTHS:
+            pieces = -(-n // max(length - k + 1, 1))
+            step = -(-n // pieces)
+            found[step] = _fast_length(step + k - 1)
+        options.append(list(found.items()))
+
+    def work(each: tuple[tuple[int, int], ...]) -> float:
+        pieces = math.prod(-(-n // step) for n, (step, _) in zip(spatial, each, strict=True))
+        return pieces * (FFT_BLOCK + fft_work(tuple(size for _, size in each), job.acc.itemsize))
+
+    best = min(itertools.product(*options), key=work)
+    # The shape is batch, spatial axes, channels; each channel and each image of the batch is transformed by itself.
+    count = math.prod(job.shape) // math.prod(spatial)
+    steps, lengths = zip(*best, strict=True)
+    pieces = count * math.prod(-(-n // step) for n, step in zip(spatial, steps, strict=True))
+    blocks = Blocks(first, job.modes, steps, lengths, pieces)
+    plan = job.plan("fft", ("fft",), Fourier(what.kernel * job.scale, what.centre), 0.0)
+    return replace(plan, blocks=blocks, work=pieces * fft_work(lengths, job.acc.itemsize))
+
+
+def _slices(
+    sizes: tuple[int, ...], kernel: tuple[int, ...], centre: tuple[int, ...], modes: tuple[str, ...]
+) -> Array:  # (planes, offsets)
+    """For each plane, counted along the leading axes, which plane stands at each offset of the kernel."""
+    found = np.zeros((1, 1), np.int64)
+    for size, count, middle, mode in zip(sizes, kernel, centre, modes, strict=True):
+        index = np.arange(size)[:, None] + np.arange(count) - middle  # (size, count)
+        index = beyond(index, size, mode)
+        both = found[:, None, :, None] * size + index[None, :, None, :]
+        both[np.broadcast_to((found < 0)[:, None, :, None] | (index < 0)[None, :, None, :], both.shape)] = -1
+        found = both.reshape(found.shape[0] * size, found.shape[1] * count)
+    return found
+
+
+def beyond(index: Array, size: int, mode: str) -> Array:
+    """The pixels that stand for `index`, inside or outside of `size` pixels; -1 for the constant."""
+    if mode == "constant":
+        return np.where((index < 0) | (index >= size), -1, index)
+    if mode == "nearest":
+        return np.clip(index, 0, size - 1)
+    if mode == "wrap":
+        return index % size
+    if mode == "mirror":
+        period = max(2 * size - 2, 1)
+        index = index % period
+        return np.where(index < size, index, period - index)
+    index = index % (2 * size)
+    return np.where(index < size, index, 2 * size - 1 - index)
 
 
 def _passes(what: Box | Separable, job: _Job) -> Plan:

@@ -216,15 +216,15 @@ class _Pool:
         self.size = 0
         self.posted, self.left = _Signal(), _Signal()
 
-    def run(self, band: Callable[..., int], address: int, bands: int) -> None:
-        """Run all bands, in the calling thread and in as many more as there are bands."""
-        while self.size < bands - 1:
+    def run(self, band: Callable[..., int], address: int, bands: int, threads: int) -> None:
+        """Run all bands, in the calling thread and in others, so many in all."""
+        while self.size < threads - 1:
             self.size += 1
             threading.Thread(target=self._serve, daemon=True, name="fastsep").start()
         call = _Call(self, band, address, bands)
         try:
             self.posted.change()
-            for _ in range(bands - 1):
+            for _ in range(threads - 1):
                 self.calls.put(call)
             call.work()
         finally:
@@ -315,10 +315,42 @@ def _run_parallel(ready: Runnable, words: int, bands: int) -> bool:
             return False
         if _pool is None:
             _pool = _Pool()
-        _pool.run(ready.band, words, bands)
+        _pool.run(ready.band, words, bands, bands)
         return True
     finally:
         _parallel.release()
+
+
+def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
+    """Call `task` with 0 .. count - 1, on the pool unless another call runs in parallel now.
+
+    For tasks in Python that spend their time in libraries which release the GIL. The first exception
+    is raised when all threads have left the task.
+    """
+    global _pool
+    threads = min(bands_for(math.inf, workers), count)
+    if threads <= 1 or not _parallel.acquire(blocking=False):
+        for index in range(count):
+            task(index)
+        return
+    errors: list[BaseException] = []
+
+    def band(_unused: int, _result: int, _block: int, index: int) -> int:
+        if not errors:
+            try:
+                task(index)
+            except BaseException as error:
+                errors.append(error)
+        return 0
+
+    try:
+        if _pool is None:
+            _pool = _Pool()
+        _pool.run(band, 0, count, threads)
+    finally:
+        _parallel.release()
+    if errors:
+        raise errors[0]
 
 
 def _before_fork() -> None:

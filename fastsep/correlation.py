@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
 
-from fastsep import _image, _plan
+from fastsep import _image, _plan, _strategy
 from fastsep import taps as _taps
 from fastsep._funnel import apply
 from fastsep._image import Array, Frame
 from fastsep.filters import Mode
 
-__all__ = ["separable_filter"]
+if TYPE_CHECKING:
+    from fastsep.factor_bank import BankFactorization
+
+__all__ = ["convolve", "correlate", "correlate_bank", "separable_filter"]
+
+Method = Literal["auto", "direct", "separable", "fft"]
+BankMethod = Literal["auto", "direct", "separable"]
 
 
 def separable_filter(
@@ -49,6 +55,152 @@ def separable_filter(
     """
     lines = _image.tap_lines(taps)
     return apply(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
+
+
+def correlate(
+    image: npt.ArrayLike,
+    kernel: npt.ArrayLike,
+    *,
+    tol: float = 0.0,
+    method: Method = "auto",
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Correlate an image with any kernel, by the cheapest way there is.
+
+    result[i] = sum over k of kernel[k] * image[i + k - shape // 2], with `shape` that of the kernel:
+    the same as `scipy.ndimage.correlate`, also for NaN and infinity, which no zero of the kernel
+    lets through. Integer images are not rescaled. `explain(correlate, image, kernel)` tells which
+    way is taken and why. Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    kernel : array_like
+        Real and finite, one axis for each spatial axis of the image.
+    tol : float
+        How far the kernel may be off, as the sum of the absolute differences: no value of the
+        result is off by more than `tol` times the largest of the absolute values of the image and
+        `cval`. 0: exact to the rounding of the arithmetic.
+    method : {"auto", "direct", "separable", "fft"}
+        "direct" multiplies tap by tap, "separable" runs the sum of products of lines that
+        `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
+        fastest; a transform, or terms that together reach further than the kernel, only for a float
+        result of an image without NaN or infinity. Asked for by name they spread NaN.
+
+        An integer result of an integer image under a kernel of whole numbers is exact while it
+        stays under 2**53; where a method cannot promise that, "auto" does not take it and asking
+        for it is refused.
+
+    Raises
+    ------
+    ValueError
+        For a kernel that is empty, complex, not finite or has another number of axes than the
+        image; a negative `tol`; an unknown `method`, or one that is not possible.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> image = np.array([[0, 0, 0], [0, 9, 0], [0, 0, 0]], np.uint8)
+    >>> fastsep.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]], dtype=np.int16).tolist()
+    [[27, 0, 0], [0, 0, 0], [0, 18, 9]]
+    """
+    key = _strategy.pack(_image.kernel(kernel))
+    parameters = (key, False, tol, method)
+    return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+
+
+def convolve(
+    image: npt.ArrayLike,
+    kernel: npt.ArrayLike,
+    *,
+    tol: float = 0.0,
+    method: Method = "auto",
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Convolve an image with any kernel: `correlate` with the kernel turned around.
+
+    The same as `scipy.ndimage.convolve`: result[i] = sum over k of kernel[k] * image[i - k +
+    shape // 2]. Parameters: see `correlate`; options: see `fastsep.filters`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> impulse = np.zeros((3, 3))
+    >>> impulse[1, 1] = 1
+    >>> fastsep.convolve(impulse, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
+    [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
+    """
+    key = _strategy.pack(_image.kernel(kernel))
+    parameters = (key, True, tol, method)
+    return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+
+
+def correlate_bank(
+    image: npt.ArrayLike,
+    kernels: npt.ArrayLike | BankFactorization,
+    *,
+    tol: float = 0.0,
+    method: BankMethod = "auto",
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Correlate an image with all kernels of a bank at once.
+
+    result[..., i] = correlate(image, kernels[i]), for an image of two spatial axes. Separable terms
+    that all kernels share (see `factorize_bank`) are run once and mixed pixel by pixel, strip by
+    strip in the cache. Integer images are not rescaled. Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    kernels : (n, kh, kw) array_like, or BankFactorization
+        Finding the terms of kernels may take seconds; it is done once for a bank in a process. To
+        choose their number, or to have them in another process, pass `factorize_bank(kernels)`.
+    tol : float
+        How far each kernel may be off, as the sum of the absolute differences. 0: not at all, to
+        rounding. For kernels only.
+    method : {"auto", "separable", "direct"}
+        "separable" runs the terms; "direct" multiplies tap by tap. "auto" takes what should be
+        faster, and "direct" for an image with NaN or infinity, whose reach it does not widen.
+    dtype : float32 or float64, optional
+        By default float32 for a float32 or float16 image, else float64.
+    out : (..., n) ndarray of the result's dtype, optional
+
+    Returns
+    -------
+    ndarray
+        Of the image's shape with an axis for the n kernels behind it.
+
+    Raises
+    ------
+    ValueError
+        For kernels that are not (n, kh, kw), real and finite; an image that has not two spatial
+        axes; an integer `dtype`; a negative `tol`, an unknown `method`, an unsuitable `out`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> impulse = np.zeros((5, 5), np.float32)
+    >>> impulse[2, 2] = 1
+    >>> bank = np.stack([np.ones((3, 3)), np.eye(3)])
+    >>> fastsep.correlate_bank(impulse, bank)[1:4, 1:4, 1].round(6).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    from fastsep import _bank  # with SciPy's linear algebra, which takes long to import
+
+    return _bank.correlate(image, kernels, tol, method, mode, cval, channel_axis, out, dtype, workers)
 
 
 def _separable(frame: Frame, lines: tuple[Any, ...]) -> _plan.Filter:

@@ -1,201 +1,384 @@
-"""Kernels taken apart into cheaper ones. NumPy only, no pixels."""
+"""Kernels as sums of rank-1 terms, each a line of taps for every axis. NumPy only, no pixels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from fastsep import _conv_image, _image
-from fastsep._image import Array, DType
+from fastsep import _image, _rational, _symmetry
+from fastsep._image import Array
 
-__all__ = ["ConvFactorization", "factorize_conv"]
+__all__ = ["Factorization", "RankOne", "factorize", "is_separable"]
 
-# Singular values below this part of the largest, times the longer side, are rounding.
-_ROUNDING = float(np.finfo(np.float64).eps)
+# Of singular values, this part of the largest times the longer side is rounding.
+_EPS = float(np.finfo(np.float64).eps)
+# What is printed: taps of a line, terms of a kernel, and digits of a fraction.
+_SHOWN_TAPS, _SHOWN_TERMS, _SHOWN_FRACTION = 9, 8, 10**6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ConvFactorization:
-    """A dense kernel as a sum of depthwise-separable ones; printed, what it costs and how far it is off.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RankOne:
+    """One term: scale * taps[0][i] * taps[1][j] * ... at (i, j, ...).
 
     Attributes
     ----------
-    depthwise_kernel : (kh, kw, C, rank) ndarray
-    pointwise_kernel : (C * rank, F) ndarray
-        To be passed to `separable_conv2d` and `SeparableConv2D` as they are.
-    rank : int
-        Number of terms, which is the depth multiplier.
-    error : float
-        Largest sum of absolute differences from the kernel over one filter: no value of the result
-        is off by more than `error` times the largest absolute value in the padded image (rounding
-        of the convolution apart), and some image reaches it.
-    relative_error : float
-        Frobenius norm of the difference over that of the kernel. For an image of white noise with
-        mean zero it is the root-mean-square error over the root-mean-square of the result.
-    singular_values : (C, min(kh * kw, F)) ndarray, float64
-        Of every channel's matrix (kh * kw, F), largest first: where they fall off is a good rank.
+    taps : tuple of 1-D float64 arrays, read-only
+        One for every axis, as long as the axis.
+    scale : fractions.Fraction
+        Positive. 1 unless the taps are whole numbers.
     """
 
-    depthwise_kernel: Array = field(repr=False)
-    pointwise_kernel: Array = field(repr=False)
-    rank: int
-    error: float
-    relative_error: float
-    singular_values: Array = field(repr=False)
+    taps: tuple[Array, ...]
+    scale: Fraction
 
-    @property
-    def full_rank(self) -> int:
-        """The rank at which every kernel of this shape is rebuilt to rounding."""
-        return int(self.singular_values.shape[1])
+    def folded(self) -> tuple[Array, ...]:
+        """The taps with `scale` in the first line that is more than a single 1, each tap rounded once."""
+        if self.scale == 1:
+            return self.taps
+        axis = next((axis for axis, line in enumerate(self.taps) if not _moves_only(line)), 0)
+        line = _read_only(np.array([float(self.scale * int(tap)) for tap in self.taps[axis]]))
+        return (*self.taps[:axis], line, *self.taps[axis + 1 :])
 
     @property
     def multiplications(self) -> int:
-        """Multiplications for a pixel of the result, all its filters: C rank (kh kw + F)."""
-        return self.depthwise_kernel.size + self.pointwise_kernel.size
-
-    @property
-    def dense_multiplications(self) -> int:
-        """What the dense kernel takes for a pixel: kh kw C F."""
-        kh, kw, channels, _ = self.depthwise_kernel.shape
-        return int(kh * kw * channels * self.pointwise_kernel.shape[1])
-
-    def dense(self) -> Array:
-        """The kernel (kh, kw, C, F) that the factors amount to, in their dtype, summed in float64."""
-        kernel = _rebuilt(self.depthwise_kernel, self.pointwise_kernel)
-        return kernel.astype(self.depthwise_kernel.dtype, copy=False)
+        """For a pixel: the taps that are not zero. A line of a single 1 only moves the image."""
+        return sum(int(np.count_nonzero(line)) for line in self.folded() if not _moves_only(line))
 
     def __str__(self) -> str:
-        kh, kw, channels, _ = self.depthwise_kernel.shape
-        ratio = self.dense_multiplications / self.multiplications
-        return (
-            f"kernel {kh} x {kw} x {channels} -> {self.pointwise_kernel.shape[1]}:"
-            f" rank {self.rank} of {self.full_rank}, relative error {self.relative_error:.1e};"
-            f" {self.multiplications:,} multiplications a pixel, dense {self.dense_multiplications:,} ({ratio:.2f}x)"
-        )
+        lines = " x ".join(map(_shown_line, self.taps))
+        return lines if self.scale == 1 else f"{_shown_fraction(self.scale)} * {lines}"
+
+    def __repr__(self) -> str:
+        return f"RankOne({self})"
 
 
-def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float | None = None) -> ConvFactorization:
-    """Write a dense (standard) convolution kernel as a sum of `rank` depthwise-separable ones.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Factorization:
+    """A kernel as a sum of rank-1 terms; printed, what it costs, how far it is off, and the terms.
 
-    kernel[i, j, c, f] = sum over m of depthwise[i, j, c, m] * pointwise[c * rank + m, f]
+    Attributes
+    ----------
+    terms : tuple of RankOne
+        None for a kernel of zeros. Found by singular values: largest Frobenius norm first.
+    shape : tuple of int
+        Of the kernel.
+    error : float
+        Sum of absolute differences between the kernel and `dense()`: no value of the filtered image
+        is off by more than `error` times the largest of abs(image) and abs(cval), rounding apart.
+    exact : bool
+        The taps are whole numbers, and the terms add up to the kernel with no error at all.
+    full_rank : int
+        Number of terms for the whole kernel, exactly or to rounding.
+    dense_multiplications : int
+        What the kernel takes for a pixel as it is: its values that are not zero.
+    """
 
-    For every channel c the matrix (kh * kw, F) is cut after `rank` singular values, which for every
-    rank gives the smallest Frobenius norm of the difference. The root of a singular value goes to
-    each of the two factors: of all ways to share it this one has the smallest sum of squares, so
-    that neither factor overflows or vanishes in float32 where the kernel does not. The largest tap
-    of every depthwise kernel is positive, which settles the signs.
+    terms: tuple[RankOne, ...]
+    shape: tuple[int, ...]
+    error: float
+    exact: bool
+    full_rank: int
+    dense_multiplications: int
 
-    It pays where rank < kh kw F / (kh kw + F), which is nearly kh kw for many filters, and where
-    the singular values fall off; a kernel of random numbers has no good approximation.
+    @property
+    def rank(self) -> int:
+        """Number of terms."""
+        return len(self.terms)
+
+    @property
+    def multiplications(self) -> int:
+        """What the terms take for a pixel, one line of taps after the other."""
+        return sum(term.multiplications for term in self.terms)
+
+    def dense(self) -> Array:
+        """The float64 kernel that the terms add up to; the kernel itself, bit for bit, if `exact`."""
+        if self.exact:
+            return _rational.rebuilt([(term.scale, term.taps) for term in self.terms], self.shape)
+        lines = [term.taps for term in self.terms]
+        # The sum is made near 1, as in `factorize`, and by a power of two, which costs no bit.
+        exponents = [sum(int(np.frexp(np.abs(line).max())[1]) for line in taps) for taps in lines]
+        unit = math.ldexp(1.0, max(-1022, min(max(exponents), 1023)))
+        *_, total = _partial_sums(lines, unit)
+        return total * unit
+
+    def __str__(self) -> str:
+        work = f"{self.multiplications:,} multiplications a pixel, dense {self.dense_multiplications:,}"
+        if self.multiplications:
+            work += f" ({self.dense_multiplications / self.multiplications:.2f}x)"
+        error = "exact" if self.exact else f"error {self.error:.1e} x max |image|"
+        size = " x ".join(map(str, self.shape))
+        shown = [f"  {term}" for term in self.terms[:_SHOWN_TERMS]]
+        if self.rank > _SHOWN_TERMS:
+            shown.append(f"  ... {self.rank - _SHOWN_TERMS:,} more")
+        return "\n".join([f"kernel {size}: rank {self.rank} of {self.full_rank}, {error}; {work}", *shown])
+
+    __repr__ = __str__
+
+
+def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | None = None) -> Factorization:
+    """Write a kernel as a sum of rank-1 terms, which are filters that run along one axis at a time.
+
+    kernel[i, j, ...] = sum over terms of scale * taps[0][i] * taps[1][j] * ...
+
+    Whole numbers, or whole numbers times a fraction, such as Sobel's operator, a binomial / 256, a
+    mean / 9, give whole taps and no error, if one term is enough or the terms stay about as large
+    as the kernel. Otherwise, and where fewer terms are asked for, the terms come from singular
+    values: in 2-D no sum of so many terms has a smaller Frobenius norm of the difference. In n-D
+    one axis after the other is taken off by singular values, beginning with the axis that gives the
+    fewest terms; these are orthogonal to each other, but may be more than the least possible number
+    (the CP rank), unless that is 1.
+
+    Symmetry is kept to the last bit: along an axis where the kernel is even or odd, all taps are;
+    where only a flip of several axes gives the kernel back or minus it, every line of taps is even
+    or odd along these axes.
 
     Parameters
     ----------
-    kernel : (kh, kw, C, F) array_like
-        Real and finite. PyTorch's (F, C, kh, kw) is brought to this layout by
-        `kernel.transpose(2, 3, 1, 0)`.
+    kernel : array_like
+        Real and finite, of any number of dimensions from 1. It is read as float64.
     rank : int, optional
-        Number of terms, 1 to min(kh * kw, F). Default: all of them, which is exact to rounding.
+        At most so many terms. Default: all of them, exact to rounding.
     tol : float, optional
-        Instead of `rank`: the smallest rank whose relative error in the Frobenius norm is at most
-        this, rounding apart.
+        Instead of `rank`: the fewest terms, but one at least unless the kernel is zero, whose `error`
+        is at most this. All of them where rounding alone is more.
 
     Returns
     -------
-    ConvFactorization
-        With `depthwise_kernel`, `pointwise_kernel`, `rank`, `error`, `relative_error`,
-        `multiplications`, `singular_values` and `dense()`. Kernels are float32 for a float16 or
-        float32 kernel, else float64; the decomposition is computed in float64.
+    Factorization
+        With `terms`, `rank`, `error`, `exact`, `multiplications` and `dense()`.
 
     Raises
     ------
     ValueError
-        For a kernel that has not four dimensions, is empty, complex or not finite; a rank out of
-        range; a negative `tol`; `rank` and `tol` together.
+        For a kernel that is a single number, empty, complex or not finite; a `rank` below 1; a
+        negative `tol`; `rank` and `tol` together.
     TypeError
         For a rank that is not an integer, a `tol` that is not a number.
 
     References
     ----------
-    Eckart and Young, "The approximation of one matrix by another of lower rank" (1936); Guo et al.,
-    "Network Decoupling" (2018), for convolutions.
+    Treitel and Shanks, "The design of multistage separable planar filters" (1971); Eckart and
+    Young, "The approximation of one matrix by another of lower rank" (1936).
 
     Examples
     --------
-    >>> import numpy as np, fastsep
-    >>> rng = np.random.default_rng(0)
-    >>> two = rng.random((3, 3, 1, 2)) @ rng.random((2, 64))  # 64 mixtures of two kernels
-    >>> parts = fastsep.factorize_conv(two, tol=1e-9)
-    >>> parts.rank, parts.multiplications, parts.dense_multiplications
-    (2, 146, 576)
-    >>> bool(np.abs(parts.dense() - two).max() < 1e-12)
-    True
+    >>> import fastsep
+    >>> fastsep.factorize([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
+    kernel 3 x 3: rank 1 of 1, exact; 5 multiplications a pixel, dense 6 (1.20x)
+      (1, 2, 1) x (1, 0, -1)
     """
-    exact, dtype = _kernel(kernel)
-    kh, kw, channels, filters = exact.shape
-    full = min(kh * kw, filters)
+    values = _kernel(kernel)
     if rank is not None and tol is not None:
         raise ValueError(f"`rank` or `tol` must be None; got {_image.show(rank)} and {_image.show(tol)}.")
-    terms = None if rank is None else _rank(rank, full, exact.shape)
+    most = None if rank is None else _image.integer("rank", rank, 1)
     bound = None if tol is None else _image.not_negative("tol", tol)
 
-    # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
-    unit = np.ldexp(1.0, int(np.frexp(np.abs(exact).max())[1]) - 1)
-    matrices = np.moveaxis(exact / unit, 2, 0).reshape(channels, kh * kw, filters)
-    left, singular, right = np.linalg.svd(matrices, full_matrices=False)  # (C, taps, full) (C, full) (C, full, F)
-    if terms is None:
-        terms = full if bound is None else _smallest_rank(singular, max(bound, _ROUNDING * max(kh * kw, filters)))
+    core, places = _core(values)
+    whole = _rational.exact_terms(core) if core.any() else []
+    if whole is not None and (len(whole) <= 1 or (len(whole) <= most if most is not None else not bound)):
+        return _exact(values, whole, places)
 
-    root = np.sqrt(singular[:, :terms]) * np.sqrt(unit)
-    taps = left[:, :, :terms]
-    largest = np.take_along_axis(taps, np.abs(taps).argmax(axis=1)[:, None], axis=1)[:, 0]  # (C, terms)
-    sign = np.where(largest < 0, -1.0, 1.0)
-
-    depthwise = np.moveaxis(taps * (sign * root)[:, None], 0, 1).reshape(kh, kw, channels, terms)
-    pointwise = (right[:, :terms] * (sign * root)[..., None]).reshape(channels * terms, filters)
-    depthwise, pointwise = depthwise.astype(dtype, order="C"), pointwise.astype(dtype, order="C")
-
-    difference = (_rebuilt(depthwise, pointwise) - exact) / unit
-    return ConvFactorization(
-        depthwise,
-        pointwise,
-        terms,
-        float(np.abs(difference).sum(axis=(0, 1, 2)).max() * unit),
-        float(np.linalg.norm(difference) / (np.linalg.norm(exact / unit) or 1.0)),
-        singular * unit,
-    )
+    unit = _unit(core)
+    found = _peeled(core / unit)
+    spread = [_spread(taps, unit) for taps in found]
+    kept, error = _cut(core / unit, spread, unit, most, None if bound is None else bound / unit)
+    if whole is not None and bound is not None and (len(whole) <= kept or error > bound / unit):
+        return _exact(values, whole, places)
+    terms = tuple(RankOne(_embedded(taps, places, values.shape), Fraction(1)) for taps in spread[:kept])
+    full = len(found) if whole is None else len(whole)
+    return Factorization(terms, values.shape, error * unit, False, full, int(np.count_nonzero(values)))
 
 
-def _smallest_rank(singular: Array, bound: float) -> int:
-    # From the smallest up, so that a small rest is not lost in a large sum.
-    rest = np.sqrt(np.cumsum((singular**2).sum(axis=0)[::-1])[::-1])  # of cutting before term 0, 1, ...
-    kept = np.append(rest[1:], 0.0) <= bound * rest[0]
-    return int(kept.argmax()) + 1
+def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
+    """Whether one rank-1 term is enough: exactly or to rounding, or with an `error` of at most `tol`.
+
+    To rounding means: the best single term has an `error` of at most (4 eps + 8 ndim eps64) times
+    sqrt(kernel.size) times the kernel's Frobenius norm. eps is that of the kernel's float dtype
+    (eps64, float64's, for other dtypes), and eight roundings of every value of an outer product are
+    within its part, because a sum of magnitudes is at most sqrt(size) times a Frobenius norm. The
+    other part is for the decomposition. For a float32 kernel that is coarser than what `factorize`
+    takes for rounding; `factorize(kernel, rank=1)` gives the term.
+
+    Parameters
+    ----------
+    kernel : array_like
+        As for `factorize`. A kernel of zeros is separable.
+    tol : float, optional
+        The largest `error`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import fastsep
+    >>> fastsep.is_separable([[1, 2, 1], [2, 4, 2], [1, 2, 1]])
+    True
+    >>> fastsep.is_separable([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    False
+    """
+    values = _kernel(kernel)
+    if tol is not None:
+        bound = _image.not_negative("tol", tol)
+    else:
+        dtype = np.asarray(kernel).dtype
+        eps = max(_EPS, float(np.finfo(dtype).eps)) if dtype.kind == "f" else _EPS
+        unit = _unit(values)
+        rounding = (4 * eps + 8 * values.ndim * _EPS) * math.sqrt(values.size)
+        bound = rounding * float(np.linalg.norm(values / unit)) * unit
+    return factorize(values, rank=1).error <= bound
 
 
-def _rebuilt(depthwise: Array, pointwise: Array) -> Array:
-    kh, kw, channels, terms = depthwise.shape
-    taps = np.moveaxis(depthwise.astype(np.float64), 2, 0).reshape(channels, kh * kw, terms)
-    mix = pointwise.astype(np.float64).reshape(channels, terms, -1)
-    return np.moveaxis((taps @ mix).reshape(channels, kh, kw, -1), 0, 2)
-
-
-def _kernel(kernel: Any) -> tuple[Array, DType]:
-    """In float64, and the dtype of its factors."""
+def _kernel(kernel: npt.ArrayLike) -> Array:
     array = _image.real_array("kernel", kernel)
-    if array.ndim != 4 or not array.size:
-        raise ValueError(f"`kernel` must be (kh, kw, C, F), none of them zero; got shape {array.shape}.")
-    with np.errstate(over="ignore"):  # what is wider than float64
-        values = array.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("`kernel` must be finite in float64; got NaN or infinity in it.")
-    return values, _conv_image.float_dtype(array) or _conv_image.FLOAT64
+    if not array.ndim or not array.size:
+        raise ValueError(f"`kernel` must have at least one dimension, none of length zero; got shape {array.shape}.")
+    return _image.finite_float64("kernel", array)
 
 
-def _rank(value: Any, full: int, shape: tuple[int, ...]) -> int:
-    rank = _image.integer("rank", value, 1)
-    if rank > full:
-        raise ValueError(f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}.")
-    return rank
+def _unit(values: Array) -> float:
+    # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
+    return math.ldexp(1.0, int(np.frexp(np.abs(values).max())[1]) - 1)
+
+
+# ---- zeros around and between
+
+
+def _core(values: Array) -> tuple[Array, list[Array]]:
+    """The kernel without slices of zeros and axes of length 1, and where its slices were on each axis.
+
+    Zero taps so stay zero to the last bit, and an axis with one slice gets a single 1. At least one
+    axis is kept.
+    """
+    used = values != 0
+    every = range(values.ndim)
+    places = [np.flatnonzero(used.any(axis=tuple(other for other in every if other != axis))) for axis in every]
+    core = values[np.ix_(*places)]
+    return core.reshape([size for size in core.shape if size != 1] or [core.size]), places
+
+
+def _embedded(taps: Sequence[Array], places: list[Array], shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """Taps for every axis of the kernel from those for the axes of its core."""
+    kept = [axis for axis, place in enumerate(places) if place.size != 1] or [0]
+    given = dict(zip(kept, taps, strict=True))
+    lines = []
+    for axis, size in enumerate(shape):
+        line = np.zeros(size)
+        line[places[axis]] = given.get(axis, 1.0)
+        lines.append(_read_only(line))
+    return tuple(lines)
+
+
+def _exact(values: Array, whole: list[_rational.Term], places: list[Array]) -> Factorization:
+    terms = tuple(RankOne(_embedded(taps, places, values.shape), scale) for scale, taps in whole)
+    return Factorization(terms, values.shape, 0.0, True, len(terms), int(np.count_nonzero(values)))
+
+
+# ---- singular values
+
+
+def _peeled(core: Array) -> list[tuple[Array, ...]]:
+    """Orthogonal terms, largest first, of the order of axes that gives the fewest."""
+    best: list[tuple[Array, ...]] = []
+    for order, back in _rational.orders(core.shape):
+        found = _peel(core.transpose(order), None)
+        if not best or len(found) < len(best):
+            best = [tuple(taps[axis] for axis in back) for taps in found]
+    return sorted(best, key=_size, reverse=True)
+
+
+def _peel(kernel: Array, floor: float | None) -> list[tuple[Array, ...]]:
+    """Terms with singular values above `floor` (None: above rounding), axis 0 first.
+
+    Left singular vectors are taps along axis 0. What the kernel has along them, which is singular
+    values times right singular vectors, are kernels of one dimension less, to be peeled in turn.
+    """
+    if kernel.ndim == 1:
+        return [(kernel,)]
+    rows, shape = len(kernel), kernel.shape[1:]
+    parts = _symmetry.parts(kernel)
+    matrices = [part.kernel.reshape(rows, -1) / part.divisor for part in parts]
+    split = [np.linalg.svd(matrix, full_matrices=False)[:2] for matrix in matrices]
+    if floor is None:
+        floor = _EPS * max(rows, kernel.size // rows) * max(float(singular[0]) for _, singular in split)
+    terms = []
+    for part, matrix, (left, singular) in zip(parts, matrices, split, strict=True):
+        own: _symmetry.Flips = {(0,): part.parity} if part.parity else {}
+        for k in np.flatnonzero(singular > floor):
+            taps = _symmetry.symmetrised(left[:, k], own)
+            # Half as much rounding as in the right singular vectors.
+            rest = _symmetry.symmetrised((taps @ matrix / (taps @ taps)).reshape(shape), part.rest)
+            terms += [(taps, *lines) for lines in _peel(rest, floor)]
+    return terms
+
+
+def _size(taps: Sequence[Array]) -> float:
+    return math.prod(float(np.linalg.norm(line)) for line in taps)
+
+
+def _spread(taps: Sequence[Array], unit: float) -> tuple[Array, ...]:
+    """The term times `unit`, its norm shared evenly and the largest taps positive but on the first axis."""
+    if len(taps) == 1:
+        return (taps[0] * unit,)
+    # The root of `unit` is taken of its exponent: 1 / 3 is rounded, which the power of a large number shows.
+    whole, rest = divmod(math.frexp(unit)[1] - 1, len(taps))
+    share = math.ldexp((_size(taps) * 2.0**rest) ** (1 / len(taps)), whole)
+    signs = [1.0] + [1.0 if line[np.abs(line).argmax()] > 0 else -1.0 for line in taps[1:]]
+    signs[0] = math.prod(signs)
+    # Plus zero, because minus zero is no tap to show.
+    return tuple(line * (sign * share / np.linalg.norm(line)) + 0.0 for sign, line in zip(signs, taps, strict=True))
+
+
+def _cut(
+    core: Array, terms: list[tuple[Array, ...]], unit: float, most: int | None, bound: float | None
+) -> tuple[int, float]:
+    """How many leading terms to keep, and the sum of absolute differences that leaves, over `unit`."""
+    most = len(terms) if most is None else min(most, len(terms))
+    error = math.inf
+    for kept, total in enumerate(_partial_sums(terms[:most], unit), 1):
+        if bound is not None or kept == most:
+            error = float(np.abs(core - total).sum())
+            if bound is not None and error <= bound:
+                return kept, error
+    return most, error
+
+
+def _partial_sums(terms: Sequence[Sequence[Array]], unit: float) -> Iterator[Array]:
+    """The sums of the first terms, one more each time, over `unit`; in one array."""
+    total = np.zeros([line.size for line in terms[0]])
+    for first, *others in terms:
+        product = first / unit
+        for line in others:
+            product = np.multiply.outer(product, line)
+        total += product
+        yield total
+
+
+# ---- lines
+
+
+def _read_only(line: Array) -> Array:
+    line.flags.writeable = False
+    return line
+
+
+def _moves_only(line: Array) -> bool:
+    return bool(np.count_nonzero(line) == 1 and line.max() == 1)
+
+
+def _shown_line(line: Array) -> str:
+    shown = [str(int(tap)) if tap.is_integer() and abs(tap) < 2**53 else f"{tap:.4g}" for tap in line.tolist()]
+    if len(shown) > _SHOWN_TAPS:
+        shown = [*shown[:3], "...", *shown[-3:]]
+    return f"({', '.join(shown)})" if len(shown) > 1 else f"({shown[0]},)"
+
+
+def _shown_fraction(value: Fraction) -> str:
+    short = max(value.numerator, value.denominator) <= _SHOWN_FRACTION
+    return str(value) if short else f"{float(value):.6g}"

@@ -19,14 +19,24 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # asked for.
 ORDER = (
     "__main__",
+    "_commands",
     "_config",
     "conv",
     "cost",
-    "factor",
+    "factor_conv",
     "correlation",
     "filters",
+    "_explain",
+    "_bank",
     "_funnel",
+    "_fft",
+    "_strategy",
+    "_estimate",
     "_layer",
+    "factor_bank",
+    "factor",
+    "_rational",
+    "_symmetry",
     "taps",
     "_run",
     "_block",
@@ -76,7 +86,7 @@ def test_only_kernels_import_numba(path):
         assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
 
 
-@pytest.mark.parametrize("name", ["taps", "_image", "_conv_image", "_plan"])
+@pytest.mark.parametrize("name", ["taps", "factor", "_rational", "_symmetry", "_image", "_conv_image", "_plan"])
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):
         top = imported.split(".")[0]
@@ -117,6 +127,8 @@ def test_the_package_offers_the_names_of_its_modules():
             assert getattr(fastsep, name) is getattr(module, name)
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
+    others |= {"Factorization", "RankOne", "factorize", "is_separable"}
+    others |= {"BankFactorization", "factorize_bank", "Explanation", "explain"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert set(fastsep.__all__) <= set(dir(fastsep))
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)

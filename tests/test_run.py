@@ -9,7 +9,7 @@ from fastsep import _run
 
 def test_every_band_runs_once():
     seen = []
-    _run._Pool().run(lambda _, __, address, index: seen.append((address, index)), 7, 5)
+    _run._Pool().run(lambda _, __, address, index: seen.append((address, index)), 7, 5, 5)
     assert sorted(seen) == [(7, index) for index in range(5)]
 
 
@@ -28,7 +28,7 @@ def test_an_interrupted_call_waits_for_the_bands_at_work():
 
     # The arrays of a call may be freed as soon as it is left.
     with pytest.raises(KeyboardInterrupt):
-        _run._Pool().run(band, 0, 2)
+        _run._Pool().run(band, 0, 2, 2)
     assert done.is_set()
 
 
@@ -47,5 +47,5 @@ def test_a_call_after_an_interrupted_one_runs_all_its_bands():
             call.work()
         call.close()
         pool.calls.put(call)  # a thread that comes late finds nothing to do
-        pool.run(lambda _, __, address, index: seen.append(index), 0, 3)
+        pool.run(lambda _, __, address, index: seen.append(index), 0, 3, 3)
     assert sorted(seen) == sorted([0, 1, 2] * 20)

@@ -278,9 +278,9 @@ def bands(monkeypatch):
     counts = []
     run_bands = _run._Pool.run
 
-    def count(pool, band, address, number):
+    def count(pool, band, address, number, threads):
         counts.append(number)
-        run_bands(pool, band, address, number)
+        run_bands(pool, band, address, number, threads)
 
     monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
     monkeypatch.setattr(_run, "POOL_WORK", 0.0)

@@ -53,7 +53,7 @@ SUM, MAGNITUDE = range(2)
     DEPTH_LINES,  # number of different taps along the depth
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of the planes that are filtered together
-    CHUNK,  # planes that one band filters in a row
+    CHUNK,  # planes that one band filters in a row; dense: columns
     WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
     WEIGHTS_X,  # sweep: address of the taps along a row
     DST_2,  # sweep: address of a second result
@@ -64,9 +64,15 @@ SUM, MAGNITUDE = range(2)
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
     GROUP_COLUMNS,  # box: offset of sums of groups of columns
-) = range(47)
+    RUNS,  # dense: number of stretches of taps
+    RUNS_AT,  # address of RUN_WORDS words for each
+    LEFT,  # pixels needed left of an output pixel
+    RIGHT,  # pixels needed right of it
+    OFFSETS,  # number of offsets of the kernel along the axes before the last two
+    SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
+) = range(53)
 
-BLOCK_WORDS = 48
+BLOCK_WORDS = 56
 
 #: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
@@ -83,6 +89,11 @@ TERM_WORDS = 10
 # A line along the depth: a line, and the address of the value above and below the plane.
 Y_OUTSIDE = 4
 LINE_WORDS = 5
+
+# A run of taps: entry of its first row in the table of rows, bytes from the left end of the row, number of taps,
+# and their address.
+RUN_ROW, RUN_OFFSET, RUN_COUNT, RUN_TAPS = range(4)
+RUN_WORDS = 4
 
 #: Rows of fewer vectors than this are copied whole by a sweep, ...
 SWEEP_SHORT = 8

@@ -107,7 +107,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         groups_y, rest_y, ones, size_y, inside + column * vector,
                     )  # fmt: skip
                     if x * src_size % 64 == 0:
-                        simd.prefetch_rows(acc, ahead + x * src_size, row_bytes)
+                        simd.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
                 for beyond in range(before + after):
                     value = beyond - before if beyond < before else beyond - before + width
                     pixel = value // channels

@@ -60,7 +60,12 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     PACK,
     FILL,
     FINISH,
-) = range(5, 51)
+    # Banks (`bank`), whose DEPTH terms are separable filters.
+    STRIPS,  # into which the rows of all images are cut
+    TERM_BLOCKS,  # address of the argument block of each term's kernel
+    TERM_KERNELS,  # address of the address of each
+    TERM_SCRATCH,  # offset of the scratch memory that they share
+) = range(5, 55)
 
 CONV_WORDS = 56
 

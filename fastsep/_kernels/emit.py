@@ -78,6 +78,13 @@ class Emitter:
         value = self.b.load(self.at(address), align=align, typ=source)
         return self.convert(value, dtype)
 
+    def load_scalar(self, address, dtype):
+        """One value of `dtype` at `address`, converted to `acc`."""
+        value = self.b.load(self.at(address), align=1, typ=scalar_type(dtype))
+        one = ir.Constant(ir.VectorType(value.type, self.count), ir.Undefined)
+        wide = self.convert(self.b.insert_element(one, value, I32(0)), dtype)
+        return self.b.extract_element(wide, I32(0))
+
     def convert(self, value, dtype):
         if dtype == self.acc:
             return value
@@ -311,21 +318,7 @@ class Emitter:
         one = I64(1)
 
         def general(skip):
-            window = [element(I64(j)) for j in range(outputs - 1)]
-            zero = self.splat(0)
-
-            def step(k, carried):
-                sums, held = carried[:outputs], carried[outputs:]
-                held = [*held, element(b.add(k, I64(outputs - 1)))]
-                tap = self.broadcast(taps, k)
-                new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
-                if skip:
-                    # A zero tap is not multiplied: NaN and inf under it must not spread.
-                    keep = b.fcmp_unordered("!=", tap, zero)
-                    new = [b.select(keep, new[r], sums[r]) for r in range(outputs)]
-                return [*new, *held[1:]]
-
-            return self.loop(I64(0), count, [zero] * outputs + window, step)[:outputs]
+            return self.slide(element, taps, count, [self.splat(0)] * outputs, skip)
 
         def paired(combine):
             radius = b.lshr(count, one)
@@ -361,6 +354,25 @@ class Emitter:
                 GENERAL: lambda: general(skip=False),
             },
         )
+
+    def slide(self, element, taps, count, sums, skip):
+        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied."""
+        b = self.b
+        outputs = len(sums)
+        window = [element(I64(j)) for j in range(outputs - 1)]
+
+        def step(k, carried):
+            sums, held = carried[:outputs], carried[outputs:]
+            held = [*held, element(b.add(k, I64(outputs - 1)))]
+            tap = self.broadcast(taps, k)
+            new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
+            if skip:
+                # NaN and inf under a zero tap must not spread.
+                keep = b.fcmp_unordered("!=", tap, self.splat(0))
+                new = [b.select(keep, new[r], sums[r]) for r in range(outputs)]
+            return [*new, *held[1:]]
+
+        return self.loop(I64(0), count, [*sums, *window], step)[:outputs]
 
     def box(self, element, group, groups, rest, ones, size):
         """sums[r] = element(r) + ... + element(r + size - 1), for r < `count`: no subtraction.

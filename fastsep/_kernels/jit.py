@@ -79,6 +79,11 @@ def sweep_height() -> int:
     return 6 if target().tile == 8 else 2
 
 
+def dense_height() -> int:
+    """Rows that a tile of dense correlation computes together: as many sums and rows of input in registers."""
+    return 8 if target().tile == 8 else 6
+
+
 def kernel(*key: str) -> int:
     """Address of the band function that `key` names: a module of this folder, then its options."""
     address = _addresses.get(key)

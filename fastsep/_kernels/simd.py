@@ -11,7 +11,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.emit import I32, I64, POINTER, Emitter, declare, lanes, scalar_type, tile
+from fastsep._kernels.blocks import RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
+from fastsep._kernels.emit import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
 from fastsep._kernels.jit import target
 
 
@@ -164,6 +165,63 @@ def copy_values(typing, src, acc, to, source):
         builder.store(builder.load(source, align=1, typ=kind), to, align=1)
 
     return signature_of(src, acc, to, source), nothing(generate)
+
+
+@intrinsic
+def convert_values(typing, src, acc, to, source, count):
+    """Copy `count` values of dtype `src` as `acc`: whole vectors, then one by one."""
+    origin, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        to, source, count = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def copy(index, load):
+            place = builder.add(source, builder.mul(index, I64(origin.itemsize)))
+            into = builder.add(to, builder.mul(index, I64(arithmetic.itemsize)))
+            builder.store(load(place), e.at(into), align=1)
+            return []
+
+        vectors = builder.sdiv(count, I64(e.count))
+        e.loop(I64(0), vectors, [], lambda k, _: copy(builder.mul(k, I64(e.count)), lambda at: e.load(at, origin)))
+        start = builder.mul(vectors, I64(e.count))
+        e.loop(start, count, [], lambda k, _: copy(k, lambda at: e.load_scalar(at, origin)))
+
+    return signature_of(src, acc, to, source, count), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place):
+    """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
+
+    `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j.
+    """
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+    rows = height.literal_value
+
+    def generate(context, builder, signature, values):
+        runs, count, table, offset, targets, place = values[3:]
+        e = Emitter(builder, arithmetic)
+
+        def run(k, sums):
+            words = builder.add(runs, builder.mul(k, I64(8 * RUN_WORDS)))
+            first = builder.add(table, builder.mul(e.word(words, I64(RUN_ROW)), I64(8)))
+            column = builder.add(offset, e.word(words, I64(RUN_OFFSET)))
+
+            def element(j):
+                return e.load(builder.add(e.word(first, j), column), arithmetic)
+
+            return e.slide(element, e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT)), sums, False)
+
+        sums = e.loop(I64(0), count, [e.splat(0)] * rows, run)
+        for r, value in enumerate(sums):
+            to = builder.add(e.word(targets, I64(r)), place)
+            e.store(value, to, result)
+            # As many streams as there are rows are too many for the hardware.
+            e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
+
+    arguments = [runs, count, table, offset, targets, place]
+    return types.void(acc, dst, height, *[types.int64] * len(arguments)), nothing(generate)
 
 
 @intrinsic
@@ -470,18 +528,18 @@ def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, si
     return signature_of(*arguments), nothing(generate)
 
 
-@intrinsic
-def prefetch_rows(typing, acc, address, row_bytes):
-    """Ask for one cache line of each of `lanes` rows."""
-    arithmetic = dtype_of(acc)
+@intrinsic(prefer_literal=True)
+def prefetch_rows(typing, acc, count, address, row_bytes):
+    """Ask for one cache line of each of `count` rows, a literal."""
+    arithmetic, rows = dtype_of(acc), count.literal_value
 
     def generate(context, builder, signature, values):
-        address, row_bytes = values[1:]
+        address, row_bytes = values[2:]
         e = Emitter(builder, arithmetic)
-        for r in range(e.count):
+        for r in range(rows):
             e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)))
 
-    return signature_of(acc, address, row_bytes), nothing(generate)
+    return types.void(acc, count, types.int64, types.int64), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)

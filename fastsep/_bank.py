@@ -1,0 +1,231 @@
+"""Banks of filters over one image: their common terms run strip by strip and mixed.
+
+`correlate` is the way of every call: arguments checked, a bank prepared or remembered, the engine run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastsep import _estimate, _image, _plan, _run
+from fastsep._block import block, lines_of
+from fastsep._funnel import apply
+from fastsep._image import Array, DType, Frame
+from fastsep._kernels import blocks, jit
+from fastsep._kernels import conv_words as at
+from fastsep._layer import ALL, STREAM_BYTES, Layer
+from fastsep._plan import Line, Separable, Term
+from fastsep._strategy import candidates, pack, unpack
+from fastsep.factor_bank import BankFactorization, factorize_bank
+
+METHODS = ("auto", "separable", "direct")
+#: Planes of all terms of one strip: they stay in the last level of the cache (measured: 1 to 8 MiB differ little).
+PLANES_BYTES = 4 << 20
+#: Banks prepared for a shape and dtype; the oldest goes first.
+_KEPT = 32
+_prepared: dict[Any, Bank] = {}
+
+
+def correlate(
+    image: Any,
+    kernels: Any,
+    tol: Any,
+    method: Any,
+    mode: Any,
+    cval: Any,
+    channel_axis: Any,
+    out: Any,
+    dtype: Any,
+    workers: Any,
+) -> Array:
+    """`fastsep.correlate_bank`."""
+    image = _image.as_image(image)
+    tol = _image.not_negative("tol", tol)
+    method = _image.one_of("method", method, METHODS)
+    workers = None if workers is None else _image.check_workers(workers)
+    channel = _image.channel(channel_axis, image.ndim)
+    result = _image.result_dtype(image.dtype, dtype, None if out is None else getattr(out, "dtype", None))
+    if result not in _image.ENGINE_DTYPES[-2:]:
+        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {result}.")
+    frame = Frame(image.ndim, channel, image.dtype, result)
+    _image.need_2d(frame)
+    modes = _image.modes(mode, frame)
+    cval = _image.number("cval", cval) + 0.0
+    known = isinstance(kernels, BankFactorization)
+    key = None if known else pack(_image.kernel_stack(kernels))
+    count = kernels.mix.shape[1] if key is None else key[1][0]
+    shape = (*image.shape, count)
+    if out is not None:
+        _image.check_out(out, shape)
+    if 0 in shape:
+        return np.empty(shape, result) if out is None else out
+
+    each = kernels.dense() if key is None else unpack(key)
+    source = _image.source_dtype(image.dtype)
+    if "constant" in modes:
+        source = _image.border_dtype(source, result, cval)
+    front = channel if channel not in (None, 0, image.ndim - 1) else None
+    pixels = _image.convert(image, source, front, False)
+    if method == "auto" and not (source.kind != "f" or _image.is_finite(pixels)):
+        method = "direct"
+    bank = None
+    if method != "direct":
+        parts = kernels if key is None else _factorized(key, tol + _rounding(key, result))
+        bank = _bank(parts, pixels.shape, source, result, channel == 0 or front is not None, modes, cval)
+        if method == "auto" and bank.cost > _direct_cost(each, pixels.size, result):
+            bank = None
+    if bank is None:
+        return _one_by_one(image, each, mode, cval, channel_axis, result, out, workers)
+
+    plain = None if out is None or front is not None else np.asarray(out)
+    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned:
+        if np.may_share_memory(pixels, plain):
+            pixels = pixels.copy()
+        bank.run(pixels, plain, workers)
+        return out  # type: ignore[no-any-return]
+    values = np.empty((*pixels.shape, count), result)
+    bank.run(pixels, values, workers)
+    if front is not None:
+        values = np.ascontiguousarray(np.moveaxis(values, 0, front))
+    if out is None:
+        return values
+    out[...] = values
+    return out  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float) -> BankFactorization:
+    return factorize_bank(unpack(key), tol=tol or None)
+
+
+def _rounding(key: tuple[bytes, tuple[int, ...]], result: DType) -> float:
+    """What float32 arithmetic rounds away of the smallest kernel is no part of the bank."""
+    if result.itemsize > 4:
+        return 0.0
+    sizes = np.abs(unpack(key)).sum(axis=(1, 2))
+    return 2.0**-25 * float(sizes[sizes > 0].min(initial=math.inf)) if sizes.any() else 0.0
+
+
+def _bank(
+    parts: BankFactorization, shape: tuple[int, ...], source: DType, result: DType, batch: bool,
+    modes: tuple[str, ...], cval: float,
+) -> Bank:  # fmt: skip
+    """The bank for C-contiguous images of one shape and dtype, made or remembered."""
+    key = (id(parts), shape, source, result, batch, modes, cval)
+    found = _prepared.get(key)
+    if found is None or found.parts is not parts:
+        found = Bank(parts, shape, source, result, batch, modes, cval)
+        if len(_prepared) >= _KEPT:
+            _prepared.pop(next(iter(_prepared)), None)
+        _prepared[key] = found
+    return found
+
+
+def _one_by_one(
+    image: Array, kernels: Array, mode: Any, cval: float, channel_axis: Any, result: DType, out: Any,
+    workers: int | None,
+) -> Array:  # fmt: skip
+    values = np.empty((*image.shape, len(kernels)), result) if out is None else out
+    if out is not None and np.may_share_memory(image, out):
+        image = image.copy()
+    for number, kernel in enumerate(kernels):
+        parameters = (pack(np.ascontiguousarray(kernel)), False, 0.0, "direct")
+        values[..., number] = apply(
+            candidates, parameters, image, mode, cval, channel_axis, False, result, None, workers
+        )
+    return values
+
+
+def _direct_cost(kernels: Array, values: int, result: DType) -> float:
+    """Nanoseconds of `_one_by_one`, each of whose results is copied into its place among the others."""
+    lanes = jit.target().vector_bytes // result.itemsize
+    vectors = values / lanes
+    taps = np.count_nonzero(kernels)
+    per_kernel = _estimate.CONSTANTS["DENSE_VECTOR"] + lanes * _estimate.CONSTANTS["SCATTER"]
+    return float(vectors * (len(kernels) * per_kernel + taps * _estimate.CONSTANTS["DENSE_TAP"]))
+
+
+class Bank:
+    """Separable terms, each by its plan, and their combinations."""
+
+    def __init__(
+        self, parts: BankFactorization, shape: tuple[int, ...], source: DType, acc: DType, batch: bool,
+        modes: tuple[str, ...], cval: float,
+    ) -> None:  # fmt: skip
+        """For images of `shape`: a batch if `batch`, rows, columns, then perhaps channels."""
+        images, rows = (shape[0], shape[1]) if batch else (1, shape[0])
+        width = math.prod(shape) // (images * rows)
+        self.parts, mix = parts, parts.mix
+        plans = [
+            _plan.prepare(
+                _term(y, x), shape, source, acc, first=int(batch), modes=modes, cval=cval, scale=1.0,
+                vector_bytes=jit.target().vector_bytes,
+            )
+            for y, x in zip(parts.y_taps, parts.x_taps, strict=True)
+        ]  # fmt: skip
+        self.shape = (images, rows, width, mix.shape[1])
+        layer = self.layer = Layer(dtype=acc, dense=mix[None, None])
+        made = [block(plan) for plan in plans]
+        self.keep = (made, np.concatenate([each.words for each in made]))
+        self.kernels = np.array([jit.kernel(*plan.kernel) for plan in plans], np.int64)
+        vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
+        self.cost = sum(map(_estimate.nanoseconds, plans)) + vectors * mix.size * _estimate.CONSTANTS["MIX"]
+        self.work = sum(plan.work for plan in plans) + float(mix.size * images * rows * width)
+        self.address = jit.kernel("bank")
+        self.band: Callable[..., int] = jit.BAND(self.address)
+
+        total = images * rows
+        row_bytes = len(plans) * width * acc.itemsize
+        lanes = jit.target().vector_bytes // acc.itemsize
+        high = max(PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
+        self.strips = strips = -(-total // high)
+        words = self.words = np.zeros(at.CONV_WORDS, np.int64)
+        words[at.IMAGES], words[at.OUT_ROWS], words[at.OUT_COLS] = images, rows, width
+        words[at.OUT_CHANNELS], words[at.CHANNELS] = layer.out_channels, layer.depth
+        words[at.DEPTH], words[at.RUNS] = layer.depth, 1
+        words[at.MATRIX], words[at.BIAS] = layer.matrix.ctypes.data, layer.bias.ctypes.data
+        words[at.LIMITS] = layer.limits.ctypes.data
+        words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
+        words[at.STRIP] = strip = layer.strip()
+        words[at.FINISH] = jit.kernel("conv_matrix", "planes", acc.name)
+        words[at.STRIPS] = strips
+        words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data
+        words[at.TERMS_GROUP] = group = lines_of(-(-total // strips) * width * acc.itemsize)
+        self.end = at.TILE_BYTES
+        self._take(8 * blocks.BLOCK_WORDS * len(plans), at.PACKED)
+        self._take(max(each.scratch for each in made), at.TERM_SCRATCH)
+        self._take(group * len(plans), at.TERMS)
+        if strip < ALL and math.prod(self.shape) * acc.itemsize >= STREAM_BYTES:
+            self._take(strip * layer.out_channels * acc.itemsize, at.STREAMED)
+        words[blocks.SCRATCH_BAND] = self.end
+
+    def _take(self, size: int, word: int) -> None:
+        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+        self.words[word] = self.end
+        self.end += lines_of(size)
+
+    def run(self, image: Array, out: Array, workers: int | None) -> None:
+        """Filter `image` into `out`, both C-contiguous and of the shapes and dtypes prepared for."""
+        bands = min(_run.bands_for(self.work, workers), self.strips)
+        workspace = _run.take_workspace(self.end * bands)
+        words = workspace.words[: len(self.words)]
+        words[:] = self.words
+        words[blocks.SCRATCH] = workspace.scratch
+        words[blocks.SRC], words[blocks.DST] = _run.address_of(image), _run.address_of(out)
+        words[blocks.BANDS] = bands
+        workspace.filled_by = None
+        if bands == 1:
+            self.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+        else:
+            _run.run_bands(self, workspace.address, bands)
+        _run.give_back(workspace)
+
+
+def _term(y: Array, x: Array) -> Separable:
+    lines = (Line(tuple(taps.tolist()), len(taps) // 2) for taps in (y, x))
+    return Separable((Term(tuple(lines)),))

@@ -1,0 +1,105 @@
+"""The commands that print what the library knows of a kernel or a filter: `factorize` and `explain`."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import pathlib
+from typing import Any
+
+import numpy as np
+
+import fastsep
+from fastsep import correlation, filters
+
+# What stands for an image on the command line: pixels do not count.
+SHAPE, DTYPE = "1080x1920", "float32"
+
+
+class Refusal(Exception):
+    """Something the user can put right: printed as one line, exit code 2."""
+
+
+def add_commands(commands: Any) -> None:
+    """Add `factorize` and `explain` to a parser's sub-commands."""
+    kernel = 'a .npy file, or rows of numbers with ";" between them, such as "1 2 1; 2 4 2; 1 2 1"'
+    command = commands.add_parser("factorize", help="write a kernel as a sum of separable ones")
+    command.add_argument("kernel", help=kernel)
+    command.add_argument("--rank", type=int, metavar="N", help="at most N terms")
+    command.add_argument("--tol", type=float, metavar="X", help="as few terms as leave at most X of the kernel")
+    command.add_argument("--bank", action="store_true", help="the kernels (n, kh, kw) of a file: terms for all of them")
+
+    command = commands.add_parser(
+        "explain",
+        help="tell how a filter would run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='example: fastsep explain correlate "kernel=1 2 1; 2 4 2; 1 2 1" --shape 2160x3840',
+    )
+    command.add_argument("filter", help="name of a filter, such as gaussian or correlate")
+    command.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help=f"its arguments; a kernel is {kernel}")
+    command.add_argument("--shape", default=SHAPE, help="of the image (default: %(default)s)")
+    command.add_argument("--dtype", default=DTYPE, help="of the image (default: %(default)s)")
+
+
+def run_factorize(options: argparse.Namespace) -> int:
+    kernel = read_kernel(options.kernel)
+    find = fastsep.factorize_bank if options.bank else fastsep.factorize
+    try:
+        print(find(kernel, rank=options.rank, tol=options.tol))
+    except (TypeError, ValueError) as error:
+        raise Refusal(str(error)) from None
+    return 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    names = [*filters.__all__, *(name for name in correlation.__all__ if name != "correlate_bank")]
+    if options.filter not in names:
+        raise Refusal(f"there is no filter {options.filter!r}; there are {', '.join(sorted(names))}")
+    arguments = dict(_argument(text) for text in options.arguments)
+    try:
+        shape = tuple(int(part) for part in options.shape.split("x"))
+        image = np.broadcast_to(np.zeros((), options.dtype), shape)
+    except (TypeError, ValueError):
+        raise Refusal(
+            f"--shape must be such as {SHAPE} and --dtype such as {DTYPE}; got {options.shape} and {options.dtype}"
+        ) from None
+    try:
+        print(fastsep.explain(getattr(fastsep, options.filter), image, **arguments))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Refusal(str(error)) from None
+    return 0
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise Refusal(f"an argument must be NAME=VALUE; got {text!r}")
+    if name == "kernel":
+        return name, read_kernel(value)
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # a word, such as the name of a border mode
+
+
+def read_kernel(text: str) -> np.ndarray:
+    """The array in a .npy file, or the numbers that `text` spells."""
+    if text.endswith(".npy"):
+        try:
+            return np.asarray(np.load(pathlib.Path(text), allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise Refusal(f"cannot read the kernel {text}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        rows = [row.replace(",", " ").split() for row in text.split(";")]
+        return np.array([[_number(word) for word in row] for row in rows])
+    except (ValueError, ZeroDivisionError):
+        raise Refusal(f'a kernel must be a .npy file or such as "1 2 1; 2 4 2; 1 2 1"; got {text!r}') from None
+
+
+def _number(word: str) -> float:
+    """A whole number as an int, so that it stays exact; 1/16 is a number, too."""
+    try:
+        return int(word)
+    except ValueError:
+        above, slash, below = word.partition("/")
+        return float(above) / float(below) if slash else float(word)
