@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class _Task:
         starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
         self.corners = list(itertools.product(range(shape[0]), range(shape[-1]), *starts))
         self.spectrum = self._spectrum()
+        self.local = threading.local()
 
     def _spectrum(self) -> Array:
         found = self.plan.cache.get("spectrum")
@@ -60,24 +62,33 @@ class _Task:
     def __call__(self, number: int) -> None:
         batch, channel, *corner = self.corners[number]
         sizes = [min(step, n - at) for step, n, at in zip(self.blocks.step, self.spatial, corner, strict=True)]
-        values = fft.rfftn(self._around(self.image[batch, ..., channel], corner, sizes), self.blocks.size)
+        values = fft.rfftn(self._around(self.image[batch, ..., channel], corner, sizes))
         values *= self.spectrum
         values = fft.irfftn(values, self.blocks.size, overwrite_x=True)[tuple(map(slice, sizes))]
         place: tuple[Any, ...] = tuple(slice(at, at + size) for at, size in zip(corner, sizes, strict=True))
         self.out[(batch, *place, channel)] = _image.finish(values, self.plan.dst)
 
     def _around(self, image: Array, corner: list[int], sizes: list[int]) -> Array:
-        """The pixels under the kernel for a block of results, in the dtype of the arithmetic."""
-        for axis, (at, size) in enumerate(zip(corner, sizes, strict=True)):
+        """The pixels under the kernel for a block of results, zeros behind them, in the dtype of the arithmetic."""
+        block = getattr(self.local, "block", None)
+        if block is None:  # kept from block to block: fresh memory costs as much as a transform
+            block = self.local.block = np.zeros(self.blocks.size, self.plan.acc)
+        lengths = [size + k - 1 for size, k in zip(sizes, self.kernel.shape, strict=True)]
+        outside = []
+        for axis, (at, length) in enumerate(zip(corner, lengths, strict=True)):
             first = at - self.centre[axis]
-            stop = first + size + self.kernel.shape[axis] - 1
             along: tuple[Any, ...] = (slice(None),) * axis
-            if first >= 0 and stop <= self.spatial[axis]:
-                image = image[(*along, slice(first, stop))]
+            if first >= 0 and first + length <= self.spatial[axis]:
+                image = image[(*along, slice(first, first + length))]
                 continue
-            index = beyond(np.arange(first, stop), self.spatial[axis], self.blocks.modes[axis])
+            index = beyond(np.arange(first, first + length), self.spatial[axis], self.blocks.modes[axis])
             image = np.take(image, np.maximum(index, 0), axis)
-            if (index < 0).any():
-                image = image.astype(self.plan.acc)
-                image[(*along, index < 0)] = self.plan.border
-        return image.astype(self.plan.acc, copy=False)
+            outside.append((*along, index < 0))
+        inside = block[tuple(map(slice, lengths))]
+        inside[...] = image
+        for place in outside:
+            inside[place] = self.plan.border
+        if list(self.blocks.size) != lengths:
+            for axis, length in enumerate(lengths):  # what a larger block left there
+                block[(*(slice(None),) * axis, slice(length, None))] = 0
+        return block

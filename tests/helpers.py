@@ -11,7 +11,7 @@ import reference
 
 import fastsep
 from fastsep import _funnel, taps
-from fastsep._plan import Box, Filter, Roberts
+from fastsep._plan import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
@@ -36,6 +36,8 @@ class Case:
     def ndim(self):
         if isinstance(self.what, Box):
             return len(self.what.sizes)
+        if isinstance(self.what, Dense):
+            return self.what.kernel.ndim
         return 2 if isinstance(self.what, Roberts) else len(self.what.terms[0].lines)
 
     def shape(self, *spatial):
@@ -62,6 +64,8 @@ class Case:
         """How much larger than the image the sum of all products may be."""
         if isinstance(self.what, Box | Roberts):
             return 2.0
+        if isinstance(self.what, Dense):
+            return max(float(np.abs(self.what.kernel).sum()), 1.0)
         sums = [[sum(map(abs, line.taps)) for line in term.lines if line] for term in self.what.terms]
         return sum(np.prod([max(s, 1.0) for s in each]) for each in sums)
 
@@ -97,6 +101,19 @@ def edge(name, ndim, axes, kernel, dtypes, channels=0):
 
 def box(sizes, kernel, dtypes, channels=0):
     return named("box", Box(sizes), kernel, dtypes, channels, rescales=False, size=sizes)
+
+
+def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False):
+    """Any kernel, some of its taps zero, tap by tap."""
+    rng = np.random.default_rng(seed)
+    kernel = rng.integers(-4, 5, shape).astype(float) if whole else rng.standard_normal(shape)
+    kernel[rng.random(shape) < zeros] = 0
+    what = Dense(kernel, tuple(n // 2 for n in shape))
+
+    def run(image, **options):
+        return fastsep.correlate(image, kernel, method="direct", **options)
+
+    return Case(("dense",), run, what, dtypes, channels, rescales=False)
 
 
 ODD, EVEN = (0.5, -1.0, 0.0, 2.0, 0.25, 0.125, -0.75), (1.0, -0.5, 0.0, 3.0)
@@ -142,6 +159,15 @@ CASES = {
     "volume": named("gaussian", taps.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
     "volume, any taps": from_taps((EVEN, ODD, WHOLE), ("fir", "volume"), (F4,)),
     "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F4, U1_F8)),
+    # any kernel
+    "dense": dense(1, (5, 7), (F4, U1, F8)),
+    "dense, even": dense(2, (4, 6), (F8, U2_F8), zeros=0),
+    "dense, wide": dense(3, (3, 21), (F4,)),
+    "dense, tall RGB": dense(4, (11, 2), (U1_F4, F4), 3),
+    "dense, whole": dense(5, (3, 3), (U1_I2, U1_F8), whole=True),
+    "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
+    "dense of a volume of one column": dense(7, (2, 3, 1), (F8, I2_F4), 2),
+    "dense in four axes": dense(8, (2, 3, 2, 3), (F4,)),
     "laplace of a volume": named("laplace", taps.laplace(3), ("fir", "volume terms"), (F4,)),
     # boxes
     "small box": box((3, 4), ("fir", "plane"), (F4, U1_F8)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastsep._plan import Box, Line, Roberts, Separable, Term
+from fastsep._plan import Box, Dense, Line, Roberts, Separable, Term
 
 
 def positions(index, n, mode):
@@ -57,12 +57,25 @@ def roberts(image, which, first, modes, cval):
     return {"pos_diag": positive, "neg_diag": negative, "magnitude": magnitude}[which]
 
 
+def dense(what, image, first, modes, cval):
+    result = np.zeros_like(image)
+    for place, tap in np.ndenumerate(what.kernel):
+        if tap:
+            seen = image
+            for axis, (k, centre, mode) in enumerate(zip(place, what.centre, modes, strict=True)):
+                seen = shifted(seen, k - centre, first + axis, mode, cval)
+            result += tap * seen
+    return result
+
+
 def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
     """The filter `what` of `image` in float64, before any rounding to the result's dtype."""
     image = np.asarray(image, np.float64) * scale
     with np.errstate(all="ignore"):
         if isinstance(what, Roberts):
             return roberts(image, what.which, first, modes, cval)
+        if isinstance(what, Dense):
+            return dense(what, image, first, modes, cval)
         if isinstance(what, Box):
             what = Separable((Term(tuple(Line((1 / n,) * n, n // 2) for n in what.sizes)),))
         terms = [term_filter(image, term, what, first, modes, cval) for term in what.terms]

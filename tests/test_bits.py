@@ -127,6 +127,20 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     assert same_bits(*results)
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] == "dense"])
+def test_any_chunk_of_columns(name, rng, monkeypatch):
+    case = CASES[name]
+    src, dst = case.dtypes[0]
+    image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (4, 5, 6, 170)}[case.ndim]))
+    results = []
+    for dense_bytes in (1, 1 << 30):
+        monkeypatch.setattr(_block, "DENSE_BYTES", dense_bytes)
+        forget()
+        results.append(case.call(image, workers=1, dtype=dst))
+        assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
+    assert same_bits(*results)
+
+
 # Means over large windows are exempt: their sums start at rows counted from the top of the image.
 PIECES = [
     name for name, case in CASES.items() if case.ndim == 2 and case.kernel[0] != "box" and name != "wide gaussian"

@@ -1,0 +1,332 @@
+"""`correlate` and `convolve`: every method against SciPy, error bounds, NaN, exact integers, threads, choice."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers import MODES, same_bits
+from scipy import ndimage
+
+import fastsep
+from fastsep import _fft, _image, _run, _strategy
+
+METHODS = ("auto", "direct", "separable", "fft")
+EPS = float(np.finfo(np.float64).eps)
+
+
+def rounding(kernel, largest, pixels):
+    """What float64 arithmetic of any method may lose.
+
+    Tap by tap, and along lines, each of at most size + 3 operations rounds a sum that stays below the taps'
+    absolute values times the largest pixel; terms of a factorization may together be larger than the kernel, by
+    the square root of the rank for singular vectors, so by that of the shortest side. A Fourier transform of n
+    values is off by a few eps log2(n) of their Euclidean norm, at most sqrt(n) times the largest.
+    """
+    size = float(np.abs(kernel).sum()) * largest
+    lines = (kernel.size + 3) * math.sqrt(min(kernel.shape))
+    reach = pixels + kernel.size
+    transform = 6 * math.log2(4 * reach) * math.sqrt(4 * reach) * float(np.linalg.norm(kernel)) * largest
+    return EPS * (lines * size + transform)
+
+
+def any_kernel(rng, shape):
+    """Of random numbers, of rank one, of few terms, of integers, with zeros, in turn."""
+    kind = rng.integers(5)
+    if kind == 0:
+        return rng.standard_normal(shape)
+    if kind == 1:
+        return outer(rng, shape)
+    if kind == 2:
+        return sum(outer(rng, shape) for _ in range(3))
+    if kind == 3:
+        return rng.integers(-5, 6, shape)
+    return rng.standard_normal(shape) * (rng.random(shape) < 0.2)
+
+
+def outer(rng, shape):
+    result = np.ones(())
+    for size in shape:
+        result = np.multiply.outer(result, rng.standard_normal(size))
+    return result
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("ndim", "longest", "image_side"), [(1, 33, 90), (2, 33, 60), (3, 9, 18), (4, 4, 7)])
+def test_every_method_agrees_with_scipy(method, mode, ndim, longest, image_side):
+    rng = np.random.default_rng([ndim, MODES.index(mode)])
+    for number in range(16):
+        kernel = any_kernel(rng, tuple(rng.integers(1, longest + 1, ndim)))
+        image = rng.standard_normal(tuple(rng.integers(1, image_side, ndim)))
+        if method == "separable" and not kernel.any():
+            continue
+        ours, theirs = (fastsep.correlate, ndimage.correlate) if number % 2 else (fastsep.convolve, ndimage.convolve)
+        if method == "separable" and fastsep.factorize(kernel).rank > _strategy.MOST_TERMS:
+            continue
+        result = ours(image, kernel, mode=mode, cval=1.5, method=method)
+        expected = theirs(image, kernel.astype(float), mode=mode, cval=1.5)
+        slack = rounding(kernel, max(np.abs(image).max(), 1.5), image.size)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=slack)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_channels_are_not_filtered(method, axis, rng):
+    kernel = sum(outer(rng, (5, 4)) for _ in range(2))
+    channels = rng.standard_normal((3, 40, 30))[:, ::-1]  # in no order that the engine reads
+    expected = np.array([ndimage.correlate(channel, kernel, mode="mirror") for channel in channels])
+    image = np.moveaxis(channels, 0, axis)
+    result = fastsep.correlate(image, kernel, mode="mirror", method=method, channel_axis=axis)
+    slack = rounding(kernel, np.abs(image).max(), image.size)
+    np.testing.assert_allclose(np.moveaxis(result, axis, 0), expected, rtol=0, atol=slack)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int64", "bool", "float16", "float32", ">f4", ">i2"])
+def test_dtypes(method, dtype, rng):
+    kernel = rng.standard_normal((6, 5))
+    image = (rng.random((50, 47)) * 200).astype(dtype)
+    result = fastsep.correlate(image, kernel, method=method)
+    wide = np.dtype(dtype).kind != "f"
+    assert result.dtype == (np.float64 if wide else np.float32)
+    exact = ndimage.correlate(image.astype(float), kernel)
+    slack = rounding(kernel, 200, image.size) * (1 if wide else 2.0**29)  # the eps of float32 over that of float64
+    np.testing.assert_allclose(result, exact, rtol=0, atol=slack)
+    out = np.full(image.shape, 7, result.dtype)
+    assert fastsep.correlate(image, kernel, method=method, out=out) is out
+    assert same_bits(out, result)
+
+
+def test_modes_per_axis(rng):
+    kernel, image = rng.standard_normal((7, 9)), rng.standard_normal((20, 4))
+    padded = np.pad(image, ((3, 3), (0, 0)), "symmetric")
+    expected = ndimage.correlate(padded, kernel, mode="wrap")[3:-3]
+    for method in METHODS:
+        result = fastsep.correlate(image, kernel, mode=("reflect", "wrap"), method=method)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=rounding(kernel, np.abs(image).max(), image.size))
+
+
+# ---- error bounds
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_result_is_off_by_more_than_tol_allows(seed):
+    """500 kernels in all: smooth ones, of which few terms are left, and random ones."""
+    rng = np.random.default_rng(seed)
+    fewer = 0
+    for _ in range(50):
+        shape = tuple(rng.integers(2, 12, 2)) if rng.random() < 0.8 else tuple(rng.integers(2, 6, 3))
+        grids = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+        turned = sum(rng.standard_normal() * g for g in grids)
+        kernel = np.exp(-3 * turned**2) + rng.choice([0, 1e-3]) * rng.standard_normal(shape)
+        image = rng.standard_normal(tuple(rng.integers(3, 24, len(shape))))
+        mode, cval = MODES[rng.integers(5)], 2.0
+        tol = 10 ** rng.uniform(-6, 0) * np.abs(kernel).sum()
+        plan = fastsep.explain(fastsep.correlate, image, kernel, tol=tol, method="separable")
+        fewer += len(plan.terms) < min(shape)
+        assert plan.error <= tol
+        exact = ndimage.correlate(image, kernel, mode=mode, cval=cval)
+        largest = max(np.abs(image).max(), cval)
+        for method in ("auto", "separable"):
+            result = fastsep.correlate(image, kernel, tol=tol, mode=mode, cval=cval, method=method)
+            allowed = plan.error * largest + rounding(kernel, largest, image.size)
+            assert np.abs(result - exact).max() <= allowed
+    assert fewer >= 8, "too few kernels were cut to show anything"
+
+
+def test_the_bound_is_reached():
+    """The image of the signs of what is left of the kernel is off by the bound itself."""
+    rng = np.random.default_rng(3)
+    kernel = rng.standard_normal((7, 7))
+    parts = fastsep.factorize(kernel, rank=3)
+    image = np.sign(kernel - parts.dense())
+    results = [fastsep.correlate(image, k, mode="constant")[3, 3] for k in (kernel, parts.dense())]
+    assert results[0] - results[1] == pytest.approx(parts.error, rel=1e-12)
+
+
+# ---- NaN and infinity
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_and_infinity_stay_under_the_kernel_as_in_scipy(value, dtype):
+    rng = np.random.default_rng(8)
+    kernels = [any_kernel(rng, tuple(rng.integers(1, 22, 2))) for _ in range(30)]
+    kernels += [np.eye(5), outer(rng, (3, 15)) * (np.arange(15) % 3 > 0), np.ones((40, 40)) - np.eye(40)]
+    for kernel in kernels:
+        image = rng.standard_normal((50, 60)).astype(dtype)
+        image[tuple(rng.integers(0, 50, (2, 3)))] = value
+        expected = ndimage.correlate(image.astype(float), kernel.astype(float))
+        # SciPy takes taps below eps for zeros; these kernels have none of them.
+        with np.errstate(all="ignore"):
+            results = [fastsep.correlate(image, kernel, method=method) for method in ("auto", "direct")]
+        for result in results:
+            np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+            np.testing.assert_array_equal(np.isposinf(result), np.isposinf(expected))
+
+
+def test_an_image_with_nan_takes_the_way_that_does_not_spread_it(rng):
+    kernel, image = rng.standard_normal((41, 41)), rng.random((300, 300))
+    plan = fastsep.explain(fastsep.correlate, image, kernel)
+    assert plan.strategy == "fft"
+    assert any("NaN" in note for note in plan.notes)
+    image[100, 100] = np.nan
+    direct = fastsep.correlate(image, kernel, method="direct")
+    assert same_bits(fastsep.correlate(image, kernel), direct)
+    assert np.isnan(direct).sum() == kernel.size
+    assert np.isnan(fastsep.correlate(image, kernel, method="fft")).sum() > kernel.size
+
+
+@pytest.mark.parametrize("image", [[1e300, 1e300, 1e300], [1e300, -1e300]])
+def test_a_sum_that_overflows_does_not_make_an_image_infinite(image):
+    assert _image.is_finite(np.array(image) * 1e8)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_makes_an_image_not_finite(value):
+    image = np.ones((30, 40), np.float32)
+    assert _image.is_finite(image)
+    image[17, 3] = value
+    assert not _image.is_finite(image)
+    image[17, 4] = -value
+    assert not _image.is_finite(image)
+
+
+# ---- integers
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("src", "dst"), [("uint8", "int16"), ("uint8", "int32"), ("uint16", "int64"), ("int16", "int64")]
+)
+def test_whole_kernels_on_integers_are_exact(method, src, dst):
+    rng = np.random.default_rng(5)
+    info = np.iinfo(src)
+    for _ in range(12):
+        kernel = rng.integers(-9, 10, tuple(rng.integers(1, 12, 2)))
+        image = rng.integers(info.min, info.max, (30, 37), src, endpoint=True)
+        exact = ndimage.correlate(image.astype(np.int64), kernel)
+        exact = exact.clip(np.iinfo(dst).min, np.iinfo(dst).max)
+        result = fastsep.correlate(image, kernel, method=method, dtype=dst)
+        assert result.dtype == dst
+        np.testing.assert_array_equal(result, exact)
+
+
+def test_integers_that_no_transform_could_promise_are_refused(rng):
+    image = rng.integers(0, 255, (40, 40), np.uint8)
+    with pytest.raises(ValueError, match=r"`method` must not be 'fft' here: its integers would not be certain"):
+        fastsep.correlate(image, rng.random((9, 9)), method="fft", dtype=np.uint8)
+    plan = fastsep.explain(fastsep.correlate, np.zeros((2000, 2000), np.uint8), rng.random((61, 61)), dtype=np.uint8)
+    assert plan.strategy == "direct"
+
+
+# ---- threads
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (61, 700), (40, 30, 50)])
+def test_the_transform_gives_the_same_bits_for_any_number_of_threads(shape, rng, monkeypatch):
+    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
+    image = rng.random(shape, np.float32)
+    kernel = rng.random((7, 9, 11)[: len(shape)])
+    expected = fastsep.correlate(image, kernel, method="fft", workers=1)
+    for workers in (2, 3, 8):
+        assert same_bits(fastsep.correlate(image, kernel, method="fft", workers=workers), expected)
+
+
+def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
+    def task(number):
+        if number == 3:
+            raise MemoryError("no room")
+
+    for workers in (1, 4):
+        with pytest.raises(MemoryError, match="no room"):
+            _run.run_tasks(task, 9, workers)
+    done = []
+    _run.run_tasks(done.append, 9, 4)  # the pool is as good as before
+    assert sorted(done) == list(range(9))
+
+
+def test_blocks_of_a_transform_cover_the_image_once(rng):
+    image, kernel = rng.random((211, 97)), rng.random((8, 13))
+    fastsep.correlate(image, kernel, method="fft")
+    from fastsep import _funnel
+
+    plan = next(job.plan for job in reversed(_funnel._jobs.values()) if job.plan.strategy == "fft")
+    seen = np.zeros(image.shape, int)
+    for _, _, *corner in _fft._Task(plan, image, np.empty_like(image)).corners:
+        seen[tuple(slice(at, at + step) for at, step in zip(corner, plan.blocks.step, strict=True))] += 1
+    assert (seen == 1).all()
+
+
+# ---- the choice
+
+
+def test_a_kernel_of_rank_one_runs_as_lines(rng):
+    image = np.broadcast_to(np.float32(0), (1080, 1920))
+    for kernel in (np.outer(rng.random(15), rng.random(21)), [[1, 2, 1], [0, 0, 0], [-1, -2, -1]]):
+        plan = fastsep.explain(fastsep.correlate, image, kernel)
+        assert plan.strategy in ("lines", "sweep")
+        assert len(plan.terms) == 1
+        assert {method for method, _, _ in plan.rejected} == {"direct", "fft"}
+
+
+def test_small_kernels_run_tap_by_tap_and_large_ones_are_transformed(rng):
+    image = np.broadcast_to(np.float32(0), (1080, 1920))
+    assert fastsep.explain(fastsep.correlate, image, rng.random((5, 5))).strategy == "direct"
+    assert fastsep.explain(fastsep.correlate, image, rng.random((63, 63))).strategy == "fft"
+
+
+def test_tol_buys_fewer_terms(rng):
+    image = np.broadcast_to(np.float32(0), (1080, 1920))
+    y, x = np.mgrid[-15:16, -15:16] / 8
+    kernel = np.exp(-((x + 0.6 * y) ** 2) - y**2)
+    kernel /= kernel.sum()
+    terms = [len(fastsep.explain(fastsep.correlate, image, kernel, tol=t, method="separable").terms) for t in (0, 1e-3)]
+    assert terms[1] < terms[0]
+    assert fastsep.explain(fastsep.correlate, image, kernel, tol=0.05).strategy == "lines"
+
+
+def test_zero_kernels_give_zeros(rng):
+    image = rng.random((9, 8))
+    image[3, 3] = np.nan
+    for method in ("auto", "direct"):
+        np.testing.assert_array_equal(fastsep.correlate(image, np.zeros((3, 3)), method=method), np.zeros((9, 8)))
+    with pytest.raises(ValueError, match="all taps are zero"):
+        fastsep.correlate(image, np.zeros((3, 3)), method="separable")
+
+
+def test_empty_images_give_empty_results():
+    for method in METHODS:
+        assert fastsep.correlate(np.zeros((0, 5), np.uint8), np.ones((3, 3)), method=method).shape == (0, 5)
+
+
+def test_a_later_change_of_the_kernel_counts(rng):
+    image, kernel = rng.random((20, 20)), rng.random((3, 3))
+    first = fastsep.correlate(image, kernel)
+    kernel[1, 1] += 1
+    np.testing.assert_allclose(fastsep.correlate(image, kernel), first + image, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"kernel": np.ones(3)}, ValueError, r"one axis for each of the 2 spatial axes; got shape \(3,\)"),
+        ({"kernel": np.ones((3, 0))}, ValueError, r"`kernel` must have at least one .*; got shape \(3, 0\)"),
+        ({"kernel": 2.0}, ValueError, r"`kernel` must have at least one .*; got shape \(\)"),
+        ({"kernel": [[np.nan]]}, ValueError, "`kernel` must be finite in float64; got NaN or infinity in it"),
+        ({"kernel": [[1j]]}, ValueError, r"`kernel` must be real; got dtype complex128"),
+        ({"kernel": [["a"]]}, ValueError, "`kernel` must have a float, integer or bool dtype"),
+        ({"kernel": [[1.0]], "tol": -1}, ValueError, "`tol` must be finite and not negative; got -1"),
+        ({"kernel": [[1.0]], "tol": "x"}, TypeError, "`tol` must be a real number; got 'x'"),
+        ({"kernel": [[1.0]], "method": "fast"}, ValueError, "must be one of auto, direct, separable, fft; got 'fast'"),
+        ({"kernel": [[1.0]], "method": None}, ValueError, "must be one of auto, direct, separable, fft; got None"),
+        ({"kernel": [[1.0]], "mode": "edge"}, ValueError, "`mode` must be one of reflect"),
+        ({"kernel": [[1.0]], "workers": 0}, ValueError, "`workers` must be an integer of at least 1; got 0"),
+        ({"kernel": [[1.0]], "out": np.zeros((3, 3))}, ValueError, r"`out` must have the image's shape"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("function", [fastsep.correlate, fastsep.convolve])
+def test_bad_arguments_get_one_line(function, arguments, error, message):
+    with pytest.raises(error, match=message) as caught:
+        function(np.zeros((4, 5)), **arguments)
+    assert "\n" not in str(caught.value)
