@@ -426,7 +426,7 @@ def _dense(what: Dense, job: _Job) -> Plan:
     leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
     slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
     flat = kernel.reshape(-1, *kernel.shape[-2:])
-    used = flat.any(axis=(1, 2))
+    used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
     what = Dense(flat[used], centre[-2:])
     plan = job.plan("dense", ("dense",), what, float(np.count_nonzero(kernel)) + 8.0)

@@ -1,4 +1,4 @@
-"""A bank of 2-D kernels as combinations of few separable ones. NumPy and SciPy's Cholesky, no pixels.
+"""A bank of 2-D kernels as combinations of few separable ones. NumPy only, no pixels.
 
 The terms are looked for in this order: parity classes (symmetric kernels share even and odd parts), representatives (of
 kernels that repeat or combine), groups (of kernels that gain from a common basis), and in each group the fewest terms
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from fastsep import _image
 from fastsep._image import Array
@@ -28,7 +27,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 _GROWTH = 16.0
 
 # Operations that the search for common terms may take, all groups together; counted, not timed, so that the result does
-# not depend on the machine's load. About 1.5 s on one core of a Zen 5.
+# not depend on the machine's load. Up to 2 s on one core of a Zen 5.
 _WORK = 2.5e10
 _STEP_WORK = 8e6  # of a small step, which takes 0.4 ms whatever its size
 _WIDEST_STEP = 2000  # unknowns of one linear system: 32 MB
@@ -925,7 +924,9 @@ class _Fit:
             right = np.concatenate(grads[1:])
             right -= (coupling.reshape(-1, rank, rank) * (a.T @ grads[0] @ inner)).sum(axis=2)
             try:
-                moves = _solved(reduced, right.ravel()).reshape(-1, rank)
+                # Not SciPy's Cholesky, which takes half the operations: SciPy and NumPy bring a pool of BLAS threads
+                # each, and in turns they wait for one another (2.7 s instead of 0.6 s on two cores).
+                moves = np.linalg.solve(reduced, right.ravel()).reshape(-1, rank)
             except np.linalg.LinAlgError:
                 self.damping *= 10.0
                 continue
@@ -977,9 +978,3 @@ class _Fit:
             factors[place] = np.linalg.solve(square, (_unfolded(self.core, place) @ terms).T).T
             self._set(factors)
         return self.cost < before
-
-
-def _solved(matrix: Array, right: Array) -> Array:
-    """For a positive definite matrix, which is overwritten."""
-    factor = scipy.linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    return np.asarray(scipy.linalg.cho_solve(factor, right, check_finite=False))
