@@ -74,21 +74,28 @@ class _Task:
         if block is None:  # kept from block to block: fresh memory costs as much as a transform
             block = self.local.block = np.zeros(self.blocks.size, self.plan.acc)
         lengths = [size + k - 1 for size, k in zip(sizes, self.kernel.shape, strict=True)]
-        outside = []
+        borders = []  # axis, which pixels stand at its places
         for axis, (at, length) in enumerate(zip(corner, lengths, strict=True)):
             first = at - self.centre[axis]
-            along: tuple[Any, ...] = (slice(None),) * axis
-            if first >= 0 and first + length <= self.spatial[axis]:
-                image = image[(*along, slice(first, first + length))]
-                continue
-            index = beyond(np.arange(first, first + length), self.spatial[axis], self.blocks.modes[axis])
+            hull = slice(first, first + length)
+            if first < 0 or hull.stop > self.spatial[axis]:
+                index = beyond(np.arange(first, first + length), self.spatial[axis], self.blocks.modes[axis])
+                known = index[index >= 0]
+                hull = slice(known.min(), known.max() + 1)
+                borders.append((axis, np.where(index >= 0, index - hull.start, -1)))
+            image = image[_along(axis, hull)]
+        # Narrowed along all axes before the first copy.
+        for axis, index in borders:
             image = np.take(image, np.maximum(index, 0), axis)
-            outside.append((*along, index < 0))
         inside = block[tuple(map(slice, lengths))]
         inside[...] = image
-        for place in outside:
-            inside[place] = self.plan.border
+        for axis, index in borders:
+            inside[_along(axis, index < 0)] = self.plan.border
         if list(self.blocks.size) != lengths:
             for axis, length in enumerate(lengths):  # what a larger block left there
-                block[(*(slice(None),) * axis, slice(length, None))] = 0
+                block[_along(axis, slice(length, None))] = 0
         return block
+
+
+def _along(axis: int, index: Any) -> tuple[Any, ...]:
+    return (*(slice(None),) * axis, index)

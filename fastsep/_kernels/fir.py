@@ -116,15 +116,19 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 continue
             stored = 0
             for x in range(0, width, tile * channels):
+                # A sum of terms is added up where it belongs; squares are taken first.
+                squares = simd.word(block, at.COMBINE) if several else 0
+                target = sums if several and squares == 0 else strip
+                add = 1 if several and squares == 0 and number > 0 else 0
                 for column in range(x, x + channels):
                     place = strip + column * vector
-                    simd.fir_along_strip(acc, place, step, taps, count, kind, place)
+                    simd.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
                 if several:
                     into = sums + x * vector
-                    combined = simd.word(block, at.COMBINE)
-                    simd.combine(acc, into, strip + x * vector, tile * channels, combined * 2 + (number > 0))
+                    if squares != 0:
+                        simd.add_squares(acc, into, strip + x * vector, tile * channels, 1 if number > 0 else 0)
                     if number == terms - 1:
-                        simd.finish(acc, into, tile * channels, combined, simd.word(block, at.CLIP))
+                        simd.finish(acc, into, tile * channels, squares, simd.word(block, at.CLIP))
                 if number == terms - 1:
                     source = sums if several else strip
                     ready = min(x + tile * channels, width)

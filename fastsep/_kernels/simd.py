@@ -69,22 +69,32 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
 
 
 @intrinsic
-def fir_along_strip(typing, acc, strip, step, taps, count, kind, out):
-    """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap."""
+def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap.
+
+    The results are stored at `out`, or added to what is there if `add` is 1.
+    """
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
-        strip, step, taps, count, kind, out = values[1:]
+        strip, step, taps, count, kind, out, add = values[1:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
 
         def element(j):
             return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
-        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
-            builder.store(value, e.at(out, builder.mul(I64(r), step)), align=size)
+        outputs = tile(arithmetic)
+        sums = e.fir(element, taps, count, kind, outputs)
+        places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
 
-    return signature_of(acc, strip, step, taps, count, kind, out), nothing(generate)
+        def added():
+            return [e.add(builder.load(at, align=size, typ=e.vector), v) for at, v in zip(places, sums, strict=True)]
+
+        for place, value in zip(places, e.switch(add, {0: lambda: sums, 1: added}), strict=True):
+            builder.store(value, place, align=size)
+
+    return signature_of(acc, strip, step, taps, count, kind, out, add), nothing(generate)
 
 
 @intrinsic
@@ -294,12 +304,12 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
 
 
 @intrinsic
-def combine(typing, acc, sums, values, count, operation):
-    """Bring `count` aligned vectors into the sums: 0 set, 1 add, 2 set and 3 add the square."""
+def add_squares(typing, acc, sums, values, count, add):
+    """Squares of `count` aligned vectors, added to the sums if `add` is 1, else put in their place."""
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, arguments):
-        sums, values, count, operation = arguments[1:]
+        sums, values, count, add = arguments[1:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
 
@@ -316,16 +326,14 @@ def combine(typing, acc, sums, values, count, operation):
             return []
 
         e.switch(
-            operation,
+            add,
             {
-                0: lambda: each(lambda new, old: new),
-                1: lambda: each(lambda new, old: e.add(old, new)),
-                2: lambda: each(lambda new, old: e.mul(new, new)),
-                3: lambda: each(lambda new, old: e.muladd(new, new, old)),
+                0: lambda: each(lambda new, old: e.mul(new, new)),
+                1: lambda: each(lambda new, old: e.muladd(new, new, old)),
             },
         )
 
-    return signature_of(acc, sums, values, count, operation), nothing(generate)
+    return signature_of(acc, sums, values, count, add), nothing(generate)
 
 
 @intrinsic
