@@ -35,7 +35,7 @@ FITTED = {
     "lines terms volume": (
         "FIR_VECTOR", "FIR_TERM", "FIR_VOLUME", "FIR_TAP", "FIR_PAIR", "SWEEP_VECTOR", "SWEEP_TAP",
     ),
-    "fft": ("FFT_CALL", "FFT_BLOCK", "FFT_UNIT"),
+    "fft": ("FFT_BLOCK", "FFT_UNIT"),
 }  # fmt: skip
 
 

@@ -48,7 +48,6 @@ class _Task:
         starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
         self.corners = list(itertools.product(range(shape[0]), range(shape[-1]), *starts))
         self.spectrum = self._spectrum()
-        self.local = threading.local()
 
     def _spectrum(self) -> Array:
         found = self.plan.cache.get("spectrum")
@@ -70,32 +69,53 @@ class _Task:
 
     def _around(self, image: Array, corner: list[int], sizes: list[int]) -> Array:
         """The pixels under the kernel for a block of results, zeros behind them, in the dtype of the arithmetic."""
-        block = getattr(self.local, "block", None)
-        if block is None:  # kept from block to block: fresh memory costs as much as a transform
-            block = self.local.block = np.zeros(self.blocks.size, self.plan.acc)
+        block = _memory(self.blocks.size, self.plan.acc)
         lengths = [size + k - 1 for size, k in zip(sizes, self.kernel.shape, strict=True)]
-        borders = []  # axis, which pixels stand at its places
-        for axis, (at, length) in enumerate(zip(corner, lengths, strict=True)):
-            first = at - self.centre[axis]
-            hull = slice(first, first + length)
-            if first < 0 or hull.stop > self.spatial[axis]:
-                index = beyond(np.arange(first, first + length), self.spatial[axis], self.blocks.modes[axis])
-                known = index[index >= 0]
-                hull = slice(known.min(), known.max() + 1)
-                borders.append((axis, np.where(index >= 0, index - hull.start, -1)))
-            image = image[_along(axis, hull)]
-        # Narrowed along all axes before the first copy.
-        for axis, index in borders:
-            image = np.take(image, np.maximum(index, 0), axis)
-        inside = block[tuple(map(slice, lengths))]
-        inside[...] = image
-        for axis, index in borders:
-            inside[_along(axis, index < 0)] = self.plan.border
-        if list(self.blocks.size) != lengths:
-            for axis, length in enumerate(lengths):  # what a larger block left there
-                block[_along(axis, slice(length, None))] = 0
+        pieces = [
+            _pieces(at - centre, length, n, mode)
+            for at, centre, length, n, mode in zip(
+                corner, self.centre, lengths, self.spatial, self.blocks.modes, strict=True
+            )
+        ]
+        # Inside, before and behind along each axis: only narrow pieces are gathered pixel by pixel.
+        for piece in itertools.product(*pieces):
+            place = tuple(to for to, _ in piece)
+            if any(source is None for _, source in piece):
+                block[place] = self.plan.border
+                continue
+            values = image[tuple(source if isinstance(source, slice) else slice(None) for _, source in piece)]
+            for axis, (_, source) in enumerate(piece):
+                if isinstance(source, np.ndarray):
+                    values = np.take(values, source, axis)
+            block[place] = values
+        for axis, length in enumerate(lengths):
+            block[(*(slice(None),) * axis, slice(length, None))] = 0
         return block
 
 
-def _along(axis: int, index: Any) -> tuple[Any, ...]:
-    return (*(slice(None),) * axis, index)
+_Source = slice | Array | None  # pixels of an axis: a run, any, or the constant
+
+
+def _pieces(first: int, length: int, n: int, mode: str) -> list[tuple[slice, _Source]]:
+    """Where pixels from `first` on, some of them beyond an axis of n, go and come from."""
+    start, stop = max(-first, 0), min(n - first, length)
+    found: list[tuple[slice, _Source]] = [(slice(start, stop), slice(first + start, first + stop))]
+    for before, behind in ((0, start), (stop, length)):
+        if before < behind:
+            index = beyond(np.arange(first + before, first + behind), n, mode)
+            found.append((slice(before, behind), None if mode == "constant" else index))
+    return found
+
+
+_local = threading.local()
+#: A larger block is given back to the system.
+_KEPT_BYTES = 16 << 20
+
+
+def _memory(size: tuple[int, ...], dtype: Any) -> Array:
+    """A block of this thread's, kept from call to call: fresh memory costs as much as a transform."""
+    found: Array | None = getattr(_local, "block", None)
+    if found is None or found.shape != size or found.dtype != dtype:
+        found = np.empty(size, dtype)
+        _local.block = found if found.nbytes <= _KEPT_BYTES else None
+    return found

@@ -449,7 +449,7 @@ FFT_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1
 #: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured).
 FFT_CACHED = 512 << 10
 #: What Python takes for a block, in units of `fft_work` (measured).
-FFT_BLOCK = 6e5
+FFT_BLOCK = 3.5e5
 
 
 def fft_work(size: tuple[int, ...], itemsize: int) -> float:

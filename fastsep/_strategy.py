@@ -48,7 +48,9 @@ class Candidates(Alternatives):
         for option in self.options:
             if option.what is not None:
                 plan = make(option.what)
-                priced.append((option, plan, _estimate.nanoseconds(plan)))
+                looks = option.finite and self.method == "auto" and not self.integers
+                cost = _estimate.nanoseconds(plan) + looks * _estimate.CONSTANTS["FINITE"] * math.prod(plan.shape)
+                priced.append((option, plan, cost))
         allowed = [entry for entry in priced if self.method in ("auto", entry[0].method)]
         chosen, plan, cost = min(allowed, key=lambda entry: entry[2])
         fallback = None
