@@ -38,8 +38,8 @@ class _Job:
     what: _plan.Filter | _plan.Alternatives
     choice: _strategy.Choice | None  # where there were several ways
 
-    def run(self, image: Array, out: Array | None, workers: int | None) -> Array:
-        plan = self.plan
+    def run(self, plan: _plan.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
+        """Run `plan`, or another where the image has NaN or infinity and they would spread."""
         if self.choice is not None and self.choice.fallback is not None and not _image.is_finite(image):
             plan = self.choice.fallback
         if plan.strategy == "fft":
@@ -90,8 +90,10 @@ def apply(
             and image.flags.num & _READABLE == _READABLE
             and (workers is None or (type(workers) is int and workers > 0))
         ):
+            # A job without a choice has nothing to look at before it runs.
+            run = execute if job.choice is None else job.run
             if out is None:
-                return execute(job.plan, image, None, workers)
+                return run(job.plan, image, None, workers)
             if (
                 out.shape == image.shape
                 and out.flags.num & _WRITEABLE == _WRITEABLE
@@ -99,7 +101,7 @@ def apply(
                 # Two arrays that own their memory cannot share any; asking NumPy takes 0.3 us.
                 and ((image.base is None and out.base is None) or not may_share_memory(image, out))
             ):
-                return execute(job.plan, image, out, workers)
+                return run(job.plan, image, out, workers)
     return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
 
 
@@ -190,8 +192,6 @@ def _prepare(
             plan = make(what)
     native = source == image_dtype and target == result  # dtypes compare byte orders, too
     direct = plan is not None and front is None and not clamp and native
-    if choice is not None:
-        direct = direct and choice.fallback is None and choice.plan.strategy != "fft"
     return _Job(plan, direct, source, target, result, front, clamp, what, choice)
 
 
@@ -208,9 +208,9 @@ def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
         if plain.flags.num & _WRITEABLE == _WRITEABLE:
             if may_share_memory(source, plain):
                 source = source.copy()
-            job.run(source, plain, workers)
+            job.run(job.plan, source, plain, workers)
             return out  # type: ignore[no-any-return]
-    result = _image.finish(job.run(source, None, workers), job.result)
+    result = _image.finish(job.run(job.plan, source, None, workers), job.result)
     if job.front is not None:
         result = np.moveaxis(result, 0, job.front)
     if out is None:

@@ -393,7 +393,7 @@ def is_finite(image: Array) -> bool:
     """Whether there is no NaN and no infinity."""
     with np.errstate(invalid="ignore", over="ignore"):
         # One NaN or infinity makes the sum one; a sum may also overflow.
-        return bool(np.isfinite(image.sum()) or np.isfinite(image).all())
+        return math.isfinite(np.add.reduce(image, axis=None)) or bool(np.isfinite(image).all())
 
 
 def real_array(name: str, value: Any) -> Array:
