@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _estimate, _image, _plan, _run
-from fastsep._block import block, lines_of
+from fastsep._block import block, lines_of, odd_lines
 from fastsep._funnel import apply
 from fastsep._image import Array, DType, Frame
 from fastsep._kernels import blocks, jit
 from fastsep._kernels import conv_words as at
 from fastsep._layer import ALL, STREAM_BYTES, Layer
-from fastsep._plan import Line, Separable, Term
+from fastsep._plan import Line, Plan, Separable, Term
 from fastsep._strategy import candidates, pack, unpack
 from fastsep.factor_bank import BankFactorization, factorize_bank
 
@@ -61,7 +62,9 @@ def correlate(
     count = kernels.mix.shape[1] if key is None else key[1][0]
     shape = (*image.shape, count)
     if out is not None:
-        _image.check_out(out, shape)
+        _image.check_writeable(out)
+        if out.shape != shape:
+            raise _image.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
     if 0 in shape:
         return np.empty(shape, result) if out is None else out
 
@@ -70,16 +73,21 @@ def correlate(
     if "constant" in modes:
         source = _image.border_dtype(source, result, cval)
     front = channel if channel not in (None, 0, image.ndim - 1) else None
-    pixels = _image.convert(image, source, front, False)
-    if method == "auto" and not (source.kind != "f" or _image.is_finite(pixels)):
+    probed = isinstance(image, _image.Probe)
+    pixels = image if probed else _image.convert(image, source, front, False)
+    if method == "auto" and not probed and source.kind == "f" and not _image.is_finite(pixels):
         method = "direct"
-    bank = None
-    if method != "direct":
+    bank, direct_cost = None, _direct_cost(each, pixels.size, result)
+    if method != "direct" or probed:
         parts = kernels if key is None else _factorized(key, tol + _rounding(key, result))
-        bank = _bank(parts, pixels.shape, source, result, channel == 0 or front is not None, modes, cval)
-        if method == "auto" and bank.cost > _direct_cost(each, pixels.size, result):
-            bank = None
-    if bank is None:
+        order = image.shape if front is None else _image.drop_axis(image.shape, front)
+        bank = _bank(parts, order, source, result, channel == 0 or front is not None, modes, cval)
+    takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
+    if isinstance(image, _image.Probe):
+        assert bank is not None
+        image.seen.append(Explained(bank, each, takes_terms, direct_cost, source, result))
+        return np.empty(shape, result)
+    if bank is None or not takes_terms:
         return _one_by_one(image, each, mode, cval, channel_axis, result, out, workers)
 
     plain = None if out is None or front is not None else np.asarray(out)
@@ -96,6 +104,18 @@ def correlate(
         return values
     out[...] = values
     return out  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a call would do."""
+
+    bank: Bank
+    kernels: Array
+    takes_terms: bool
+    direct_cost: float
+    source: DType
+    result: DType
 
 
 @lru_cache(maxsize=8)
@@ -168,13 +188,28 @@ class Bank:
             )
             for y, x in zip(parts.y_taps, parts.x_taps, strict=True)
         ]  # fmt: skip
-        self.shape = (images, rows, width, mix.shape[1])
+        vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
+        self.cost = sum(map(_estimate.nanoseconds, plans)) + vectors * mix.size * _estimate.CONSTANTS["MIX"]
+        self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])
+        self.engine: _Engine | None = None
+
+    def run(self, image: Array, out: Array, workers: int | None) -> None:
+        """Filter `image` into `out`, both C-contiguous and of the shapes and dtypes prepared for."""
+        if self.engine is None:
+            self.engine = _Engine(self.plans, self.mix, self.shape)
+        self.engine.run(image, out, workers)
+
+
+class _Engine:
+    """A bank with its kernels loaded and its argument block filled in."""
+
+    def __init__(self, plans: Sequence[Plan], mix: Array, shape: tuple[int, int, int, int]) -> None:
+        images, rows, width, _ = shape
+        acc = plans[0].dst
         layer = self.layer = Layer(dtype=acc, dense=mix[None, None])
         made = [block(plan) for plan in plans]
         self.keep = (made, np.concatenate([each.words for each in made]))
         self.kernels = np.array([jit.kernel(*plan.kernel) for plan in plans], np.int64)
-        vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
-        self.cost = sum(map(_estimate.nanoseconds, plans)) + vectors * mix.size * _estimate.CONSTANTS["MIX"]
         self.work = sum(plan.work for plan in plans) + float(mix.size * images * rows * width)
         self.address = jit.kernel("bank")
         self.band: Callable[..., int] = jit.BAND(self.address)
@@ -195,12 +230,12 @@ class Bank:
         words[at.FINISH] = jit.kernel("conv_matrix", "planes", acc.name)
         words[at.STRIPS] = strips
         words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data
-        words[at.TERMS_GROUP] = group = lines_of(-(-total // strips) * width * acc.itemsize)
+        words[at.TERMS_GROUP] = group = odd_lines(-(-total // strips) * width * acc.itemsize)
         self.end = at.TILE_BYTES
         self._take(8 * blocks.BLOCK_WORDS * len(plans), at.PACKED)
         self._take(max(each.scratch for each in made), at.TERM_SCRATCH)
         self._take(group * len(plans), at.TERMS)
-        if strip < ALL and math.prod(self.shape) * acc.itemsize >= STREAM_BYTES:
+        if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
             self._take(strip * layer.out_channels * acc.itemsize, at.STREAMED)
         words[blocks.SCRATCH_BAND] = self.end
 
@@ -210,7 +245,7 @@ class Bank:
         self.end += lines_of(size)
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
-        """Filter `image` into `out`, both C-contiguous and of the shapes and dtypes prepared for."""
+        """As `Bank.run`."""
         bands = min(_run.bands_for(self.work, workers), self.strips)
         workspace = _run.take_workspace(self.end * bands)
         words = workspace.words[: len(self.words)]

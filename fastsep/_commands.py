@@ -52,7 +52,7 @@ def run_factorize(options: argparse.Namespace) -> int:
 
 
 def run_explain(options: argparse.Namespace) -> int:
-    names = [*filters.__all__, *(name for name in correlation.__all__ if name != "correlate_bank")]
+    names = [*filters.__all__, *correlation.__all__]
     if options.filter not in names:
         raise Refusal(f"there is no filter {options.filter!r}; there are {', '.join(sorted(names))}")
     arguments = dict(_argument(text) for text in options.arguments)
@@ -74,7 +74,7 @@ def _argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise Refusal(f"an argument must be NAME=VALUE; got {text!r}")
-    if name == "kernel":
+    if name in ("kernel", "kernels"):
         return name, read_kernel(value)
     try:
         return name, ast.literal_eval(value)

@@ -35,8 +35,8 @@ class Explanation:
     terms : tuple of str
         Rank-1 terms, for filters that are made of them.
     multiplications, dense_multiplications : int or None
-        For a pixel and channel; as it runs, and with all products of taps multiplied out. None
-        where there are no taps.
+        For a pixel and channel, of a bank for all its results; as it runs, and with all products of
+        taps multiplied out. None where there are no taps.
     halo : tuple of (before, after)
         Pixels that a result needs beside its own, for each spatial axis.
     error : float
@@ -131,7 +131,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     kwargs = {key: value for key, value in kwargs.items() if key not in ("out", "workers")}
     function(probe, *args[1:], **kwargs)
     (job,) = probe.seen
-    return _explanation(name, probe, job)
+    return _of_bank(probe, job) if name == "correlate_bank" else _explanation(name, probe, job)
 
 
 def _explanation(name: str, image: Any, job: Any) -> Explanation:
@@ -164,6 +164,25 @@ def _explanation(name: str, image: Any, job: Any) -> Explanation:
     )  # fmt: skip
 
 
+def _of_bank(image: Any, found: Any) -> Explanation:
+    parts, kernels = found.bank.parts, found.kernels
+    count, height, width = kernels.shape
+    ways = {
+        "separable": (found.bank.cost * 1e-9, f"{parts.rank} terms for {count} kernels"),
+        "direct": (found.direct_cost * 1e-9, f"{count} kernels one by one"),
+    }
+    takes, other = ("separable", "direct") if found.takes_terms else ("direct", "separable")
+    lines = zip(parts.y_taps, parts.x_taps, strict=True) if found.takes_terms else ()
+    notes = ("an image with NaN or infinity takes another way: direct",) if takes == "separable" else ()
+    return Explanation(
+        "correlate_bank", image.shape, image.dtype, found.result, found.result, takes, ways[takes][1],
+        tuple(f"{_line(y.tolist())} x {_line(x.tolist())}" for y, x in lines),
+        parts.multiplications if found.takes_terms else parts.dense_multiplications, parts.dense_multiplications,
+        tuple((n // 2, n - 1 - n // 2) for n in (height, width)), parts.error if found.takes_terms else 0.0,
+        ways[takes][0], ((other, *ways[other]),), notes,
+    )  # fmt: skip
+
+
 def _strategy(plan: Plan) -> str:
     return {"fir": "lines", "dense": "direct"}.get(plan.strategy, plan.strategy)
 
@@ -182,13 +201,13 @@ def _how(plan: Plan) -> str:
 def _terms(what: Filter) -> tuple[str, ...]:
     if not isinstance(what, Separable):
         return ()
-    return tuple(" x ".join("1" if line is None else _line(line) for line in term.lines) for term in what.terms)
+    return tuple(" x ".join("1" if line is None else _line(line.taps) for line in term.lines) for term in what.terms)
 
 
-def _line(line: Line) -> str:
-    shown = [f"{tap:.4g}" for tap in line.taps]
+def _line(taps: Sequence[float]) -> str:
+    shown = [f"{tap:.4g}" for tap in taps]
     if len(shown) > _SHOWN_TAPS:
-        shown = [*shown[:3], "...", *shown[-3:], f"{len(line.taps)} taps"]
+        shown = [*shown[:3], "...", *shown[-3:], f"{len(taps)} taps"]
     return f"({', '.join(shown)})"
 
 

@@ -10,7 +10,9 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 
 
-@pytest.mark.parametrize("name", ["filters", "correlation", "conv", "cost", "factor", "factor_conv", "_run"])
+@pytest.mark.parametrize(
+    "name", ["filters", "correlation", "conv", "cost", "factor", "factor_bank", "factor_conv", "_explain", "_run"]
+)
 def test_examples_in_docstrings_print_what_they_say(name, monkeypatch):
     monkeypatch.setattr("fastsep._run._threads", None)  # an example sets it
     result = doctest.testmod(import_module(f"fastsep.{name}"))
