@@ -493,9 +493,9 @@ def warmup_keys() -> list[tuple[str, ...]]:
     """The filter kernels of common dtypes."""
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
-    keys: list[tuple[str, ...]] = [("wait",)]
+    keys: list[tuple[str, ...]] = [("wait",), ("bank",)]
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))
-        keys.append(("box", *kind))
+        keys += [("box", *kind), ("dense", *kind)]
     return keys

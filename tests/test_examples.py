@@ -11,6 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = {
+    "any_kernel": (["--quick"], "bank of 24 kernels 31 x 31: 24 terms"),
     "mobilenet_v1": (
         ["--size", "32", "--rounds", "1"],
         "of the largest logit" if importlib.util.find_spec("torch") else "ms a pass",
