@@ -33,6 +33,9 @@ ROWS_IN_PLACE = 8
 VOLUME_BYTES = 5 << 19
 #: Rows under a dense kernel, in a chunk of columns: they stay in the second level of the cache.
 DENSE_BYTES = 384 << 10
+#: More rows under a dense kernel are copied, and so are those of fewer pixels beside their ends.
+MOST_IN_PLACE = 32
+EDGES_PAY = 256
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
 
@@ -270,17 +273,28 @@ class _Maker:
         words[at.OFFSETS] = offsets
         words[at.SLICE_TABLE] = self.address(plan.slices)
         self.runs(what.kernel, taken)
+        edge = self.edge(offsets * taken, max(what.centre[1], size_x - 1 - what.centre[1]))
+        words[at.EDGE] = edge
         # As many columns as keep the rows in the cache, but not so few that most of them are halo.
         pixel = self.channels * acc.itemsize
         chunk = DENSE_BYTES // (offsets * taken * pixel) - (size_x - 1)
         chunk = max(chunk, 2 * size_x, 8 * self.lanes)
-        words[at.CHUNK] = chunk = min(-(-self.cols // -(-self.cols // chunk)), self.cols)
-        self.take(8 * (offsets * taken + height))
+        words[at.CHUNK] = chunk = self.cols if edge else min(-(-self.cols // -(-self.cols // chunk)), self.cols)
+        self.take(8 * (3 * offsets * taken + height))
         self.take_spare(height * self.lanes)
         self.take(8 * (size_x - 1), at.BORDERS)
-        row = (chunk + size_x - 1) * pixel + self.vector
+        row = (2 * (edge + size_x - 1) if edge else chunk + size_x - 1) * pixel + self.vector
         words[at.RING_ROW] = ring_row = odd_lines(row)
         self.take(offsets * taken * ring_row, at.RING)
+
+    def edge(self, rows: int, halo: int) -> int:
+        """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""
+        edge = -(-max(halo, 1) // self.lanes) * self.lanes
+        if self.plan.src != self.plan.acc or self.cols < 2 * edge + max(EDGES_PAY, self.lanes):
+            return 0
+        # Rows compete for cache lines where their distance has a large power of two in it.
+        spread = 4096 // math.gcd(4096, self.width * self.plan.src.itemsize)
+        return edge if rows <= min(4 * spread, MOST_IN_PLACE) else 0
 
     def runs(self, kernel: Array, taken: int) -> None:
         """Cut the kernel's columns into stretches of taps without a zero."""

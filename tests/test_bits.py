@@ -128,17 +128,19 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] == "dense"])
-def test_any_chunk_of_columns(name, rng, monkeypatch):
+def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[0]
     image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (4, 5, 6, 170)}[case.ndim]))
     results = []
-    for dense_bytes in (1, 1 << 30):
+    for dense_bytes, most_in_place in ((1, 0), (1 << 30, 0), (1 << 30, 1 << 30)):
         monkeypatch.setattr(_block, "DENSE_BYTES", dense_bytes)
+        monkeypatch.setattr(_block, "MOST_IN_PLACE", most_in_place)
+        monkeypatch.setattr(_block, "EDGES_PAY", 1)
         forget()
         results.append(case.call(image, workers=1, dtype=dst))
         assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
-    assert same_bits(*results)
+        assert same_bits(results[-1], results[0])
 
 
 # Means over large windows are exempt: their sums start at rows counted from the top of the image.

@@ -150,6 +150,7 @@ def guard_scratch_and_taps(fill):
     _run.take_workspace = workspace
     _run.give_back = lambda workspace: None
     _block._Maker.address = address
+    _block.EDGES_PAY = 1  # small images, too, are read in place
     forget()
     return keep
 

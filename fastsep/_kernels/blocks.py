@@ -70,7 +70,8 @@ SUM, MAGNITUDE = range(2)
     RIGHT,  # pixels needed right of it
     OFFSETS,  # number of offsets of the kernel along the axes before the last two
     SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
-) = range(53)
+    EDGE,  # pixels at either end of a row whose sources are copied; 0: all are
+) = range(54)
 
 BLOCK_WORDS = 56
 
