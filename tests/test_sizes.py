@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, MODES, finish_script, forget, make_image, say, start_script
 from reference import assert_close
 
-from fastsep import _block, _run
+import fastsep
+from fastsep import _bank, _block, _run
 from fastsep._kernels import jit
 
 PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
@@ -181,7 +182,35 @@ def check_addresses(pair):
             if index % 50 == 0:
                 forget()
                 keep.clear()
+    check_bank_addresses(fill, keep, sources, results)
     say("all addresses")
+
+
+def check_bank_addresses(fill, keep, sources, results):
+    """Banks of 1 to 37 kernels over small planes, in one strip and in several."""
+    rng = np.random.default_rng(8)
+    for number, count in enumerate((1, 2, 7, 16, 17, 37)):
+        kernels = np.einsum("ni,nj->nij", rng.random((count, 2 + number)), rng.random((count, 6 - number or 1)))
+        parts = fastsep.factorize_bank(kernels)
+        for index, (height, width) in enumerate(PLANES[number::23]):
+            src, dst = (("float32", "float32"), ("uint8", "float32"), ("uint16", "float64"))[index % 3]
+            if height * width * count * np.dtype(dst).itemsize > results.size:
+                continue
+            _bank.PLANES_BYTES = (1, 4 << 20)[index % 2]
+            _bank._prepared.clear()
+            keep.clear()  # there may be so many mappings only
+            image = make_image(rng, src, (height, width))
+            seen = set()
+            for at_end, fill[0] in ((False, 0), (True, 0xFF)):
+                source = sources.array(image.shape, image.dtype, at_end)
+                source[...] = image
+                out = results.array((height, width, count), dst, not at_end)
+                out[...] = 77
+                mode = MODES[index % 5]
+                fastsep.correlate_bank(source, parts, mode=mode, dtype=dst, method="separable", out=out, workers=1)
+                assert source.tobytes() == image.tobytes()
+                seen.add(out.tobytes())
+            assert len(seen) == 1, (count, height, width, src)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
