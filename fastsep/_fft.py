@@ -38,11 +38,12 @@ class _Task:
         assert plan.blocks is not None
         assert isinstance(plan.what, Fourier)
         blocks, ndim = plan.blocks, plan.what.kernel.ndim
+        first, self.modes = plan.axes
         self.plan, self.blocks, self.kernel = plan, blocks, plan.what.kernel
         self.centre = plan.what.centre
-        spatial = plan.shape[blocks.first : blocks.first + ndim]
+        spatial = plan.shape[first : first + ndim]
         # (batch, *spatial, channels)
-        shape = (math.prod(plan.shape[: blocks.first]), *spatial, math.prod(plan.shape[blocks.first + ndim :]))
+        shape = (math.prod(plan.shape[:first]), *spatial, math.prod(plan.shape[first + ndim :]))
         self.image, self.out = image.reshape(shape), out.reshape(shape)
         self.spatial = spatial
         starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
@@ -73,9 +74,7 @@ class _Task:
         lengths = [size + k - 1 for size, k in zip(sizes, self.kernel.shape, strict=True)]
         pieces = [
             _pieces(at - centre, length, n, mode)
-            for at, centre, length, n, mode in zip(
-                corner, self.centre, lengths, self.spatial, self.blocks.modes, strict=True
-            )
+            for at, centre, length, n, mode in zip(corner, self.centre, lengths, self.spatial, self.modes, strict=True)
         ]
         # Inside, before and behind along each axis: only narrow pieces are gathered pixel by pixel.
         for piece in itertools.product(*pieces):

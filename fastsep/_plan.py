@@ -8,13 +8,15 @@ threads, and on the CPU only by the width of its vectors.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from fastsep import _transforms
+from fastsep._transforms import Blocks
 
 Dtype = np.dtype[Any]
 Array = np.ndarray[Any, Dtype]
@@ -124,6 +126,7 @@ class Plan:
     work: float  # multiply-adds, roughly
     passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
     blocks: Blocks | None = None  # strategy "fft"
+    axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
     slices: Array | None = None  # strategy "dense": which plane stands at each offset from each; -1: the constant
     cache: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
@@ -433,70 +436,11 @@ def _dense(what: Dense, job: _Job) -> Plan:
     return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """How an image is cut for its Fourier transforms: by its shape and the kernel's alone."""
-
-    first: int  # leading axes that are a batch
-    modes: tuple[str, ...]
-    step: tuple[int, ...]  # results of a block along each spatial axis
-    size: tuple[int, ...]  # of the transforms
-    count: int
-
-
-#: Lengths of transforms that are tried.
-FFT_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048, 1 << 62)
-#: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured).
-FFT_CACHED = 512 << 10
-#: What Python takes for a block, in units of `fft_work` (measured).
-FFT_BLOCK = 3.5e5
-
-
-def fft_work(size: tuple[int, ...], itemsize: int) -> float:
-    """What the two transforms of a block of this size take: units of some hundred picoseconds."""
-    count = math.prod(size)
-    # Measured: float64 takes 1.6 times as long as float32; three axes and more, whose lines are short and far
-    # apart in memory, 1.5 times as long as two.
-    work = count * (8.0 + math.log2(count)) * (1.6 if itemsize == 8 else 1.0) * (1.5 if len(size) > 2 else 1.0)
-    return work * (1.0 + 0.15 * max(math.log2(count * itemsize / FFT_CACHED), 0.0))
-
-
-def _fast_length(least: int) -> int:
-    """The smallest even number from `least` on whose only factors are 2, 3 and 5."""
-    length = least + least % 2
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 2
-
-
 def _fourier(what: Fourier, job: _Job, first: int) -> Plan:
-    spatial = job.shape[first : first + what.kernel.ndim]
-    options = []
-    for n, k in zip(spatial, what.kernel.shape, strict=True):
-        found = {}
-        for length in FFT_LENGTHS:
-            pieces = -(-n // max(length - k + 1, 1))
-            step = -(-n // pieces)
-            found[step] = _fast_length(step + k - 1)
-        options.append(list(found.items()))
-
-    def work(each: tuple[tuple[int, int], ...]) -> float:
-        pieces = math.prod(-(-n // step) for n, (step, _) in zip(spatial, each, strict=True))
-        return pieces * (FFT_BLOCK + fft_work(tuple(size for _, size in each), job.acc.itemsize))
-
-    best = min(itertools.product(*options), key=work)
-    # The shape is batch, spatial axes, channels; each channel and each image of the batch is transformed by itself.
-    count = math.prod(job.shape) // math.prod(spatial)
-    steps, lengths = zip(*best, strict=True)
-    pieces = count * math.prod(-(-n // step) for n, step in zip(spatial, steps, strict=True))
-    blocks = Blocks(first, job.modes, steps, lengths, pieces)
-    plan = job.plan("fft", ("fft",), Fourier(what.kernel * job.scale, what.centre), 0.0)
-    return replace(plan, blocks=blocks, work=pieces * fft_work(lengths, job.acc.itemsize))
+    kernel = what.kernel
+    blocks = _transforms.cut(job.shape, first, kernel.shape, job.acc.itemsize)
+    plan = job.plan("fft", ("fft",), Fourier(kernel * job.scale, what.centre), 0.0)
+    return replace(plan, blocks=blocks, axes=(first, job.modes), work=blocks.work)
 
 
 def _slices(

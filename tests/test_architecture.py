@@ -41,6 +41,7 @@ ORDER = (
     "_run",
     "_block",
     "_plan",
+    "_transforms",
     "_conv_image",
     "_image",
     "_kernels",
