@@ -27,7 +27,7 @@ from fastsep.factor_bank import BankFactorization, factorize_bank
 METHODS = ("auto", "separable", "direct")
 #: Planes of all terms of one strip: they stay in the last level of the cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
-#: Banks prepared for a shape and dtype; the oldest goes first.
+#: Banks prepared for a shape and dtype.
 _KEPT = 32
 _prepared: dict[Any, Bank] = {}
 
@@ -50,48 +50,55 @@ def correlate(
     method = _image.one_of("method", method, METHODS)
     workers = None if workers is None else _image.check_workers(workers)
     channel = _image.channel(channel_axis, image.ndim)
-    result = _image.result_dtype(image.dtype, dtype, None if out is None else getattr(out, "dtype", None))
+    if out is not None:
+        _image.check_writeable(out)
+        if out.dtype.kind != "f":
+            raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
+    wanted = _image.result_dtype(image.dtype, dtype, None if out is None else out.dtype)
+    result: DType = wanted.newbyteorder("=")
     if result not in _image.ENGINE_DTYPES[-2:]:
-        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {result}.")
-    frame = Frame(image.ndim, channel, image.dtype, result)
+        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
+    frame = Frame(image.ndim, channel, image.dtype, result, 0.0)
     _image.need_2d(frame)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0
     known = isinstance(kernels, BankFactorization)
+    if known and tol:
+        raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {_image.show(tol)}.")
     key = None if known else pack(_image.kernel_stack(kernels))
     count = kernels.mix.shape[1] if key is None else key[1][0]
     shape = (*image.shape, count)
-    if out is not None:
-        _image.check_writeable(out)
-        if out.shape != shape:
-            raise _image.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
-    if 0 in shape:
+    if out is not None and out.shape != shape:
+        raise _image.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
+    probed = isinstance(image, _image.Probe)
+    if 0 in shape and not probed:
         return np.empty(shape, result) if out is None else out
 
     each = kernels.dense() if key is None else unpack(key)
-    source = _image.source_dtype(image.dtype)
+    source, tame = _image.source_dtype(image.dtype), True
     if "constant" in modes:
         source = _image.border_dtype(source, result, cval)
+        tame = _image.finite_in(source, cval)
     front = channel if channel not in (None, 0, image.ndim - 1) else None
-    probed = isinstance(image, _image.Probe)
     pixels = image if probed else _image.convert(image, source, front, False)
-    if method == "auto" and not probed and source.kind == "f" and not _image.is_finite(pixels):
+    if source.kind == "f" and not probed:
+        tame = tame and _image.is_within(pixels, _limit(each, result))
+    if method == "auto" and not tame:
         method = "direct"
     bank, direct_cost = None, _direct_cost(each, pixels.size, result)
-    if method != "direct" or probed:
+    if (method != "direct" or probed) and 0 not in shape:
         parts = kernels if key is None else _factorized(key, tol + _rounding(key, result))
         order = image.shape if front is None else _image.drop_axis(image.shape, front)
         bank = _bank(parts, order, source, result, channel == 0 or front is not None, modes, cval)
     takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
     if isinstance(image, _image.Probe):
-        assert bank is not None
         image.seen.append(Explained(bank, each, takes_terms, direct_cost, source, result))
-        return np.empty(shape, result)
+        return np.broadcast_to(np.zeros((), result), shape)
     if bank is None or not takes_terms:
         return _one_by_one(image, each, mode, cval, channel_axis, result, out, workers)
 
     plain = None if out is None or front is not None else np.asarray(out)
-    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned:
+    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned and plain.dtype == result:
         if np.may_share_memory(pixels, plain):
             pixels = pixels.copy()
         bank.run(pixels, plain, workers)
@@ -110,7 +117,7 @@ def correlate(
 class Explained:
     """What a call would do."""
 
-    bank: Bank
+    bank: Bank | None  # None for an empty image
     kernels: Array
     takes_terms: bool
     direct_cost: float
@@ -121,6 +128,11 @@ class Explained:
 @lru_cache(maxsize=8)
 def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float) -> BankFactorization:
     return factorize_bank(unpack(key), tol=tol or None)
+
+
+def _limit(kernels: Array, result: DType) -> float:
+    """Pixels up to this size make no sum of terms overflow, which are at most 16 times the kernels' taps."""
+    return float(np.finfo(result).max) / (64 * max(float(np.abs(kernels).sum(axis=(1, 2)).max()), 1.0))
 
 
 def _rounding(key: tuple[bytes, tuple[int, ...]], result: DType) -> float:
@@ -141,7 +153,7 @@ def _bank(
     if found is None or found.parts is not parts:
         found = Bank(parts, shape, source, result, batch, modes, cval)
         if len(_prepared) >= _KEPT:
-            _prepared.pop(next(iter(_prepared)), None)
+            _prepared.clear()  # filling it again costs little
         _prepared[key] = found
     return found
 

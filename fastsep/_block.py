@@ -53,7 +53,8 @@ def block(plan: Plan) -> Block:
     """The argument block of a plan, made at its first use."""
     found = plan.cache.get("block")
     if not isinstance(found, Block):
-        found = plan.cache["block"] = _Maker(plan).make()
+        with np.errstate(over="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
+            found = plan.cache["block"] = _Maker(plan).make()
     return found
 
 

@@ -86,9 +86,12 @@ def read_kernel(text: str) -> np.ndarray:
     """The array in a .npy file, or the numbers that `text` spells."""
     if text.endswith(".npy"):
         try:
-            return np.asarray(np.load(pathlib.Path(text), allow_pickle=False))
-        except (OSError, ValueError) as error:
+            found = np.load(pathlib.Path(text), allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
             raise Refusal(f"cannot read the kernel {text}: {getattr(error, 'strerror', None) or error}") from None
+        if not isinstance(found, np.ndarray):
+            raise Refusal(f"cannot read the kernel {text}: it is an archive of arrays, not one array")
+        return found
     try:
         rows = [row.replace(",", " ").split() for row in text.split(";")]
         return np.array([[_number(word) for word in row] for row in rows])
@@ -99,7 +102,8 @@ def read_kernel(text: str) -> np.ndarray:
 def _number(word: str) -> float:
     """A whole number as an int, so that it stays exact; 1/16 is a number, too."""
     try:
-        return int(word)
+        whole = int(word)
+        return whole if abs(whole) < 2**63 else float(whole)
     except ValueError:
         above, slash, below = word.partition("/")
         return float(above) / float(below) if slash else float(word)

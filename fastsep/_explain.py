@@ -128,7 +128,6 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
     probe = _image.as_image(args[0]).view(_image.Probe)
-    kwargs = {key: value for key, value in kwargs.items() if key not in ("out", "workers")}
     function(probe, *args[1:], **kwargs)
     (job,) = probe.seen
     return _of_bank(probe, job) if name == "correlate_bank" else _explanation(name, probe, job)
@@ -137,10 +136,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
 def _explanation(name: str, image: Any, job: Any) -> Explanation:
     plan: Plan | None = job.plan
     if plan is None:
-        return Explanation(
-            name, image.shape, image.dtype, job.result, job.result, "nothing", "the image is empty", (), None, None,
-            (), 0.0, 0.0, (), (),
-        )  # fmt: skip
+        return _nothing(name, image, job.result)
     what, choice = job.what, job.choice
     rejected: tuple[tuple[str, float | None, str], ...] = ()
     error, why, notes = 0.0, "", []
@@ -164,7 +160,16 @@ def _explanation(name: str, image: Any, job: Any) -> Explanation:
     )  # fmt: skip
 
 
+def _nothing(name: str, image: Any, result: Any) -> Explanation:
+    return Explanation(
+        name, image.shape, image.dtype, result, result, "nothing", "the image is empty", (), None, None, (), 0.0, 0.0,
+        (), (),
+    )  # fmt: skip
+
+
 def _of_bank(image: Any, found: Any) -> Explanation:
+    if found.bank is None:
+        return _nothing("correlate_bank", image, found.result)
     parts, kernels = found.bank.parts, found.kernels
     count, height, width = kernels.shape
     ways = {

@@ -48,7 +48,9 @@ class _Task:
         self.spatial = spatial
         starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
         self.corners = list(itertools.product(range(shape[0]), range(shape[-1]), *starts))
-        self.spectrum = self._spectrum()
+        with np.errstate(over="ignore"):
+            self.border = np.float64(plan.border).astype(plan.acc)
+            self.spectrum = self._spectrum()
 
     def _spectrum(self) -> Array:
         found = self.plan.cache.get("spectrum")
@@ -56,21 +58,25 @@ class _Task:
             # Conjugated: correlation, not convolution.
             found = np.conj(fft.rfftn(self.kernel, self.blocks.size))
             found = found.astype(np.result_type(self.plan.acc, np.complex64))
-            self.plan.cache["spectrum"] = found
+            # Plans are remembered by number, not by size.
+            if found.nbytes <= _KEPT_SPECTRUM:
+                self.plan.cache["spectrum"] = found
         return found
 
     def __call__(self, number: int) -> None:
         batch, channel, *corner = self.corners[number]
         sizes = [min(step, n - at) for step, n, at in zip(self.blocks.step, self.spatial, corner, strict=True)]
-        values = fft.rfftn(self._around(self.image[batch, ..., channel], corner, sizes))
+        block = _take(self.blocks.size, self.plan.acc)
+        self._fill(block, self.image[batch, ..., channel], corner, sizes)
+        values = fft.rfftn(block)
+        _give_back(block)
         values *= self.spectrum
         values = fft.irfftn(values, self.blocks.size, overwrite_x=True)[tuple(map(slice, sizes))]
         place: tuple[Any, ...] = tuple(slice(at, at + size) for at, size in zip(corner, sizes, strict=True))
         self.out[(batch, *place, channel)] = _image.finish(values, self.plan.dst)
 
-    def _around(self, image: Array, corner: list[int], sizes: list[int]) -> Array:
-        """The pixels under the kernel for a block of results, zeros behind them, in the dtype of the arithmetic."""
-        block = _memory(self.blocks.size, self.plan.acc)
+    def _fill(self, block: Array, image: Array, corner: list[int], sizes: list[int]) -> None:
+        """Into `block`: the pixels under the kernel for a block of results, zeros behind them."""
         lengths = [size + k - 1 for size, k in zip(sizes, self.kernel.shape, strict=True)]
         pieces = [
             _pieces(at - centre, length, n, mode)
@@ -80,7 +86,7 @@ class _Task:
         for piece in itertools.product(*pieces):
             place = tuple(to for to, _ in piece)
             if any(source is None for _, source in piece):
-                block[place] = self.plan.border
+                block[place] = self.border
                 continue
             values = image[tuple(source if isinstance(source, slice) else slice(None) for _, source in piece)]
             for axis, (_, source) in enumerate(piece):
@@ -89,7 +95,6 @@ class _Task:
             block[place] = values
         for axis, length in enumerate(lengths):
             block[(*(slice(None),) * axis, slice(length, None))] = 0
-        return block
 
 
 _Source = slice | Array | None  # pixels of an axis: a run, any, or the constant
@@ -109,12 +114,20 @@ def _pieces(first: int, length: int, n: int, mode: str) -> list[tuple[slice, _So
 _local = threading.local()
 #: A larger block is given back to the system.
 _KEPT_BYTES = 16 << 20
+_KEPT_SPECTRUM = 1 << 20
 
 
-def _memory(size: tuple[int, ...], dtype: Any) -> Array:
-    """A block of this thread's, kept from call to call: fresh memory costs as much as a transform."""
+def _take(size: tuple[int, ...], dtype: Any) -> Array:
+    """A block kept from an earlier call of this thread's, where fresh memory would cost as much as a transform.
+
+    Nobody else has it until it is given back: a signal handler may filter in the midst of a filter.
+    """
     found: Array | None = getattr(_local, "block", None)
-    if found is None or found.shape != size or found.dtype != dtype:
-        found = np.empty(size, dtype)
-        _local.block = found if found.nbytes <= _KEPT_BYTES else None
-    return found
+    _local.block = None
+    fits = found is not None and found.shape == size and found.dtype == dtype
+    return found if found is not None and fits else np.empty(size, dtype)
+
+
+def _give_back(block: Array) -> None:
+    if block.nbytes <= _KEPT_BYTES:
+        _local.block = block

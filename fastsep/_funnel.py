@@ -7,7 +7,7 @@ computed (`_plan.Filter`). `apply` does the rest for all filters alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -40,8 +40,9 @@ class _Job:
 
     def run(self, plan: _plan.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
         """Run `plan`, or another where the image has NaN or infinity and they would spread."""
-        if self.choice is not None and self.choice.fallback is not None and not _image.is_finite(image):
-            plan = self.choice.fallback
+        choice = self.choice
+        if choice is not None and choice.fallback is not None and not _image.is_within(image, choice.limit):
+            plan = choice.fallback
         if plan.strategy == "fft":
             from fastsep import _fft  # scipy.fft takes as long to import as all the rest
 
@@ -52,6 +53,7 @@ class _Job:
 # Jobs by all that they depend on. Emptied when full: filling it again costs microseconds a job.
 _jobs: dict[Any, _Job] = {}
 _JOBS_KEPT = 256
+_LARGEST_KEPT = 1 << 19  # bytes of a kernel: a job keeps several copies of it
 
 # Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
 _READABLE = 0x101
@@ -136,7 +138,7 @@ def _checked(
             recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
             None if out is None else out.dtype,
         )  # fmt: skip
-        if key is not None:
+        if key is not None and (job.choice is None or job.choice.kernel_bytes <= _LARGEST_KEPT):
             if len(_jobs) >= _JOBS_KEPT:
                 _jobs.clear()
             _jobs[key] = job
@@ -158,10 +160,12 @@ def _prepare(
     """Check what does not depend on pixels and let the plan be made."""
     channel = _image.channel(channel_axis, len(shape))
     result = _image.result_dtype(image_dtype, dtype, out_dtype)
-    frame = Frame(len(shape), channel, image_dtype, result)
-    what = recipe(frame, *parameters)
+    frame = Frame(len(shape), channel, image_dtype, result, 0.0)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
+    if "constant" in modes:
+        frame = replace(frame, border=cval)
+    what = recipe(frame, *parameters)
 
     unit = _image.unit(image_dtype) if rescale and not frame.integer else 1.0
     source, target = _image.source_dtype(image_dtype), _image.target_dtype(result)
@@ -186,7 +190,7 @@ def _prepare(
             )
 
         if isinstance(what, _plan.Alternatives):
-            choice = what.choose(make)
+            choice = what.choose(make, _image.finite_in(source, frame.border * unit))
             plan = choice.plan
         else:
             plan = make(what)
@@ -199,7 +203,7 @@ def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
     """Convert the image, run, and bring the result into the dtype and axis order asked for."""
     if isinstance(image, _image.Probe):
         image.seen.append(job)
-        return np.empty(image.shape, job.result)
+        return np.broadcast_to(np.zeros((), job.result), image.shape)
     if job.plan is None:
         return np.empty(image.shape, job.result) if out is None else out
     source = _image.convert(image, job.source, job.front, job.clamp)

@@ -184,6 +184,8 @@ def _tap_line(values: Any) -> tuple[Any, ...]:
 
 def kernel(value: Any) -> Array:
     """A kernel of any number of axes in float64, finite; the caller may change its own afterwards."""
+    if callable(getattr(value, "dense", None)):
+        raise TypeError("`kernel` must be an array; of a factorization pass `.dense()`.")
     array = real_array("kernel", value)
     if not array.ndim or not array.size:
         raise ArgumentError(f"`kernel` must have at least one axis and one tap; got shape {array.shape}.")
@@ -219,6 +221,7 @@ class Frame:
     channel: int | None  # the axis that is not filtered, counted from the front
     dtype: DType
     result: DType
+    border: float  # cval where a mode is "constant", else 0
 
     @property
     def integer(self) -> bool:
@@ -360,6 +363,12 @@ def border_dtype(source: DType, target: DType, value: float) -> DType:
     return np.dtype(np.float32) if target == np.float32 else np.dtype(np.float64)
 
 
+def finite_in(dtype: DType, value: float) -> bool:
+    """Whether `value` is neither NaN nor infinite as a value of this dtype."""
+    with np.errstate(over="ignore"):
+        return math.isfinite(value) and bool(np.isfinite(np.float64(value).astype(dtype)))
+
+
 # ---- arrays
 
 
@@ -389,11 +398,9 @@ def as_image(image: Any) -> Array:
     return image if isinstance(image, Probe) else array
 
 
-def is_finite(image: Array) -> bool:
-    """Whether there is no NaN and no infinity."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        # One NaN or infinity makes the sum one; a sum may also overflow.
-        return math.isfinite(np.add.reduce(image, axis=None)) or bool(np.isfinite(image).all())
+def is_within(image: Array, limit: float) -> bool:
+    """Whether all values lie in [-limit, limit], which is finite: no NaN, no infinity, none near it."""
+    return not image.size or (-limit <= float(image.min()) and float(image.max()) <= limit)
 
 
 def real_array(name: str, value: Any) -> Array:

@@ -100,7 +100,8 @@ Filter = Separable | Box | Roberts | Dense | Fourier
 class Alternatives:
     """Several ways to compute the same, of which `choose` takes one (see `_strategy`)."""
 
-    def choose(self, make: Callable[[Filter], Plan]) -> Any:
+    def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Any:
+        """`tame`: what lies beyond the border is neither NaN nor infinite."""
         raise NotImplementedError
 
 
@@ -267,12 +268,12 @@ def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: floa
     if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
         return F64
     if src.kind == "f" or dst.kind == "f" or scale != 1:
-        return F32
+        return F32 if _size(what) < LARGEST_FLOAT32 else F64
     largest = max(_largest(src), abs(border))
     if isinstance(what, Separable):
         if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
             return F64 if what.whole else F32
-        largest *= sum(math.prod(map(_weight, term.lines)) for term in what.terms)
+        largest *= _size(what)
     elif isinstance(what, Box):
         largest *= math.prod(what.sizes)
     elif isinstance(what, Fourier):
@@ -280,7 +281,7 @@ def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: floa
     elif isinstance(what, Dense):
         if (what.kernel != np.rint(what.kernel)).any():
             return F32
-        largest *= float(np.abs(what.kernel).sum())
+        largest *= _size(what)
     return F32 if largest <= 2**24 else F64
 
 
@@ -298,6 +299,13 @@ def _weight(line: Line | None) -> float:
     return 1.0 if line is None else math.fsum(abs(t) for t in line.taps)
 
 
+def _size(what: Filter) -> float:
+    """Sum of the magnitudes of all taps, multiplied out."""
+    if isinstance(what, Separable):
+        return sum(math.prod(map(_weight, term.lines)) for term in what.terms)
+    return float(np.abs(what.kernel).sum()) if isinstance(what, Dense | Fourier) else 1.0
+
+
 def tap_sum(line: Line | None) -> float:
     return 1.0 if line is None else math.fsum(line.taps)
 
@@ -308,6 +316,8 @@ SHORT_RADIUS = 4
 SWEEP_CHANNELS = 4
 #: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
 SMALL_BOX = 15
+#: Taps of this size are no float32, or soon none.
+LARGEST_FLOAT32 = 2.0**100
 #: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
 BOX_FLOAT32 = 256
 

@@ -31,6 +31,7 @@ class Candidate:
     finite: bool  # NaN and inf in the image would reach further than the kernel does
     note: str  # what it amounts to, or why it is not possible
     error: float  # L1 norm of what it leaves of the kernel
+    size: float  # sum of the magnitudes of its products of taps
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Candidates(Alternatives):
     method: str
     integers: bool  # the image has no NaN or inf
     dense: int  # taps that are not zero
+    kernel_bytes: int
 
-    def choose(self, make: Callable[[Filter], Plan]) -> Choice:
+    def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Choice:
         """The cheapest of the plans that are allowed."""
         priced = []
         for option in self.options:
@@ -51,14 +53,21 @@ class Candidates(Alternatives):
                 looks = option.finite and self.method == "auto" and not self.integers
                 cost = _estimate.nanoseconds(plan) + looks * _estimate.CONSTANTS["FINITE"] * math.prod(plan.shape)
                 priced.append((option, plan, cost))
-        allowed = [entry for entry in priced if self.method in ("auto", entry[0].method)]
+        if self.method == "auto":
+            allowed = [entry for entry in priced if tame or not entry[0].finite]
+        else:
+            allowed = [entry for entry in priced if entry[0].method == self.method]
         chosen, plan, cost = min(allowed, key=lambda entry: entry[2])
         fallback = None
         if self.method == "auto" and chosen.finite and not self.integers:
             fallback = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])[1]
         others = [(option, cost) for option, _, cost in priced if option is not chosen]
         others += [(option, math.inf) for option in self.options if option.what is None]
-        return Choice(plan, chosen, fallback, tuple(others), cost, self.dense)
+        # No sum of products may overflow on the way to a result that does not; a transform sums up whole blocks.
+        values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
+        most = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
+        limit = most / (4 * values * max(chosen.size, 1.0))
+        return Choice(plan, chosen, fallback, limit, tuple(others), self.kernel_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +76,20 @@ class Choice:
 
     plan: Plan
     chosen: Candidate
-    fallback: Plan | None  # for an image with NaN or inf
+    fallback: Plan | None  # for an image with NaN or infinity, or values beyond ...
+    limit: float
     rejected: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
-    cost: float
-    dense: int
+    kernel_bytes: int
 
 
-def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: Any, method: Any) -> Candidates:
+def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
     """The ways to correlate an image with the kernel that `kernel_key` packed, or to convolve it."""
-    tol = _image.not_negative("tol", tol)
     method = _image.one_of("method", method, METHODS)
     kernel = unpack(key)
     if kernel.ndim != len(frame.spatial):
         raise _image.ArgumentError(
-            f"`kernel` must have one axis for each of the {len(frame.spatial)} spatial axes; got shape {kernel.shape}."
+            f"`kernel` must have one axis for each of the {len(frame.spatial)} spatial axes (`channel_axis` is none); "
+            f"got shape {kernel.shape}."
         )
     centre = tuple(n // 2 for n in kernel.shape)
     if flip:
@@ -88,13 +97,19 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
         # scipy.ndimage's convolve: the pixel under the middle of the kernel, before it is turned around.
         centre = tuple(n - 1 - middle for n, middle in zip(kernel.shape, centre, strict=True))
     dense = int(np.count_nonzero(kernel))
-    direct = Candidate("direct", Dense(kernel, centre), False, f"{dense} taps", 0.0)
+    size = float(np.abs(kernel).sum())
+    direct = Candidate("direct", Dense(kernel, centre), False, f"{dense} taps", 0.0, size)
     whole = frame.integer and frame.dtype.kind in "iub" and not (kernel != np.rint(kernel)).any()
-    options = (_separable(frame, kernel, centre, tol, whole), direct, _fourier(frame, kernel, centre, method, whole))
+    options = [direct]
+    if method in ("auto", "separable"):
+        options.append(_separable(frame, kernel, centre, tol, whole))
+    if method in ("auto", "fft"):
+        options.append(_fourier(frame, kernel, centre, method, whole))
     wanted = next((option for option in options if option.method == method), direct)
     if wanted.what is None:
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
-    return Candidates(options, method, frame.dtype.kind in "iub", dense)
+    integers = frame.dtype.kind in "iub"
+    return Candidates(tuple(options), method, integers, dense, kernel.nbytes)
 
 
 # ---- kernels as keys
@@ -112,7 +127,7 @@ def unpack(key: tuple[bytes, tuple[int, ...]]) -> Array:
 # ---- candidates
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factorization:
     return factorize(unpack(key), tol=tol)
 
@@ -127,11 +142,14 @@ def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float,
     rounding = 2.0**-25 * float(np.abs(kernel).sum()) if single else 0.0
     parts = _factorized(pack(kernel), (tol + rounding) or None)
     if parts.rank == 0:
-        return Candidate("separable", None, False, "all taps are zero", 0.0)
+        return _impossible("separable", "all taps are zero")
     if parts.rank > MOST_TERMS:
-        return Candidate("separable", None, False, f"it would take {parts.rank} terms", parts.error)
-    if whole and not _stays_whole(frame, parts):
-        return Candidate("separable", None, False, f"{parts.rank} terms would not give exact integers", parts.error)
+        return _impossible("separable", f"it would take {parts.rank} terms")
+    if not all(taps.any() for term in parts.terms for taps in term.folded()):
+        return _impossible("separable", "its taps are too small to be taken apart")
+    size = _size(parts)
+    if whole and not _stays_whole(frame, parts, size):
+        return _impossible("separable", f"{parts.rank} terms would not give exact integers")
     others = [tuple(a for a in range(kernel.ndim) if a != axis) for axis in range(kernel.ndim)]
     empty = [np.asarray(~kernel.any(axis=axes)) for axes in others]
     terms = tuple(_term(term.folded(), empty, centre) for term in parts.terms)
@@ -140,18 +158,30 @@ def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float,
     same = reach is not None and bool((reach == (kernel != 0)).all())
     what = Separable(terms, skip_zeros=one, whole=whole)
     note = f"{parts.rank} term{'s' if parts.rank > 1 else ''}"
-    return Candidate("separable", what, not same, note, parts.error)
+    return Candidate("separable", what, not same, note, parts.error, size)
 
 
-def _stays_whole(frame: Frame, parts: Factorization) -> bool:
+def _impossible(method: str, why: str) -> Candidate:
+    return Candidate(method, None, False, why, 0.0, 0.0)
+
+
+def _size(parts: Factorization) -> float:
+    return sum(math.prod(float(np.abs(taps).sum()) for taps in term.folded()) for term in parts.terms)
+
+
+def _stays_whole(frame: Frame, parts: Factorization, size: float) -> bool:
     """Whether rounding float64 sums of whole pixels gives the exact whole numbers."""
     if parts.exact and all(term.scale.denominator == 1 for term in parts.terms):
         return True
     if frame.dtype.itemsize > 2:
         return False
-    growth = sum(abs(float(t.scale)) * math.prod(float(np.abs(taps).sum()) for taps in t.taps) for t in parts.terms)
     taps = sum(taps.size for term in parts.terms for taps in term.taps)
-    return 2.0**16 * (parts.error + growth * taps * 2.0**-52) < 0.25
+    return _largest(frame) * (parts.error + size * taps * 2.0**-52) < 0.25
+
+
+def _largest(frame: Frame) -> float:
+    """The largest magnitude in an image of small integers, and beyond its border."""
+    return max(2.0**16, abs(frame.border))
 
 
 def _term(taps: tuple[Array, ...], empty: list[Array], centre: tuple[int, ...]) -> Term:
@@ -170,7 +200,7 @@ def _line(taps: Array, centre: int) -> Line:
 def _fourier(frame: Frame, kernel: Array, centre: tuple[int, ...], method: str, whole: bool) -> Candidate:
     if frame.integer:
         # Asked for, it runs where rounding is certain to give the exact integer.
-        largest = 2.0**16 * float(np.abs(kernel).sum())
-        if method != "fft" or not whole or frame.dtype.itemsize > 2 or largest >= 2.0**40:
-            return Candidate("fft", None, True, "its integers would not be certain", 0.0)
-    return Candidate("fft", Fourier(kernel, centre), True, "", 0.0)
+        largest = _largest(frame) * float(np.abs(kernel).sum())
+        if method != "fft" or not whole or frame.dtype.itemsize > 2 or not largest < 2.0**40:
+            return _impossible("fft", "its integers would not be certain")
+    return Candidate("fft", Fourier(kernel, centre), True, "", 0.0, float(np.abs(kernel).sum()))

@@ -74,8 +74,9 @@ def correlate(
 
     result[i] = sum over k of kernel[k] * image[i + k - shape // 2], with `shape` that of the kernel:
     the same as `scipy.ndimage.correlate`, also for NaN and infinity, which no zero of the kernel
-    lets through. Integer images are not rescaled. `explain(correlate, image, kernel)` tells which
-    way is taken and why. Options: see `fastsep.filters`.
+    lets through (SciPy takes taps up to 2.2e-16 for zeros). Integer images are not rescaled.
+    `explain(correlate, image, kernel)` tells which way is taken and why. Options: see
+    `fastsep.filters`.
 
     Parameters
     ----------
@@ -89,7 +90,8 @@ def correlate(
         "direct" multiplies tap by tap, "separable" runs the sum of products of lines that
         `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
         fastest; a transform, or terms that together reach further than the kernel, only for a float
-        result of an image without NaN or infinity. Asked for by name they spread NaN.
+        result of an image without NaN or infinity. Asked for by name they spread NaN. The rounding
+        errors of a transform are relative to the largest pixels nearby, not to each result.
 
         An integer result of an integer image under a kernel of whole numbers is exact while it
         stays under 2**53; where a method cannot promise that, "auto" does not take it and asking
@@ -109,7 +111,7 @@ def correlate(
     [[27, 0, 0], [0, 0, 0], [0, 18, 9]]
     """
     key = _strategy.pack(_image.kernel(kernel))
-    parameters = (key, False, tol, method)
+    parameters = (key, False, _image.not_negative("tol", tol), method)
     return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
@@ -140,7 +142,7 @@ def convolve(
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
     key = _strategy.pack(_image.kernel(kernel))
-    parameters = (key, True, tol, method)
+    parameters = (key, True, _image.not_negative("tol", tol), method)
     return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 

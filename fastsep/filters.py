@@ -723,7 +723,8 @@ def _masked(
     image = _image.as_image(image)
     inside = _image.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    np.multiply(result, inside, out=result)
+    if not isinstance(image, _image.Probe):
+        np.multiply(result, inside, out=result)
     return result
 
 

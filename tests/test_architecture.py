@@ -34,6 +34,8 @@ ORDER = (
     "_estimate",
     "_layer",
     "factor_bank",
+    "_bank_groups",
+    "_common_terms",
     "factor",
     "_rational",
     "_symmetry",

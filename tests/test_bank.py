@@ -1,5 +1,8 @@
 """`correlate_bank`: every result is that of its kernel alone, whatever the way."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from helpers import MODES, same_bits
@@ -125,6 +128,21 @@ def test_results_are_written_into_out(gabors, rng):
     assert same_bits(fastsep.correlate_bank(inside[..., 0], parts, out=inside), result)
 
 
+def test_results_of_the_other_byte_order(gabors, rng):
+    image = rng.random((20, 20))
+    out = np.empty((20, 20, 8), ">f8" if sys.byteorder == "little" else "<f8")
+    assert fastsep.correlate_bank(image, gabors[1], out=out) is out
+    np.testing.assert_array_equal(out, fastsep.correlate_bank(image, gabors[1]))
+
+
+def test_many_shapes_from_many_threads(gabors):
+    images = [np.zeros((n, 3), np.float32) for n in range(1, 2 * _bank._KEPT)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda image: fastsep.correlate_bank(image, gabors[1], method="separable"), images * 8))
+    assert [result.shape for result in results[: len(images)]] == [(*image.shape, 8) for image in images]
+    assert len(_bank._prepared) <= _bank._KEPT + 8
+
+
 def test_tol_is_kept_for_each_kernel(rng):
     y, x = np.mgrid[-5:6, -5:6] / 3
     kernels = np.array([np.exp(-((x + turn * y) ** 2) - y**2) / 30 for turn in (0.3, 0.6, 0.9)])  # of full rank
@@ -132,6 +150,13 @@ def test_tol_is_kept_for_each_kernel(rng):
     loose = fastsep.correlate_bank(image, kernels, tol=0.01, method="separable")
     assert np.abs(loose - expected(image, kernels)).max() <= 0.01 + slack(kernels, 1)
     assert fastsep.factorize_bank(kernels, tol=0.01).rank < fastsep.factorize_bank(kernels).rank
+
+
+def test_a_border_of_nan_stays_under_the_kernels(gabors, rng):
+    result = fastsep.correlate_bank(rng.random((60, 70)), gabors[1], mode="constant", cval=np.nan)
+    inner = result[7:-7, 7:-7]
+    assert np.isfinite(inner).all()
+    assert np.isnan(result).any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -174,6 +199,8 @@ def test_empty_images_give_empty_results(gabors):
         ({"method": "fft"}, ValueError, "`method` must be one of auto, separable, direct; got 'fft'"),
         ({"dtype": "uint8"}, ValueError, "`dtype` must be float32 or float64 for a bank; got uint8"),
         ({"out": np.zeros((8, 9))}, ValueError, r"`out` must have shape \(8, 9, 2\).*; got \(8, 9\)"),
+        ({"out": np.zeros((8, 9, 2), "u1")}, ValueError, "dtype of `out` must be float32 or float64"),
+        ({"kernels": fastsep.factorize_bank(np.ones((2, 3, 3))), "tol": 1}, ValueError, "`tol` must be 0"),
         ({"workers": 0}, ValueError, "`workers` must be an integer of at least 1; got 0"),
         ({"mode": "edge"}, ValueError, "`mode` must be one of reflect"),
     ],

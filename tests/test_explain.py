@@ -99,6 +99,21 @@ def test_what_is_no_filter_is_refused():
         fastsep.explain(fastsep.gaussian, IMAGE, -1)
 
 
+def test_no_image_is_too_large_to_be_explained(rng):
+    image = np.broadcast_to(np.float32(0), (400_000, 400_000))
+    assert fastsep.explain(fastsep.correlate, image, rng.random((31, 31))).seconds > 100
+    assert fastsep.explain(fastsep.correlate_bank, image, np.ones((64, 1, 3))).strategy == "separable"
+    assert fastsep.explain(fastsep.gaussian, image, 2).strategy == "lines"
+
+
+def test_out_counts_and_is_checked():
+    out = np.full((9, 9), 7.0)
+    assert fastsep.explain(fastsep.sobel, np.zeros((9, 9), np.float32), out=out).result == np.float64
+    assert (out == 7).all()
+    with pytest.raises(ValueError, match="`workers` must be"):
+        fastsep.explain(fastsep.sobel, IMAGE, workers=-3)
+
+
 def test_a_bank_is_explained(rng):
     kernels = np.einsum("ni,nj->nij", rng.random((3, 9)), rng.random((3, 11)))
     plan = fastsep.explain(fastsep.correlate_bank, IMAGE, kernels)
@@ -107,6 +122,7 @@ def test_a_bank_is_explained(rng):
     assert plan.dense_multiplications == kernels.size
     assert plan.halo == ((4, 4), (5, 5))
     assert "direct: " in str(plan)
+    assert fastsep.explain(fastsep.correlate_bank, np.zeros((0, 5)), kernels).strategy == "nothing"
     plan = fastsep.explain(fastsep.correlate_bank, IMAGE, kernels, method="direct")
     assert plan.strategy == "direct"
     assert plan.multiplications == kernels.size
@@ -147,6 +163,16 @@ def test_a_filter_is_explained_on_the_command_line(capsys):
     status, out, _ = command(capsys, "explain", "gaussian", "sigma=(1, 2)")
     assert status == 0
     assert out.startswith("gaussian: 1080 x 1920 float32 -> float32")
+
+
+def test_files_that_hold_no_kernel_get_one_line(capsys, tmp_path):
+    path = tmp_path / "k.npy"
+    path.touch()
+    assert command(capsys, "factorize", str(path))[2].startswith(f"fastsep factorize: cannot read the kernel {path}")
+    with path.open("wb") as file:
+        np.savez(file, a=np.ones(3))
+    assert "an archive of arrays" in command(capsys, "factorize", str(path))[2]
+    assert command(capsys, "factorize", "99999999999999999999 1")[0] == 0
 
 
 @pytest.mark.parametrize(
