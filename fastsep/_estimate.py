@@ -33,7 +33,7 @@ CONSTANTS = {
     "DENSE_RUN": 0.65,
     "DENSE_TAP": 0.249,
     # To look for NaN and infinity, a value.
-    "FINITE": 0.26,
+    "FINITE": 0.18,
     # For a bank: a multiply-add of the mix, for a vector; a value that is copied into its place.
     "MIX": 0.31,
     "SCATTER": 1.0,
