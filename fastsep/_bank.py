@@ -50,60 +50,66 @@ def correlate(
     method = _image.one_of("method", method, METHODS)
     workers = None if workers is None else _image.check_workers(workers)
     channel = _image.channel(channel_axis, image.ndim)
-    if out is not None:
-        _image.check_writeable(out)
-        if out.dtype.kind != "f":
-            raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
-    wanted = _image.result_dtype(image.dtype, dtype, None if out is None else out.dtype)
-    result: DType = wanted.newbyteorder("=")
-    if result not in _image.ENGINE_DTYPES[-2:]:
-        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
+    result = _result(image.dtype, dtype, out)
     frame = Frame(image.ndim, channel, image.dtype, result, 0.0)
     _image.need_2d(frame)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0
-    known = isinstance(kernels, BankFactorization)
-    if known and tol:
-        raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {_image.show(tol)}.")
-    key = None if known else pack(_image.kernel_stack(kernels))
-    count = kernels.mix.shape[1] if key is None else key[1][0]
-    shape = (*image.shape, count)
+    what = _kernels(kernels, tol, result)
+    shape = (*image.shape, what.count)
     if out is not None and out.shape != shape:
         raise _image.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
-    probed = isinstance(image, _image.Probe)
-    if 0 in shape and not probed:
-        return np.empty(shape, result) if out is None else out
 
-    each = kernels.dense() if key is None else unpack(key)
     source, tame = _image.source_dtype(image.dtype), True
     if "constant" in modes:
         source = _image.border_dtype(source, result, cval)
         tame = _image.finite_in(source, cval)
+    # The engine takes channels last, or first as a batch; from between they are moved to the front.
     front = channel if channel not in (None, 0, image.ndim - 1) else None
-    pixels = image if probed else _image.convert(image, source, front, False)
-    if source.kind == "f" and not probed:
-        tame = tame and _image.is_within(pixels, _limit(each, result))
-    if method == "auto" and not tame:
-        method = "direct"
-    bank, direct_cost = None, _direct_cost(each, pixels.size, result)
-    if (method != "direct" or probed) and 0 not in shape:
-        parts = kernels if key is None else _factorized(key, tol + _rounding(key, result))
-        order = image.shape if front is None else _image.drop_axis(image.shape, front)
-        bank = _bank(parts, order, source, result, channel == 0 or front is not None, modes, cval)
-    takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
-    if isinstance(image, _image.Probe):
-        image.seen.append(Explained(bank, each, takes_terms, direct_cost, source, result))
-        return np.broadcast_to(np.zeros((), result), shape)
-    if bank is None or not takes_terms:
-        return _one_by_one(image, each, mode, cval, channel_axis, result, out, workers)
+    order = image.shape if front is None else _image.drop_axis(image.shape, front)
 
+    def prepared() -> Bank:
+        return _bank(what.parts(), order, source, result, channel == 0 or front is not None, modes, cval)
+
+    direct_cost = _direct_cost(what, image.size, result)
+    if isinstance(image, _image.Probe):
+        bank = None if 0 in shape else prepared()
+        takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
+        image.seen.append(Explained(bank, what.dense().shape, takes_terms, direct_cost, source, result))
+        return np.broadcast_to(np.zeros((), result), shape)
+    if 0 in shape:
+        return np.empty(shape, result) if out is None else out
+
+    pixels = _image.convert(image, source, front, False)
+    if method == "auto" and not (tame and (source.kind != "f" or _image.is_within(pixels, _limit(what, result)))):
+        method = "direct"
+    bank = None if method == "direct" else prepared()
+    if bank is None or (method == "auto" and bank.cost > direct_cost):
+        return _one_by_one(image, what.dense(), mode, cval, channel_axis, result, out, workers)
+    return _perform(bank, pixels, front, out, workers)
+
+
+def _result(image: DType, dtype: Any, out: Any) -> DType:
+    if out is not None:
+        _image.check_writeable(out)
+        if out.dtype.kind != "f":
+            raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
+    wanted = _image.result_dtype(image, dtype, None if out is None else out.dtype)
+    result: DType = wanted.newbyteorder("=")
+    if result not in _image.ENGINE_DTYPES[-2:]:
+        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
+    return result
+
+
+def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, workers: int | None) -> Array:
+    """Run, and bring the result into the axis order asked for."""
     plain = None if out is None or front is not None else np.asarray(out)
-    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned and plain.dtype == result:
+    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned and plain.dtype == bank.dtype:
         if np.may_share_memory(pixels, plain):
             pixels = pixels.copy()
         bank.run(pixels, plain, workers)
         return out  # type: ignore[no-any-return]
-    values = np.empty((*pixels.shape, count), result)
+    values = np.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
     bank.run(pixels, values, workers)
     if front is not None:
         values = np.ascontiguousarray(np.moveaxis(values, 0, front))
@@ -113,16 +119,43 @@ def correlate(
     return out  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """What a call would do."""
+# ---- kernels
 
-    bank: Bank | None  # None for an empty image
-    kernels: Array
-    takes_terms: bool
-    direct_cost: float
-    source: DType
-    result: DType
+
+@dataclass(frozen=True, slots=True)
+class _Kernels:
+    """The kernels of a call, factorized or to be factorized."""
+
+    count: int
+    taps: int  # that are not zero
+    size: float  # the largest sum of magnitudes of a kernel, or of its terms
+    dense: Callable[[], Array]
+    parts: Callable[[], BankFactorization]
+
+
+def _kernels(kernels: Any, tol: float, result: DType) -> _Kernels:
+    if isinstance(kernels, BankFactorization):
+        if tol:
+            raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {_image.show(tol)}.")
+        # The taps of a line sum to one.
+        size = float(np.abs(kernels.mix).sum(axis=0).max())
+        return _Kernels(
+            kernels.mix.shape[1], kernels.dense_multiplications, size, kernels.dense, lambda: kernels
+        )  # fmt: skip
+    stack = _image.kernel_stack(kernels)
+    sizes = np.abs(stack).sum(axis=(1, 2))
+    if result.itemsize <= 4 and sizes.any():
+        # What float32 arithmetic rounds away of the smallest kernel is no part of the bank.
+        tol += 2.0**-25 * float(sizes[sizes > 0].min())
+    return _Kernels(
+        len(stack), int(np.count_nonzero(stack)), float(sizes.max()), lambda: stack,
+        lambda: _factorized(pack(stack), tol),
+    )  # fmt: skip
+
+
+def _limit(what: _Kernels, result: DType) -> float:
+    """Pixels up to this size make no sum of terms overflow, which are at most 16 times the kernels' taps."""
+    return float(np.finfo(result).max) / (64 * max(what.size, 1.0))
 
 
 @lru_cache(maxsize=8)
@@ -130,17 +163,16 @@ def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float) -> BankFactoriza
     return factorize_bank(unpack(key), tol=tol or None)
 
 
-def _limit(kernels: Array, result: DType) -> float:
-    """Pixels up to this size make no sum of terms overflow, which are at most 16 times the kernels' taps."""
-    return float(np.finfo(result).max) / (64 * max(float(np.abs(kernels).sum(axis=(1, 2)).max()), 1.0))
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a call would do."""
 
-
-def _rounding(key: tuple[bytes, tuple[int, ...]], result: DType) -> float:
-    """What float32 arithmetic rounds away of the smallest kernel is no part of the bank."""
-    if result.itemsize > 4:
-        return 0.0
-    sizes = np.abs(unpack(key)).sum(axis=(1, 2))
-    return 2.0**-25 * float(sizes[sizes > 0].min(initial=math.inf)) if sizes.any() else 0.0
+    bank: Bank | None  # None for an empty image
+    kernels: tuple[int, ...]  # (n, kh, kw)
+    takes_terms: bool
+    direct_cost: float
+    source: DType
+    result: DType
 
 
 def _bank(
@@ -173,13 +205,12 @@ def _one_by_one(
     return values
 
 
-def _direct_cost(kernels: Array, values: int, result: DType) -> float:
+def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
     """Nanoseconds of `_one_by_one`, each of whose results is copied into its place among the others."""
     lanes = jit.target().vector_bytes // result.itemsize
     vectors = values / lanes
-    taps = np.count_nonzero(kernels)
     per_kernel = _estimate.CONSTANTS["DENSE_VECTOR"] + lanes * _estimate.CONSTANTS["SCATTER"]
-    return float(vectors * (len(kernels) * per_kernel + taps * _estimate.CONSTANTS["DENSE_TAP"]))
+    return float(vectors * (what.count * per_kernel + what.taps * _estimate.CONSTANTS["DENSE_TAP"]))
 
 
 class Bank:
@@ -192,7 +223,7 @@ class Bank:
         """For images of `shape`: a batch if `batch`, rows, columns, then perhaps channels."""
         images, rows = (shape[0], shape[1]) if batch else (1, shape[0])
         width = math.prod(shape) // (images * rows)
-        self.parts, mix = parts, parts.mix
+        self.parts, self.dtype, mix = parts, acc, parts.mix
         plans = [
             _plan.prepare(
                 _term(y, x), shape, source, acc, first=int(batch), modes=modes, cval=cval, scale=1.0,

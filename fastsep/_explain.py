@@ -170,8 +170,8 @@ def _nothing(name: str, image: Any, result: Any) -> Explanation:
 def _of_bank(image: Any, found: Any) -> Explanation:
     if found.bank is None:
         return _nothing("correlate_bank", image, found.result)
-    parts, kernels = found.bank.parts, found.kernels
-    count, height, width = kernels.shape
+    parts = found.bank.parts
+    count, height, width = found.kernels
     ways = {
         "separable": (found.bank.cost * 1e-9, f"{parts.rank} terms for {count} kernels"),
         "direct": (found.direct_cost * 1e-9, f"{count} kernels one by one"),

@@ -41,7 +41,6 @@ class Candidates(Alternatives):
     options: tuple[Candidate, ...]
     method: str
     integers: bool  # the image has no NaN or inf
-    dense: int  # taps that are not zero
     kernel_bytes: int
 
     def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Choice:
@@ -76,14 +75,14 @@ class Choice:
 
     plan: Plan
     chosen: Candidate
-    fallback: Plan | None  # for an image with NaN or infinity, or values beyond ...
+    fallback: Plan | None  # for an image with NaN or infinity, or values beyond `limit`
     limit: float
     rejected: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
     kernel_bytes: int
 
 
 def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
-    """The ways to correlate an image with the kernel that `kernel_key` packed, or to convolve it."""
+    """The ways to correlate an image with the kernel that `pack` made a key of, or to convolve it."""
     method = _image.one_of("method", method, METHODS)
     kernel = unpack(key)
     if kernel.ndim != len(frame.spatial):
@@ -96,9 +95,8 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
         kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
         # scipy.ndimage's convolve: the pixel under the middle of the kernel, before it is turned around.
         centre = tuple(n - 1 - middle for n, middle in zip(kernel.shape, centre, strict=True))
-    dense = int(np.count_nonzero(kernel))
     size = float(np.abs(kernel).sum())
-    direct = Candidate("direct", Dense(kernel, centre), False, f"{dense} taps", 0.0, size)
+    direct = Candidate("direct", Dense(kernel, centre), False, f"{np.count_nonzero(kernel)} taps", 0.0, size)
     whole = frame.integer and frame.dtype.kind in "iub" and not (kernel != np.rint(kernel)).any()
     options = [direct]
     if method in ("auto", "separable"):
@@ -109,7 +107,7 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
     if wanted.what is None:
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
     integers = frame.dtype.kind in "iub"
-    return Candidates(tuple(options), method, integers, dense, kernel.nbytes)
+    return Candidates(tuple(options), method, integers, kernel.nbytes)
 
 
 # ---- kernels as keys
