@@ -81,7 +81,9 @@ def correlate(
         return np.empty(shape, result) if out is None else out
 
     pixels = _image.convert(image, source, front, False)
-    if method == "auto" and not (tame and (source.kind != "f" or _image.is_within(pixels, _limit(what, result)))):
+    if method == "auto" and tame and source.kind == "f":
+        tame = _run.is_within(pixels, _limit(what, result), workers)
+    if method == "auto" and not tame:
         method = "direct"
     bank = None if method == "direct" else prepared()
     if bank is None or (method == "auto" and bank.cost > direct_cost):

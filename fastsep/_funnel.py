@@ -15,7 +15,7 @@ from numpy import may_share_memory, ndarray
 
 from fastsep import _image, _plan
 from fastsep._image import Array, DType, Frame
-from fastsep._run import execute, vector_bytes
+from fastsep._run import execute, is_within, vector_bytes
 
 if TYPE_CHECKING:
     from fastsep import _strategy
@@ -41,7 +41,7 @@ class _Job:
     def run(self, plan: _plan.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
         """Run `plan`, or another where the image has NaN or infinity and they would spread."""
         choice = self.choice
-        if choice is not None and choice.fallback is not None and not _image.is_within(image, choice.limit):
+        if choice is not None and choice.fallback is not None and not is_within(image, choice.limit, workers):
             plan = choice.fallback
         if plan.strategy == "fft":
             from fastsep import _fft  # scipy.fft takes as long to import as all the rest

@@ -22,7 +22,17 @@ import numpy as np
 
 from fastsep._block import block
 from fastsep._kernels import jit
-from fastsep._kernels.blocks import BANDS, BLOCK_WORDS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.blocks import (
+    BANDS,
+    BLOCK_WORDS,
+    CLIP,
+    COLS,
+    DST,
+    DST_2,
+    SCRATCH,
+    SCRATCH_BAND,
+    SRC,
+)  # fmt: skip
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
 
@@ -30,6 +40,9 @@ from fastsep._plan import Plan
 #: takes 2 us, waking a thread of the pool about 20 us; a thread does some 10 of them a nanosecond).
 LOOP_WORK = 400_000.0
 POOL_WORK = 4_000_000.0
+
+#: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
+LOOKED_AT = 1 << 18
 
 _parallel = threading.Lock()  # held by the one call that runs in parallel
 _threads: int | None = None
@@ -447,6 +460,43 @@ class _Ready:
         give_back(workspace)
 
 
+class _Look:
+    """The kernel that looks for values beyond a limit."""
+
+    def __init__(self, dtype: str, count: int) -> None:
+        self.address = jit.kernel("within", dtype)
+        self.band: Callable[..., int] = jit.BAND(self.address)
+        self.work = float(count)
+
+    def run(self, image: Array, limit: float, bands: int) -> bool:
+        """Whether no value is beyond it."""
+        most = np.array([limit], image.dtype)
+        workspace = take_workspace(8 * bands)
+        workspace.filled_by = None
+        word = workspace.word
+        word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
+        word[COLS], word[CLIP] = image.size, most.ctypes.data
+        if bands == 1:
+            self.band(UNUSED, UNUSED, workspace.address, 0)
+        else:
+            run_bands(self, workspace.address, bands)
+        found = (ctypes.c_int64 * bands).from_address(workspace.scratch)
+        within = not any(found)
+        give_back(workspace)
+        return within
+
+
+def is_within(image: Array, limit: float, workers: int | None) -> bool:
+    """`_image.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
+    from fastsep._image import is_within as small
+
+    if image.size < LOOKED_AT or image.dtype.kind != "f":
+        return small(image, limit)
+    with np.errstate(over="ignore"):
+        most = min(limit, float(np.finfo(image.dtype).max))
+    return _Look(image.dtype.name, image.size).run(image, most, bands_for(float(image.size), workers))
+
+
 def address_of(array: Array) -> int:
     """Where the values of a C-contiguous array are; four times faster than `array.ctypes`."""
     try:
@@ -493,7 +543,7 @@ def warmup_keys() -> list[tuple[str, ...]]:
     """The filter kernels of common dtypes."""
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
-    keys: list[tuple[str, ...]] = [("wait",), ("bank",)]
+    keys: list[tuple[str, ...]] = [("wait",), ("bank",), ("within", "float32"), ("within", "float64")]
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))

@@ -8,7 +8,7 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep import _fft, _image, _run, _strategy
+from fastsep import _fft, _run, _strategy
 
 METHODS = ("auto", "direct", "separable", "fft")
 EPS = float(np.finfo(np.float64).eps)
@@ -177,15 +177,22 @@ def test_an_image_with_nan_takes_the_way_that_does_not_spread_it(rng):
     assert np.isnan(fastsep.correlate(image, kernel, method="fft")).sum() > kernel.size
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_one_value_makes_an_image_not_finite(value):
-    image = np.ones((30, 40), np.float32)
-    assert _image.is_within(image, 1e300)
-    assert not _image.is_within(image, 0.5)
-    image[17, 3] = value
-    assert not _image.is_within(image, 1e300)
-    image[17, 4] = -value
-    assert not _image.is_within(image, 1e300)
+@pytest.mark.parametrize("least", [0, 1 << 40])  # by the kernel, by NumPy
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -1.5])
+def test_one_value_beyond_a_limit_is_found(value, dtype, least, rng, monkeypatch):
+    monkeypatch.setattr(_run, "LOOKED_AT", least)
+    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
+    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+    for count in range(1, 70):
+        image = (rng.random(count) * 2 - 1).astype(dtype)
+        for workers in (1, 3):
+            assert _run.is_within(image, 1.0, workers)
+            assert _run.is_within(image, 1e300, workers)
+        image[rng.integers(count)] = value
+        for workers in (1, 3):
+            assert not _run.is_within(image, 1.0, workers)
+            assert _run.is_within(image, 1e300, workers) == np.isfinite(value)
 
 
 @pytest.mark.parametrize("cval", [np.nan, np.inf, 1e300])

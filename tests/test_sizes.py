@@ -183,6 +183,14 @@ def check_addresses(pair):
                 forget()
                 keep.clear()
     check_bank_addresses(fill, keep, sources, results)
+    _run.LOOKED_AT = 0
+    for count in range(1, 80):
+        for at_end in (False, True):
+            image = sources.array((count,), ("float32", "float64")[pair], at_end)
+            image[...] = 1
+            assert _run.is_within(image, 1.0, 1)
+            image[count // 2] = np.nan
+            assert not _run.is_within(image, 1.0, 1)
     say("all addresses")
 
 

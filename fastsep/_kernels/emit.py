@@ -165,7 +165,13 @@ class Emitter:
         return self.b.call(declare(self.b.module, kind, name), [a, b, c])
 
     def sqrt(self, a):
-        name = f"llvm.sqrt.v{self.count}f{8 * self.acc.itemsize}"
+        return self._of_each("sqrt", a)
+
+    def magnitude(self, a):
+        return self._of_each("fabs", a)
+
+    def _of_each(self, function, a):
+        name = f"llvm.{function}.v{self.count}f{8 * self.acc.itemsize}"
         kind = ir.FunctionType(self.vector, [self.vector])
         return self.b.call(declare(self.b.module, kind, name), [a])
 

@@ -200,6 +200,36 @@ def convert_values(typing, src, acc, to, source, count):
     return signature_of(src, acc, to, source, count), nothing(generate)
 
 
+@intrinsic
+def any_beyond(typing, src, address, count, limit):
+    """1 if any of `count` values is NaN or larger in magnitude than the number at `limit`, else 0."""
+    dtype = dtype_of(src)
+
+    def generate(context, builder, signature, values):
+        address, count, limit = values[1:]
+        e = Emitter(builder, dtype)
+        flags = ir.VectorType(ir.IntType(1), e.count)
+        most = e.broadcast(limit, I64(0))
+        size = dtype.itemsize
+
+        def look(value, found):
+            return [builder.or_(found, builder.fcmp_unordered(">", e.magnitude(value), most))]
+
+        def vector(k, found):
+            return look(e.load(builder.add(address, builder.mul(k, I64(e.count * size))), dtype), *found)
+
+        def single(k, found):
+            return look(e.splat(e.load_scalar(builder.add(address, builder.mul(k, I64(size))), dtype)), *found)
+
+        vectors = builder.udiv(count, I64(e.count))
+        found = e.loop(I64(0), vectors, [ir.Constant(flags, None)], vector)
+        (found,) = e.loop(builder.mul(vectors, I64(e.count)), count, found, single)
+        bits = ir.IntType(e.count)
+        return builder.zext(builder.icmp_unsigned("!=", builder.bitcast(found, bits), bits(0)), I64)
+
+    return types.int64(src, types.int64, types.int64, types.int64), generate
+
+
 @intrinsic(prefer_literal=True)
 def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place):
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
