@@ -1,6 +1,10 @@
 """`correlate` and `convolve`: every method against SciPy, error bounds, NaN, exact integers, threads, choice."""
 
 import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -294,6 +298,38 @@ def test_a_filter_in_the_midst_of_a_filter(rng, monkeypatch):
     monkeypatch.setattr(_fft.fft, "rfftn", interrupted)
     assert same_bits(fastsep.correlate(images[0], kernel, method="fft", workers=1), expected[0])
     assert same_bits(seen[1], expected[1])
+
+
+def test_transforms_and_banks_from_eight_threads(rng):
+    images = [rng.random((150 + 10 * i, 200), np.float32) for i in range(8)]
+    kernel, bank = rng.random((25, 25)), fastsep.factorize_bank(rng.random((5, 1, 9)))
+
+    def work(image):
+        return fastsep.correlate(image, kernel, method="fft"), fastsep.correlate_bank(image, bank, method="separable")
+
+    expected = [work(image) for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        for number, results in enumerate(pool.map(work, images * 4)):
+            assert all(map(same_bits, results, expected[number % 8]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_transforms_and_banks_in_forked_children():
+    """After the parent ran them on several threads."""
+    code = """
+import multiprocessing, numpy as np, fastsep
+image = np.random.default_rng(0).random((700, 800))
+bank = fastsep.factorize_bank(np.ones((3, 5, 5)))
+def work(_):
+    one = fastsep.correlate(image, np.ones((33, 33)), method="fft", workers=3)
+    return one.tobytes() + fastsep.correlate_bank(image, bank, method="separable", workers=3).tobytes()
+expected = work(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert all(result == expected for result in pool.map(work, range(6)))
+print("same")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "same\n", done.stderr
 
 
 def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):

@@ -32,7 +32,17 @@ LAYERS = {
     "no numba": ((), {}, ("pool",)),
 }
 layers = pytest.mark.parametrize("layer", LAYERS)
-NAMES = ("gaussian", "magnitude", "laplace RGB", "large box", "volume", "roberts", "smooth 4", "box of a volume")
+NAMES = (
+    "gaussian",
+    "magnitude",
+    "laplace RGB",
+    "large box",
+    "volume",
+    "roberts",
+    "smooth 4",
+    "box of a volume",
+    "dense",
+)
 
 
 def run(scenario, layer, *, compiles=False, **environment):
