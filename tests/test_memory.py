@@ -49,6 +49,9 @@ print(status("VmHWM") - before - image.nbytes - result.nbytes, result.dtype, flo
         (4096, "uint8", "gaussian", {"sigma": 2, "dtype": "uint8"}, "uint8", ""),
         (4096, "float32", "box", {"size": 51}, "float32", ""),
         (4096, "float32", "unsharp_mask", {}, "float32", ""),
+        (4096, "float32", "correlate", {"kernel": [[1, 2, 0], [0, 0, 3], [4, 0, 5]]}, "float32", ""),
+        (4096, "float32", "correlate", {"kernel": [[1, 2], [3, 4]] * 20, "method": "separable"}, "float32", ""),
+        (4096, "float32", "correlate", {"kernel": [[1, 2, 4], [3, 4, 5]] * 15, "method": "fft"}, "float32", ""),
     ],
 )
 def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype, first):
@@ -77,7 +80,15 @@ def test_a_read_only_input_is_read_and_left_alone(name, rng):
         assert result.flags.writeable
 
 
-ARGUMENTS = {"box": (3,), "difference_of_gaussians": (1,), "separable_filter": ([1, 2, 1],)}
+KERNEL = [[1, 2, 0], [0, 0, 3], [4, 0, 5]]
+ARGUMENTS = {
+    "box": (3,),
+    "difference_of_gaussians": (1,),
+    "separable_filter": ([1, 2, 1],),
+    "correlate": (KERNEL,),
+    "convolve": (KERNEL,),
+    "correlate_bank": ([KERNEL, KERNEL],),
+}
 
 
 @pytest.mark.parametrize("layout", ["plain", "Fortran", "reversed", "other byte order"])
