@@ -490,8 +490,13 @@ def is_within(image: Array, limit: float, workers: int | None) -> bool:
     """`_image.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
     from fastsep._image import is_within as small
 
-    if image.size < LOOKED_AT or image.dtype.kind != "f":
+    if image.dtype.kind != "f":
         return small(image, limit)
+    if image.size < LOOKED_AT:
+        values = image.reshape(-1)
+        # A sum of squares up to the limit needs no second look: no value is larger than its root.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (limit >= 1.0 and float(np.dot(values, values)) <= limit) or small(image, limit)
     with np.errstate(over="ignore"):
         most = min(limit, float(np.finfo(image.dtype).max))
     return _Look(image.dtype.name, image.size).run(image, most, bands_for(float(image.size), workers))
