@@ -24,7 +24,7 @@ _Factors = tuple[Array, Array, Array]  # y (r, kh), x (r, kw), mix (r, n)
 
 _TINY = float(np.finfo(np.float64).tiny)
 
-# Operations that the search for common terms may take, all groups together. Up to 2 s on one core of an AMD EPYC (Zen 4).
+# Operations that the search for common terms may take, all groups together. Up to 2 s on one core of a Zen 4.
 _WORK = 2.5e10
 _ROUNDS = 8  # of narrower limits where parts together miss theirs
 
