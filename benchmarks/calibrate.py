@@ -33,7 +33,7 @@ VOLUME = (40, 120, 160)
 FITTED = {
     "direct": ("CALL", "DENSE_VECTOR", "DENSE_RUN", "DENSE_TAP"),
     "lines terms volume": (
-        "FIR_VECTOR", "FIR_TERM", "FIR_VOLUME", "FIR_TAP", "FIR_PAIR", "SWEEP_VECTOR", "SWEEP_TAP",
+        "FIR_VECTOR", "FIR_TERM", "FIR_VOLUME", "FIR_TAP", "FIR_PAIR", "SWEEP_TAP",
     ),
     "fft": ("FFT_BLOCK", "FFT_UNIT"),
 }  # fmt: skip

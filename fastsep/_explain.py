@@ -14,6 +14,7 @@ from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Fourier, Line, Plan, Roberts, Separable, Term
 
 _SHOWN_TAPS, _SHOWN_TERMS = 9, 8
+_LARGEST_FOOTPRINT = 1 << 24  # pixels that are looked at one by one
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -250,8 +251,13 @@ def _multiplications(what: Filter, plan: Plan) -> tuple[int | None, int | None]:
 
 
 def _footprint(terms: Sequence[Term]) -> int:
-    """Pixels that any of the terms reaches."""
+    """Pixels that any of the terms reaches; of very wide terms all that their halo holds."""
     halo = _halo(Separable(tuple(terms)))
+    if len(terms) == 1:
+        return math.prod(int(np.count_nonzero(line.taps)) for line in terms[0].lines if line is not None)
+    box = math.prod(before + after + 1 for before, after in halo)
+    if box > _LARGEST_FOOTPRINT:
+        return box
     reached = np.zeros([before + after + 1 for before, after in halo], bool)
     for term in terms:
         places = []

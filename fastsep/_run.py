@@ -32,7 +32,7 @@ from fastsep._kernels.blocks import (
     SCRATCH,
     SCRATCH_BAND,
     SRC,
-)  # fmt: skip
+)
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
 

@@ -106,6 +106,13 @@ def test_no_image_is_too_large_to_be_explained(rng):
     assert fastsep.explain(fastsep.gaussian, image, 2).strategy == "lines"
 
 
+def test_no_filter_is_too_wide_to_be_explained():
+    plan = fastsep.explain(fastsep.gaussian, IMAGE, 20_000)
+    assert plan.dense_multiplications == 160_001**2
+    plan = fastsep.explain(fastsep.difference_of_gaussians, IMAGE, 2_000, 20_000)
+    assert plan.dense_multiplications == 160_001**2
+
+
 def test_out_counts_and_is_checked():
     out = np.full((9, 9), 7.0)
     assert fastsep.explain(fastsep.sobel, np.zeros((9, 9), np.float32), out=out).result == np.float64
