@@ -228,7 +228,7 @@ def wrapper(rounds: int) -> dict[str, Any]:
     )
     whole = partial(fastsep.gaussian, x, 1, mode="reflect", out=out, workers=1)
     # The kernel alone: the same band function on an argument block that is filled in already.
-    ready = _run._Ready(plan)
+    ready = _run._ready(plan)
     blocks: list[Any] = []
     give_back = _run.give_back
     _run.give_back = blocks.append  # type: ignore[assignment]

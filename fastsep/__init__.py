@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from fastsep._run import get_num_threads as get_num_threads
     from fastsep._run import set_num_threads as set_num_threads
     from fastsep.conv import *  # noqa: F403
+    from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.cost import *  # noqa: F403
     from fastsep.factor import *  # noqa: F403
     from fastsep.factor_bank import *  # noqa: F403
     from fastsep.factor_conv import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
+    from fastsep.gaussians import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -33,6 +35,9 @@ _HOMES = {
         " prewitt prewitt_h prewitt_v roberts roberts_neg_diag roberts_pos_diag"
         " scharr scharr_h scharr_v sobel sobel_h sobel_v unsharp_mask"
     ),
+    "gaussians": "gaussian_gradient_magnitude gaussian_laplace",
+    "corners": "corner_harris corner_shi_tomasi hessian_matrix structure_tensor",
+    "edges": "apply_hysteresis_threshold canny gradient",
     "correlation": "convolve correlate correlate_bank separable_filter",
     "conv": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
     "cost": "ConvCost conv_cost",
@@ -49,7 +54,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("conv", "correlation", "cost", "factor", "factor_bank", "factor_conv", "filters"):
+    if name in _HOMES and not name.startswith("_"):
         return import_module(f"fastsep.{name}")
     home = _HOME.get(name)
     if home is None:

@@ -1,11 +1,9 @@
-"""The command line: `fastsep demo`, `factorize`, `explain`, `info` and `warmup`."""
+"""The command line: `fastsep demo`, `edges`, `blur`, `sharpen`, `factorize`, `explain`, `info` and `warmup`."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
-import os
 import pathlib
 import statistics
 import sys
@@ -17,30 +15,34 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastsep
-from fastsep import _commands, _config
-from fastsep._commands import Refusal
+from fastsep import _batch, _commands, _config, _pictures
+from fastsep._refusal import Refusal, extra, one_line
 
 # Largest difference from scikit-image that rounding explains, relative to the image's range.
-TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6, np.dtype(np.bool_): 0.0}
 
-TILE = 360  # pixels on the longer side of one result: five of them stay readable side by side
+TILE = 360  # pixels on the longer side of one result
+COLUMNS = 3  # results side by side: more would be too small on a page
 LABEL = 28  # pixels of height for the text above it
 MARGIN = 8
 
 
 class Demo(NamedTuple):
     name: str  # as called, for the label and the table
+    home: str  # the module of scikit-image that has it
     colour: bool  # on the photograph as it is, or on its grey version
     call: Callable[[Any, np.ndarray, int | None], np.ndarray]  # (module, image, channel_axis) -> result
 
 
 # scikit-image's names and arguments fit both libraries, so one call serves for both.
 DEMOS = (
-    Demo("gaussian(sigma=3)", True, lambda lib, x, c: lib.gaussian(x, 3, channel_axis=c)),
-    Demo("sobel", False, lambda lib, x, c: lib.sobel(x)),
-    Demo("scharr", False, lambda lib, x, c: lib.scharr(x)),
+    Demo("gaussian(sigma=3)", "filters", True, lambda lib, x, c: lib.gaussian(x, 3, channel_axis=c)),
+    Demo("sobel", "filters", False, lambda lib, x, c: lib.sobel(x)),
+    Demo("scharr", "filters", False, lambda lib, x, c: lib.scharr(x)),
+    Demo("canny(sigma=2)", "feature", False, lambda lib, x, c: lib.canny(x, 2)),
     Demo(
         "unsharp_mask(radius=3, amount=2)",
+        "filters",
         True,
         lambda lib, x, c: lib.unsharp_mask(x, 3, 2, channel_axis=c),
     ),
@@ -61,7 +63,7 @@ class Outcome:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="fastsep",
-        description="Fast linear filters for images, under scikit-image's names.",
+        description="Fast filters for images, under scikit-image's names.",
     )
     parser.add_argument("--version", action="version", version=f"fastsep {fastsep.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -81,31 +83,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=pathlib.Path("fastsep-demo.png"),
         help="picture to write (default: %(default)s)",
     )
+    demo.set_defaults(run=run_demo)
+    _batch.add_commands(commands)
     _commands.add_commands(commands)
-    commands.add_parser("info", help="versions, SIMD width, threads, cache folder")
-    commands.add_parser("warmup", help="compile everything once, into the cache folder")
+    info = commands.add_parser("info", help="versions, SIMD width, threads, cache folder")
+    info.set_defaults(run=run_info)
+    warmup = commands.add_parser("warmup", help="compile everything once, into the cache folder")
+    warmup.set_defaults(run=run_warmup)
 
     options = parser.parse_args(argv)
     try:
-        if options.command == "demo":
-            return run_demo(options.image, options.output)
-        if options.command == "factorize":
-            return _commands.run_factorize(options)
-        if options.command == "explain":
-            return _commands.run_explain(options)
-        return run_info() if options.command == "info" else run_warmup()
+        status: int = options.run(options)
+        return status
     except Refusal as error:
         return _fail(f"fastsep {options.command}: {error}", 2)
     except KeyboardInterrupt:
         return _fail(f"fastsep {options.command}: interrupted", 130)
 
 
-def run_info() -> int:
+def run_info(options: argparse.Namespace) -> int:
     print(fastsep.show_config())
     return 0
 
 
-def run_warmup() -> int:
+def run_warmup(options: argparse.Namespace) -> int:
     live = sys.stdout.isatty()
 
     def progress(done: int, total: int, label: str) -> None:
@@ -122,12 +123,14 @@ def run_warmup() -> int:
     return 0
 
 
-def run_demo(image: pathlib.Path | None, output: pathlib.Path) -> int:
-    skimage = _extra("skimage", "scikit-image")
-    _extra("PIL", "Pillow")
-    path = _bundled(pathlib.Path(skimage.__file__).parent) if image is None else image
-    photo, grey = _read(path)
-    _check_output(output, path)
+def run_demo(options: argparse.Namespace) -> int:
+    skimage = extra("skimage", "scikit-image")
+    extra("PIL", "Pillow")
+    output: pathlib.Path = options.output
+    path: pathlib.Path = options.image or _bundled(pathlib.Path(skimage.__file__).parent)
+    photo = _pictures.read(path).pixels
+    grey = _pictures.grey(photo)
+    _pictures.check_output(output, _pictures.identities([path]))
 
     shape = " x ".join(map(str, photo.shape))
     edges = "; edges of its grey version" if photo.ndim == 3 else ""
@@ -145,13 +148,12 @@ def run_demo(image: pathlib.Path | None, output: pathlib.Path) -> int:
 
 
 def _compare(demo: Demo, image: np.ndarray) -> Outcome:
-    import skimage.filters
-
+    library = importlib.import_module(f"skimage.{demo.home}")
     # Not -1: scikit-image 0.26's unsharp_mask takes the wrong axis when it is negative.
     channel_axis = 2 if image.ndim == 3 else None
 
     def theirs() -> np.ndarray:
-        return demo.call(skimage.filters, image, channel_axis)
+        return demo.call(library, image, channel_axis)
 
     def ours() -> np.ndarray:
         return demo.call(fastsep, image, channel_axis)
@@ -182,7 +184,7 @@ def _difference(result: np.ndarray, expected: np.ndarray) -> float:
         return float("inf")
     same = (result == expected) | (np.isnan(result) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
-        gap = np.where(same, 0.0, np.abs(result - expected))
+        gap = np.where(same, 0.0, np.abs(np.subtract(result, expected, dtype=np.float64)))
     return float(np.where(np.isnan(gap), np.inf, gap).max())
 
 
@@ -217,12 +219,6 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
     )
 
 
-def _extra(module: str, name: str) -> Any:
-    if importlib.util.find_spec(module) is None:
-        raise Refusal(f'{name} is not installed; it is in the extra "demo": pip install ".[demo]"')
-    return importlib.import_module(module)
-
-
 def _bundled(skimage: pathlib.Path) -> pathlib.Path:
     path = skimage / "data" / "astronaut.png"
     if not path.is_file():
@@ -230,94 +226,33 @@ def _bundled(skimage: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def _read(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    """The photograph, (rows, columns) or (rows, columns, 3), and its grey version."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow has in grey only
-                deep = np.array(picture)
-                if deep.dtype.kind != "f":
-                    fits = deep.min() >= 0 and deep.max() <= 65535
-                    deep = deep.astype(np.uint16 if fits else np.float64)
-                return deep, deep
-            grey = np.array(picture.convert("L"))
-            if picture.mode in ("1", "L", "LA"):
-                return grey, grey
-            return np.array(picture.convert("RGB")), grey
-    # Pillow's decoders raise many things on damaged files; none of them is a fault of this program.
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Refusal(f"cannot read the image {path}: {reason}") from error
-
-
-def _check_output(output: pathlib.Path, image: pathlib.Path) -> None:
-    """Refuse before the work what could not be written after it."""
-    from PIL import Image
-
-    if output.exists() and not output.is_file():
-        raise Refusal(f"cannot write {output}: it exists and is not a file")
-    Image.init()
-    kind = Image.registered_extensions().get(output.suffix.lower())
-    if kind not in Image.SAVE:
-        raise Refusal(f"cannot write {output}: its name must end as a picture's, such as .png")
-    if output.exists() and output.samefile(image):
-        raise Refusal(f"cannot write {output}: it is the image itself")
-    if not output.parent.is_dir():
-        raise Refusal(f"cannot write {output}: there is no folder {output.parent}")
-    if not os.access(output.parent, os.W_OK):
-        raise Refusal(f"cannot write {output}: the folder {output.parent} is not writable")
-
-
 def _write(output: pathlib.Path, photo: np.ndarray, outcomes: Sequence[Outcome]) -> None:
-    """Write the picture beside its place and move it there: whole or not at all."""
+    """Write the photograph and all results on one sheet."""
     from PIL import Image, ImageDraw, ImageFont
 
-    tiles = [("input", _visible(photo, photo))]
+    tiles = [("input", _pictures.visible(photo, photo))]
     for o in outcomes:
-        tiles.append((o.demo.name, _visible(o.result, photo if o.demo.colour else None)))
+        tiles.append((o.demo.name, _pictures.visible(o.result, photo if o.demo.colour else None)))
     pictures = [Image.fromarray(pixels).convert("RGB") for _, pixels in tiles]
     scale = TILE / max(pictures[0].size)
     size = tuple(max(1, round(scale * side)) for side in pictures[0].size)
     font = ImageFont.load_default(size=16)
     width = max(size[0], *(int(font.getlength(text)) for text, _ in tiles)) + MARGIN
 
-    sheet = Image.new("RGB", (len(tiles) * width + MARGIN, size[1] + LABEL + MARGIN), "white")
+    rows = -(-len(tiles) // COLUMNS)
+    height = LABEL + size[1] + MARGIN
+    sheet = Image.new("RGB", (COLUMNS * width + MARGIN, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, ((text, _), picture) in enumerate(zip(tiles, pictures, strict=True)):
-        left = MARGIN + column * width
-        draw.text((left, LABEL // 2), text, fill="black", font=font, anchor="lm")
-        sheet.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, LABEL))
-
-    part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-    try:
-        sheet.save(part)
-        os.replace(part, output)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Refusal(f"cannot write {output}: {reason}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _visible(result: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
-    """As uint8: on the scale of `reference`; without one, the strongest 0.5 % become white."""
-    values = np.nan_to_num(result.astype(np.float64))
-    if reference is None:
-        low, high = 0.0, float(np.quantile(values, 0.995))
-    elif reference.dtype.kind == "f":
-        finite = reference[np.isfinite(reference)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    else:
-        low, high = 0.0, float(np.iinfo(reference.dtype).max) if result is reference else 1.0
-    span = high - low if high > low else 1.0
-    return np.asarray(np.clip((values - low) / span * 255 + 0.5, 0, 255), np.uint8)
+    for place, ((text, _), picture) in enumerate(zip(tiles, pictures, strict=True)):
+        row, column = divmod(place, COLUMNS)
+        left, top = MARGIN + column * width, row * height
+        draw.text((left, top + LABEL // 2), text, fill="black", font=font, anchor="lm")
+        sheet.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, top + LABEL))
+    _pictures.write_whole(output, sheet.save)
 
 
 def _fail(line: str, code: int) -> int:
-    print(" ".join(line.split()), file=sys.stderr)
+    print(one_line(line), file=sys.stderr)
     return code
 
 

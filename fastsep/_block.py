@@ -16,7 +16,7 @@ import numpy as np
 
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
-from fastsep._plan import IDENTITY, Box, Dense, Line, Plan, Separable, tap_sum
+from fastsep._plan import IDENTITY, Box, Corner, Dense, Divisors, Line, Plan, Separable, Suppress, tap_sum
 
 MODES = {
     "reflect": at.REFLECT,
@@ -36,6 +36,9 @@ DENSE_BYTES = 384 << 10
 #: More rows under a dense kernel are copied, and so are those of fewer pixels beside their ends.
 MOST_IN_PLACE = 32
 EDGES_PAY = 256
+#: Several results, of this size together, are written around the cache, which would read them first; a single
+#: one gains nothing (measured).
+STREAM_BYTES = 32 << 20
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
 
@@ -84,7 +87,7 @@ class _Maker:
     def make(self) -> Block:
         plan, words = self.plan, self.words
         words[at.PLANES : at.CHANNELS + 1] = plan.view
-        words[at.SRC_ROW] = self.width * plan.src.itemsize
+        words[at.SRC_ROW] = words[at.SRC_2_ROW] = self.width * plan.src.itemsize
         words[at.DST_ROW] = self.width * plan.dst.itemsize
         words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
         if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
@@ -114,7 +117,7 @@ class _Maker:
 
     def take_spare(self, narrow_rows: int) -> None:
         """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
-        size = max(self.width, narrow_rows) * self.plan.dst.itemsize
+        size = max(self.width + self.lanes, narrow_rows) * self.plan.dst.itemsize
         self.take(size, at.SPARE)
 
     # strategies ----------------------------------------------------------------------------------
@@ -125,14 +128,18 @@ class _Maker:
         y, x = what.terms[0].lines
         assert y is not None
         assert x is not None
-        smooth = self.plan.kernel[1].startswith("smooth")
-        height = jit.sweep_height()
+        form = self.plan.kernel[1]
+        smooth = form.startswith("smooth")
+        height = jit.sweep_height(exact=form.startswith("exact"))
+        results = len(form.split("+"))
         radius = len(y.taps) // 2 if smooth else 1
         taken = height + 2 * radius
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
-        self.take(8 * (3 * taken + 2 * height + 2 * radius * self.channels))
-        self.take_spare(2 * height * self.lanes)
+        self.take(8 * (3 * taken + results * height + 2 * radius * self.channels))
+        self.take_spare(results * height * self.lanes)
+        size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
+        self.words[at.STREAMED] = results > 1 and size >= STREAM_BYTES
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         self.take(2 * taken * piece, at.STRIP)
@@ -148,10 +155,13 @@ class _Maker:
         trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
         taken = lead + trail + self.lanes
         words[at.LEAD], words[at.TRAIL] = lead, trail
+        words[at.SCALE] = self.scalars(plan.scale)
         words[at.COMBINE] = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
         if what.clip is not None:
             words[at.CLIP] = self.scalars(*what.clip)
 
+        if what.divisors is not None:
+            self.divisors(what.divisors)
         depth_lines = self.depth_lines(what) if volume else []
         words[at.TABLE] = 8 * (taken + 2)
         lead_z = max((line.centre for line in depth_lines), default=0)
@@ -236,6 +246,34 @@ class _Maker:
             if negated and not (skip and 0.0 in taps[line.centre + 1 :]):
                 return at.ANTISYMMETRIC + (0 if skip else at.CENTRE)
         return at.SPARSE if what.skip_zeros and 0.0 in taps else at.GENERAL
+
+    def divisors(self, what: Divisors) -> None:
+        words, acc = self.words, self.plan.acc
+        row = lines_of(self.padded * acc.itemsize)
+        table = np.ones((len(what.table), 2, row // acc.itemsize), acc)
+        table[:, 0, : self.cols] = what.table
+        table[:, 1] = 1 / table[:, 0]
+        words[at.LEFT] = what.margin
+        words[at.DIVISORS], words[at.DIVISOR_ROW] = self.address(table), row
+        if what.middle != 1:
+            words[at.DIVISOR] = self.address(np.array([what.middle, 1 / what.middle], acc))
+
+    def polar(self) -> None:
+        results = len(self.plan.kernel[1].split("+"))
+        self.take(8 * results)
+        self.take_spare(results * self.lanes)
+
+    def corner(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Corner)
+        self.words[at.FACTOR] = self.scalars(what.factor)
+        self.take_spare(self.lanes)
+
+    def suppress(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Suppress)
+        self.words[at.LIMITS] = self.scalars(what.low, what.high)
+        self.take_spare(self.lanes)
 
     def box(self) -> None:
         plan, words = self.plan, self.words

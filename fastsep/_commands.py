@@ -11,13 +11,10 @@ import numpy as np
 
 import fastsep
 from fastsep import correlation, filters
+from fastsep._refusal import Refusal
 
 # What stands for an image on the command line: pixels do not count.
 SHAPE, DTYPE = "1080x1920", "float32"
-
-
-class Refusal(Exception):
-    """Something the user can put right: printed as one line, exit code 2."""
 
 
 def add_commands(commands: Any) -> None:
@@ -28,6 +25,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--rank", type=int, metavar="N", help="at most N terms")
     command.add_argument("--tol", type=float, metavar="X", help="as few terms as leave at most X of the kernel")
     command.add_argument("--bank", action="store_true", help="the kernels (n, kh, kw) of a file: terms for all of them")
+    command.set_defaults(run=run_factorize)
 
     command = commands.add_parser(
         "explain",
@@ -39,6 +37,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help=f"its arguments; a kernel is {kernel}")
     command.add_argument("--shape", default=SHAPE, help="of the image (default: %(default)s)")
     command.add_argument("--dtype", default=DTYPE, help="of the image (default: %(default)s)")
+    command.set_defaults(run=run_explain)
 
 
 def run_factorize(options: argparse.Namespace) -> int:

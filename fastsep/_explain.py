@@ -121,7 +121,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     ('lines', 50, 625, ((12, 12), (12, 12)))
     """
     name = getattr(function, "__name__", _image.show(function))
-    own = str(getattr(function, "__module__", "")) in ("fastsep.filters", "fastsep.correlation")
+    own = str(getattr(function, "__module__", "")) in ("fastsep.filters", "fastsep.gaussians", "fastsep.correlation")
     if not own or not callable(function):
         raise TypeError(f"`function` must be a filter of fastsep; got {name}.")
     if "image" in kwargs:

@@ -102,6 +102,14 @@ def one_of(name: str, value: Any, accepted: Sequence[str]) -> str:
     return value
 
 
+def words(name: str, value: Any) -> tuple[Any, ...]:
+    """A word or several, as a tuple."""
+    found = tuple(value) if is_sequence(value) else ()
+    if not found:
+        raise ValueError(f"`{name}` must be a name or several names; got {show(value)}.")
+    return found
+
+
 def is_sequence(value: Any) -> bool:
     """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
     several = np.iterable(value) and hasattr(value, "__len__")
@@ -274,6 +282,14 @@ def need_2d(frame: Frame) -> None:
         raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.")
 
 
+def matrix_order(value: Any, ndim: int) -> str:
+    """Which axis comes first in a matrix of derivatives: "rc" the first, "xy" the last."""
+    order = one_of("order", value, ("rc", "xy"))
+    if order == "xy" and ndim > 2:
+        raise ValueError(f"`order` must be rc for an image of more than 2 axes; got {show(value)} for {ndim} axes.")
+    return order
+
+
 def modes(value: Any, frame: Frame) -> tuple[str, ...]:
     """Canonical border modes of the spatial axes; one per array axis passes, as in scikit-image."""
     if is_sequence(value) and frame.channel is not None and len(value) == frame.ndim:
@@ -330,6 +346,14 @@ def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
     return wanted
 
 
+def arithmetic_dtype(image: DType, dtype: Any) -> DType:
+    """float32 or float64 for a result that is neither: what `dtype` asks for, else that of `image`."""
+    result = result_dtype(image, dtype, None)
+    if result not in (np.float32, np.float64):
+        raise ValueError(f"`dtype` must be float32 or float64; got {result}.")
+    return result.newbyteorder("=")
+
+
 def source_dtype(image: DType) -> DType:
     """The smallest dtype of the engine that holds every value of `image`'s, else float64."""
     native: DType = image.newbyteorder("=")
@@ -346,6 +370,12 @@ def target_dtype(result: DType) -> DType:
         return native
     names = {("i", 1): "int16", ("f", 2): "float32"}
     return np.dtype(names.get((result.kind, result.itemsize), "float64"))
+
+
+def working_dtype(image: DType, result: DType) -> DType:
+    """The float dtype that holds what lies between several filters on the way to `result`."""
+    narrow = result.kind == "f" and result.itemsize <= 4 and not (image.kind == "f" and image.itemsize > 4)
+    return np.dtype(np.float32) if narrow else np.dtype(np.float64)
 
 
 def unit(image: DType) -> float:
@@ -398,6 +428,21 @@ def as_image(image: Any) -> Array:
     return image if isinstance(image, Probe) else array
 
 
+def squeezed(image: Array, most: int) -> Array:
+    """`image` without its axes of length 1, of which 2 to `most` must remain."""
+    result = np.squeeze(image)
+    if not image.size or not 2 <= result.ndim <= most:
+        count = "2" if most == 2 else f"2 to {most}"
+        raise ValueError(f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.")
+    return result
+
+
+def need_pixels(image: Array, least: int) -> None:
+    """Refuse an image with fewer pixels than `least` along any axis."""
+    if min(image.shape) < least:
+        raise ValueError(f"`image` must have at least {least} pixels along every axis; got shape {image.shape}.")
+
+
 def is_within(image: Array, limit: float) -> bool:
     """Whether all values lie in [-limit, limit], which is finite: no NaN, no infinity, none near it."""
     return not image.size or (-limit <= float(image.min()) and float(image.max()) <= limit)
@@ -432,6 +477,38 @@ def check_out(out: Any, shape: tuple[int, ...]) -> None:
     check_writeable(out)
     if out.shape != shape:
         raise ArgumentError(f"`out` must have the image's shape {shape}; got {out.shape}.")
+
+
+def check_bool_out(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what a result of bools of the image's shape cannot be written into."""
+    check_out(out, shape)
+    if out.dtype != np.bool_:
+        raise ValueError(f"dtype of `out` must be bool; got {out.dtype}.")
+
+
+def outs(value: Any, count: int | None, shape: tuple[int, ...]) -> list[Any]:
+    """Arrays to write into, or None for new ones: `count` in a tuple, or one by itself if `count` is None."""
+    if value is None:
+        return [None] * (count or 1)
+    if count is None:
+        value = (value,)
+    elif not is_sequence(value) or isinstance(value, np.ndarray) or len(value) != count:
+        raise ValueError(f"`out` must be as many arrays as `output` names, {count}; got {show(type(value).__name__)}.")
+    for array in value:
+        if array is not None:
+            check_out(array, shape)
+    return list(value)
+
+
+def check_threshold(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what is neither a real number nor an array of them that broadcasts to the image's shape."""
+    limit = real_array(name, value)
+    try:
+        fits = np.broadcast_shapes(limit.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"`{name}` must be a number or fit the image's shape {shape}; got shape {limit.shape}.")
 
 
 def check_writeable(out: Any) -> None:

@@ -43,6 +43,24 @@ class Term:
     lines: tuple[Line | None, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Divisors:
+    """What the results of a filter of one term are divided by.
+
+    Row r of the table belongs to row r of the image near its top, the last ones to those near its
+    bottom, and the one between, number `centre` of the line along y, to all others.
+    """
+
+    table: Array  # (2 * centre + 1 or all rows, cols)
+    margin: int  # columns at either end that differ from those in the middle
+
+    @property
+    def middle(self) -> float:
+        """The divisor of all pixels but those of the margins."""
+        rows, cols = self.table.shape
+        return float(self.table[rows // 2, cols // 2])
+
+
 @dataclass(frozen=True, slots=True)
 class Separable:
     """Sum of rank-1 terms, or the root of the sum of their squares.
@@ -58,6 +76,8 @@ class Separable:
     skip_zeros: bool = False
     whole: bool = False  # of whole numbers it makes whole numbers, whatever its taps are
     clip: tuple[float, float] | None = None
+    exact: bool = False  # one term of symmetric taps: SciPy's order of operations, and so its bits
+    divisors: Divisors | None = None  # one term of symmetric taps, on one channel
 
     def only(self, lines: tuple[Line | None, ...]) -> Separable:
         """One term, with the same rules for borders and zero taps."""
@@ -94,7 +114,23 @@ class Fourier:
     centre: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Canny's non-maximum suppression: of (dy, dx, magnitude) a byte for each pixel."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """Of a 2 x 2 matrix for each pixel, three planes, how much of a corner it is there."""
+
+    factor: float
+
+
 Filter = Separable | Box | Roberts | Dense | Fourier
+Step = Suppress | Corner  # of a pipeline
 
 
 class Alternatives:
@@ -115,7 +151,7 @@ class Plan:
 
     strategy: str  # "sweep", "fir", "box", "dense", "fft" or "passes"
     kernel: tuple[str, ...]
-    what: Filter
+    what: Filter | Step
     shape: tuple[int, ...]
     view: tuple[int, int, int, int, int]
     modes: tuple[str, str, str]
@@ -125,6 +161,7 @@ class Plan:
     acc: Dtype
     dst: Dtype
     work: float  # multiply-adds, roughly
+    scale: float  # what values are multiplied by first, if it is not in the taps
     passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
     blocks: Blocks | None = None  # strategy "fft"
     axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
@@ -199,7 +236,7 @@ class _Job:
         key = (*kernel, self.src.name, self.acc.name, self.dst.name)
         return Plan(
             strategy, key, what, self.shape, view, modes, self.cval, self.border, self.src, self.acc, self.dst,
-            work * math.prod(view), passes,
+            work * math.prod(view), self.scale, passes,
         )  # fmt: skip
 
 
@@ -382,6 +419,8 @@ def _smoothing(what: Separable, job: _Job) -> Plan | None:
     """The sweep for symmetric taps of one short radius along both axes, if that is what this is."""
     if len(what.terms) > 1 or what.combine != "sum" or what.clip is not None or len(job.axes.sizes) != 2:
         return None
+    if what.exact or what.divisors is not None:
+        return None
     y, x = what.terms[0].lines
     if y is None or x is None:
         return None
@@ -407,13 +446,17 @@ def _fir(what: Separable, job: _Job) -> Plan:
         missing: list[Line | None] = [None] * (3 - len(term.lines))
         z, y, x = [*missing, *term.lines]
         # The scale goes into the taps of the first pass.
-        if volume:
+        if what.exact:
+            terms.append(Term((None, y or IDENTITY, x or IDENTITY)))
+        elif volume:
             terms.append(Term(((z or IDENTITY).scaled(job.scale), y, x)))
         else:
             terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
     form = "volume" if volume else "plane"
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
+    elif what.exact or what.divisors is not None:
+        form += " exact" if what.exact else " divided"
     what = replace(what, terms=tuple(terms))
     return job.plan("fir", ("fir", form), what, sum(len(line.taps) for line in _lines(what)) + 8.0)
 

@@ -14,13 +14,13 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
 
-from fastsep._block import block
+from fastsep._block import Block, block
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import (
     BANDS,
@@ -32,6 +32,7 @@ from fastsep._kernels.blocks import (
     SCRATCH,
     SCRATCH_BAND,
     SRC,
+    SRC_2,
 )
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
@@ -408,10 +409,14 @@ def vector_bytes() -> int:
     return jit.target().vector_bytes
 
 
-def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
+def execute(
+    plan: Plan, image: Array, out: Array | None, workers: int | None,
+    others: Sequence[Array] = (), second: Array | None = None,
+) -> Array:  # fmt: skip
     """Run a plan on an image of its shape and dtype. Checks nothing: `_image` has.
 
-    `image` and `out` are C-contiguous, aligned, native, and share no memory.
+    `image` and `out` are C-contiguous, aligned, native, and share no memory; so are `others`,
+    the arrays for further results of a plan that has several, and `second`, a second image.
     """
     if out is None:
         out = np.empty(plan.shape, plan.dst)
@@ -419,28 +424,35 @@ def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) ->
     if ready is None:
         if plan.strategy == "passes":
             return _execute_passes(plan, image, out, workers)
-        ready = plan.cache["ready"] = _Ready(plan)
-    ready.run(image, out, workers)  # type: ignore[attr-defined]
+        ready = plan.cache["ready"] = _ready(plan)
+    ready.run(image, out, workers, others, second)  # type: ignore[attr-defined]
     return out
 
 
-class _Ready:
-    """A plan with its kernel loaded and its argument block filled in."""
+def _ready(plan: Plan) -> Ready:
+    # More bands than rows would be empty; each band has scratch of its own.
+    return Ready(plan.kernel, block(plan), plan.work, max(math.prod(plan.view[:3]), 1))
 
-    __slots__ = ("address", "band", "most", "scratch", "words", "work")
 
-    def __init__(self, plan: Plan) -> None:
-        self.address = jit.kernel(*plan.kernel)
+class Ready:
+    """A kernel, loaded, with its argument block filled in."""
+
+    __slots__ = ("address", "band", "made", "most", "scratch", "words", "work")
+
+    def __init__(self, kernel: tuple[str, ...], made: Block, work: float, most: int) -> None:
+        self.address = jit.kernel(*kernel)
         self.band: Callable[..., int] = jit.BAND(self.address)
-        made = block(plan)
+        self.made = made
         self.words = made.words
         self.words[SCRATCH_BAND] = self.scratch = made.scratch
-        self.work = plan.work
-        # More bands than rows would be empty; each band has scratch of its own.
-        self.most = max(math.prod(plan.view[:3]), 1)
+        self.work = work
+        self.most = most  # bands
 
-    def run(self, image: Array, out: Array, workers: int | None, second: Array | None = None) -> None:
-        """Filter `image` into `out`; a kernel with two results leaves the other in `second`."""
+    def run(
+        self, image: Array, out: Array, workers: int | None,
+        others: Sequence[Array] = (), second: Array | None = None,
+    ) -> None:  # fmt: skip
+        """Filter `image`, and `second` if the kernel reads two, into `out`, and `others` if it has more results."""
         bands = min(bands_for(self.work, workers), self.most)
         workspace = take_workspace(self.scratch * bands)
         word = workspace.word
@@ -450,8 +462,10 @@ class _Ready:
             workspace.filled_by = self
         word[SRC] = address_of(image)
         word[DST] = address_of(out)
+        for number, array in enumerate(others):
+            word[DST_2 + number] = address_of(array)
         if second is not None:
-            word[DST_2] = address_of(second)
+            word[SRC_2] = address_of(second)
         word[BANDS] = bands
         if bands == 1:
             self.band(UNUSED, UNUSED, workspace.address, 0)

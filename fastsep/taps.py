@@ -49,16 +49,19 @@ EDGES = {
     "farid": Edge(_FARID_DERIVATIVE, _FARID_SMOOTHING, 1.0),
 }
 
+#: Those of `gradient`: beside the filters of their own, half the difference of both neighbours.
+OPERATORS = {**EDGES, "central": Edge((0.5, 0.0, -0.5), (1.0,), 1.0)}
+
 
 def edges(name: str, ndim: int, axes: Sequence[int]) -> Separable:
     """Derivative along one axis, or the magnitude over several, of an operator of the table.
 
     The magnitude is divided by sqrt(ndim) even where `axes` names fewer axes, as scikit-image does.
     """
-    edge = EDGES[name]
+    edge = OPERATORS[name]
     factor = 1.0 if len(axes) == 1 else 1.0 / math.sqrt(ndim)
     derivative = _line([factor * tap for tap in reversed(edge.derivative)])
-    smoothing = _line([edge.scale * tap for tap in reversed(edge.smoothing)])
+    smoothing = _line([edge.scale * tap for tap in reversed(edge.smoothing)]) if len(edge.smoothing) > 1 else None
     terms = tuple(Term(tuple(derivative if i == axis else smoothing for i in range(ndim))) for axis in axes)
     # Zero taps are skipped, as dense correlation does: a NaN under the middle of a derivative does
     # not spread.
@@ -91,6 +94,30 @@ def unsharp(radius: Sequence[float], amount: float, truncate: float, clip: tuple
     (blurred,) = gaussian(radius, [0] * len(radius), truncate).terms
     identity = Term((None,) * len(radius))
     return Separable((_scaled(identity, 1.0 + amount), _scaled(blurred, -amount)), clip=clip)
+
+
+def gaussian_gradient_magnitude(sigma: Sequence[float], truncate: float) -> Separable:
+    """Root of the sum of the squared derivatives of the blurred image."""
+    return Separable(_axis_by_axis(sigma, 1, truncate), combine="magnitude", chained=True)
+
+
+def gaussian_laplace(sigma: Sequence[float], truncate: float) -> Separable:
+    """Sum of the second derivatives of the blurred image."""
+    return Separable(_axis_by_axis(sigma, 2, truncate), chained=True)
+
+
+def _axis_by_axis(sigma: Sequence[float], order: int, truncate: float) -> tuple[Term, ...]:
+    # Where sigma is 0 the term of that axis only blurs the others, as in SciPy.
+    axes = range(len(sigma))
+    return tuple(
+        Term(tuple(gaussian_line(s, order if i == axis else 0, truncate) for i, s in enumerate(sigma))) for axis in axes
+    )
+
+
+def central_difference(ndim: int, axis: int) -> Separable:
+    """Half the difference of a pixel's two neighbours along one axis; the pixel itself does not count."""
+    line = Line((-0.5, 0.0, 0.5), 1)
+    return Separable((Term(tuple(line if i == axis else None for i in range(ndim))),), skip_zeros=True)
 
 
 def separable(taps: Sequence[tuple[float, ...] | None]) -> Separable:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastsep
-from fastsep import conv, correlation, filters, taps
+from fastsep import conv, corners, correlation, edges, filters, gaussians, taps
 
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -19,15 +19,27 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # asked for.
 ORDER = (
     "__main__",
+    "_batch",
+    "_pictures",
     "_commands",
+    "_refusal",
     "_config",
     "conv",
     "cost",
     "factor_conv",
     "correlation",
+    "edges",
+    "corners",
+    "gaussians",
     "filters",
     "_explain",
     "_bank",
+    "_canny",
+    "_gradient",
+    "_structure",
+    "_tensor",
+    "_hysteresis",
+    "_pipeline",
     "_funnel",
     "_fft",
     "_strategy",
@@ -48,7 +60,7 @@ ORDER = (
     "_image",
     "_kernels",
 )
-PUBLIC = (filters, correlation, conv)
+PUBLIC = (filters, gaussians, edges, corners, correlation, conv)
 
 
 def imports(path, *, top_level=False):

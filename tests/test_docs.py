@@ -11,7 +11,20 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.mark.parametrize(
-    "name", ["filters", "correlation", "conv", "cost", "factor", "factor_bank", "factor_conv", "_explain", "_run"]
+    "name",
+    [
+        "filters",
+        "gaussians",
+        "corners",
+        "correlation",
+        "conv",
+        "cost",
+        "factor",
+        "factor_bank",
+        "factor_conv",
+        "_explain",
+        "_run",
+    ],
 )
 def test_examples_in_docstrings_print_what_they_say(name, monkeypatch):
     monkeypatch.setattr("fastsep._run._threads", None)  # an example sets it

@@ -18,7 +18,9 @@ SUM, MAGNITUDE = range(2)
     DST,  # address of the result
     SCRATCH,  # address of the scratch memory of band 0, on a cache line
     SCRATCH_BAND,  # bytes of scratch for each band
-    BANDS,  # number of bands
+    BANDS,  # number of bands; 0: the work is the rows from FIRST to LAST - 1 of one plane
+    FIRST,
+    LAST,
     PLANES,  # images in the batch
     DEPTH,  # planes of a volume (1: the image is a plane)
     ROWS,  # rows of a plane
@@ -56,7 +58,29 @@ SUM, MAGNITUDE = range(2)
     CHUNK,  # planes that one band filters in a row; dense: columns
     WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
     WEIGHTS_X,  # sweep: address of the taps along a row
-    DST_2,  # sweep: address of a second result
+    DST_2,  # sweep: addresses of a second result, ...
+    DST_3,
+    DST_4,
+    STREAMED,  # sweep: whether several results are written around the cache
+    SCALE,  # exact: address of what values are multiplied by
+    DIVISORS,  # fir: address of rows of divisors and of their inverses, by turns; 0: none
+    DIVISOR_ROW,
+    DIVISOR,  # address of the one that all but a margin share, and of its inverse; 0: it is 1
+    LIMITS,  # suppress: address of the lower and the upper limit of magnitudes
+    SRC_2,  # suppress: address of a second source
+    SRC_2_ROW,
+    SRC_PLANE,  # corner: bytes from one plane of its source to the next
+    FACTOR,  # corner: address of the constant in the formula
+    PHASE,  # hysteresis: which step
+    LINES,  # number of lines of pixels next to one
+    LINES_AT,  # address of a word for each: how many pixels away it lies
+    REACH,  # pixels of such a line beside the nearest one that count as neighbours
+    FURTHEST,  # distance of the most distant neighbour
+    STAGES,  # pipeline: number of stages
+    STAGES_AT,  # address of STAGE_WORDS words for each
+    BUFFERS,  # number of buffers
+    BUFFERS_AT,  # address of BUFFER_WORDS words for each
+    STEP,  # rows that the first stage makes at a time
     SIZE_Y,  # box: the window
     SIZE_X,
     BORDER,  # box: address of the value beyond the left and right border
@@ -71,9 +95,9 @@ SUM, MAGNITUDE = range(2)
     OFFSETS,  # number of offsets of the kernel along the axes before the last two
     SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
     EDGE,  # pixels at either end of a row whose sources are copied; 0: all are
-) = range(54)
+) = range(78)
 
-BLOCK_WORDS = 56
+BLOCK_WORDS = 80
 
 #: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
@@ -100,3 +124,25 @@ RUN_WORDS = 4
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.
 SWEEP_COPY = SWEEP_SHORT + 3
+
+# A stage of a pipeline: address of its kernel and of its argument block; the buffer that it reads, which plane of it,
+# and the stage that fills it; a second one (NOWHERE: none); the buffer that it writes and its first plane, or its
+# first result; rows that it needs above and below one; rows above and below a band that the stages behind it need.
+S_KERNEL, S_BLOCK, S_SOURCE, S_PLANE, S_AFTER, S_SECOND, S_TARGET, S_INTO, S_HALO, S_REACH = range(10)
+S_MADE = 10  # in a band's own copy: the row up to which it has made its results
+STAGE_WORDS = 11
+#: A kernel has at most so many results: DST, DST_2, ...
+RESULTS = 4
+#: Instead of a buffer: the image or the results; none.
+OUTSIDE, NOWHERE = -1, -2
+# A buffer: offset in a band's scratch, bytes of a row, bytes of a plane, number of planes.
+B_OFFSET, B_ROW, B_PLANE, B_PLANES = range(4)
+B_FIRST = 4  # in a band's own copy: the row that it starts with
+BUFFER_WORDS = 5
+
+#: What a byte stands for where edges are tracked: 0 for none, ...
+WEAK, STRONG, CONNECTED = range(1, 4)
+#: Steps of the tracking: within bands, from band to band, bytes to bools.
+SEARCH, JOIN, BOOLS = range(3)
+#: Room for pixels that were found and not yet visited; more of them are found again by looking for them.
+STACK_WORDS = 1 << 14

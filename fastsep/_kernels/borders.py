@@ -1,10 +1,20 @@
-"""What lies outside an image, as index arithmetic."""
+"""Index arithmetic: a band's share of the rows, and what lies outside an image."""
 
 from __future__ import annotations
 
 from numba.extending import register_jitable
 
-from fastsep._kernels.blocks import CONSTANT, MIRROR, NEAREST, REFLECT
+from fastsep._kernels import simd
+from fastsep._kernels.blocks import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
+
+
+@register_jitable
+def share(block, index, total):
+    """The first row of a band and the one after its last, of `total` rows in all planes together."""
+    bands = simd.word(block, BANDS)
+    if bands == 0:
+        return simd.word(block, FIRST), simd.word(block, LAST)
+    return total * index // bands, total * (index + 1) // bands
 
 
 @register_jitable

@@ -21,14 +21,16 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd
-from fastsep._kernels.borders import outside
+from fastsep._kernels import exact_simd, simd
+from fastsep._kernels.borders import outside, share
 
 
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
     """The band function for one source, arithmetic and result dtype.
 
-    `form` is "plane" or "volume", for one term, or "plane terms" or "volume terms", for several.
+    `form` is "plane" or "volume", for one term, or "plane terms" or "volume terms", for several; or
+    "plane exact", for one term of symmetric taps in SciPy's order of operations, or "plane divided", for
+    the same in any order; both divide results by numbers that differ near the borders of the image.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
@@ -36,6 +38,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
     several = form.endswith("terms")
+    exact = form.endswith("exact")
+    divided = exact or form.endswith("divided")
     volume = form.startswith("volume")
     # A volume's planes are filtered from rows that were filtered along the depth before.
     row_dtype = acc if volume else src
@@ -70,8 +74,29 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 simd.copy_vector(acc, to, strip + column * vector)
 
     @register_jitable
-    def filter_block(block, table, dst_table, scratch, ahead):
-        """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`.
+    def is_middle(block, top, column):
+        """Whether a block of `lanes` x `lanes` pixels touches no pixel with a divisor of its own."""
+        if simd.word(block, at.DIVISORS) == 0:
+            return True
+        margin_y, margin_x = simd.word(block, at.LEAD), simd.word(block, at.LEFT)
+        inside_y = margin_y <= top and top + lanes <= simd.word(block, at.ROWS) - margin_y
+        return inside_y and margin_x <= column and column + lanes <= simd.word(block, at.COLS) - margin_x
+
+    @register_jitable
+    def divide_margin(block, dst_table, top, column):
+        """Divide a block by its rows' divisors: those near the top, in the middle or near the bottom."""
+        row_bytes = simd.word(block, at.DIVISOR_ROW)
+        rows, margin = simd.word(block, at.ROWS), simd.word(block, at.LEAD)
+        for r in range(lanes):
+            row = min(top + r, rows - 1)
+            kind = min(row, max(margin, row + 2 * margin + 1 - rows))
+            divisors = simd.word(block, at.DIVISORS) + 2 * kind * row_bytes + column * acc_size
+            address = simd.word(dst_table, r) + column * acc_size
+            exact_simd.divide_vector(acc, address, divisors, divisors + row_bytes)
+
+    @register_jitable
+    def filter_block(block, table, dst_table, scratch, top, ahead):
+        """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`, the first of them `top`.
 
         `ahead`: the source rows of the next block, to be fetched meanwhile; 0: none.
         """
@@ -97,7 +122,13 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             inside = strip + before * vector
             for x in range(0, width, lanes):
                 column = min(x, last)
-                simd.fir_to_strip(
+                if exact:
+                    exact_simd.exact_to_strip(
+                        src, acc, rows, column * row_size, inside + column * vector,
+                        simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(block, at.SCALE),
+                    )  # fmt: skip
+                else:
+                    simd.fir_to_strip(
                     row_dtype, acc, rows, column * row_size, inside + column * vector,
                     simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                 )  # fmt: skip
@@ -109,6 +140,15 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             if not several and channels == 1:
                 for x in range(0, width, lanes):
                     column = min(x, last)
+                    if divided:
+                        middle = is_middle(block, top, column)
+                        exact_simd.divided_from_strip(
+                            acc, 1 if exact else 0, strip + column * vector, taps, count, dst_table,
+                            column * acc_size, simd.word(block, at.DIVISOR) if middle else 0,
+                        )  # fmt: skip
+                        if not middle:
+                            divide_margin(block, dst_table, top, column)
+                        continue
                     simd.fir_from_strip(
                         acc, dst, strip + column * vector, taps, count, kind,
                         dst_table, column * dst_size,
@@ -171,10 +211,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     def plane_band(block, index):
         rows = simd.word(block, at.ROWS)
         row_bytes = simd.word(block, at.SRC_ROW)
-        total = simd.word(block, at.PLANES) * rows
-        bands = simd.word(block, at.BANDS)
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
+        # Rows of a pipeline lie further apart than they are long.
+        row_length = simd.word(block, at.COLS) * simd.word(block, at.CHANNELS) * src_size
+        unit, stop = share(block, index, simd.word(block, at.PLANES) * rows)
         scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
         lead = simd.word(block, at.LEAD)
         taken = lead + simd.word(block, at.TRAIL) + lanes
@@ -204,7 +243,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         address = source + row * row_bytes
                     if ring != 0:
                         place = scratch + ring + slot * simd.word(block, at.RING_ROW)
-                        simd.copy_bytes(place, address, row_bytes)
+                        simd.copy_bytes(place, address, row_length)
                         address = place
                         slot += 1
                         if slot == taken:
@@ -217,7 +256,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 aim(block, dst_table, spare, target, top, end)
                 # Source rows of the next block: too many streams for the hardware to foresee.
                 ahead = source + (top + lanes + simd.word(block, at.TRAIL)) * row_bytes
-                filter_block(block, table, dst_table, scratch, ahead)
+                filter_block(block, table, dst_table, scratch, top, ahead)
                 deliver_narrow(block, spare, target, top, end)
 
     def volume_band(block, index):
@@ -318,7 +357,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                                 v = min(max(top - first_row - 1 + i, 0), end + trail - top_row - 1)
                                 simd.set_word(table + number * line_table, i, start + v * slab_row)
                         aim(block, dst_table, spare, target, top, end)
-                        filter_block(block, table, dst_table, scratch, 0)
+                        filter_block(block, table, dst_table, scratch, top, 0)
                         deliver_narrow(block, spare, target, top, end)
 
     return volume_band if volume else plane_band

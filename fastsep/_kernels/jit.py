@@ -45,6 +45,11 @@ class Target:
     tile: int  # outputs that one register tile computes together
     triple: str
 
+    @property
+    def fused(self) -> bool:
+        """Whether a multiply-add rounds once."""
+        return self.vector_bytes > 16 or not self.triple.startswith(("x86", "i686", "amd64"))
+
 
 @cache
 def target() -> Target:
@@ -74,9 +79,12 @@ def _vector_bytes(name: str, features: str) -> int:
     return 32 if {"+avx2", "+fma"} <= has else 16
 
 
-def sweep_height() -> int:
-    """Rows of a strip that sweeps along the columns, with vectors of each row in registers."""
-    return 6 if target().tile == 8 else 2
+def sweep_height(exact: bool = False) -> int:
+    """Rows of a strip that sweeps along the columns, with vectors of each row in registers.
+
+    In SciPy's order of operations more of them are alive at a time.
+    """
+    return (4 if exact else 6) if target().tile == 8 else 2
 
 
 def dense_height() -> int:

@@ -6,6 +6,7 @@ Dtypes are static: Numba types them. Each intrinsic emits straight-line vector c
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -14,6 +15,8 @@ from numba.np.numpy_support import as_dtype
 from fastsep._kernels.blocks import RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
 from fastsep._kernels.emit import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
 from fastsep._kernels.jit import target
+
+BYTES = np.dtype(np.uint8)
 
 
 def dtype_of(token):
@@ -396,85 +399,199 @@ def finish(typing, acc, sums, count, root, limits):
     return signature_of(acc, sums, count, root, limits), nothing(generate)
 
 
+def gradient_value(e, name, dy, dx, exact=False):
+    """What `name` says of a gradient."""
+    if name in ("dy", "dx"):
+        return dy if name == "dy" else dx
+    if name == "magnitude":
+        return e.sqrt(e.add(e.mul(dy, dy), e.mul(dx, dx)) if exact else e.muladd(dy, dy, e.mul(dx, dx)))
+    if name == "orientation":
+        return e.arctan2(dy, dx)
+    factors = {"y": dy, "x": dx}
+    return e.mul(factors[name[0]], factors[name[1]])
+
+
+@intrinsic(prefer_literal=True)
+def polar(typing, acc, dst, form, dy, dx, vectors, targets):
+    """What `form` names (see `gradient_sweep`) of `vectors` vectors of both derivatives.
+
+    targets[k] is the address of the first vector of result k.
+    """
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+    names = form.literal_value.split("+")
+
+    def generate(context, builder, signature, values):
+        dy, dx, vectors, targets = values[3:]
+        e = Emitter(builder, arithmetic)
+        into = [e.word(targets, I64(number)) for number in range(len(names))]
+
+        def step(k, _):
+            at = builder.mul(k, I64(e.count * arithmetic.itemsize))
+            to = builder.mul(k, I64(e.count * result.itemsize))
+            y, x = (e.load(builder.add(row, at), arithmetic) for row in (dy, dx))
+            for name, row in zip(names, into, strict=True):
+                e.store(gradient_value(e, name, y, x), builder.add(row, to), result)
+            return []
+
+        e.loop(I64(0), vectors, [], step)
+
+    return types.void(acc, dst, form, *[types.int64] * 4), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
+    """What the matrices ((rows, mixed), (mixed, cols)) of `vectors` vectors of pixels say of corners.
+
+    `form`: "harris" (det - factor * trace^2), "noble" (2 det / (trace + factor)) or "shi_tomasi", the
+    smaller eigenvalue. `factor` is an address.
+    """
+    arithmetic, name = dtype_of(acc), form.literal_value
+
+    def generate(context, builder, signature, values):
+        rows, mixed, cols, vectors, factor, out = values[2:]
+        e = Emitter(builder, arithmetic)
+        constant = e.broadcast(factor, I64(0))
+
+        def step(k, _):
+            at = builder.mul(k, I64(e.count * arithmetic.itemsize))
+            a, b, c = (e.load(builder.add(row, at), arithmetic) for row in (rows, mixed, cols))
+            trace = e.add(a, c)
+            if name == "shi_tomasi":
+                gap = e.sub(a, c)
+                root = e.sqrt(e.add(e.mul(gap, gap), e.mul(e.splat(4), e.mul(b, b))))
+                value = e.mul(e.sub(trace, root), e.splat(0.5))
+            else:
+                determinant = e.sub(e.mul(a, c), e.mul(b, b))
+                if name == "harris":
+                    value = e.sub(determinant, e.mul(constant, e.mul(trace, trace)))
+                else:
+                    value = builder.fdiv(e.mul(e.splat(2), determinant), e.add(trace, constant))
+            e.store(value, builder.add(out, at), arithmetic)
+            return []
+
+        e.loop(I64(0), vectors, [], step)
+
+    return types.void(acc, form, *[types.int64] * 6), nothing(generate)
+
+
 @intrinsic(prefer_literal=True)
 def gradient_sweep(
-    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, second, place,
-    weights,
+    typing, src, acc, dst, form, channels, height, streamed, table, offset, vectors, targets, place, weights,
 ):  # fmt: skip
     """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
 
-    `form` names the result: "dy", "dx", "both", "magnitude", or one of Roberts' differences.
+    `form` names one of Roberts' differences, or the results with "+" between them: "dy", "dx",
+    "magnitude", "orientation", or the products "yy", "yx", "xx"; with "exact " before them, in
+    SciPy's order of operations, rounded after each, for weights of 1 and 2.
     table[0] is the row above the first output row. Columns from one vector before `offset` to one
     behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
-    Results go to targets[r] + place, for "both" dx goes to second[r] + place.
+    Row r of result k goes to targets[k * height + r] + place; with `streamed` 1, a literal, around the
+    cache, which takes stores of whole cache lines.
     `weights`: address of the smoothing taps' side and centre, with all scaling in them.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
-    what, shift, rows = form.literal_value, channels.literal_value, height.literal_value
+    exact, names = form.literal_value.startswith("exact "), form.literal_value.removeprefix("exact ").split("+")
+    shift, rows, around = channels.literal_value, height.literal_value, bool(streamed.literal_value)
+    roberts = names[0].removeprefix("roberts_") if names[0].startswith("roberts") else None
+    # Only what is asked for is computed; of a single derivative not even the other's smoothing.
+    wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, second, place, weights = values[6:]
+        table, offset, vectors, targets, place, weights = values[7:]
         e = Emitter(builder, arithmetic)
         side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
         lines = [builder.add(e.word(table, I64(r)), offset) for r in range(rows + 2)]
-        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows)]
-        into_second = [builder.add(e.word(second, I64(r)), place) for r in range(rows)]
+        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows * len(names))]
 
         def load(r, at):
             return e.load(builder.add(lines[r], at), source)
 
+        def across(v):
+            """Left and right neighbours of the vectors here."""
+            before, here, after = v
+            return e.neighbours(before, here, e.count - shift), e.neighbours(here, after, shift)
+
+        def derivatives(triples):
+            """(dy, dx) of each row, from the vectors before, here and after of each source row."""
+            slopes, smooth = [], []
+            for triple in triples:
+                left, right = across(triple)
+                if wants_x:
+                    slopes.append(e.sub(right, left))
+                if wants_y:
+                    smooth.append(e.muladd(side, e.add(left, right), e.mul(centre, triple[1])))
+            for r in range(rows):
+                dy = e.sub(smooth[r + 2], smooth[r]) if wants_y else None
+                dx = None
+                if wants_x:
+                    dx = e.muladd(side, e.add(slopes[r], slopes[r + 2]), e.mul(centre, slopes[r + 1]))
+                yield dy, dx
+
+        def exact_derivatives(triples, downs):
+            """The same in SciPy's order; `downs`: those along y of each row, before, here and after."""
+            slopes = []
+            for triple in triples:
+                left, right = across(triple)
+                slopes.append(e.muladd(e.splat(0), triple[1], e.sub(right, left)))
+            # Doubling is exact, so that multiply-add rounds once, as SciPy does.
+            for r in range(rows):
+                left, right = across(downs[r])
+                dy = e.muladd(centre, downs[r][1], e.add(left, right))
+                yield dy, e.muladd(centre, slopes[r + 1], e.add(slopes[r], slopes[r + 2]))
+
+        def down(column):
+            # The tap of zero counts in SciPy: it turns an infinite value into NaN.
+            if not exact:
+                return []
+            return [e.muladd(e.splat(0), column[r + 1], e.sub(column[r + 2], column[r])) for r in range(rows)]
+
         def step(k, carried):
             now = builder.mul(k, source_step)
-            before, here = carried[: rows + 2], carried[rows + 2 :]
+            kept = len(carried) // 2
+            before, here = carried[:kept], carried[kept:]
             after = [load(r, builder.add(now, source_step)) for r in range(rows + 2)]
+            after += down(after)
             to = builder.mul(k, result_step)
-
-            def put(value, r, where=into):
-                e.store(value, builder.add(where[r], to), result)
-
-            slopes, smooth = [], []
-            for r in range(rows + 2):
-                left = e.neighbours(before[r], here[r], e.count - shift)
-                right = e.neighbours(here[r], after[r], shift)
-                if what.startswith("roberts"):
-                    slopes.append(right)
-                    continue
-                if what != "dy":
-                    slopes.append(e.sub(right, left))
-                if what != "dx":
-                    smooth.append(e.muladd(side, e.add(left, right), e.mul(centre, here[r])))
-            for r in range(rows):
-                if what.startswith("roberts"):
-                    down = e.sub(slopes[r + 2], here[r + 1])
-                    up = e.sub(here[r + 2], slopes[r + 1])
-                    if what == "roberts_magnitude":
-                        square = e.muladd(up, up, e.mul(down, down))
-                        put(e.mul(e.sqrt(square), side), r)
-                    else:
-                        put(e.mul(down if what == "roberts_pos" else up, side), r)
-                    continue
-                if what != "dy":
-                    dx = e.muladd(side, e.add(slopes[r], slopes[r + 2]), e.mul(centre, slopes[r + 1]))
-                if what != "dx":
-                    dy = e.sub(smooth[r + 2], smooth[r])
-                if what == "magnitude":
-                    put(e.sqrt(e.muladd(dy, dy, e.mul(dx, dx))), r)
-                elif what == "dx":
-                    put(dx, r)
-                else:
-                    put(dy, r)
-                if what == "both":
-                    put(dx, r, into_second)
+            triples = list(zip(before, here, after, strict=True))
+            triples, downs = triples[: rows + 2], triples[rows + 2 :]
+            if roberts is not None:
+                rights = [across(triple)[1] for triple in triples]
+                for r in range(rows):
+                    falling = e.sub(rights[r + 2], here[r + 1])
+                    rising = e.sub(here[r + 2], rights[r + 1])
+                    difference = falling if roberts == "pos" else rising
+                    if roberts == "magnitude":
+                        difference = e.sqrt(e.muladd(rising, rising, e.mul(falling, falling)))
+                    e.store(e.mul(difference, side), builder.add(into[r], to), result)
+                return [*here, *after]
+            for r, (dy, dx) in enumerate(exact_derivatives(triples, downs) if exact else derivatives(triples)):
+                for number, name in enumerate(names):
+                    place = builder.add(into[number * rows + r], to)
+                    e.store(gradient_value(e, name, dy, dx, exact), place, result, streamed=around)
             return [*here, *after]
 
-        back = I64(-e.count * source.itemsize)
-        start = [load(r, back) for r in range(rows + 2)] + [load(r, I64(0)) for r in range(rows + 2)]
-        e.loop(I64(0), vectors, start, step)
+        def begin(at):
+            column = [load(r, at) for r in range(rows + 2)]
+            return column + down(column)
 
-    tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+        back = I64(-e.count * source.itemsize)
+        e.loop(I64(0), vectors, begin(back) + begin(I64(0)), step)
+
+    tokens = [src, acc, dst, form, channels, height, streamed]
+    return types.void(*tokens, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic
+def finish_streams(typing):
+    """What was written around the cache is visible to other threads from here on."""
+
+    def generate(context, builder, signature, values):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic
@@ -582,8 +699,7 @@ def prefetch_rows(typing, acc, count, address, row_bytes):
 
 @intrinsic(prefer_literal=True)
 def smooth_sweep(
-    typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, second, place,
-    taps_y, taps_x,
+    typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
 ):  # fmt: skip
     """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`.
 
@@ -594,7 +710,7 @@ def smooth_sweep(
     reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, _, place, taps_y, taps_x = values[6:]
+        table, offset, vectors, targets, place, taps_y, taps_x = values[6:]
         e = Emitter(builder, arithmetic)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
@@ -633,7 +749,7 @@ def smooth_sweep(
         e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
 
     tokens = [src, acc, dst, radius, channels, height]
-    return types.void(*tokens, *[types.int64] * 8), nothing(generate)
+    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
 
 
 @intrinsic

@@ -11,18 +11,19 @@ import numpy as np
 
 from fastsep._kernels import blocks as at
 from fastsep._kernels import simd
-from fastsep._kernels.borders import outside
+from fastsep._kernels.borders import outside, share
 from fastsep._kernels.jit import sweep_height
 
 
 def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name: str):
-    """The band function for one result (see `simd.gradient_sweep`), pixel size and dtypes."""
+    """The band function for one form (see `simd.gradient_sweep`), pixel size and dtypes."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
     lanes = simd.lanes(acc)
     smooth = form.startswith("smooth")
     radius = int(form.removeprefix("smooth")) if smooth else 1
-    height = sweep_height()
+    height = sweep_height(exact=form.startswith("exact"))
+    results = len(form.split("+"))
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
     assert margin <= lanes, "a neighbour must lie within the next vector"
@@ -39,16 +40,13 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         mode_x = simd.word(block, at.MODE_X)
         mode_y = simd.word(block, at.MODE_Y)
         total = simd.word(block, at.PLANES) * rows
-        bands = simd.word(block, at.BANDS)
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
+        unit, stop = share(block, index, total)
         scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
         table = scratch
         left_table = table + 8 * taken
         right_table = left_table + 8 * taken
         targets = right_table + 8 * taken
-        second = targets + 8 * height
-        beyond = second + 8 * height
+        beyond = targets + 8 * height * results
         spare = scratch + simd.word(block, at.SPARE)
         left_copies = scratch + simd.word(block, at.STRIP)
         right_copies = left_copies + taken * piece
@@ -58,6 +56,14 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
+        # The first column behind the first vector from which all rows of all results are on a whole vector.
+        line = lanes * dst_size
+        first = simd.word(block, at.DST)
+        streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short and dst_bytes % line == 0
+        for number in range(1, results):
+            streamed = streamed and (simd.word(block, at.DST_2 + number - 1) - first) % line == 0
+        streamed = streamed and first % dst_size == 0
+        middle = lanes + (-first) % line // dst_size
         # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
         for k in range(2 * margin):
             value = k - margin if k < margin else k - margin + width
@@ -71,8 +77,6 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             end = min(rows, first_row + stop - unit)
             unit += end - first_row
             source = simd.word(block, at.SRC) + plane * rows * row_bytes
-            target = simd.word(block, at.DST) + plane * rows * dst_bytes
-            target_2 = simd.word(block, at.DST_2) + plane * rows * dst_bytes
             # Copies are kept in a ring: a strip needs those of `height` new rows.
             slot = 0
             fresh = 0
@@ -111,19 +115,19 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                 if slot >= taken:
                     slot -= taken
                 fresh = 2 * radius
-                for r in range(height):
-                    address = spare
-                    other = spare
-                    if narrow:
-                        address += r * lanes * dst_size
-                        other += (height + r) * lanes * dst_size
-                    elif top + r < end:
-                        address = target + (top + r) * dst_bytes
-                        other = target_2 + (top + r) * dst_bytes
-                    simd.set_word(targets, r, address)
-                    simd.set_word(second, r, other)
+                for number in range(results):
+                    target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target += plane * rows * dst_bytes
+                    for r in range(height):
+                        address = spare + first % line  # on a vector where the results are
+                        if narrow:
+                            address = spare + (number * height + r) * lanes * dst_size
+                        elif top + r < end:
+                            address = target + (top + r) * dst_bytes
+                        simd.set_word(targets, number * height + r, address)
                 # The row's start, its interior, the vector before the last, the last. A short row:
-                # its whole vectors, and the last vector again where they do not fill it.
+                # its whole vectors, and the last vector again where they do not fill it. Where the
+                # interior is streamed, a vector before it, which ends where the streamed ones begin or later.
                 for part in range(4):
                     lines = table
                     column = 0
@@ -143,9 +147,9 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     elif part == 1:
                         column = lanes
                         offset = column
-                        vectors = width // lanes - 2
+                        vectors = 1 if streamed else width // lanes - 2
                     elif part == 2:
-                        if width % lanes == 0:
+                        if width % lanes == 0 and not streamed:
                             continue
                         column = width - pair
                         offset = column
@@ -155,27 +159,31 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     if smooth:
                         simd.smooth_sweep(
                             src, acc, dst, radius, channels, height,
-                            lines, offset * src_size, vectors, targets, second, column * dst_size,
+                            lines, offset * src_size, vectors, targets, column * dst_size,
                             weights, weights_x,
                         )  # fmt: skip
                     else:
                         simd.gradient_sweep(
-                            src, acc, dst, form, channels, height,
-                            lines, offset * src_size, vectors, targets, second, column * dst_size,
+                            src, acc, dst, form, channels, height, 0,
+                            lines, offset * src_size, vectors, targets, column * dst_size,
                             weights,
                         )  # fmt: skip
-                if narrow:
+                if results > 1 and streamed:
+                    simd.gradient_sweep(
+                        src, acc, dst, form, channels, height, 1,
+                        table, middle * src_size, (width - lanes - middle) // lanes, targets, middle * dst_size,
+                        weights,
+                    )  # fmt: skip
+                if not narrow:
+                    continue
+                for number in range(results):
+                    target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target += plane * rows * dst_bytes
                     for r in range(min(height, end - top)):
-                        simd.copy_bytes(
-                            target + (top + r) * dst_bytes,
-                            spare + r * lanes * dst_size,
-                            width * dst_size,
-                        )
-                        if form == "both":
-                            simd.copy_bytes(
-                                target_2 + (top + r) * dst_bytes,
-                                spare + (height + r) * lanes * dst_size,
-                                width * dst_size,
-                            )
+                        address = spare + (number * height + r) * lanes * dst_size
+                        simd.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
+
+        if results > 1:
+            simd.finish_streams()
 
     return band

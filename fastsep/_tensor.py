@@ -1,0 +1,78 @@
+"""Structure tensors of planes, and what is a corner by them, in one sweep: derivatives, products, blur.
+
+Images are C-contiguous, of float32 or float64; no argument is checked any more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastsep import _plan, _run, taps
+from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
+from fastsep._plan import IDENTITY, Corner, Line, Plan, Separable, Term
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TRUNCATE = 4.0  # of the Gaussian; scikit-image's
+#: Sobel's smoothing taps, not divided by their sum: side and centre.
+SOBEL = (1.0, 2.0)
+
+
+def possible(image: Array, modes: Sequence[str], cval: float) -> bool:
+    """Whether these borders are those of a sweep: from row to row, and the same for every pass."""
+    return image.ndim == 2 and "wrap" not in modes and (cval == 0 or "constant" not in modes)
+
+
+def products(
+    image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
+) -> list[Array]:
+    """Blurred products of both of Sobel's derivatives: of rows, mixed, of columns."""
+    results = [np.empty_like(image) for _ in range(3)]
+    _pipeline(image.shape, image.dtype, sigma, modes, cval, None, 0.0).run(image, results, workers)
+    return results
+
+
+def corners(
+    image: Array, measure: str, factor: float, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
+    workers: int | None,
+) -> Array:  # fmt: skip
+    """One of the measures of `_kernels/corner.py`."""
+    result = np.empty_like(image)
+    _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [result], workers)
+    return result
+
+
+@lru_cache(maxsize=32)
+def _pipeline(
+    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
+    measure: str | None, factor: float,
+) -> Pipeline:  # fmt: skip
+    view = (1, 1, *shape, 1)
+
+    def plan(strategy: str, kernel: tuple[str, ...], what: _plan.Filter | _plan.Step, work: float) -> Plan:
+        return Plan(
+            strategy, kernel, what, shape, view, ("reflect", *modes), cval, cval, dtype, dtype, dtype,  # type: ignore[arg-type]
+            work * math.prod(shape), 1.0,
+        )  # fmt: skip
+
+    # In SciPy's order, in which a NaN under a tap of zero counts.
+    derivatives = plan(
+        "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
+        Separable((Term((Line(SOBEL, 0), IDENTITY)),)), 12.0,
+    )  # fmt: skip
+    blur = _plan.prepare(
+        taps.gaussian(sigma, (0, 0), TRUNCATE), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
+        vector_bytes=_run.vector_bytes(),
+    )  # fmt: skip
+    target = RESULT if measure is None else 1
+    stages = [Stage(derivatives, IMAGE, 0, 1)]
+    stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
+    buffers = [Buffer(dtype, 3)]
+    if measure is not None:
+        buffers.append(Buffer(dtype, 3))
+        stages.append(Stage(plan("corner", ("corner", measure, dtype.name), Corner(factor), 8.0), 1, RESULT, 0))
+    return Pipeline(stages, buffers)

@@ -1,0 +1,253 @@
+"""Structure tensor, Hessian and corners, with scikit-image's names and results.
+
+Shared options: see `fastsep.filters`. As in scikit-image, integer images are rescaled to [0, 1], or
+[-1, 1] if signed (not for an integer `dtype`), and `mode` is "constant" by default. A C-contiguous
+float32 or float64 image is read where it lies, any other is converted into one copy.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from fastsep import _image, _structure
+from fastsep._image import Array, DType, Frame
+from fastsep.filters import Floats, Mode
+
+__all__ = ["corner_harris", "corner_shi_tomasi", "hessian_matrix", "structure_tensor"]
+
+Order = Literal["rc", "xy"]
+Method = Literal["k", "eps"]
+
+
+def structure_tensor(
+    image: npt.ArrayLike,
+    sigma: Floats = 1,
+    mode: Mode = "constant",
+    cval: float = 0,
+    order: Order = "rc",
+    *,
+    workers: int | None = None,
+) -> list[Array]:
+    """Products of the derivatives along all pairs of axes, summed over a Gaussian window.
+
+    A_ij = gaussian(d_i * d_j), with d_i the derivative of Sobel along axis i: (-1, 0, 1) along it
+    and (1, 2, 1) along the others, not divided by anything. `mode`, `cval`, `workers`: see
+    `fastsep.filters`.
+
+    Parameters
+    ----------
+    image : array_like
+        2 to 5 axes; axes of length 1 are removed first.
+    sigma : float or one float per axis
+        Standard deviation of the window in pixels.
+    order : {"rc", "xy"}
+        "rc" counts axes from the first, "xy", for two axes only, from the last.
+
+    Returns
+    -------
+    list of ndarray
+        The upper triangle of the matrix, row by row: for two axes (Arr, Arc, Acc), or (Axx, Axy,
+        Ayy). float32 for float16 and float32 images, else float64.
+
+    Raises
+    ------
+    ValueError
+        For an empty image, another number of axes, an unknown `order`, "xy" for more than two axes,
+        a bad `sigma` or `mode`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> spot = np.zeros((5, 5))
+    >>> spot[2, 2] = 1
+    >>> tensor = fastsep.structure_tensor(spot, sigma=0.1)
+    >>> tensor[0][1].tolist(), tensor[1][1].tolist()
+    ([0.0, 1.0, 4.0, 1.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0])
+    """
+    image = _image.as_image(image)
+    backwards = _image.matrix_order(order, image.ndim) == "xy"
+    image = _image.squeezed(image, 5)
+    result = _image.result_dtype(image.dtype, None, None)
+    modes, cval, workers = _options(image, mode, cval, result, workers)
+    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
+    pixels = _structure.as_float(image, _image.working_dtype(image.dtype, result), True, workers)
+    tensor = _structure.smoothed_products(pixels, widths, modes, cval, workers)
+    return tensor[::-1] if backwards else tensor
+
+
+def hessian_matrix(
+    image: npt.ArrayLike,
+    sigma: Floats = 1,
+    mode: Mode = "constant",
+    cval: float = 0,
+    order: Order = "rc",
+    use_gaussian_derivatives: bool | None = None,
+    *,
+    workers: int | None = None,
+) -> list[Array]:
+    """Second derivatives of the blurred image along all pairs of axes.
+
+    `mode`, `cval`, `workers`: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    image : array_like
+        Any number of axes, of at least 2 pixels each unless by Gaussian derivatives.
+    sigma : float or one float per axis
+        Standard deviation of the blur in pixels.
+    order : {"rc", "xy"}
+        "rc" counts axes from the first, "xy", for up to two axes only, from the last.
+    use_gaussian_derivatives : bool
+        True: two derivatives of a Gaussian of sigma / sqrt(2), one after the other, of taps that
+        reach 8 of these, or 100 unless all sigmas are above 1. False: the image is blurred, and then
+        numpy.gradient applied twice. Not given, it is False, with a FutureWarning as in
+        scikit-image.
+
+    Returns
+    -------
+    list of ndarray
+        The upper triangle of the matrix, row by row: for two axes (Hrr, Hrc, Hcc), or (Hxx, Hxy,
+        Hyy). float32 for float16 and float32 images, else float64.
+
+    Raises
+    ------
+    ValueError
+        For an image that is too small, an unknown `order`, "xy" for more than two axes, a bad
+        `sigma` or `mode`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> bowl = np.add.outer(np.arange(7.0) ** 2, np.zeros(7))
+    >>> hessian = fastsep.hessian_matrix(bowl, sigma=0.1, use_gaussian_derivatives=False)
+    >>> [element[3, 3].item() for element in hessian]
+    [2.0, 0.0, 0.0]
+    """
+    image = _image.as_image(image)
+    backwards = _image.matrix_order(order, image.ndim) == "xy"
+    if use_gaussian_derivatives is None:
+        warnings.warn(
+            "use_gaussian_derivatives currently defaults to False and will default to True, as in scikit-image;"
+            " pass one of them",
+            FutureWarning,
+            stacklevel=2,
+        )
+    axes = range(image.ndim)[::-1] if backwards else range(image.ndim)
+    result = _image.result_dtype(image.dtype, None, None)
+    modes, cval, workers = _options(image, mode, cval, result, workers)
+    if use_gaussian_derivatives:
+        widths = _image.sigmas("sigma", sigma, image.ndim, 8.0)
+        truncate = 8.0 if all(width > 1 for width in widths) else 100.0
+        widths = tuple(1 / math.sqrt(2) * width for width in _image.sigmas("sigma", widths, image.ndim, truncate))
+        pixels = _structure.as_float(image, result, True, workers)
+        return _structure.gaussian_hessian(pixels, axes, widths, truncate, modes, cval, workers)
+    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
+    _image.need_pixels(image, 2)
+    pixels = _structure.as_float(image, result, True, workers)
+    return _structure.difference_hessian(pixels, axes, widths, modes, cval, workers)
+
+
+def corner_harris(
+    image: npt.ArrayLike,
+    method: Method = "k",
+    k: float = 0.05,
+    eps: float = 1e-6,
+    sigma: Floats = 1,
+    *,
+    mode: Mode = "constant",
+    cval: float = 0,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Response of Harris and Stephens: large at corners, negative at edges.
+
+    det(A) - k * trace(A)**2, with A the `structure_tensor` ("A Combined Corner and Edge Detector",
+    1988); or 2 * det(A) / (trace(A) + eps), without k (Noble, "Finding Corners", 1988). Options:
+    see `fastsep.filters`.
+
+    Parameters
+    ----------
+    image : array_like
+        2 axes; axes of length 1 are removed first.
+    method : {"k", "eps"}
+        Which of the two.
+    k : float
+        From 0 to 0.2: the smaller, the more edges pass for corners.
+    eps : float
+        Keeps flat regions from dividing by zero.
+    sigma : float or one float per axis
+        Standard deviation of the tensor's window in pixels.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> square = np.zeros((8, 8))
+    >>> square[2:, 2:] = 1
+    >>> response = fastsep.corner_harris(square, mode="nearest")
+    >>> np.unravel_index(response.argmax(), response.shape) == (2, 2)
+    True
+    """
+    _image.one_of("method", method, ("k", "eps"))
+    k, eps = _image.finite("k", k), _image.finite("eps", eps)
+    image, result = _corner_image(image, dtype, out)
+    measure, factor = ("harris", k) if method == "k" else ("noble", eps)
+    return _corners(image, measure, factor, sigma, mode, cval, result, out, workers)
+
+
+def corner_shi_tomasi(
+    image: npt.ArrayLike,
+    sigma: Floats = 1,
+    *,
+    mode: Mode = "constant",
+    cval: float = 0,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Response of Shi and Tomasi: the smaller eigenvalue of the `structure_tensor`.
+
+    (trace(A) - sqrt((Arr - Acc)**2 + 4 * Arc**2)) / 2 ("Good Features to Track", 1994,
+    doi:10.1109/CVPR.1994.323794). Parameters: see `corner_harris`; options: see `fastsep.filters`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> square = np.zeros((8, 8))
+    >>> square[2:, 2:] = 1
+    >>> response = fastsep.corner_shi_tomasi(square, mode="nearest")
+    >>> np.unravel_index(response.argmax(), response.shape) == (2, 2)
+    True
+    """
+    image, result = _corner_image(image, dtype, out)
+    return _corners(image, "shi_tomasi", 0.0, sigma, mode, cval, result, out, workers)
+
+
+def _corners(
+    image: Array, measure: str, factor: float, sigma: Any, mode: Any, cval: Any, result: DType, out: Array | None,
+    workers: Any,
+) -> Array:  # fmt: skip
+    modes, cval, workers = _options(image, mode, cval, result, workers)
+    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
+    pixels = _structure.as_float(image, _image.working_dtype(image.dtype, result), result.kind == "f", workers)
+    response = _image.finish(_structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
+    if out is None:
+        return response
+    out[...] = response
+    return out
+
+
+def _options(image: Array, mode: Any, cval: Any, result: DType, workers: Any) -> tuple[tuple[str, ...], float, Any]:
+    modes = _image.modes(mode, Frame(image.ndim, None, image.dtype, result, 0.0))
+    return modes, _image.number("cval", cval), None if workers is None else _image.check_workers(workers)
+
+
+def _corner_image(image: Any, dtype: Any, out: Any) -> tuple[Array, DType]:
+    image = _image.squeezed(_image.as_image(image), 2)
+    if out is not None:
+        _image.check_out(out, image.shape)
+    return image, _image.result_dtype(image.dtype, dtype, None if out is None else out.dtype)

@@ -1,0 +1,190 @@
+"""Edge detection: gradients, Canny's detector, hysteresis.
+
+Options that these functions share with the filters are described in `fastsep.filters`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from fastsep import _canny, _gradient, _hysteresis, _image
+from fastsep._image import Array
+from fastsep.filters import Floats, Integers, Mode
+
+__all__ = ["apply_hysteresis_threshold", "canny", "gradient"]
+
+
+def gradient(
+    image: npt.ArrayLike,
+    operator: str = "sobel",
+    *,
+    sigma: Floats | None = None,
+    output: str | tuple[str, ...] = ("dy", "dx"),
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    channel_axis: int | None = None,
+    axis: Integers | None = None,
+    dtype: npt.DTypeLike | None = None,
+    out: Any = None,
+    workers: int | None = None,
+) -> Any:
+    """Derivatives, magnitude and orientation of the gradient, in one sweep over a 2-D image.
+
+    magnitude = sqrt(sum of the squares of the derivatives), so that `sobel(x)` is the magnitude divided by
+    sqrt(ndim); orientation = arctan2(dy, dx) in radians. Options: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    operator : str
+        "sobel", "scharr", "prewitt" or "farid", normalised as the filters of these names; "central", half
+        the difference of both neighbours (`numpy.gradient` inside the image); or "gaussian",
+        derivatives of a Gaussian of standard deviation `sigma`.
+    sigma : float or one float per spatial axis, optional
+        Smooth with a Gaussian first, in the same sweep; for "gaussian", that Gaussian (default: 1). It
+        reaches int(4 * sigma + 0.5) pixels.
+    output : str or tuple of str
+        What to compute: "dx" along the last spatial axis, "dy" along the one before, "dz" along the
+        third from the end, "d0", "d1", ... counted from the first; "magnitude"; "orientation" (two
+        spatial axes or more). A string gives an array, a tuple a tuple of arrays.
+    axis : int or sequence of int, optional
+        Array axes over which the magnitude is taken. Default: all spatial axes.
+    out : ndarray or tuple of ndarray, optional
+        Arrays to write into, as many as `output` names. None in a tuple: a new array.
+
+    Returns
+    -------
+    ndarray or tuple of ndarray, each of the image's shape
+
+    Raises
+    ------
+    ValueError
+        As the filters do; and for an unknown operator or output.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> ramp = np.add.outer(np.arange(5.0), np.arange(5.0))
+    >>> fastsep.gradient(ramp, output="dy")[2].tolist()
+    [2.0, 2.0, 2.0, 2.0, 2.0]
+    >>> float(np.degrees(fastsep.gradient(ramp, output="orientation")[2, 2]).round(6))
+    45.0
+    """
+    return _gradient.gradient(
+        image, operator, sigma, output, axis, mode, cval, channel_axis, dtype, out, workers
+    )  # fmt: skip
+
+
+def canny(
+    image: npt.ArrayLike,
+    sigma: Floats = 1.0,
+    low_threshold: float | None = None,
+    high_threshold: float | None = None,
+    mask: npt.ArrayLike | None = None,
+    use_quantiles: bool = False,
+    *,
+    mode: Mode = "constant",
+    cval: float = 0.0,
+    out: Array | None = None,
+    dtype: npt.DTypeLike | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Edges of a 2-D image, one pixel wide, by Canny's method.
+
+    The image is smoothed, and the gradient taken by Sobel's operator. A pixel counts if its magnitude is the
+    largest across the edge, interpolated along the gradient. Those above the high threshold are
+    edges, and so are those above the low one that are connected to an edge, diagonally too.
+
+    Integer and float64 images are computed in float64 and give exactly scikit-image's edges; float16
+    and float32 images are computed in float32. `out`, which is bool here, and `workers`: see
+    `fastsep.filters`.
+
+    Parameters
+    ----------
+    image : array_like of shape (rows, cols)
+        bool, integer (of 64 bits, too) or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
+    sigma : float or one float per axis
+        Standard deviation of the Gaussian, which reaches int(4 * sigma + 0.5) pixels.
+    low_threshold, high_threshold : float, optional
+        Limits of the magnitude of Sobel's gradient (not divided by anything), on the image's own
+        scale. Default: 10 % and 20 % of the largest value of an integer dtype, 0.1 and 0.2 for floats.
+    mask : array_like of bool, of the image's shape, optional
+        Pixels outside do not count; nor do those next to one outside.
+    use_quantiles : bool
+        Take the thresholds, in [0, 1], as quantiles of the magnitudes.
+    mode, cval
+        Border of the Gaussian. With "constant" the smoothed image is divided by the share of the
+        Gaussian that lies inside.
+    dtype : float32 or float64, optional
+        Arithmetic. float32 is about twice as fast for integers; few pixels differ, where a decision is close.
+
+    Returns
+    -------
+    ndarray of bool, of the image's shape
+
+    Raises
+    ------
+    ValueError
+        For an image that is not 2-D, a low threshold above the high one, quantiles outside of [0, 1], or
+        a mask of another shape.
+
+    References
+    ----------
+    Canny, "A Computational Approach to Edge Detection" (1986), doi:10.1109/TPAMI.1986.4767851
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> square = np.zeros((8, 8))
+    >>> square[2:6, 2:6] = 1
+    >>> fastsep.canny(square, sigma=0.5).sum(axis=1).tolist()
+    [0, 0, 4, 2, 2, 4, 0, 0]
+    """
+    return _canny.canny(
+        image, sigma, low_threshold, high_threshold, mask, bool(use_quantiles), mode, cval, out, dtype, workers
+    )
+
+
+def apply_hysteresis_threshold(
+    image: npt.ArrayLike,
+    low: Any,
+    high: Any,
+    *,
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Pixels above `high`, and those above `low` that are connected to one of them.
+
+    Neighbours share a side (4 in two dimensions, 6 in three), as in scikit-image. `out`, which is bool here, and
+    `workers`: see `fastsep.filters`.
+
+    Parameters
+    ----------
+    image : array_like of any number of dimensions
+        Real values; NaN is above nothing.
+    low, high : float, or array_like that broadcasts to the image's shape
+        Thresholds; where `low` is above `high`, `high` counts for both.
+
+    Returns
+    -------
+    ndarray of bool, of the image's shape
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> image = np.array([1, 2, 3, 2, 1, 2, 1, 3, 2])
+    >>> fastsep.apply_hysteresis_threshold(image, 1.5, 2.5).astype(int).tolist()
+    [0, 1, 1, 1, 0, 0, 0, 1, 1]
+    """
+    array = _image.as_image(image)
+    workers = None if workers is None else _image.check_workers(workers)
+    for name, value in (("low", low), ("high", high)):
+        _image.check_threshold(name, value, array.shape)
+    if out is not None:
+        _image.check_bool_out(out, array.shape)
+    found = _hysteresis.connected(array, low, high, workers)
+    if out is None:
+        return found
+    out[...] = found
+    return out
