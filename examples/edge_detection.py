@@ -35,15 +35,15 @@ steps = {
 }
 found = {}
 for name, step in steps.items():
-    start = time.perf_counter()
-    found[name] = step()
+    start, found[name] = time.perf_counter(), step()
     print(f"{name:10} {1e3 * (time.perf_counter() - start):7.1f} ms, the first time")
 
 contours = np.where(found["edges"][..., None], (0, 255, 0), photo).astype(np.uint8)
-panels = {"noisy": found["noisy"], "gradient": found["gradient"][0], "orientation": found["gradient"][1]}
+panels = dict(zip(("gradient", "orientation"), found["gradient"], strict=True), noisy=found["noisy"], contours=contours)
 figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
-for axis, (title, panel) in zip(axes.flat, [*panels.items(), ("contours", contours)], strict=True):
+for axis, (title, panel) in zip(axes.flat, panels.items(), strict=True):
     axis.imshow(panel, cmap="twilight" if title == "orientation" else "gray")
     axis.set(title=title, xticks=[], yticks=[])
-figure.savefig(output, dpi=100)
+figure.savefig(part := output.with_name(f".{output.name}"), dpi=100)
+part.replace(output)  # whole or not at all
 print(f"wrote {output}")

@@ -57,14 +57,15 @@ def main() -> None:
     print(f"into the same arrays  {rate(reused, film):6.0f} frames a second")
     print(f"into new arrays       {rate(fresh, film):6.0f} frames a second")
 
-    figure, axes = plt.subplots(2, 4, figsize=(13, 4.3), layout="constrained")
+    figure, axes = plt.subplots(2, 4, figsize=(13, 5.2), layout="constrained")
     for column, number in zip(axes.T, np.linspace(0, len(film) - 1, 4).astype(int), strict=True):
         column[0].imshow(film[number], cmap="gray")
         column[1].imshow(reused(film[number]), cmap="gray")
         column[0].set_title(f"frame {number}")
         for axis in column:
             axis.set(xticks=[], yticks=[])
-    figure.savefig(output, dpi=100)
+    figure.savefig(part := output.with_name(f".{output.name}"), dpi=100)
+    part.replace(output)  # whole or not at all
     print(f"wrote {output}")
 
 

@@ -117,7 +117,7 @@ class _Maker:
 
     def take_spare(self, narrow_rows: int) -> None:
         """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
-        size = max(self.width + self.lanes, narrow_rows) * self.plan.dst.itemsize
+        size = max(self.width, narrow_rows) * self.plan.dst.itemsize
         self.take(size, at.SPARE)
 
     # strategies ----------------------------------------------------------------------------------
@@ -136,10 +136,11 @@ class _Maker:
         taken = height + 2 * radius
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
-        self.take(8 * (3 * taken + results * height + 2 * radius * self.channels))
+        self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
-        self.words[at.STREAMED] = results > 1 and size >= STREAM_BYTES
+        if results > 1 and self.plan.dst == self.plan.acc and size >= STREAM_BYTES:
+            self.take(results * height * at.PIECE * self.lanes * self.plan.dst.itemsize, at.STREAMED)
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         self.take(2 * taken * piece, at.STRIP)
@@ -155,7 +156,7 @@ class _Maker:
         trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
         taken = lead + trail + self.lanes
         words[at.LEAD], words[at.TRAIL] = lead, trail
-        words[at.SCALE] = self.scalars(plan.scale)
+        words[at.SCALE] = self.scalars(plan.scale, 1.0)
         words[at.COMBINE] = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
         if what.clip is not None:
             words[at.CLIP] = self.scalars(*what.clip)

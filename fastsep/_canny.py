@@ -99,15 +99,15 @@ def _thresholds(low: Any, high: Any, use_quantiles: bool, unit: float) -> tuple[
             raise ValueError(f"`{name}` must lie in [0, 1] with `use_quantiles`; got {_image.show(value)}.")
         found.append(number if use_quantiles else number / unit)
     if found[1] < found[0]:
-        raise ValueError(
-            f"`low_threshold` must not be above `high_threshold`; got {found[0]:.6g} and {found[1]:.6g}"
-            f" for an image of largest value 1."
-        )
+        # Those that were left out, too, on the scale of the others.
+        lower, upper = (value if use_quantiles else value * unit for value in found)
+        raise ValueError(f"`low_threshold` must not be above `high_threshold`; got {lower:.6g} and {upper:.6g}.")
     return found[0], found[1]
 
 
 def _quantiles(magnitude: Array, low: float, high: float) -> tuple[float, float]:
-    low, high = np.percentile(magnitude, [100.0 * low, 100.0 * high])
+    with np.errstate(invalid="ignore"):  # between infinite magnitudes
+        low, high = np.percentile(magnitude, [100.0 * low, 100.0 * high])
     return float(low), float(high)
 
 
@@ -120,7 +120,7 @@ def _source(image: Array, acc: np.dtype[Any], border: float) -> tuple[Array, flo
     if image.dtype.kind == "f":
         return _image.convert(image, acc, None, False), 1.0
     # In scikit-image's order of operations.
-    values = np.multiply(image, scale, dtype=acc)
+    values = np.multiply(image, scale, dtype=acc, order="C")
     return np.maximum(values, -1.0, out=values) if image.dtype.kind == "i" else values, 1.0
 
 

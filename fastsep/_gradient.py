@@ -39,7 +39,8 @@ def gradient(
         raise ValueError(f"`out` must be arrays of one dtype; got {', '.join(sorted(map(str, given)))}.")
     parameters = _image.hashable((operator, sigma, names, axis, mode))
     key: Any = (
-        parameters, image.shape, image.dtype, cval, type(cval), channel_axis, dtype, next(iter(given), None),
+        parameters, image.shape, image.dtype, type(sigma), cval, type(cval), channel_axis, dtype,
+        next(iter(given), None),
     )  # fmt: skip
     try:
         job = _jobs.get(key)
@@ -93,7 +94,6 @@ class _Job:
         if 0 not in shape:
             maker = _Maker(operator, sigma, shape, first, modes, cval, 1.0 / unit, self.source, self.target)
             self.run_on = maker.make(wanted, over)
-        self.count = len(names)
 
     def run(self, image: Array, outs: Sequence[Array | None], workers: int | None) -> list[Array]:
         """One array per output: those in `outs`, or new ones."""
@@ -252,9 +252,10 @@ class _Maker:
                 if item == "orientation":
                     value = _orientation(parts[count - 2], parts[count - 1], workers)
                 elif item == "magnitude":
-                    value = np.square(parts[over[0]])
-                    for axis in over[1:]:
-                        value += np.square(parts[axis])
+                    with np.errstate(over="ignore", under="ignore"):  # as in the kernels
+                        value = np.square(parts[over[0]])
+                        for axis in over[1:]:
+                            value += np.square(parts[axis])
                     np.sqrt(value, out=value)
                 else:
                     value = parts[item]  # type: ignore[index]

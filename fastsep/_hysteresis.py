@@ -15,15 +15,23 @@ from fastsep._run import Array, address_of
 
 
 class _Kernel:
-    def __init__(self) -> None:
-        self.address = jit.kernel("hysteresis")
+    def __init__(self, *key: str) -> None:
+        self.address = jit.kernel(*key)
         self.band: Callable[..., int] = jit.BAND(self.address)
         self.work = float("inf")  # more than a pool needs to be worth it: `bands` has decided
 
 
 @cache
-def _kernel() -> _Kernel:
-    return _Kernel()
+def _kernel(*key: str) -> _Kernel:
+    return _Kernel(*key)
+
+
+def _run_kernel(kernel: _Kernel, workspace: _run.Workspace, bands: int) -> None:
+    workspace.word[at.BANDS] = bands
+    if bands == 1:
+        kernel.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+    else:
+        _run.run_bands(kernel, workspace.address, bands)
 
 
 #: Multiply-adds that looking at a byte and following some edges are worth.
@@ -39,7 +47,7 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     pixels = codes[0].size
     rows = codes.shape[0]
     bands = min(_run.bands_for(PIXEL_WORK * codes.size, workers), rows)
-    kernel = _kernel()
+    kernel = _kernel("hysteresis")
     offsets = np.array(lines, np.int64)
     scratch = 8 * at.STACK_WORDS
     workspace = _run.take_workspace(scratch * bands)
@@ -53,11 +61,8 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     if bands > 1:
         steps.insert(1, (at.JOIN, 1))
     for phase, number in steps:
-        word[at.PHASE], word[at.BANDS], word[at.SRC] = phase, number, bands
-        if number == 1:
-            kernel.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
-        else:
-            _run.run_bands(kernel, workspace.address, number)
+        word[at.PHASE], word[at.SRC] = phase, bands
+        _run_kernel(kernel, workspace, number)
     _run.give_back(workspace)
 
 
@@ -73,7 +78,7 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
 
 
-def connected(image: Array, low: Any, high: Any, workers: int | None) -> Array:
+def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int | None) -> Array:
     """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share."""
     given = image.shape
     # An axis before the first: bands are cut along it, and no line may run from band to band.
@@ -81,24 +86,44 @@ def connected(image: Array, low: Any, high: Any, workers: int | None) -> Array:
     codes = np.zeros([size + 2 for size in shape], np.uint8)
     inside = codes[(slice(1, -1),) * len(shape)]
     if image.size:
-        image = image.reshape(shape)
-        low = np.minimum(low, high)
-        inside[...] = image > (_float_below(low, image.dtype) if np.ndim(low) == 0 else low)
-        strong = image > high
-        strong &= inside.view(np.bool_)
-        # WEAK and STRONG are 1 and 2.
-        inside += strong
+        _classify(image.reshape(shape), np.minimum(low, high), high, inside, workers)
         track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
-    return np.ascontiguousarray(inside).view(np.bool_).reshape(given)
+    found = inside.view(np.bool_).reshape(given)
+    if out is None:
+        return found.copy()
+    out[...] = found
+    return out
 
 
-def _float_below(value: Any, dtype: np.dtype[Any]) -> Any:
-    """For a float64 `value` and an image of float32 the largest float32 up to it: the same pixels are above both.
+def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | None) -> None:
+    """WEAK above `low`, STRONG above both."""
+    dtype = image.dtype
+    single = np.ndim(low) == 0 and np.ndim(high) == 0
+    lanes = _run.vector_bytes() // dtype.itemsize
+    if not (single and dtype in (np.float32, np.float64) and image.ndim == 2 and image.shape[1] >= lanes):
+        codes[...] = image > low
+        strong = image > high
+        strong &= codes.view(np.bool_)
+        codes += strong  # WEAK and STRONG are 1 and 2
+        return
+    # A Python number is compared as a value of the image's dtype, a NumPy one as what it is.
+    limits = np.array(
+        [_at_most(value, dtype) if isinstance(value, np.generic) else value for value in (low, high)], dtype
+    )
+    image = np.ascontiguousarray(image)
+    workspace = _run.take_workspace(0)
+    workspace.filled_by = None
+    word = workspace.word
+    word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
+    word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
+    word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
+    bands = min(_run.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
+    _run_kernel(_kernel("threshold", dtype.name), workspace, bands)
+    _run.give_back(workspace)
 
-    NumPy would convert the image.
-    """
-    if dtype != np.float32 or value.dtype != np.float64 or np.isnan(value):
-        return value
+
+def _at_most(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The largest number of a float dtype that is not above `value`: the same numbers of it are above both."""
     with np.errstate(over="ignore"):
-        near = np.float32(value)
-    return near if near <= value else np.nextafter(near, np.float32(-np.inf))
+        near = dtype.type(value)
+    return near if not near > value else np.nextafter(near, dtype.type(-np.inf))

@@ -494,9 +494,11 @@ def outs(value: Any, count: int | None, shape: tuple[int, ...]) -> list[Any]:
         value = (value,)
     elif not is_sequence(value) or isinstance(value, np.ndarray) or len(value) != count:
         raise ValueError(f"`out` must be as many arrays as `output` names, {count}; got {show(type(value).__name__)}.")
-    for array in value:
+    for number, array in enumerate(value):
         if array is not None:
             check_out(array, shape)
+            if any(other is not None and np.may_share_memory(array, other) for other in value[:number]):
+                raise ValueError("`out` must be arrays that share no memory; got two that may.")
     return list(value)
 
 

@@ -52,7 +52,8 @@ class Pipeline:
 
     def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
         first, last = stages[0].plan, stages[-1].plan
-        assert all(stage.plan.view == first.view for stage in stages), "stages have to share their rows"
+        if any(stage.plan.view != first.view for stage in stages):
+            raise ValueError("all stages of a pipeline must see the same rows")
         planes, _, rows, cols, channels = first.view
         width = cols * channels
         self.stages = stages

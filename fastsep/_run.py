@@ -567,4 +567,9 @@ def warmup_keys() -> list[tuple[str, ...]]:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))
         keys += [("box", *kind), ("dense", *kind)]
+    keys += [("pipeline",), ("hysteresis",)]
+    for acc, form in (("float32", "divided"), ("float64", "exact")):
+        keys += [("fir", f"plane {form}", src, acc, acc) for src in ("uint8", acc)]
+        keys += [("suppress", acc), ("threshold", acc), ("sweep", "dy+dx", "1", acc, acc, acc)]
+    keys.append(("sweep", "exact magnitude", "1", *("float64",) * 3))
     return keys

@@ -64,8 +64,10 @@ def _pipeline(
         "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
         Separable((Term((Line(SOBEL, 0), IDENTITY)),)), 12.0,
     )  # fmt: skip
+    # A line for every axis: a short last one that is left alone would be taken for channels.
+    lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
     blur = _plan.prepare(
-        taps.gaussian(sigma, (0, 0), TRUNCATE), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
+        Separable((Term(tuple(lines)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
         vector_bytes=_run.vector_bytes(),
     )  # fmt: skip
     target = RESULT if measure is None else 1

@@ -183,8 +183,4 @@ def apply_hysteresis_threshold(
         _image.check_threshold(name, value, array.shape)
     if out is not None:
         _image.check_bool_out(out, array.shape)
-    found = _hysteresis.connected(array, low, high, workers)
-    if out is None:
-        return found
-    out[...] = found
-    return out
+    return _hysteresis.connected(array, low, high, out, workers)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import reference
+from reference import assert_close
 
 import fastsep
-from fastsep import _funnel, taps
+from fastsep import _canny, _funnel, _gradient, _hysteresis, taps
+from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
@@ -66,8 +68,93 @@ class Case:
             return 2.0
         if isinstance(self.what, Dense):
             return max(float(np.abs(self.what.kernel).sum()), 1.0)
-        sums = [[sum(map(abs, line.taps)) for line in term.lines if line] for term in self.what.terms]
-        return sum(np.prod([max(s, 1.0) for s in each]) for each in sums)
+        return sum(weight(term) for term in self.what.terms)
+
+    def check(self, result, image, dst, modes, cval):
+        """Compare a result with the oracle's."""
+        assert result.dtype == dst
+        expected, largest = self.expected(image, dst, modes, cval)
+        assert_close(result, expected, largest)
+
+    def empty(self, shape, dst):
+        """Shape and dtype of the result for an image of `shape`."""
+        return shape, dst
+
+
+def weight(term):
+    """How much larger than the image what a term makes of it may be."""
+    return float(np.prod([max(sum(map(abs, line.taps)), 1.0) for line in term.lines if line]))
+
+
+@dataclass(frozen=True)
+class Gradients(Case):
+    """All results of a gradient, one behind the other in one array: derivatives, magnitude, orientation."""
+
+    smoothing: Filter | None = None
+
+    @property
+    def ndim(self):
+        return len(self.what)
+
+    def empty(self, shape, dst):
+        return (self.ndim + 2, *shape), dst
+
+    def check(self, result, image, dst, modes, cval):
+        assert result.dtype == dst
+        derivatives, magnitude, orientation = result[:-2], result[-2], result[-1].astype(float)
+        scale = self.scale(image.dtype.name, dst)
+        values = np.abs(image.astype(float)) * scale
+        largest = np.array(max(values[np.isfinite(values)].max(initial=0), abs(cval)))
+        if self.smoothing is not None:
+            image = reference.exact(self.smoothing, image, modes=modes, cval=cval, scale=scale)
+            scale = 1.0
+        exact = [reference.exact(what, image, modes=modes, cval=cval, scale=scale) for what in self.what]
+        for derivative, expected, what in zip(derivatives, exact, self.what, strict=True):
+            assert_close(derivative, expected, largest * weight(what.terms[0]))
+        with np.errstate(all="ignore"):
+            expected = np.sqrt(sum(e * e for e in exact))
+        assert_close(magnitude, expected, largest * sum(weight(what.terms[0]) for what in self.what))
+        # Of the derivatives that came out: where both are small their rounding turns the gradient.
+        expected = np.arctan2(*derivatives[-2:].astype(float))
+        np.testing.assert_allclose(orientation, expected, rtol=0, atol=1e-6 if dst == "float32" else 1e-12)
+
+
+@dataclass(frozen=True)
+class Edges(Case):
+    """Canny's edges; `dtypes` are those of the image and of the arithmetic."""
+
+    ndim = 2
+
+    def empty(self, shape, dst):
+        return shape, "bool"
+
+    def check(self, result, image, dst, modes, cval):
+        from skimage.feature import canny
+        from skimage.util import img_as_float32
+
+        assert result.dtype == bool
+        with np.errstate(all="ignore"):
+            expected = canny(
+                img_as_float32(image) if dst == "float32" else image, **self.what, mode=modes[0], cval=cval
+            )  # fmt: skip
+        # In float32 the order of operations differs: a close decision may fall the other way, and take the short
+        # edge that it belongs to with it.
+        assert np.count_nonzero(result != expected) <= (8 if dst == "float32" else 0)
+
+
+@dataclass(frozen=True)
+class Connected(Case):
+    """Hysteresis: `what` are the two thresholds, and the number of axes."""
+
+    @property
+    def ndim(self):
+        return self.what[2]
+
+    def check(self, result, image, dst, modes, cval):
+        from skimage.filters import apply_hysteresis_threshold
+
+        assert result.dtype == bool
+        np.testing.assert_array_equal(result, apply_hysteresis_threshold(image, *self.what[:2]))
 
 
 def smooth(radius):
@@ -116,8 +203,42 @@ def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False):
     return Case(("dense",), run, what, dtypes, channels, rescales=False)
 
 
+def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
+    names = (*("dz", "dy", "dx")[-ndim:], "magnitude", "orientation")
+    if operator == "gaussian":
+        smoothing = None
+        what = [taps.gaussian(sigma, [int(k == axis) for k in range(ndim)], 4.0) for axis in range(ndim)]
+    else:
+        smoothing = None if sigma is None else taps.gaussian(sigma, (0,) * ndim, 4.0)
+        what = [taps.edges(operator, ndim, (axis,)) for axis in range(ndim)]
+
+    def run(image, *, dtype, out=None, **options):
+        if out is None:
+            out = np.empty((len(names), *image.shape), dtype)
+        results = fastsep.gradient(image, operator, sigma=sigma, output=names, dtype=dtype, out=tuple(out), **options)
+        assert len(results) == len(names)
+        return out
+
+    return Gradients(kernel, run, tuple(what), dtypes, channels, smoothing=smoothing)
+
+
+def canny(sigma, kernel, dtypes):
+    def run(image, *, mode=("constant",), **options):
+        return fastsep.canny(image, sigma, mode=mode[0], **options)
+
+    return Edges(kernel, run, {"sigma": sigma}, dtypes)
+
+
+def connected(low, high, ndim, dtypes):
+    def run(image, *, out=None, workers=None, **others):
+        return fastsep.apply_hysteresis_threshold(image, low, high, out=out, workers=workers)
+
+    return Connected(("hysteresis",), run, (low, high, ndim), dtypes)
+
+
 ODD, EVEN = (0.5, -1.0, 0.0, 2.0, 0.25, 0.125, -0.75), (1.0, -0.5, 0.0, 3.0)
 WHOLE, WHOLE_EVEN = (3.0, -1.0, 2.0, 0.0, 1.0), (1.0, 4.0, -2.0, 1.0, 0.0, 1.0)
+BOTH = "magnitude+orientation"
 GAUSS = taps.gaussian((1.6, 2.3), (0, 0), 4.0)
 CASES = {
     # sweeps
@@ -178,6 +299,24 @@ CASES = {
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),
     "four axes": named("gaussian", taps.gaussian((0.8,) * 4, (0,) * 4, 4.0), ("passes",), (F4,), sigma=0.8),
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),
+    # several results
+    "gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, F8)),
+    "gradient RGB": gradients("scharr", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, F8), 3),
+    "gradient of a volume": gradients("prewitt", ("polar", "orientation"), (F4, U1_F8), ndim=3, sigma=(0.6, 0.9, 1.1)),
+    # one behind the other
+    "smoothed gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, U1_F8), sigma=(1.2, 0.7)),
+    "smoothed gradient RGB": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, U1_F8), 3, sigma=(0, 1.5)),
+    "smoothed farid": gradients("farid", ("polar", f"dy+dx+{BOTH}"), (F4, F8), sigma=(0.8, 1.7)),
+    "central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, I2_F4)),
+    "smoothed central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, F8), 2, sigma=(1.1, 0)),
+    "gradient of a gaussian": gradients("gaussian", ("polar", f"dy+dx+{BOTH}"), (F4, U1_F8), sigma=(1.3, 0.9)),
+    "canny": canny(0.8, ("suppress", "float64"), (F8, U1_F8)),
+    "canny, wide": canny((2.1, 0), ("suppress", "float64"), (U2_F8, F8)),
+    "canny in float32": canny(0.8, ("suppress", "float32"), (F4, U1_F4)),
+    # connected pixels
+    "hysteresis": connected(0.2, 0.97, 2, (("float32", "bool"), ("float64", "bool"))),
+    "hysteresis of bytes": connected(110, 252, 2, (("uint8", "bool"),)),
+    "hysteresis in a volume": connected(0.4, 0.97, 3, (("float32", "bool"),)),
 }
 
 
@@ -193,17 +332,49 @@ def make_image(rng, dtype, shape):
     return image
 
 
+def layouts(image):
+    """The same image, laid out in memory in other ways."""
+    misaligned = np.empty(image.nbytes + 1, np.uint8)[1:].view(image.dtype).reshape(image.shape)
+    misaligned[...] = image
+    read_only = image.copy()
+    read_only.flags.writeable = False
+    spread = np.zeros((2 * image.shape[0], 3 * image.shape[1]), image.dtype)[::2, ::3]
+    spread[...] = image
+    return {
+        "read-only": read_only,
+        "Fortran": np.asfortranarray(image),
+        "strided": spread,
+        "reversed": image[::-1, ::-1].copy()[::-1, ::-1],
+        "misaligned": misaligned,
+        "other byte order": image.astype(image.dtype.newbyteorder()),
+        "list": image.tolist() if image.dtype == np.float64 else image,
+    }
+
+
 def forget():
     """Let every plan be made anew, under the settings of now."""
     _funnel._jobs.clear()
+    _gradient._jobs.clear()
+    _canny._detector.cache_clear()
+    _hysteresis._kernel.cache_clear()
 
 
-def kernel_of(case, src, dst, shape):
-    """Key of the kernel that a case runs on."""
+def kernels_of(case, src, dst, shape):
+    """Keys of the kernels that a case runs on; of a filter, its plan's."""
     forget()
-    case.call(np.zeros(shape, src), dtype=dst)
-    (job,) = _funnel._jobs.values()
-    return job.plan.kernel
+    asked = []
+    load = jit.kernel
+
+    def kernel(*key):
+        asked.append(key)
+        return load(*key)
+
+    jit.kernel = kernel
+    try:
+        case.call(np.zeros(shape, src), dtype=dst)
+    finally:
+        jit.kernel = load
+    return [job.plan.kernel for job in _funnel._jobs.values()] or asked
 
 
 def same_bits(one, other):

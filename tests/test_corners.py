@@ -483,6 +483,15 @@ def test_explain_says_that_it_knows_filters_only():
 # ---- the steps
 
 
+@pytest.mark.parametrize("sigma", [(1, 0), (0, 1), (0, 0)])
+@pytest.mark.parametrize("shape", [(6, 2), (6, 3), (6, 9)])
+def test_an_axis_without_a_blur_stays_an_axis(rng, shape, sigma):
+    image = make_image(rng, "float64", shape)
+    result = fastsep.structure_tensor(image, sigma=sigma)
+    for one, other in zip(result, feature.structure_tensor(image, sigma=sigma), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=16e-12)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_sweep_and_whole_arrays_give_the_same_to_rounding(rng, dtype, monkeypatch):
     image = make_image(rng, dtype, (23, 57))

@@ -11,6 +11,8 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = {
+    "edge_detection": ([], "ms, the first time"),
+    "video_edges": (["--frames", "6"], "frames a second"),
     "any_kernel": (["--quick"], "bank of 24 kernels 31 x 31: 24 terms"),
     "mobilenet_v1": (
         ["--size", "32", "--rounds", "1"],

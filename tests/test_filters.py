@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage as ndi
+from helpers import layouts
 from reference import assert_close
 
 import fastsep
@@ -264,24 +265,6 @@ def test_box_agrees_with_uniform_filter(size, mode, rng):
 
 
 # ---- layouts
-
-
-def layouts(image):
-    misaligned = np.empty(image.nbytes + 1, np.uint8)[1:].view(image.dtype).reshape(image.shape)
-    misaligned[...] = image
-    read_only = image.copy()
-    read_only.flags.writeable = False
-    spread = np.zeros((2 * image.shape[0], 3 * image.shape[1]), image.dtype)[::2, ::3]
-    spread[...] = image
-    return {
-        "read-only": read_only,
-        "Fortran": np.asfortranarray(image),
-        "strided": spread,
-        "reversed": image[::-1, ::-1].copy()[::-1, ::-1],
-        "misaligned": misaligned,
-        "other byte order": image.astype(image.dtype.newbyteorder()),
-        "list": image.tolist() if image.dtype == np.float64 else image,
-    }
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])

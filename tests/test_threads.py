@@ -33,6 +33,7 @@ LAYERS = {
 }
 layers = pytest.mark.parametrize("layer", LAYERS)
 NAMES = (
+    "canny",
     "gaussian",
     "magnitude",
     "laplace RGB",
@@ -42,7 +43,10 @@ NAMES = (
     "smooth 4",
     "box of a volume",
     "dense",
+    "smoothed farid",
+    "hysteresis",
 )
+FEW = NAMES[:5]
 
 
 def run(scenario, layer, *, compiles=False, **environment):
@@ -61,20 +65,20 @@ def run(scenario, layer, *, compiles=False, **environment):
 
 
 def work(names=NAMES, scale=1):
-    """(case, image, serial result) of each name."""
+    """(case, image, dtype, serial result) of each name."""
     rng = np.random.default_rng(5)
     jobs = []
     for name in names:
         case = CASES[name]
         src, dst = case.dtypes[0]
         image = make_image(rng, src, case.shape(*((90 * scale, 70 * scale) if case.ndim == 2 else (9, 40 * scale, 30))))
-        jobs.append((name, image, case.call(image, dtype=dst, workers=1)))
+        jobs.append((name, image, dst, case.call(image, dtype=dst, workers=1)))
     return jobs
 
 
 def right(job, workers=None):
-    name, image, expected = job
-    return same_bits(CASES[name].call(image, dtype=expected.dtype, workers=workers), expected)
+    name, image, dst, expected = job
+    return same_bits(CASES[name].call(image, dtype=dst, workers=workers), expected)
 
 
 def in_threads(count, target):
@@ -138,8 +142,8 @@ def beside_numba():
     thread = threading.Thread(target=loop)
     thread.start()
     try:
-        jobs = work(NAMES[:4])
-        assert all(right(jobs[i % 4], workers=3) for i in range(400))
+        jobs = work(FEW)
+        assert all(right(jobs[i % len(jobs)], workers=3) for i in range(400))
     finally:
         stop.set()
         thread.join()
@@ -158,7 +162,7 @@ def forget_kernel(module):
 def child_work(number):
     """In a child: kernels that the parent has run, and one that nobody has compiled."""
     signal.alarm(100)  # a child that hangs dies of it
-    jobs = work(NAMES[:4])
+    jobs = work(FEW)
     assert all(right(job, workers=4) for job in jobs)
     forget_kernel("sweep")
     image = np.array([[3, 5, 0], [1, 9, 2]], np.uint8)
@@ -210,7 +214,7 @@ def fork_before_parallel():
 def fork_while_others_work():
     """Threads compile, load and run kernels while the process forks again and again."""
     stop = threading.Event()
-    jobs = work(NAMES[:4])
+    jobs = work(FEW)
 
     def compile_all():
         while not stop.is_set():

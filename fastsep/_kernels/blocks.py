@@ -61,8 +61,8 @@ SUM, MAGNITUDE = range(2)
     DST_2,  # sweep: addresses of a second result, ...
     DST_3,
     DST_4,
-    STREAMED,  # sweep: whether several results are written around the cache
-    SCALE,  # exact: address of what values are multiplied by
+    STREAMED,  # sweep: offset of room for pieces of several results, written around the cache from there; 0: are not
+    SCALE,  # fir: address of what values are multiplied by before all else, and of 1
     DIVISORS,  # fir: address of rows of divisors and of their inverses, by turns; 0: none
     DIVISOR_ROW,
     DIVISOR,  # address of the one that all but a margin share, and of its inverse; 0: it is 1
@@ -124,6 +124,8 @@ RUN_WORDS = 4
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.
 SWEEP_COPY = SWEEP_SHORT + 3
+#: Vectors of each row of a result that are made before they are streamed: of all they fit in the nearest cache.
+PIECE = 8
 
 # A stage of a pipeline: address of its kernel and of its argument block; the buffer that it reads, which plane of it,
 # and the stage that fills it; a second one (NOWHERE: none); the buffer that it writes and its first plane, or its
@@ -141,7 +143,7 @@ B_FIRST = 4  # in a band's own copy: the row that it starts with
 BUFFER_WORDS = 5
 
 #: What a byte stands for where edges are tracked: 0 for none, ...
-WEAK, STRONG, CONNECTED = range(1, 4)
+WEAK, STRONG = 1, 2
 #: Steps of the tracking: within bands, from band to band, bytes to bools.
 SEARCH, JOIN, BOOLS = range(3)
 #: Room for pixels that were found and not yet visited; more of them are found again by looking for them.

@@ -17,13 +17,16 @@ from fastsep._kernels.simd import BYTES, dtype_of, nothing, signature_of
 
 @intrinsic
 def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
-    """`simd.fir_to_strip` for symmetric taps; values are multiplied by the number at `scale` first."""
+    """`simd.fir_to_strip` for symmetric taps; values are multiplied by the first of two numbers at `scale` first.
+
+    The second is 1 (see `Emitter.fir_outside_in`).
+    """
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, strip, taps, count, scale = values[2:]
         e = Emitter(builder, arithmetic)
-        factor = e.broadcast(scale, I64(0))
+        factor, one = e.broadcast(scale, I64(0)), e.broadcast(scale, I64(1))
         rows = []
         outputs = tile(arithmetic)
         for first in range(0, e.count, outputs):
@@ -32,7 +35,7 @@ def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
             def element(j, start=start):
                 return e.mul(e.load(builder.add(e.word(start, j), offset), source), factor)
 
-            rows += e.fir_outside_in(element, taps, count, outputs)
+            rows += e.fir_outside_in(element, taps, count, one, outputs)
         size = target().vector_bytes
         for k, column in enumerate(e.transpose(rows)):
             builder.store(column, e.at(strip, k * size), align=size)
@@ -41,7 +44,7 @@ def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
 
 
 @intrinsic(prefer_literal=True)
-def divided_from_strip(typing, acc, exact, strip, taps, count, table, offset, divisor):
+def divided_from_strip(typing, acc, exact, strip, taps, count, scale, table, offset, divisor):
     """`simd.fir_from_strip` for symmetric taps; with `divisor`, results are divided by the number there.
 
     The inverse of the divisor follows it. `exact`: in SciPy's order, for a literal of 1.
@@ -49,8 +52,9 @@ def divided_from_strip(typing, acc, exact, strip, taps, count, table, offset, di
     arithmetic, in_order = dtype_of(acc), bool(exact.literal_value)
 
     def generate(context, builder, signature, values):
-        strip, taps, count, table, offset, divisor = values[2:]
+        strip, taps, count, scale, table, offset, divisor = values[2:]
         e = Emitter(builder, arithmetic)
+        one = e.broadcast(scale, I64(1))
         size = target().vector_bytes
         outputs = tile(arithmetic)
         columns = []
@@ -62,7 +66,7 @@ def divided_from_strip(typing, acc, exact, strip, taps, count, table, offset, di
                 return builder.load(at, align=size, typ=e.vector)
 
             if in_order:
-                columns += e.fir_outside_in(element, taps, count, outputs)
+                columns += e.fir_outside_in(element, taps, count, one, outputs)
             else:
                 columns += e.fir(element, taps, count, I64(SYMMETRIC + CENTRE), outputs)
 
@@ -72,7 +76,7 @@ def divided_from_strip(typing, acc, exact, strip, taps, count, table, offset, di
 
         e.store_transposed(e.switch(divisor, {0: lambda: columns, 1: divided}), table, offset, arithmetic)
 
-    return signature_of(acc, exact, strip, taps, count, table, offset, divisor), nothing(generate)
+    return signature_of(acc, exact, strip, taps, count, scale, table, offset, divisor), nothing(generate)
 
 
 @intrinsic
@@ -113,17 +117,11 @@ def suppress(typing, acc, image, image_row, above, here, below, vectors, limits,
         image, image_row, above, here, below, vectors, limits, out, weak, strong = values[1:]
         b, e = builder, Emitter(builder, arithmetic)
         size = arithmetic.itemsize
-        bytes_ = ir.VectorType(ir.IntType(8), e.count)
         mask = ir.IntType(e.count)
         low, high = e.broadcast(limits, I64(0)), e.broadcast(limits, I64(1))
         zero, one = e.splat(0), e.splat(1)
-
-        def code(value):
-            byte = b.trunc(value, ir.IntType(8))
-            lane = b.insert_element(ir.Constant(bytes_, ir.Undefined), byte, ir.IntType(32)(0))
-            return b.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), e.count), None))
-
-        weak, strong = code(weak), code(strong)
+        weak, strong = _bytes(b, e.count, weak), _bytes(b, e.count, strong)
+        none = ir.Constant(weak.type, None)
 
         def step(k, _):
             offset = b.mul(k, I64(e.count * size))
@@ -136,12 +134,12 @@ def suppress(typing, acc, image, image_row, above, here, below, vectors, limits,
             enough = b.fcmp_ordered(">=", middle, low)
             some = b.icmp_unsigned("!=", b.bitcast(enough, mask), mask(0))
             look = b.append_basic_block("look")
-            none = b.append_basic_block("none")
+            skip = b.append_basic_block("skip")
             after = b.append_basic_block("after")
             # Most vectors of a photograph hold no edge.
-            b.cbranch(some, look, none)
-            b.position_at_end(none)
-            b.store(ir.Constant(bytes_, None), to, align=1)
+            b.cbranch(some, look, skip)
+            b.position_at_end(skip)
+            b.store(none, to, align=1)
             b.branch(after)
             b.position_at_end(look)
             # The gradient again, which costs less than to store and load it for all pixels.
@@ -166,7 +164,7 @@ def suppress(typing, acc, image, image_row, above, here, below, vectors, limits,
                 value = e.add(e.mul(slanted, weight), e.mul(straight, rest))
                 keep = b.and_(keep, b.fcmp_ordered("<=", value, middle))
             result = b.select(b.fcmp_ordered(">=", middle, high), strong, weak)
-            b.store(b.select(keep, result, ir.Constant(bytes_, None)), to, align=1)
+            b.store(b.select(keep, result, none), to, align=1)
             b.branch(after)
             b.position_at_end(after)
             return []
@@ -175,6 +173,36 @@ def suppress(typing, acc, image, image_row, above, here, below, vectors, limits,
 
     arguments = (acc, image, image_row, above, here, below, vectors, limits, out, weak, strong)
     return signature_of(*arguments), nothing(generate)
+
+
+@intrinsic
+def classify(typing, src, address, vectors, limits, out, weak, strong):
+    """A byte for each of `vectors` vectors of values: `strong` above both limits, `weak` above the first, else 0."""
+    dtype = dtype_of(src)
+
+    def generate(context, builder, signature, values):
+        address, vectors, limits, out, weak, strong = values[1:]
+        b, e = builder, Emitter(builder, dtype)
+        low, high = e.broadcast(limits, I64(0)), e.broadcast(limits, I64(1))
+        weak, strong = _bytes(b, e.count, weak), _bytes(b, e.count, strong)
+
+        def step(k, _):
+            value = e.load(b.add(address, b.mul(k, I64(e.count * dtype.itemsize))), dtype)
+            code = b.select(b.fcmp_ordered(">", value, high), strong, weak)
+            code = b.select(b.fcmp_ordered(">", value, low), code, ir.Constant(weak.type, None))
+            b.store(code, e.at(out, b.mul(k, I64(e.count))), align=1)
+            return []
+
+        e.loop(I64(0), vectors, [], step)
+
+    return signature_of(src, address, vectors, limits, out, weak, strong), nothing(generate)
+
+
+def _bytes(b, count, value):
+    """`count` equal bytes."""
+    vector = ir.VectorType(ir.IntType(8), count)
+    one = b.insert_element(ir.Constant(vector, ir.Undefined), b.trunc(value, ir.IntType(8)), ir.IntType(32)(0))
+    return b.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), count), None))
 
 
 @intrinsic
@@ -206,49 +234,86 @@ def next_byte(typing, address, start, stop, value):
     def generate(context, builder, signature, values):
         address, start, stop, value = values
         b = builder
-        count = target().vector_bytes
         e = Emitter(builder, BYTES)
-        wanted = e.splat(b.trunc(value, ir.IntType(8)))
-        mask = ir.IntType(count)
-        head = b.append_basic_block("head")
-        wide = b.append_basic_block("wide")
-        on = b.append_basic_block("on")
-        tail = b.append_basic_block("tail")
-        single = b.append_basic_block("single")
-        step = b.append_basic_block("step")
-        end = b.append_basic_block("end")
+        value = b.trunc(value, ir.IntType(8))
+        wanted = e.splat(value)
+        mask = ir.IntType(e.count)
+        head, wide, on, hit, tail, single, step, end = (
+            b.append_basic_block(name) for name in ("head", "wide", "on", "hit", "tail", "single", "step", "end")
+        )
         before = b.block
         b.branch(head)
         b.position_at_end(head)
         index = b.phi(I64)
         index.add_incoming(start, before)
-        following = b.add(index, I64(count))
+        following = b.add(index, I64(e.count))
         b.cbranch(b.icmp_signed("<=", following, stop), wide, tail)
         b.position_at_end(wide)
-        found = b.icmp_unsigned("==", e.load(b.add(address, index), BYTES), wanted)
-        b.cbranch(b.icmp_unsigned("!=", b.bitcast(found, mask), mask(0)), tail, on)
+        found = b.bitcast(b.icmp_unsigned("==", e.load(b.add(address, index), BYTES), wanted), mask)
+        b.cbranch(b.icmp_unsigned("!=", found, mask(0)), hit, on)
         b.position_at_end(on)
         index.add_incoming(following, on)
         b.branch(head)
-        # It is in this vector, or fewer bytes than a vector has are left.
+        b.position_at_end(hit)
+        inside = b.add(index, _as_word(b, b.cttz(found, ir.IntType(1)(1))))
+        b.branch(end)
+        # Fewer bytes than a vector has are left.
         b.position_at_end(tail)
         place = b.phi(I64)
         place.add_incoming(index, head)
-        place.add_incoming(index, wide)
         b.cbranch(b.icmp_signed("<", place, stop), single, end)
         b.position_at_end(single)
         here = b.load(e.at(address, place), align=1, typ=ir.IntType(8))
-        b.cbranch(b.icmp_unsigned("==", here, b.trunc(value, ir.IntType(8))), end, step)
+        b.cbranch(b.icmp_unsigned("==", here, value), end, step)
         b.position_at_end(step)
         place.add_incoming(b.add(place, I64(1)), step)
         b.branch(tail)
         b.position_at_end(end)
         result = b.phi(I64)
-        result.add_incoming(stop, tail)
-        result.add_incoming(place, single)
+        for source, block in ((inside, hit), (stop, tail), (place, single)):
+            result.add_incoming(source, block)
         return result
 
     return types.int64(*[types.int64] * 4), generate
+
+
+def _as_word(b, value):
+    return b.zext(value, I64) if value.type.width < 64 else value
+
+
+@intrinsic
+def beside_byte(typing, address, start, lines, count, reach, weak, strong):
+    """Which of the bytes from `start` on, one for each byte of a vector, are `weak` and have a `strong` neighbour.
+
+    Neighbours are the bytes before and behind, and of each of `count` lines, whose distances stand at
+    `lines`, the nearest and `reach` to either side of it. Returns how far away the first one is, or
+    the vector's length if there is none.
+    """
+
+    def generate(context, builder, signature, values):
+        address, start, lines, count, reach, weak, strong = values
+        b = builder
+        e = Emitter(builder, BYTES)
+        wanted, other = (e.splat(b.trunc(value, ir.IntType(8))) for value in (weak, strong))
+        here = b.add(address, start)
+        mask = ir.IntType(e.count)
+
+        def compare(shift, value):
+            same = b.icmp_unsigned("==", e.load(b.add(here, shift), BYTES), value)
+            return b.bitcast(same, mask)
+
+        def line(k, found):
+            shift = e.word(lines, k)
+            return e.loop(
+                b.neg(reach), b.add(reach, I64(1)), found, lambda x, c: [b.or_(c[0], compare(b.add(shift, x), other))]
+            )
+
+        beside = b.or_(compare(I64(-1), other), compare(I64(1), other))
+        (beside,) = e.loop(I64(0), count, [beside], line)
+        found = b.and_(compare(I64(0), wanted), beside)
+        return _as_word(b, b.cttz(found, ir.IntType(1)(0)))
+
+    return types.int64(*[types.int64] * 7), generate
 
 
 @intrinsic

@@ -142,9 +142,10 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     column = min(x, last)
                     if divided:
                         middle = is_middle(block, top, column)
+                        divisor = simd.word(block, at.DIVISOR) if middle else 0
                         exact_simd.divided_from_strip(
-                            acc, 1 if exact else 0, strip + column * vector, taps, count, dst_table,
-                            column * acc_size, simd.word(block, at.DIVISOR) if middle else 0,
+                            acc, 1 if exact else 0, strip + column * vector, taps, count,
+                            simd.word(block, at.SCALE), dst_table, column * acc_size, divisor,
                         )  # fmt: skip
                         if not middle:
                             divide_margin(block, dst_table, top, column)
@@ -236,7 +237,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             for top in range(first_row, end, lanes):
                 simd.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
                 for i in range(taken + 1 - fresh, taken + 1):
-                    row = outside(top - lead - 1 + i, rows, simd.word(block, at.MODE_Y))
+                    # A pipeline holds no rows past those that the last wanted one needs: any row will do.
+                    row = min(top - lead - 1 + i, end + simd.word(block, at.TRAIL) - 1)
+                    row = outside(row, rows, simd.word(block, at.MODE_Y))
                     if row < 0:
                         address = simd.word(block, at.CONSTANT_ROW)
                     else:

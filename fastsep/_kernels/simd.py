@@ -476,7 +476,7 @@ def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
 
 @intrinsic(prefer_literal=True)
 def gradient_sweep(
-    typing, src, acc, dst, form, channels, height, streamed, table, offset, vectors, targets, place, weights,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, weights,
 ):  # fmt: skip
     """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
 
@@ -485,19 +485,18 @@ def gradient_sweep(
     SciPy's order of operations, rounded after each, for weights of 1 and 2.
     table[0] is the row above the first output row. Columns from one vector before `offset` to one
     behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
-    Row r of result k goes to targets[k * height + r] + place; with `streamed` 1, a literal, around the
-    cache, which takes stores of whole cache lines.
+    Row r of result k goes to targets[k * height + r] + place.
     `weights`: address of the smoothing taps' side and centre, with all scaling in them.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
     exact, names = form.literal_value.startswith("exact "), form.literal_value.removeprefix("exact ").split("+")
-    shift, rows, around = channels.literal_value, height.literal_value, bool(streamed.literal_value)
+    shift, rows = channels.literal_value, height.literal_value
     roberts = names[0].removeprefix("roberts_") if names[0].startswith("roberts") else None
     # Only what is asked for is computed; of a single derivative not even the other's smoothing.
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, weights = values[7:]
+        table, offset, vectors, targets, place, weights = values[6:]
         e = Emitter(builder, arithmetic)
         side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
         source_step = I64(e.count * source.itemsize)
@@ -568,8 +567,7 @@ def gradient_sweep(
                 return [*here, *after]
             for r, (dy, dx) in enumerate(exact_derivatives(triples, downs) if exact else derivatives(triples)):
                 for number, name in enumerate(names):
-                    place = builder.add(into[number * rows + r], to)
-                    e.store(gradient_value(e, name, dy, dx, exact), place, result, streamed=around)
+                    e.store(gradient_value(e, name, dy, dx, exact), builder.add(into[number * rows + r], to), result)
             return [*here, *after]
 
         def begin(at):
@@ -579,8 +577,29 @@ def gradient_sweep(
         back = I64(-e.count * source.itemsize)
         e.loop(I64(0), vectors, begin(back) + begin(I64(0)), step)
 
-    tokens = [src, acc, dst, form, channels, height, streamed]
+    tokens = [src, acc, dst, form, channels, height]
     return types.void(*tokens, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic
+def stream(typing, to, address, count):
+    """Copy `count` bytes, whole vectors, around the cache; `to` is a multiple of a vector's size."""
+
+    def generate(context, builder, signature, values):
+        to, address, count = values
+        e = Emitter(builder, BYTES)
+        size = I64(e.count)
+        hint = builder.module.add_metadata([I32(1)])
+
+        def step(k, _):
+            at = builder.mul(k, size)
+            store = builder.store(e.load(builder.add(address, at), BYTES), e.at(to, at), align=e.count)
+            store.set_metadata("nontemporal", hint)
+            return []
+
+        e.loop(I64(0), builder.udiv(count, size), [], step)
+
+    return signature_of(to, address, count), nothing(generate)
 
 
 @intrinsic

@@ -56,14 +56,14 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
-        # The first column behind the first vector from which all rows of all results are on a whole vector.
+        # Room for pieces of the rows of all results, which are written around the cache from there.
         line = lanes * dst_size
-        first = simd.word(block, at.DST)
-        streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short and dst_bytes % line == 0
-        for number in range(1, results):
-            streamed = streamed and (simd.word(block, at.DST_2 + number - 1) - first) % line == 0
-        streamed = streamed and first % dst_size == 0
-        middle = lanes + (-first) % line // dst_size
+        room = scratch + simd.word(block, at.STREAMED)
+        streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short
+        pieces = beyond + 8 * 2 * margin
+        for k in range(results * height):
+            if streamed:
+                simd.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
         # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
         for k in range(2 * margin):
             value = k - margin if k < margin else k - margin + width
@@ -82,7 +82,8 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             fresh = 0
             for top in range(first_row, end, height):
                 for r in range(taken):
-                    row = outside(top - radius + r, rows, mode_y)
+                    # A pipeline holds no rows past those that the last wanted one needs: any row will do.
+                    row = outside(min(top - radius + r, end + radius - 1), rows, mode_y)
                     address = source + row * row_bytes if row >= 0 else constant
                     simd.set_word(table, r, address)
                     place = slot + r
@@ -119,15 +120,15 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
                     target += plane * rows * dst_bytes
                     for r in range(height):
-                        address = spare + first % line  # on a vector where the results are
+                        address = spare
                         if narrow:
-                            address = spare + (number * height + r) * lanes * dst_size
+                            address += (number * height + r) * lanes * dst_size
                         elif top + r < end:
                             address = target + (top + r) * dst_bytes
                         simd.set_word(targets, number * height + r, address)
                 # The row's start, its interior, the vector before the last, the last. A short row:
                 # its whole vectors, and the last vector again where they do not fill it. Where the
-                # interior is streamed, a vector before it, which ends where the streamed ones begin or later.
+                # interior is streamed, two vectors at its end: it begins and ends within those around it.
                 for part in range(4):
                     lines = table
                     column = 0
@@ -152,6 +153,9 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         if width % lanes == 0 and not streamed:
                             continue
                         column = width - pair
+                        if streamed:
+                            column -= lanes
+                            vectors = 2
                         offset = column
                     else:
                         lines = right_table
@@ -164,16 +168,29 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         )  # fmt: skip
                     else:
                         simd.gradient_sweep(
-                            src, acc, dst, form, channels, height, 0,
+                            src, acc, dst, form, channels, height,
                             lines, offset * src_size, vectors, targets, column * dst_size,
                             weights,
                         )  # fmt: skip
                 if results > 1 and streamed:
-                    simd.gradient_sweep(
-                        src, acc, dst, form, channels, height, 1,
-                        table, middle * src_size, (width - lanes - middle) // lanes, targets, middle * dst_size,
-                        weights,
-                    )  # fmt: skip
+                    # A piece begins a vector before the end of the one before it, so that each result can be
+                    # cut where its whole vectors lie.
+                    column = lanes
+                    while column < width - pair:
+                        vectors = min(at.PIECE, (width - lanes - column) // lanes)
+                        simd.gradient_sweep(
+                            src, acc, dst, form, channels, height,
+                            table, column * src_size, vectors, pieces, 0, weights,
+                        )  # fmt: skip
+                        for k in range(results * height):
+                            if top + k % height < end:
+                                to = simd.word(targets, k) + column * dst_size
+                                skip = -to % line
+                                count = vectors * line - skip
+                                simd.stream(to + skip, simd.word(pieces, k) + skip, count)
+                        column += (vectors - 1) * lanes
+                        if vectors < at.PIECE:
+                            break
                 if not narrow:
                     continue
                 for number in range(results):
