@@ -38,7 +38,8 @@ def photograph(dtype: str) -> Array:
     large = cv2.resize(grey, UHD[::-1], interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(0).normal(0, 2, UHD)
     byte = np.clip(np.rint(large + noise), 0, 255).astype(np.uint8)
-    return byte if dtype == "uint8" else (byte / np.float32(255)).astype(dtype)
+    grey_levels: Array = byte if dtype == "uint8" else (byte / np.float32(255)).astype(dtype)
+    return grey_levels
 
 
 def compare(name: str, call: Callable[[], Any], target: float) -> Rival:

@@ -280,6 +280,8 @@ def test_edges_of_images_of_few_values(rng):
                 for sigma in (0, (0, 0.5), 1):
                     assert_same_edges((image * unit).astype(dtype), sigma, unit, 4 * unit)
                     assert_same_edges((image * unit).astype(dtype), sigma, 0, 4 * unit, mode="mirror")
+            # Finite derivatives, equal on both axes at many pixels, and infinite magnitudes.
+            assert_same_edges(image * 1e200, 0, 0, 0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200, -1e308 / 32, 5e-324])

@@ -15,6 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
     [
         "filters",
         "gaussians",
+        "edges",
         "corners",
         "correlation",
         "conv",

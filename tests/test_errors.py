@@ -222,6 +222,135 @@ TABLE = {
     ),
     "bool dtype": (lambda: fastsep.sobel(IMAGE, dtype=bool), ValueError, r"`dtype`.*bool"),
     "unknown dtype": (lambda: fastsep.sobel(IMAGE, dtype="wide"), TypeError, r"`dtype`.*wide"),
+    "unknown operator": (
+        lambda: fastsep.gradient(IMAGE, "canny"),
+        ValueError,
+        r"`operator`.*sobel.*farid.*gaussian.*'canny'",
+    ),
+    "unhashable operator": (lambda: fastsep.gradient(IMAGE, {}), ValueError, r"`operator`.*\{\}"),
+    "unknown output": (
+        lambda: fastsep.gradient(IMAGE, output="angle"),
+        ValueError,
+        r"`output`.*dx, dy.*magnitude, orientation.*2 spatial axes.*'angle'",
+    ),
+    "a derivative of an axis that is not there": (
+        lambda: fastsep.gradient(IMAGE, output=("dx", "d2")),
+        ValueError,
+        r"`output`.*2 spatial axes.*'d2'",
+    ),
+    "orientation of one axis": (
+        lambda: fastsep.gradient(np.ones(5), output="orientation"),
+        ValueError,
+        r"`output`.*dx.*1 spatial.*'orientation'",
+    ),
+    "no output": (lambda: fastsep.gradient(IMAGE, output=()), ValueError, r"`output`.*\(\)"),
+    "output None": (lambda: fastsep.gradient(IMAGE, output=None), ValueError, r"`output`.*None"),
+    "a number among outputs": (lambda: fastsep.gradient(IMAGE, output=("dx", 1)), ValueError, r"`output`.*got 1"),
+    "one out for two outputs": (
+        lambda: fastsep.gradient(IMAGE, out=np.ones((8, 9))),
+        ValueError,
+        r"`out`.*`output` names, 2.*ndarray",
+    ),
+    "three outs for two outputs": (
+        lambda: fastsep.gradient(IMAGE, out=(None,) * 3),
+        ValueError,
+        r"`out`.*`output` names, 2",
+    ),
+    "a tuple of outs for one output": (
+        lambda: fastsep.gradient(IMAGE, output="dx", out=(np.ones((8, 9)),)),
+        TypeError,
+        r"`out`.*tuple",
+    ),
+    "outs of two dtypes": (
+        lambda: fastsep.gradient(IMAGE, out=(np.ones((8, 9)), np.ones((8, 9), "f4"))),
+        ValueError,
+        r"`out`.*one dtype.*float32, float64",
+    ),
+    "one of several outs of another shape": (
+        lambda: fastsep.gradient(IMAGE, out=(None, np.ones((9, 8)))),
+        BOTH,
+        r"`out`.*\(8, 9\).*\(9, 8\)",
+    ),
+    "negative sigma of a gradient": (lambda: fastsep.gradient(IMAGE, sigma=-1), ValueError, r"`sigma`.*-1"),
+    "three sigmas of a gradient": (lambda: fastsep.gradient(IMAGE, sigma=(1, 1, 1)), BOTH, r"`sigma`.*2 spatial.*3"),
+    "unknown mode of a gradient": (lambda: fastsep.gradient(IMAGE, mode="edge"), BOTH, r"`mode`.*'edge'"),
+    "complex cval of a gradient": (lambda: fastsep.gradient(IMAGE, cval=1j), TypeError, r"`cval`.*1j"),
+    "axis of a gradient out of range": (
+        lambda: fastsep.gradient(IMAGE, output="magnitude", axis=2),
+        AXIS,
+        r"`axis`.*\[-2, 1\].*2",
+    ),
+    "bool dtype of a gradient": (lambda: fastsep.gradient(IMAGE, dtype=bool), ValueError, r"`dtype`.*bool"),
+    "workers zero of a gradient": (lambda: fastsep.gradient(IMAGE, workers=0), ValueError, r"`workers`.*0"),
+    "3-D image for canny": (lambda: fastsep.canny(RGB), ValueError, r"`image`.*2.*got 3"),
+    "1-D image for canny": (lambda: fastsep.canny(np.ones(5)), ValueError, r"`image`.*2.*got 1"),
+    "complex image for canny": (lambda: fastsep.canny(IMAGE * 1j), ValueError, r"`image`.*complex128"),
+    "negative sigma of canny": (lambda: fastsep.canny(IMAGE, -1), ValueError, r"`sigma`.*-1"),
+    "three sigmas of canny": (lambda: fastsep.canny(IMAGE, (1, 2, 3)), BOTH, r"`sigma`.*3"),
+    "low threshold above the high one": (
+        lambda: fastsep.canny(IMAGE, 1, 0.6, 0.5),
+        ValueError,
+        r"`low_threshold`.*above.*`high_threshold`.*0\.6 and 0\.5",
+    ),
+    "low threshold above the high one of bytes": (
+        lambda: fastsep.canny(RGB[..., 0], 1, 60, 50),
+        ValueError,
+        r"`low_threshold`.*above.*`high_threshold`",
+    ),
+    "low threshold above the default of the high one": (
+        lambda: fastsep.canny(IMAGE, low_threshold=0.3),
+        ValueError,
+        r"`low_threshold`.*0\.3 and 0\.2",
+    ),
+    "text for a threshold": (lambda: fastsep.canny(IMAGE, 1, "a"), TypeError, r"`low_threshold`.*'a'"),
+    "low quantile beyond one": (
+        lambda: fastsep.canny(IMAGE, 1, 99, 0.9, use_quantiles=True),
+        ValueError,
+        r"`low_threshold`.*\[0, 1\].*99",
+    ),
+    "negative high quantile": (
+        lambda: fastsep.canny(IMAGE, 1, 0.5, -1, use_quantiles=True),
+        ValueError,
+        r"`high_threshold`.*\[0, 1\].*-1",
+    ),
+    "nan for a quantile": (
+        lambda: fastsep.canny(IMAGE, 1, NAN, 0.9, use_quantiles=True),
+        ValueError,
+        r"`low_threshold`.*nan",
+    ),
+    "mask of canny of another shape": (
+        lambda: fastsep.canny(IMAGE, mask=np.ones((9, 8), bool)),
+        ValueError,
+        r"`mask`.*\(8, 9\).*\(9, 8\)",
+    ),
+    "unknown mode of canny": (lambda: fastsep.canny(IMAGE, mode="edge"), BOTH, r"`mode`.*'edge'"),
+    "integer arithmetic of canny": (lambda: fastsep.canny(IMAGE, dtype="u1"), ValueError, r"`dtype`.*float32.*uint8"),
+    "half arithmetic of canny": (lambda: fastsep.canny(IMAGE, dtype="f2"), ValueError, r"`dtype`.*float32.*float16"),
+    "bytes to write edges into": (
+        lambda: fastsep.canny(IMAGE, out=np.ones((8, 9), np.uint8)),
+        ValueError,
+        r"`out` must be bool.*uint8",
+    ),
+    "read-only array to write edges into": (
+        lambda: fastsep.canny(IMAGE, out=np.broadcast_to(np.zeros(9, bool), (8, 9))),
+        ValueError,
+        r"`out`.*read-only",
+    ),
+    "text for a threshold of hysteresis": (
+        lambda: fastsep.apply_hysteresis_threshold(IMAGE, "a", 1),
+        ValueError,
+        r"`low`.*(U1|'a')",
+    ),
+    "thresholds of another shape": (
+        lambda: fastsep.apply_hysteresis_threshold(IMAGE, 0, np.ones(8)),
+        ValueError,
+        r"`high`.*\(8, 9\).*\(8,\)",
+    ),
+    "floats to write connected pixels into": (
+        lambda: fastsep.apply_hysteresis_threshold(IMAGE, 0, 1, out=np.ones((8, 9))),
+        ValueError,
+        r"`out` must be bool.*float64",
+    ),
 }
 
 
@@ -230,6 +359,8 @@ def test_a_bad_argument_gets_one_clear_line(row):
     call, exceptions, pattern = TABLE[row]
     fastsep.sobel(IMAGE)  # what is remembered from a good call must not let a bad one through
     fastsep.gaussian(IMAGE)
+    fastsep.gradient(IMAGE)
+    fastsep.canny(IMAGE)
     for exception in exceptions if isinstance(exceptions, tuple) else (exceptions,):
         with pytest.raises(exception) as caught:
             call()
@@ -255,6 +386,10 @@ def test_nothing_is_written_into_out_when_a_call_is_refused():
         fastsep.sobel(IMAGE, np.ones(3), out=out)
     with pytest.raises(ValueError, match="mode"):
         fastsep.sobel(IMAGE, mode="odd", out=out)
+    with pytest.raises(ValueError, match="shape"):
+        fastsep.gradient(IMAGE, out=(out, np.ones((9, 8))))
+    with pytest.raises(ValueError, match="output"):
+        fastsep.gradient(IMAGE, output=("dy", "d7"), out=(out, None))
     assert (out == 7).all()
 
 
