@@ -172,3 +172,10 @@ def test_only_public_signatures_have_defaults(module):
         if inspect.isfunction(value) and value.__module__ == module.__name__ and name.startswith("_"):
             defaults = [p.name for p in inspect.signature(value).parameters.values() if p.default is not p.empty]
             assert not defaults, f"{name} has defaults for {defaults}"
+
+
+def test_no_word_or_constant_of_the_argument_block_is_defined_twice():
+    tree = ast.parse((PACKAGE / "_kernels" / "blocks.py").read_text())
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    assert len(names) == len(set(names))
