@@ -274,17 +274,17 @@ def test_names_may_repeat_and_number_the_axes(way, rng):
 
 
 def test_one_name_gives_an_array_and_several_a_tuple(rng):
-    image = noise(rng, "float64", (6, 7))
+    image = noise(rng, "float32", (6, 7))
     assert type(fastsep.gradient(image)) is tuple
     assert len(fastsep.gradient(image)) == 2
     assert type(fastsep.gradient(image, output="dy")) is np.ndarray
     assert type(fastsep.gradient(image, output=("dy",))) is tuple
-    assert type(fastsep.gradient(image, output=["dy", "magnitude"])) is tuple
+    assert type(fastsep.gradient(image, output=["dx", "magnitude"])) is tuple
 
 
 def test_axis_limits_the_magnitude_only(rng):
     for shape in ((12, 17), (6, 7, 8)):
-        image = noise(rng, "float64", shape)
+        image = noise(rng, "float32", shape)
         slopes = [fastsep.gradient(image, output=f"d{k}") for k in range(len(shape))]
         for axis in (0, -1, (0,), (1, 0), (-1, 0), [0, 1]):
             axes = {k % len(shape) for k in np.atleast_1d(axis)}
@@ -311,7 +311,7 @@ def test_channels_are_filtered_one_by_one(channel_axis, count, rng):
 
 
 def test_axis_counts_array_axes_beside_channels(rng):
-    image = noise(rng, "float64", (3, 12, 13))
+    image = noise(rng, "float32", (3, 12, 13))
     result = fastsep.gradient(image, output="magnitude", channel_axis=0, axis=2)
     assert_close(result, np.abs(fastsep.gradient(image, output="dx", channel_axis=0)), image)
     lines = fastsep.gradient(image, output=("dx", "magnitude"), channel_axis=1)
@@ -480,7 +480,7 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
 
 
 def test_a_remembered_gradient_does_not_serve_another_call(rng):
-    image = noise(rng, "float64")
+    image = noise(rng, "float32")
     options = (
         {},
         {"operator": "scharr"},
@@ -490,9 +490,9 @@ def test_a_remembered_gradient_does_not_serve_another_call(rng):
         {"mode": "wrap"},
         {"mode": "constant"},
         {"mode": "constant", "cval": 1},
-        {"output": ("dx", "dy")},
-        {"output": ("dy", "magnitude")},
-        {"output": ("dy", "orientation")},
+        {"output": ("dx", "magnitude")},
+        {"output": ("magnitude", "orientation")},
+        {"output": ("orientation", "dx", "dy")},
     )
     first = [fastsep.gradient(image, **each) for each in options]
     assert not any(map(np.array_equal, *zip(*itertools.combinations(first, 2), strict=True)))
