@@ -516,3 +516,19 @@ def test_lists_and_subclasses_are_taken_as_plain_arrays():
         for result, value in zip(fastsep.gradient(image), expected, strict=True):
             assert type(result) is np.ndarray
             np.testing.assert_array_equal(result, value)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
+def test_orientation_holds_where_sums_overflow_and_where_values_are_subnormal(dtype, tolerance):
+    limits = np.finfo(dtype)
+    sizes = [
+        limits.max,
+        0.7 * limits.max,
+        0.5 * limits.max,
+        limits.tiny,
+        *(limits.smallest_subnormal * k for k in range(6)),
+    ]
+    values = np.array([*sizes, *(-np.array(sizes))], dtype)
+    dy, dx = (np.ascontiguousarray(grid) for grid in np.meshgrid(values, values))
+    expected = np.arctan2(dy.astype(np.float64), dx.astype(np.float64))
+    np.testing.assert_allclose(_gradient._orientation(dy, dx, 1), expected, rtol=0, atol=tolerance)

@@ -211,6 +211,10 @@ class Emitter:
         a, c = self.magnitude(y), self.magnitude(x)
         steep = b.fcmp_ordered(">", a, c)
         large, small = b.select(steep, a, c), b.select(steep, c, a)
+        # Their ratio counts only: the sum of large ones must not overflow, and small ones must not be subnormal.
+        scale = b.select(b.fcmp_ordered(">", large, self.splat(1.0)), self.splat(0.5), self.splat(1.0))
+        scale = b.select(b.fcmp_ordered("<", large, self.splat(2.0**-60)), self.splat(2.0**60), scale)
+        large, small = self.mul(large, scale), self.mul(small, scale)
         same = b.fcmp_ordered("==", a, c)  # also both zero or both infinite
         beyond = b.fcmp_ordered(">", small, self.mul(large, self.splat(math.tan(math.pi / 8))))
         above = b.select(beyond, self.sub(small, large), small)
