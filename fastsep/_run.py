@@ -44,6 +44,8 @@ POOL_WORK = 4_000_000.0
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
 LOOKED_AT = 1 << 18
+#: Bands beyond any use. Counted once: asking the system takes 5 us, more than the rest of a small call.
+_MOST_BANDS = 4 * (os.cpu_count() or 1)
 
 _parallel = threading.Lock()  # held by the one call that runs in parallel
 _threads: int | None = None
@@ -306,7 +308,7 @@ def bands_for(work: float, workers: int | None) -> int:
     if work <= LOOP_WORK or _forked:
         return 1
     # More bands than threads are of use to nobody, but each needs scratch memory.
-    return min(get_num_threads() if workers is None else workers, 4 * (os.cpu_count() or 1))
+    return min(get_num_threads() if workers is None else workers, _MOST_BANDS)
 
 
 def run_bands(ready: Runnable, words: int, bands: int) -> None:
