@@ -19,6 +19,7 @@ from fastsep._plan import IDENTITY, Plan, Separable, Term
 
 TRUNCATE = 4.0  # of Gaussians; that of `gaussian`
 OPERATORS = (*taps.OPERATORS, "gaussian")
+SWEPT = ("dy", "dx", "magnitude", "orientation")  # the order of outputs in kernels
 LETTERS = {"dx": 1, "dy": 2, "dz": 3}  # counted from the last axis
 
 # (image, one array per output, workers): fills them
@@ -163,7 +164,11 @@ class _Maker:
         count = len(self.modes)
         planar = count == 2 and len(set(wanted)) == len(wanted) <= 4 and (over == (0, 1) or "magnitude" not in wanted)
         if planar and not (self.smooths and "wrap" in self.modes):
-            return self._sweep([("dy", "dx")[item] if isinstance(item, int) else item for item in wanted])
+            # Every order of the outputs is the same kernel.
+            names = [("dy", "dx")[item] if isinstance(item, int) else item for item in wanted]
+            order = sorted(range(len(names)), key=lambda k: SWEPT.index(names[k]))
+            run = self._sweep([names[k] for k in order])
+            return lambda image, results, workers: run(image, [results[k] for k in order], workers)
         return self._arrays(wanted, over)
 
     @property
