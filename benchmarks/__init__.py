@@ -1,1 +1,6 @@
-"""What fastsep is measured by. Each module runs by itself, from a checkout: python -m benchmarks.separable."""
+"""What fastsep is measured by, from a checkout: `python -m benchmarks`, or `python -m pytest benchmarks`.
+
+The path through the code: cases (the table) -> operations (what each library does in a case) -> _measure (turns and
+limits) -> _results (figures as JSON) -> _text, _plots, _report, _readme and _compare (what is made of them).
+`calibrate` and `methods` are scripts of their own, about the choice of methods in `correlate`.
+"""

@@ -22,19 +22,21 @@ from fastsep._kernels import jit
 
 Array = np.ndarray[Any, Any]
 Call = Callable[[], Any]  # runs once and returns its result
+Samples = list[list[float]]  # seconds per call, of each contender
 
 WARM_UP = 0.060  # seconds: a core that slept wakes too slowly for a short measurement
 BURST = 0.060  # seconds of samples in one turn
 SAMPLE = 0.001  # seconds in one sample at least: short calls are timed in groups
 
 
-def turn(call: Call) -> list[float]:
-    """Seconds per call: one contender's samples in one round."""
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < WARM_UP:
-        call()
-        count += 1
-    each = (time.perf_counter() - start) / count
+def turn(call: Call, each: float | None = None) -> list[float]:
+    """Seconds per call: one contender's samples in one round. `each`: about what a call takes, if known."""
+    if each is None or each < 5 * WARM_UP:  # a longer call is awake by itself for most of its time
+        count, start = 0, time.perf_counter()
+        while time.perf_counter() - start < WARM_UP:
+            call()
+            count += 1
+        each = (time.perf_counter() - start) / count
     group = max(1, round(SAMPLE / each))
     samples = []
     for _ in range(max(1, round(BURST / (group * each)))):
@@ -45,11 +47,13 @@ def turn(call: Call) -> list[float]:
     return samples
 
 
-def measure(calls: Sequence[Call], rounds: int) -> list[list[float]]:
-    samples: list[list[float]] = [[] for _ in calls]
+def measure(calls: Sequence[Call], rounds: int, before: Callable[[int], object] = lambda number: None) -> Samples:
+    """Samples of each call, which take turns; `before` is told the number of the call whose turn begins."""
+    samples: Samples = [[] for _ in calls]
     for _ in range(rounds):
-        for call, kept in zip(calls, samples, strict=True):
-            kept += turn(call)
+        for number, (call, kept) in enumerate(zip(calls, samples, strict=True)):
+            before(number)
+            kept += turn(call, min(kept, default=None))
     return samples
 
 

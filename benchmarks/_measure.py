@@ -1,0 +1,114 @@
+"""One case after another: agreement first, then all libraries, round by round, in one process."""
+
+from __future__ import annotations
+
+from benchmarks._timing import Array, Call, Samples, measure, others
+
+# isort: split
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks import _limits
+from benchmarks._contest import Case, Contest, Entry
+from benchmarks._libraries import LIBRARIES, NOT_INSTALLED, missing, settle
+from benchmarks._results import Limit, Row, Timing
+from benchmarks.operations import OPERATIONS
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One call in the turns, and whom its time belongs to."""
+
+    library: str  # or the name of a limit
+    threads: int
+    call: Call
+    note: str = ""
+    scale: float = 1.0  # multiplies the time
+
+
+def run(case: Case, image: Array, threads: Sequence[int], rounds: int) -> Row:
+    """Time a case on an image. AssertionError where fastsep's own results depend on the threads."""
+    contest = OPERATIONS[case.operation](image, **case.parameters)
+    entries, left_out = agreeing(contest, threads)
+    contenders = [contender for entry in entries for contender in start(entry, threads)]
+    contenders += limits(contest, threads)
+    used, begin = others(), time.perf_counter()
+    samples = measure(
+        [contender.call for contender in contenders],
+        rounds,
+        lambda number: settle(contenders[number].library, contenders[number].threads),
+    )
+    busy = (others() - used) / (time.perf_counter() - begin)
+    timings = tuple(summaries(contenders, samples))
+    return Row(
+        case.name,
+        case.operation,
+        case.shape,
+        case.dtype,
+        dict(case.parameters),
+        contest.bytes,
+        contest.multiply_adds,
+        max(0.0, busy),
+        tuple(timing for timing in timings if timing.library in LIBRARIES),
+        tuple(limit(timings, count) for count in threads),
+        left_out,
+    )
+
+
+def agreeing(contest: Contest, threads: Sequence[int]) -> tuple[list[Entry], dict[str, str]]:
+    """The entries that may be timed, and why the others may not."""
+    ours, *rest = contest.entries
+    reference = np.array(ours.view(ours.start(1)()))
+    for count in threads:
+        result = ours.view(ours.start(count)())
+        assert np.array_equal(result, reference, equal_nan=reference.dtype.kind == "f"), f"{count} threads differ"
+    kept, left_out = [ours], {}
+    for entry in rest:
+        if missing(entry.library):
+            left_out[entry.library] = f"{' and '.join(missing(entry.library))} {NOT_INSTALLED}"
+            continue
+        try:
+            settle(entry.library, 1)
+            contest.check(entry, reference)
+        except Exception as error:  # whatever a library raises, the others can still be timed
+            left_out[entry.library] = " ".join(str(error).split()) or type(error).__name__
+        else:
+            kept.append(entry)
+    return kept, left_out
+
+
+def start(entry: Entry, threads: Sequence[int]) -> Iterator[Contender]:
+    counts = (1,) if LIBRARIES[entry.library].threads == "one" else threads
+    for count in counts:
+        settle(entry.library, count)
+        yield Contender(entry.library, count, entry.start(count), entry.note)
+
+
+MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"
+
+
+def limits(contest: Contest, threads: Sequence[int]) -> Iterator[Contender]:
+    for count in threads:
+        if contest.bytes:
+            call, share = _limits.copy(contest.bytes, count)
+            yield Contender(MEMORY, count, call, scale=share)
+        if contest.multiply_adds:
+            call, share = _limits.arithmetic(contest.multiply_adds, contest.arithmetic, count)
+            yield Contender(ARITHMETIC, count, call, scale=share)
+
+
+def summaries(contenders: Sequence[Contender], samples: Samples) -> Iterator[Timing]:
+    for contender, seconds in zip(contenders, samples, strict=True):
+        low, median, high = (float(q) * contender.scale for q in np.quantile(seconds, (0.25, 0.5, 0.75)))
+        yield Timing(contender.library, contender.threads, median, low, high, contender.note)
+
+
+def limit(timings: Sequence[Timing], threads: int) -> Limit:
+    def seconds(name: str) -> float:
+        return next((t.median for t in timings if (t.library, t.threads) == (name, threads)), 0.0)
+
+    return Limit(threads, seconds(MEMORY), seconds(ARITHMETIC))

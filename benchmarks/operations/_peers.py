@@ -1,0 +1,115 @@
+"""What the operations share: how an entry is made, which images a library reads, and how far results may be apart."""
+
+from __future__ import annotations
+
+from benchmarks._timing import Array, Call
+
+# isort: split
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import fastsep
+from benchmarks._contest import Contest, Entry, is_rgb
+from benchmarks._libraries import load
+
+OPENCV_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+# Rounding of some 160 operations on pixels in [0, 1).
+FLOAT32, FLOAT64 = 2e-6, 1e-12
+
+# DIPlib's border rule. It has none that repeats the outermost pixel once (SciPy's "reflect"), so that results
+# differ as far from the border as the filter reaches.
+MIRROR = ["mirror"]
+
+
+def peer(library: str, prepare: Callable[[Any], Call], tolerance: float | None = 0.0, **details: Any) -> Entry:
+    """An entry of a library that is not told its threads in the call; `prepare` gets its module."""
+    return Entry(library, lambda threads: prepare(load(library)), tolerance, **details)
+
+
+def contest(filter_: Callable[..., Array], x: Array, *parameters: Any, peers: list[Entry], **options: Any) -> Contest:
+    """A filter of fastsep, with a result allocated beforehand, and its peers. `explain` tells what it costs."""
+    plan = fastsep.explain(filter_, x, *parameters, **options)
+
+    def start(threads: int) -> Call:
+        out = np.empty(x.shape, plan.result)
+        return partial(filter_, x, *parameters, **options, out=out, workers=threads)
+
+    return Contest(
+        (Entry("fastsep", start), *peers),
+        x.nbytes + x.size * plan.result.itemsize,
+        (plan.multiplications or 0) * x.size,
+        "float64" if plan.arithmetic == np.float64 else "float32",  # there are whole numbers too
+    )
+
+
+def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
+    """A difference by rounding: in levels of grey for integers, or for results up to `scale`."""
+    if x.dtype.kind != "f":
+        return levels
+    return scale * (FLOAT32 if x.dtype == np.float32 else FLOAT64)
+
+
+def channels(x: Array) -> int | None:
+    return -1 if is_rgb(x.shape) else None
+
+
+def opencv_reads(x: Array) -> bool:
+    return (x.ndim == 2 or is_rgb(x.shape)) and str(x.dtype) in OPENCV_DTYPES
+
+
+def pillow_reads(x: Array) -> bool:
+    return (x.ndim == 2 or is_rgb(x.shape)) and x.dtype == np.uint8
+
+
+def reach(sigma: float) -> int:
+    """Pixels that a Gaussian reaches, with truncate=4."""
+    return int(4 * sigma + 0.5)
+
+
+def per_axis(x: Array, value: float) -> tuple[float, ...]:
+    """For SciPy: nothing along the channels."""
+    return (value, value, 0) if is_rgb(x.shape) else (value,) * x.ndim
+
+
+def in_levels(x: Array) -> Callable[[Any], Array]:
+    """Floats on the scale of an integer image as its levels of grey; those of a float image as they are."""
+    if x.dtype.kind == "f":
+        return np.asarray
+    limits = np.iinfo(x.dtype)
+    return lambda result: np.clip(np.rint(result), limits.min, limits.max)
+
+
+def gives_floats(x: Array) -> str:
+    return "" if x.dtype.kind == "f" else "gives floats"
+
+
+def diplib_call(x: Array, run: Callable[[Any, Any], object]) -> Call:
+    """DIPlib's `run(image, out)`. It takes the memory of `out` again in every call but the first."""
+    dip = load("DIPlib")
+    image, out = dip.Image(x), dip.Image()
+
+    def call() -> Any:
+        run(image, out)
+        return out
+
+    return call
+
+
+def gauss_options(sigma: float) -> dict[str, Any]:
+    """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
+    return {
+        "sigmas": [sigma],
+        "boundaryCondition": MIRROR,
+        "truncation": (reach(sigma) - 0.25) / sigma,
+    }
+
+
+def pillow_filter(x: Array, name: str, *parameters: Any) -> Call:
+    image = load("Pillow").fromarray(x)
+    return partial(image.filter, getattr(importlib.import_module("PIL.ImageFilter"), name)(*parameters))

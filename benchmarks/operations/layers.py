@@ -1,0 +1,229 @@
+"""Convolution layers and a network of them, with bias and ReLU after every convolution.
+
+Images (H, W, C) go in one at a time, with zeros around them. Padding "same" is half the kernel on every
+side, as in torch. Everybody's results are preallocated but torch's, which has no place for them.
+What a separable layer replaces is `standard_convolution` of the same shape and parameters.
+"""
+
+from __future__ import annotations
+
+from benchmarks._timing import Array, Call  # before all that loads OpenMP
+
+# isort: split
+
+import itertools
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import fastsep
+from benchmarks._contest import Contest, Entry
+from benchmarks.operations import _networks as networks
+from benchmarks.operations._networks import Conv, Problem
+from fastsep._layer import Layer
+
+# ---- what the table of cases is made of: shapes of images, and parameters
+
+Shape = tuple[tuple[int, int, int], dict[str, Any]]
+Shapes = tuple[Shape, ...]
+
+MOBILENET: Shapes = (
+    ((112, 112, 32), {"filters": 64, "size": 3}),
+    ((112, 112, 64), {"filters": 128, "size": 3, "stride": 2}),
+    ((56, 56, 128), {"filters": 128, "size": 3}),
+    ((56, 56, 128), {"filters": 256, "size": 3, "stride": 2}),
+    ((28, 28, 256), {"filters": 256, "size": 3}),
+    ((28, 28, 256), {"filters": 512, "size": 3, "stride": 2}),
+    ((14, 14, 512), {"filters": 512, "size": 3}),
+    ((14, 14, 512), {"filters": 1024, "size": 3, "stride": 2}),
+    ((7, 7, 1024), {"filters": 1024, "size": 3}),
+)
+EFFICIENTNET: Shapes = (
+    ((28, 28, 240), {"filters": 48, "size": 5}),
+    ((14, 14, 480), {"filters": 112, "size": 5}),
+    ((14, 14, 672), {"filters": 192, "size": 5, "stride": 2}),
+    ((7, 7, 1152), {"filters": 192, "size": 5}),
+)
+LARGE: Shapes = (
+    ((480, 640, 64), {"filters": 64, "size": 3}),
+    ((224, 224, 64), {"filters": 64, "size": 5}),
+)
+RGB_LAYERS: Shapes = (  # these also as uint8
+    ((1080, 1920, 3), {"filters": 16, "size": 5}),
+    ((1080, 1920, 3), {"filters": 64, "size": 5}),
+    ((540, 960, 3), {"filters": 256, "size": 5}),
+)
+TINY: Shape = ((12, 12, 3), {"filters": 256, "size": 5, "padding": "valid"})
+# As separable layers and as the standard convolutions that they replace.
+REPLACED: Shapes = (
+    ((56, 56, 64), {"filters": 64, "size": 3}),
+    ((28, 28, 256), {"filters": 256, "size": 3}),
+)
+
+# ---- the operations
+
+BEFOREHAND, EVERY_CALL = "weights packed beforehand", "packs its weights in every call"
+
+Run = Callable[..., Array]  # takes an image, `out` and `workers`
+
+
+def separable_conv2d(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    first, second = pair(x, filters, size, stride, padding)
+    run = partial(
+        fastsep.separable_conv2d,
+        depthwise_kernel=first.kernel,
+        pointwise_kernel=second.kernel,
+        **options(first, second),
+    )
+    return contest(x, [first, second], run, EVERY_CALL)
+
+
+def SeparableConv2D(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    first, second = pair(x, filters, size, stride, padding)
+    return contest(x, [first, second], layer(first, second), BEFOREHAND)
+
+
+def depthwise_conv2d(x: Array, *, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    rng = np.random.default_rng(0)
+    stage = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
+    return contest(x, [stage], partial(fastsep.depthwise_conv2d, **single(stage)), EVERY_CALL)
+
+
+def pointwise_conv2d(x: Array, *, filters: int) -> Contest:
+    stage = networks.dense(np.random.default_rng(0), 1, x.shape[2], filters)
+    run = partial(fastsep.pointwise_conv2d, kernel=stage.kernel, bias=stage.bias, activation="relu")
+    return contest(x, [stage], run, EVERY_CALL)
+
+
+def conv2d(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    rng = np.random.default_rng(0)
+    stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
+    return contest(x, [stage], partial(fastsep.conv2d, **single(stage)), EVERY_CALL)
+
+
+def standard_convolution(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
+    rng = np.random.default_rng(0)
+    stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
+    return contest(x, [stage], prepared(stage, x), f"{BEFOREHAND}, which no public function does")
+
+
+def mobilenet_v1(x: Array) -> Contest:
+    """The whole network for 1000 classes, batch normalisation folded into weights and biases."""
+    rng = np.random.default_rng(0)
+    channels = 32
+    stem = networks.dense(rng, 3, x.shape[2], channels, 2, 1)
+    widths = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+    pairs = []
+    for filters, stride in widths:
+        pairs.append((networks.depthwise(rng, 3, channels, stride, 1), networks.dense(rng, 1, channels, filters)))
+        channels = filters
+    classifier = networks.classifier(rng, channels, 1000)
+    problem = Problem([stem, *itertools.chain.from_iterable(pairs), classifier], floats(x))
+
+    # The mean over all pixels is a depthwise convolution as large as they are.
+    height, width, _ = problem.shapes[-2]
+    mean = np.full((height, width, channels), 1 / (height * width), np.float32)
+    steps: list[Run] = [
+        partial(fastsep.conv2d, **single(stem)),
+        *(layer(first, second) for first, second in pairs),
+        fastsep.SeparableConv2D(mean, classifier.weights, bias=classifier.bias),
+    ]
+    run = chain(steps, problem.shapes[1:-1:2])
+    return entries(x, problem, run, f"{BEFOREHAND}, but those of the first convolution")
+
+
+# ---- how they are run
+
+
+def contest(x: Array, stages: list[Conv], run: Run, note: str) -> Contest:
+    return entries(x, Problem(stages, floats(x)), run, note)
+
+
+def entries(x: Array, problem: Problem, run: Run, note: str) -> Contest:
+    """fastsep reads the image as it is, and its own result is checked against one of float64 before it is timed."""
+    shape = problem.shapes[-1]
+
+    def start(threads: int) -> Call:
+        out = np.full(shape, np.nan, np.float32)
+        call = partial(run, x, out=out, workers=threads)
+        problem.check(call())
+        return call
+
+    converted = "" if x is problem.x else f"; reads float32 instead of {x.dtype}, converted beforehand"
+    onnx_runtime = networks.onnx_runtime(problem, "bound input and output" + converted)
+    torch = networks.pytorch(problem, "fastest of channels last, contiguous, oneDNN" + converted)
+    moved = x.nbytes + problem.weight_bytes + 4 * math.prod(shape)
+    return Contest((Entry("fastsep", start, note=note), onnx_runtime, torch), moved, problem.multiplications)
+
+
+def floats(x: Array) -> Array:
+    return x.astype(np.float32, copy=False)
+
+
+def pad(size: int, padding: str) -> int:
+    return {"same": size // 2, "valid": 0}[padding]
+
+
+def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> tuple[Conv, Conv]:
+    rng = np.random.default_rng(0)
+    first = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
+    return first, networks.dense(rng, 1, x.shape[2], filters)
+
+
+def single(stage: Conv) -> dict[str, Any]:
+    """What fastsep's functions are told of a stage."""
+    return {
+        "kernel": stage.kernel,
+        "bias": stage.bias,
+        "stride": stage.stride,
+        "padding": stage.padding,
+        "activation": "relu",
+    }
+
+
+def options(first: Conv, second: Conv) -> dict[str, Any]:
+    """Of a separable layer, besides its kernels."""
+    return {
+        "stride": first.stride,
+        "padding": first.padding,
+        "depthwise_bias": first.bias,
+        "bias": second.bias,
+        "depthwise_activation": "relu",
+        "activation": "relu",
+    }
+
+
+def layer(first: Conv, second: Conv) -> fastsep.SeparableConv2D:
+    return fastsep.SeparableConv2D(first.kernel, second.kernel, **options(first, second))
+
+
+def prepared(stage: Conv, x: Array) -> Run:
+    """What `conv2d` does for an image like `x` once its weights are packed."""
+    strides, pads = (stage.stride, stage.stride), (stage.padding, stage.padding)
+    packed = Layer(dtype=np.float32, dense=stage.kernel, stride=strides, bias=stage.bias, clip=(0.0, math.inf))
+    ready = packed.prepare((1, *x.shape), x.dtype, (pads, pads), "constant", 0.0)
+
+    def run(x: Array, *, out: Array, workers: int) -> Array:
+        ready.run(x[None], out[None], workers)
+        return out
+
+    return run
+
+
+def chain(steps: list[Run], shapes: list[tuple[int, ...]]) -> Run:
+    """One step after another; `shapes` are those of the results between them."""
+    # Two buffers in turn, so that what lies between stays in cache.
+    buffers = np.empty((2, max(map(math.prod, shapes))), np.float32)
+    places = [buffers[i % 2, : math.prod(shape)].reshape(shape) for i, shape in enumerate(shapes)]
+    *before, last = steps
+
+    def run(x: Array, *, out: Array, workers: int) -> Array:
+        for step, place in zip(before, places, strict=True):
+            x = step(x, out=place, workers=workers)
+        return last(x, out=out, workers=workers)
+
+    return run
