@@ -34,7 +34,7 @@ from benchmarks.cases import CASES, image, on_picture
 from fastsep import _pictures
 from fastsep._refusal import Refusal, one_line
 
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS = 3, 2
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -57,8 +57,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--threads", type=int, nargs="+", metavar="N", help="numbers of threads (default: 1 and all)")
     add("--rounds", type=int, metavar="N", help=f"turns of each library (default: {ROUNDS}, quick {QUICK_ROUNDS})")
     add("--output", type=pathlib.Path, default=pathlib.Path("benchmark-report"), metavar="FOLDER",
-        help="where report.html and the plots are written (default: %(default)s)")  # fmt: skip
-    add("--json", type=pathlib.Path, metavar="FILE", help="keep the figures")
+        help="where report.html, the plots and results.json are written (default: %(default)s)")  # fmt: skip
+    add("--json", type=pathlib.Path, metavar="FILE", help="keep the figures here, too")
     add("--load", type=pathlib.Path, metavar="FILE", help="report figures kept before, and measure nothing")
     add("--compare", type=pathlib.Path, metavar="FILE", help="say what became slower or faster since")
     add("--readme", action="store_true", help="bring the README's tables and plot up to date")
@@ -79,11 +79,11 @@ def command(options: argparse.Namespace) -> int:
         print(line)
     if earlier is not None and comparison is not None:
         print("\n".join(_compare.lines(earlier, results, comparison)))
-    if options.json:
-        written(options.json, lambda: _results.save(results, options.json))
-    report = options.output / "report.html"
+    figures, report = options.output / "results.json", options.output / "report.html"
+    for path in filter(None, (figures, options.json)):
+        written(path, lambda path=path: _results.save(results, path))  # type: ignore[misc]
     written(report, lambda: _report.write(results, options.output, comparison))
-    print(f"report: {report}")
+    print(f"\nreport: {report}, plots beside it; figures: {figures}")
     if options.readme:
         try:
             written(ROOT / "README.md", lambda: _readme.update(ROOT / "README.md", results))
@@ -176,7 +176,7 @@ def header() -> dict[str, str]:
     report = dict(fastsep.show_config())
     report.pop("cache", None)  # a path of this machine
     report |= {name: version for name, version in versions().items() if name != "fastsep"}
-    report["system"] = platform.platform()
+    report["system"] = f"{platform.system()} {platform.machine()}"
     report["cores"] = str(os.cpu_count())
     if hasattr(os, "getloadavg"):
         report["load"] = " ".join(f"{load:.2f}" for load in os.getloadavg())

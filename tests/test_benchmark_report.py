@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ pytest.importorskip("benchmarks", reason="an installed package has no benchmarks
 from benchmarks import _compare, _readme, _report, _results, _text
 from benchmarks._results import Limit, Process, Results, Row, Timing
 
+README = Path(__file__).parents[1] / "README.md"
 PEERS = {"OpenCV": 2.0, "scikit-image": 30.0, "SciPy": 20.0}
 
 
@@ -49,7 +51,14 @@ def make_results(*rows, **machine):
 def readme_results():
     rows = [make_row(name) for name, _ in _readme.IMAGES]
     rows += [make_row(name, peers={"ONNX Runtime": 0.9, "torch": 1.5}) for name, _ in _readme.LAYERS]
-    return make_results(*rows)
+    values = (Timing("fastsep", 0, 0.2, 0.2, 0.2), Timing("SciPy", 0, 0.3, 0.3, 0.3))
+    sizes = (Timing("fastsep", 0, 2e6, 2e6, 2e6),)
+    return replace(make_results(*rows), processes=(Process("import", "s", values), Process("memory", "bytes", sizes)))
+
+
+def frame(name, text):
+    """A section of a README."""
+    return f"{_readme.BEGIN.format(name)}\n\n{text}\n\n{_readme.END.format(name)}\n"
 
 
 class Page(HTMLParser):
@@ -229,9 +238,7 @@ def test_a_comparison_names_other_machines_and_cases_that_only_one_has():
 
 
 def test_the_readme_section_has_times_means_worst_cells_and_losses():
-    text = _readme.render(readme_results())
-    assert text.startswith(_readme.BEGIN)
-    assert text.endswith(_readme.END)
+    text = "\n\n".join(_readme.speed(readme_results()))
     assert "| Sobel magnitude | 1.00 / 2.00 / 30.0 / 20.0 / - | 0.500 / 1.00 / 30.0 / 20.0 / - |" in text
     assert "| MobileNetV1 | 1.00 / 0.900 / 1.50 | 0.500 / 0.450 / 0.750 |" in text
     assert "scikit-image and SciPy have only one" in text
@@ -244,7 +251,16 @@ def test_the_readme_section_has_times_means_worst_cells_and_losses():
 def test_a_case_that_the_readme_shows_and_the_results_lack_is_an_error():
     results = readme_results()
     with pytest.raises(KeyError, match="the results lack the case 'mobilenet_v1"):
-        _readme.render(replace(results, rows=results.rows[:-1]))
+        list(_readme.speed(replace(results, rows=results.rows[:-1])))
+
+
+def test_the_readme_has_a_table_of_processes():
+    (table,) = _readme.processes(readme_results())
+    assert table.splitlines() == [
+        "|  | fastsep | SciPy |", "|---|---|---|", "| import | 200 ms | 300 ms |", "| memory | 2.00 MB | - |",
+    ]  # fmt: skip
+    with pytest.raises(KeyError, match="the results lack processes"):
+        list(_readme.processes(replace(make_results(make_row()), processes=())))
 
 
 def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
@@ -252,13 +268,14 @@ def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
     pytest.importorskip("PIL")
     readme, picture = tmp_path / "README.md", tmp_path / _readme.PICTURE
     picture.parent.mkdir()
-    readme.write_text(f"before\n\n{_readme.BEGIN}\nold\n{_readme.END}\n\nafter\n")
+    readme.write_text(f"before\n\n{frame('speed', 'old')}between\n{frame('whole processes', 'old')}\nafter\n")
     results = readme_results()
     _readme.update(readme, results)
     once = readme.read_text(), picture.read_bytes()
     _readme.update(readme, results)
     assert (readme.read_text(), picture.read_bytes()) == once
-    assert once[0] == f"before\n\n{_readme.render(results)}\n\nafter\n"
+    sections = [frame(name, "\n\n".join(_readme.SECTIONS[name](results))) for name in ("speed", "whole processes")]
+    assert once[0] == f"before\n\n{sections[0]}between\n{sections[1]}\nafter\n"
     assert _readme.picture_digest(picture) == _readme.digest(results)
     assert _readme.digest(results) != _readme.digest(make_results(make_row()))
 
@@ -266,10 +283,18 @@ def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
 def test_a_readme_without_the_section_is_left_alone(tmp_path):
     pytest.importorskip("matplotlib")
     readme = tmp_path / "README.md"
-    readme.write_text(f"{_readme.END}\n{_readme.BEGIN}\n")
+    readme.write_text(f"{frame('speed', '')}{_readme.END}\n{_readme.BEGIN}\n")
     with pytest.raises(ValueError, match="has no lines"):
         _readme.update(readme, readme_results())
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.skipif(not README.exists(), reason="an installed package has no README beside it")
+def test_the_readme_shows_the_figures_that_are_kept_beside_it():
+    results = _results.read(README.parent / _readme.KEPT)
+    assert _readme.rendered(README.read_text(), results) == README.read_text()
+    pytest.importorskip("PIL")
+    assert _readme.picture_digest(README.parent / _readme.PICTURE) == _readme.digest(results)
 
 
 def test_plots_are_left_out_without_their_data():
