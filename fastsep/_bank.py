@@ -300,7 +300,7 @@ class _Engine:
         words[blocks.BANDS] = bands
         workspace.filled_by = None
         if bands == 1:
-            self.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:
             _run.run_bands(self, workspace.address, bands)
         _run.give_back(workspace)

@@ -29,7 +29,7 @@ def _kernel(*key: str) -> _Kernel:
 def _run_kernel(kernel: _Kernel, workspace: _run.Workspace, bands: int) -> None:
     workspace.word[at.BANDS] = bands
     if bands == 1:
-        kernel.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+        kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
     else:
         _run.run_bands(kernel, workspace.address, bands)
 

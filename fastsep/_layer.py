@@ -272,7 +272,7 @@ class Prepared:
         for stage in tiled.stages:
             word[at.STAGE] = stage
             if bands == 1:
-                self.band(_run.UNUSED, _run.UNUSED, workspace.address, 0)
+                self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
             else:
                 _run.run_bands(self, workspace.address, bands)
         _run.give_back(workspace)

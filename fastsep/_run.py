@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,11 +35,12 @@ from fastsep._kernels.blocks import (
 )
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
+from fastsep._pool import LINE, ROLES, Pool, Tasks
 
 #: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
 #: takes 2 us, waking a thread of the pool about 20 us; a thread does some 10 of them a nanosecond).
 LOOP_WORK = 400_000.0
-POOL_WORK = 4_000_000.0
+POOL_WORK = 1_000_000.0
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
 LOOKED_AT = 1 << 18
@@ -50,11 +50,9 @@ _MOST_BANDS = 4 * (os.cpu_count() or 1)
 _parallel = threading.Lock()  # held by the one call that runs in parallel
 _threads: int | None = None
 _forked = False
-_pool: _Pool | None = None
+_pool: Pool | None = None
+_tasks: Tasks | None = None
 _loop: object = None  # the driver's entry point; False: not to be used
-_nothing = (ctypes.c_int64 * 2)()  # where a band function leaves its (unused) result
-UNUSED = ctypes.addressof(_nothing)
-_LINE = 64
 #: Room for the argument block of any kernel.
 WORDS = max(BLOCK_WORDS, CONV_WORDS)
 
@@ -69,9 +67,9 @@ class Workspace:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.memory = np.empty(size + 8 * WORDS + 2 * _LINE, np.uint8)
+        self.memory = np.empty(size + 8 * WORDS + 2 * LINE, np.uint8)
         start = self.memory.ctypes.data
-        skip = -start % _LINE
+        skip = -start % LINE
         self.address = start + skip
         self.words = self.memory[skip : skip + 8 * WORDS].view(np.int64)
         self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
@@ -145,115 +143,6 @@ def set_num_threads(count: int) -> None:
     _threads = check_workers(count)
 
 
-class _Call:
-    """The bands of one call, handed out to whoever asks for one.
-
-    The caller asks too, so the call ends even if no thread of the pool ever gets to it. Threads of
-    the pool are counted while they are inside: the caller may not leave before them, not even by
-    Ctrl-C, because bands write into its arrays.
-    """
-
-    def __init__(self, pool: _Pool, band: Callable[..., int], address: int, bands: int) -> None:
-        self.pool, self.band, self.address = pool, band, address
-        self.indices = iter(range(bands))  # next() on it is atomic
-        self.lock = threading.Lock()
-        self.open = True
-        self.inside = 0
-        self.left = threading.Event()
-
-    def help(self) -> None:
-        """Run bands in a thread of the pool."""
-        with self.lock:
-            if not self.open:
-                return
-            self.inside += 1
-        self.work()
-        with self.lock:
-            self.inside -= 1
-        self.pool.left.change()
-        self.left.set()
-
-    def work(self) -> None:
-        for index in self.indices:
-            self.band(UNUSED, UNUSED, self.address, index)
-
-    def close(self) -> None:
-        """Let nobody in any more and wait for those inside; an interrupt is raised afterwards."""
-        interrupt: BaseException | None = None
-        waited = False
-        while True:
-            try:
-                for _ in self.indices:
-                    pass  # after an interrupt: bands that nobody has begun are not run
-                seen = self.pool.left.value()
-                with self.lock:
-                    self.open = False
-                    if not self.inside:
-                        break
-                if not waited:
-                    waited = True
-                    self.pool.left.wait(seen)
-                    continue
-                self.left.wait(0.1)  # the timeout is for an interrupt that swallows the signal
-                self.left.clear()
-            except BaseException as error:
-                interrupt = error
-        if interrupt is not None:
-            raise interrupt
-
-
-class _Signal:
-    """A word that one thread changes and another waits for a moment to change."""
-
-    def __init__(self) -> None:
-        self.words = np.zeros(1, np.int64)
-        self.address = self.words.ctypes.data
-        self.word = memoryview(self.words)  # type: ignore[arg-type]
-        address = jit.kernel("wait") if "numba" in sys.modules else jit.kernel_if_compiled("wait")
-        self.kernel: Callable[..., int] | None = None if address is None else jit.BAND(address)
-
-    def value(self) -> int:
-        return int(self.word[0])
-
-    def change(self) -> None:
-        self.word[0] = (self.word[0] + 1) % (1 << 62)
-
-    def wait(self, seen: int) -> None:
-        """Return soon after the value is not `seen` any more, or after a moment."""
-        if self.kernel is not None:
-            self.kernel(UNUSED, UNUSED, self.address, seen)
-
-
-class _Pool:
-    """Threads that help with calls."""
-
-    def __init__(self) -> None:
-        self.calls: SimpleQueue[_Call] = SimpleQueue()
-        self.size = 0
-        self.posted, self.left = _Signal(), _Signal()
-
-    def run(self, band: Callable[..., int], address: int, bands: int, threads: int) -> None:
-        """Run all bands, in the calling thread and in others, so many in all."""
-        while self.size < threads - 1:
-            self.size += 1
-            threading.Thread(target=self._serve, daemon=True, name="fastsep").start()
-        call = _Call(self, band, address, bands)
-        try:
-            self.posted.change()
-            for _ in range(threads - 1):
-                self.calls.put(call)
-            call.work()
-        finally:
-            call.close()
-
-    def _serve(self) -> None:
-        while True:
-            call = self.calls.get()
-            seen = self.posted.value()
-            call.help()
-            self.posted.wait(seen)
-
-
 def _driver() -> Callable[[int, int, int], None] | None:
     """Numba's parallel loop, if Numba is loaded and its threading layer allows it."""
     global _loop
@@ -275,7 +164,8 @@ def _load_driver() -> object:
             return False
         from fastsep._kernels.driver import run
 
-        jit.kernel("wait")  # the pool's, for processes to come that need not load Numba
+        for role in ROLES:
+            jit.kernel("pool", role)  # for processes to come that need not load Numba
         return run
     except Exception:  # without its threads Numba is of no use here, and not needed
         return False
@@ -315,7 +205,7 @@ def run_bands(ready: Runnable, words: int, bands: int) -> None:
     """Run all bands, in parallel unless another call does so now or it would not pay."""
     if not _run_parallel(ready, words, bands):
         for band in range(bands):
-            ready.band(UNUSED, UNUSED, words, band)
+            ready.band(jit.UNUSED, jit.UNUSED, words, band)
 
 
 def _run_parallel(ready: Runnable, words: int, bands: int) -> bool:
@@ -330,43 +220,31 @@ def _run_parallel(ready: Runnable, words: int, bands: int) -> bool:
         if ready.work < POOL_WORK:
             return False
         if _pool is None:
-            _pool = _Pool()
-        _pool.run(ready.band, words, bands, bands)
+            _pool = Pool(_MOST_BANDS)
+        _pool.run(ready.address, words, bands, bands)
         return True
     finally:
         _parallel.release()
 
 
 def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
-    """Call `task` with 0 .. count - 1, on the pool unless another call runs in parallel now.
+    """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now.
 
     For tasks in Python that spend their time in libraries which release the GIL. The first exception
     is raised when all threads have left the task.
     """
-    global _pool
+    global _tasks
     threads = min(bands_for(math.inf, workers), count)
     if threads <= 1 or not _parallel.acquire(blocking=False):
         for index in range(count):
             task(index)
         return
-    errors: list[BaseException] = []
-
-    def band(_unused: int, _result: int, _block: int, index: int) -> int:
-        if not errors:
-            try:
-                task(index)
-            except BaseException as error:
-                errors.append(error)
-        return 0
-
     try:
-        if _pool is None:
-            _pool = _Pool()
-        _pool.run(band, 0, count, threads)
+        if _tasks is None:
+            _tasks = Tasks(_MOST_BANDS)
+        _tasks.run(task, count, threads)
     finally:
         _parallel.release()
-    if errors:
-        raise errors[0]
 
 
 def _before_fork() -> None:
@@ -383,10 +261,10 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _forked, _pool, _parallel
+    global _forked, _pool, _tasks, _parallel
     _after_fork_in_parent()
     _forked = True
-    _pool = None
+    _pool = _tasks = None
     _parallel = threading.Lock()
 
 
@@ -470,7 +348,7 @@ class Ready:
             word[SRC_2] = address_of(second)
         word[BANDS] = bands
         if bands == 1:
-            self.band(UNUSED, UNUSED, workspace.address, 0)
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:
             run_bands(self, workspace.address, bands)
         give_back(workspace)
@@ -493,7 +371,7 @@ class _Look:
         word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
         word[COLS], word[CLIP] = image.size, most.ctypes.data
         if bands == 1:
-            self.band(UNUSED, UNUSED, workspace.address, 0)
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:
             run_bands(self, workspace.address, bands)
         found = (ctypes.c_int64 * bands).from_address(workspace.scratch)
@@ -564,7 +442,13 @@ def warmup_keys() -> list[tuple[str, ...]]:
     """The filter kernels of common dtypes."""
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
-    keys: list[tuple[str, ...]] = [("wait",), ("bank",), ("within", "float32"), ("within", "float64")]
+    keys: list[tuple[str, ...]] = [
+        ("pool", "share"),
+        ("pool", "serve"),
+        ("bank",),
+        ("within", "float32"),
+        ("within", "float64"),
+    ]
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))

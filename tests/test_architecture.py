@@ -53,6 +53,7 @@ ORDER = (
     "_symmetry",
     "taps",
     "_run",
+    "_pool",
     "_block",
     "_plan",
     "_transforms",

@@ -97,7 +97,7 @@ def test_loop_and_pool_and_serial(name, rng, monkeypatch):
     bands = 4 if case.ndim != 3 else 2
 
     calls = []
-    monkeypatch.setattr(_run._Pool, "run", counted(_run._Pool.run, calls))
+    monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
     monkeypatch.setattr(_run, "_driver", lambda: None)
     assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
     assert calls
@@ -171,7 +171,7 @@ def test_large_images_go_parallel_by_themselves(rng, monkeypatch):
     image = rng.random((900, 700), np.float32)
     calls = []
     monkeypatch.setattr(_run, "_driver", lambda: None)
-    monkeypatch.setattr(_run._Pool, "run", counted(_run._Pool.run, calls))
+    monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
     for name in ("sobel", "gaussian", "laplace", "farid"):
         expected = getattr(fastsep, name)(image, workers=1)
         assert not calls

@@ -290,7 +290,7 @@ def test_a_fork_while_threads_compile_and_run(layer):
 def bands(monkeypatch):
     """How many bands each parallel call was cut into."""
     counts = []
-    run_bands = _run._Pool.run
+    run_bands = _run.Pool.run
 
     def count(pool, band, address, number, threads):
         counts.append(number)
@@ -300,7 +300,7 @@ def bands(monkeypatch):
     monkeypatch.setattr(_run, "POOL_WORK", 0.0)
     monkeypatch.setattr(_run, "_driver", lambda: None)
     monkeypatch.setattr(_run, "_threads", None)
-    monkeypatch.setattr(_run._Pool, "run", count)
+    monkeypatch.setattr(_run.Pool, "run", count)
     return counts
 
 

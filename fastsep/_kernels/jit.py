@@ -28,6 +28,8 @@ from pathlib import Path
 MAGIC = b"fastsep kernel 1"
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_nothing = (ctypes.c_int64 * 2)()
+UNUSED = ctypes.addressof(_nothing)  # where a band function leaves its (unused) result
 
 #: Held while a kernel is compiled or loaded, and across a fork.
 lock = threading.RLock()

@@ -784,18 +784,3 @@ def call(typing, address, first, second):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def changed(typing, address, value):
-    """Whether another thread has changed the word at `address` from `value`; pauses for a moment if not."""
-
-    def generate(context, builder, signature, values):
-        address, value = values
-        now = builder.load_atomic(builder.inttoptr(address, POINTER), "acquire", 8, typ=I64)
-        if target().triple.startswith(("x86", "i686", "amd64")):
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(declare(builder.module, kind, "llvm.x86.sse2.pause"), [])
-        return builder.icmp_signed("!=", now, value)
-
-    return types.boolean(types.int64, types.int64), generate
