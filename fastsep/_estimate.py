@@ -13,32 +13,33 @@ import numpy as np
 from fastsep._kernels import jit
 from fastsep._plan import IDENTITY, Dense, Line, Plan, Separable
 
-#: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC (Zen 4,
-#: AVX-512). With them estimates of lines and transforms were 0.6 to 1.4 times what was measured, of dense kernels
-#: 0.7 to 1.2 times. BOX_VECTOR, FINITE, MIX and SCATTER are not fitted but taken from a few runs.
+#: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
+#: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. On each its own constants
+#: estimate dense kernels and transforms as 0.7 to 1.2 times what was measured, lines 0.5 to 1.4 times. BOX_VECTOR,
+#: FINITE, MIX and SCATTER are not fitted but taken from a few runs.
 CONSTANTS = {
     "CALL": 2100.0,
     # For a vector of results by lines: to read, transpose, write; more for each of several terms, which
     # are summed in memory, and in a volume; a tap; two taps that are equal or negated.
-    "FIR_VECTOR": 3.6,
-    "FIR_TERM": 2.5,
-    "FIR_VOLUME": 3.4,
-    "FIR_TAP": 0.274,
-    "FIR_PAIR": 0.37,
-    "SWEEP_TAP": 0.25,
-    "BOX_VECTOR": 8.0,
+    "FIR_VECTOR": 3.0,
+    "FIR_TERM": 2.0,
+    "FIR_VOLUME": 2.2,
+    "FIR_TAP": 0.181,
+    "FIR_PAIR": 0.263,
+    "SWEEP_TAP": 0.188,
+    "BOX_VECTOR": 6.0,
     # For a vector of results tap by tap: to read and write; a stretch of taps in a column; a tap.
-    "DENSE_VECTOR": 2.3,
-    "DENSE_RUN": 0.65,
-    "DENSE_TAP": 0.249,
+    "DENSE_VECTOR": 1.43,
+    "DENSE_RUN": 0.55,
+    "DENSE_TAP": 0.171,
     # To look for NaN and infinity, a value.
     "FINITE": 0.11,
     # For a bank: a multiply-add of the mix, for a vector; a value that is copied into its place.
-    "MIX": 0.31,
-    "SCATTER": 1.0,
+    "MIX": 0.22,
+    "SCATTER": 0.9,
     # For a Fourier transform: a block, and a unit of `_transforms.work_of` in float32.
-    "FFT_BLOCK": 85_000.0,
-    "FFT_UNIT": 0.24,
+    "FFT_BLOCK": 76_000.0,
+    "FFT_UNIT": 0.197,
 }
 
 
