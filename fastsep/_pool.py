@@ -49,8 +49,8 @@ class Pool:
                 if word[STATE] == NEW:
                     self._post(jit.UNUSED, jit.UNUSED, self._address, 0)
                 if not rung:  # after the call is posted, or somebody may look in vain and sleep again
-                    self._wake(threads - 1)
                     rung = True
+                    self._wake(threads - 1)
                 self._share(jit.UNUSED, jit.UNUSED, self._address, 0)
                 if not word[INSIDE]:
                     break
