@@ -17,6 +17,7 @@ import importlib.util
 import os
 import pathlib
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,15 +28,18 @@ import numpy as np
 import fastsep
 from benchmarks import _compare, _processes, _readme, _report, _results, _text
 from benchmarks._contest import Case
-from benchmarks._libraries import versions
+from benchmarks._libraries import missing, reason, versions
 from benchmarks._measure import run
-from benchmarks._results import Process, Results, Row
+from benchmarks._results import Results, Row
 from benchmarks.cases import CASES, image, on_picture
+from benchmarks.operations.edges import astronaut
 from fastsep import _pictures
 from fastsep._refusal import Refusal, one_line
 
 ROUNDS, QUICK_ROUNDS = 3, 2
-ROOT = pathlib.Path(__file__).parents[1]
+SMALLEST = 32  # rows and columns of a picture of one's own
+FAILED, STOPPED = 1, 130  # exit codes; 130 is the shells' for Ctrl-C
+README = pathlib.Path(__file__).parents[1] / "README.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(f"benchmarks: error: {one_line(str(refusal))}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before anything was measured, or while it was written
+        print("benchmarks: stopped", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # whoever read what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains of it once more at its end
+        return 1
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -70,10 +80,21 @@ def make_parser() -> argparse.ArgumentParser:
 def command(options: argparse.Namespace) -> int:
     if options.list:
         print(*(case.name for case in CASES), *(f"process: {entry.name}" for entry in _processes.PROCESSES), sep="\n")
+        sys.stdout.flush()
         return 0
-    check_targets(options)
+    check(options)
     earlier = load(options.compare) if options.compare else None
-    results = load(options.load) if options.load else measure(options)
+    if options.load:
+        status, results = 0, load(options.load)
+        check_targets(options)
+    else:
+        selection = choose(options)
+        check_targets(options)
+        with interruptions() as go_on:
+            status, results = measure(options, *selection, go_on)
+    if not results.rows and not results.processes:
+        print("benchmarks: nothing was measured", file=sys.stderr)
+        return status or 1
     comparison = None if earlier is None else _compare.compare(earlier, results)
     for line in _text.summary(results):
         print(line)
@@ -83,14 +104,21 @@ def command(options: argparse.Namespace) -> int:
     for path in filter(None, (figures, options.json)):
         written(path, lambda path=path: _results.save(results, path))  # type: ignore[misc]
     written(report, lambda: _report.write(results, options.output, comparison))
-    print(f"\nreport: {report}, plots beside it; figures: {figures}")
-    if options.readme:
-        try:
-            written(ROOT / "README.md", lambda: _readme.update(ROOT / "README.md", results))
-        except (KeyError, ValueError) as error:
-            raise Refusal(f"cannot bring the README up to date: {error.args[0]}") from error
+    plots = f"without plots ({_report.plotless()})" if _report.plotless() else "plots beside it"
+    print(f"\nreport: {report}, {plots}; figures: {figures}")
+    if options.readme and status:
+        print("the README is as it was: not everything was measured")
+    elif options.readme:
+        update(README, results)
     # A library that computes something else is no failure of the machine's, but somebody has to look at it.
-    return 1 if any(row.wrong for row in results.rows) else 0
+    return status or (FAILED if any(row.wrong for row in results.rows) else 0)
+
+
+def update(readme: pathlib.Path, results: Results) -> None:
+    try:
+        written(readme, lambda: _readme.update(readme, results))
+    except (KeyError, ValueError) as error:
+        raise Refusal(f"cannot bring the README up to date: {error.args[0]}") from error
 
 
 def load(path: pathlib.Path) -> Results:
@@ -102,22 +130,39 @@ def load(path: pathlib.Path) -> Results:
         raise Refusal(f"{path} {error}") from error
 
 
-def check_targets(options: argparse.Namespace) -> None:
-    """Refuse what cannot be written before minutes of measuring, not after."""
-    folders = {options.output} | ({options.json.parent} if options.json else set())
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise Refusal(f"cannot write to the folder {folder}: {error.strerror}") from error
+def check(options: argparse.Namespace) -> None:
+    """Refuse what makes no sense before minutes of measuring, not after."""
+    given = {f"--{name}" for name in ("quick", "only", "image", "threads", "rounds", "pool") if getattr(options, name)}
+    if options.load and given:
+        raise Refusal(f"--load measures nothing, and {' and '.join(sorted(given))} cannot change what was measured")
+    if options.readme and (partial := given & {"--quick", "--only", "--image"}):
+        raise Refusal(f"--readme needs the whole table, without {' and '.join(sorted(partial))}")
+    if options.readme and _report.plotless():
+        raise Refusal(f"--readme draws a picture: {_report.plotless()}")
+    if options.image and (why := missing("Pillow")):
+        raise Refusal(f"--image reads with Pillow: {why}")
     if options.rounds is not None and options.rounds < 1:
         raise Refusal(f"--rounds must be at least 1, got {options.rounds}")
     cores = fastsep.get_num_threads()
     for count in options.threads or ():
         if not 1 <= count <= cores:
             raise Refusal(f"--threads must be from 1 to {cores} on this machine, got {count}")
+
+
+def check_targets(options: argparse.Namespace) -> None:
+    """Refuse what cannot be written, before minutes of measuring, too."""
+    for path in filter(None, (options.output / "report.html", options.json)):
+        folder = path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except FileExistsError:
+            raise Refusal(f"cannot write to the folder {folder}: it is a file") from None
+        except OSError as error:
+            raise Refusal(f"cannot write to the folder {folder}: {error.strerror}") from error
+        if path.is_dir():
+            raise Refusal(f"cannot write {path}: it is a folder")
 
 
 def written(path: pathlib.Path, write: Callable[[], object]) -> None:
@@ -127,47 +172,82 @@ def written(path: pathlib.Path, write: Callable[[], object]) -> None:
         raise Refusal(f"cannot write {path}: {error.strerror}") from error
 
 
-def measure(options: argparse.Namespace) -> Results:
-    chosen = choose(options)
-    processes = [] if options.image else [
-        entry for entry in _processes.PROCESSES if options.only in entry.name and (entry.quick or not options.quick)
-    ]  # fmt: skip
-    if not chosen and not processes:
-        raise Refusal(f"no case contains {options.only!r}; --list prints their names")
+def measure(
+    options: argparse.Namespace,
+    chosen: Sequence[Chosen],
+    processes: Sequence[_processes.Figure],
+    go_on: Callable[[], None] = lambda: None,
+) -> tuple[int, Results]:
+    """The exit status, and what was measured: all of it, what did not fail, or what there was time for.
+
+    `go_on` raises KeyboardInterrupt after Ctrl-C.
+    """
     threads = sorted(set(options.threads or (1, fastsep.get_num_threads())))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
 
     if not options.pool:
         import numba  # noqa: F401 - a process that has Numba runs on its threads, whatever the cache held
     machine = header()
+    go_on()
     for key, text in machine.items():
         print(f"{key:24} {text}")
-    rows: list[Row] = []
-    figures: tuple[Process, ...] = ()
+    done: list[Row | str] = []
+    outcome, stopped = _processes.Outcome(()), False
     with progress(len(chosen) + _processes.steps(processes, rounds)) as (say, advance):
-        say(_text.head(threads))
+        if chosen:
+            say(_text.head(threads))
         try:
             for case, picture in chosen:
-                rows.append(run(case, picture(), threads, rounds))
-                say("\n".join(_text.row(rows[-1])))
+                row = attempt(case, picture, threads, rounds)
+                go_on()
+                done.append(row)
+                say(row if isinstance(row, str) else "\n".join(_text.row(row)))
                 advance(case.name)
-            figures = _processes.measure(processes, rounds, lambda: advance("processes"))
+            outcome = _processes.measure(processes, rounds, lambda: advance("processes"))
         except KeyboardInterrupt:
+            stopped = True
+        for line in outcome.failures:
+            say(line)
+        if stopped or outcome.stopped:
             say("stopped: what follows is what was measured so far")
-        except RuntimeError as error:
-            say(f"not all processes could be measured: {one_line(str(error))}")
-    return Results(machine, tuple(rows), figures)
+    rows = tuple(row for row in done if isinstance(row, Row))
+    failed = outcome.failures or len(rows) < len(done)
+    status = STOPPED if stopped or outcome.stopped else FAILED if failed else 0
+    return status, Results(machine, rows, outcome.processes)
 
 
-def choose(options: argparse.Namespace) -> list[tuple[Case, Callable[[], Array]]]:
-    """Cases, and how each gets its image."""
-    pairs: list[tuple[Case, Callable[[], Array]]]
+def attempt(case: Case, picture: Callable[[], Array], threads: Sequence[int], rounds: int) -> Row | str:
+    """The timings, or why there are none: the other cases can still be timed."""
+    try:
+        return run(case, picture(), threads, rounds)
+    except Exception as error:  # fastsep's own, or of a picture too large for the memory
+        return f"{case.name}\n  left out: {type(error).__name__}: {reason(error)}"
+
+
+Chosen = tuple[Case, Callable[[], Array]]  # a case, and how it gets its image
+
+
+def choose(options: argparse.Namespace) -> tuple[list[Chosen], list[_processes.Figure]]:
+    """Cases and processes."""
+    pairs: list[Chosen]
     if options.image:
         picture = _pictures.read(options.image).pixels
+        if min(picture.shape[:2]) < SMALLEST:
+            size = " x ".join(map(str, picture.shape[:2]))
+            raise Refusal(f"{options.image} has {size} pixels; less than {SMALLEST} x {SMALLEST} are nearly all border")
         pairs = [(case, lambda pixels=pixels: pixels) for case, pixels in on_picture(picture)]  # type: ignore[misc]
     else:
         pairs = [(case, lambda case=case: image(case)) for case in CASES]  # type: ignore[misc]
-    return [pair for pair in pairs if options.only in pair[0].name and (pair[0].quick or not options.quick)]
+
+    def wanted(entry: Case | _processes.Figure) -> bool:
+        return options.only in entry.name and (entry.quick or not options.quick)
+
+    chosen = [pair for pair in pairs if wanted(pair[0])]
+    processes = [] if options.image else [entry for entry in _processes.PROCESSES if wanted(entry)]
+    if not chosen and not processes:
+        among = " of the short selection" if options.quick else ""
+        raise Refusal(f"no case{among} contains {options.only!r}; --list prints their names")
+    return chosen, processes
 
 
 def header() -> dict[str, str]:
@@ -180,8 +260,41 @@ def header() -> dict[str, str]:
     report["cores"] = str(os.cpu_count())
     if hasattr(os, "getloadavg"):
         report["load"] = " ".join(f"{load:.2f}" for load in os.getloadavg())
+    if astronaut() is None:
+        report["photograph"] = "blobs: scikit-image or Pillow is missing"
     report["environment"] = " ".join(f"{name}={os.environ[name]}" for name in ENVIRONMENT)
     return report
+
+
+@contextmanager
+def interruptions() -> Iterator[Callable[[], None]]:
+    """Yields a function that raises KeyboardInterrupt if there was a Ctrl-C.
+
+    Until it is called first, a single Ctrl-C is only remembered: libraries are imported meanwhile, and some make an
+    ImportError of it, or a process that never ends.
+    """
+    seen: list[int] = []
+    called = False
+
+    def handler(number: int, frame: object) -> None:
+        seen.append(number)
+        if called or len(seen) > 1:
+            raise KeyboardInterrupt
+
+    def go_on() -> None:
+        nonlocal called
+        called = True
+        if seen:
+            raise KeyboardInterrupt
+
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # else somebody wants it ignored, or has plans of their own
+        signal.signal(signal.SIGINT, handler)
+    try:
+        yield go_on
+    finally:
+        if usual is signal.default_int_handler:
+            signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

@@ -91,5 +91,7 @@ def line(change: Change) -> str:
 
 def _only(when: str, names: Sequence[str]) -> Iterator[str]:
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        yield f"  only {when}: {count(len(names), 'case')}: {'; '.join(names[:NAMED])}{more}"
+        yield f"  only {when}: {count(len(names), 'case')}"
+        yield from (f"    {name}" for name in names[:NAMED])
+    if len(names) > NAMED:
+        yield f"    and {len(names) - NAMED} more"

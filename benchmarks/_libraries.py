@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fastsep._refusal import one_line
+
 NOT_INSTALLED = "not installed"
+LONGEST = 100  # characters of a reason: some libraries add where in their source they were
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,23 @@ LIBRARIES = {
 
 
 @cache
-def missing(name: str) -> tuple[str, ...]:
-    """The modules of a library that are not installed."""
+def missing(name: str) -> str:
+    """Why a library cannot take part; empty where it can."""
     absent = []
     for module in LIBRARIES[name].modules:
         try:
             importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or not module.startswith(error.name):
-                raise  # it is there, and something that it needs is not
+        except Exception as error:  # a damaged installation may raise anything
+            if not (isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0])):
+                return f"{module} cannot be imported: {reason(error)}"
             absent.append(module)
-    return tuple(absent)
+    return f"{' and '.join(absent)} {NOT_INSTALLED}" if absent else ""
+
+
+def reason(error: Exception) -> str:
+    """What another library raised, in one line of bearable length."""
+    text = one_line(str(error)) or type(error).__name__
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def load(name: str) -> Any:
@@ -79,8 +88,8 @@ def versions() -> dict[str, str]:
     """Version of every library, or that it is missing."""
     found = {}
     for name, library in LIBRARIES.items():
-        if missing(name):
-            found[name] = NOT_INSTALLED
+        if why := missing(name):
+            found[name] = NOT_INSTALLED if why.endswith(NOT_INSTALLED) else why
         else:
             try:
                 found[name] = importlib.metadata.version(library.distribution)

@@ -1,4 +1,4 @@
-"""One case after another: agreement first, then all libraries, round by round, in one process."""
+"""One case: agreement first, then all libraries, round by round, in one process."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from benchmarks._timing import Array, Call, Samples, measure, others
 # isort: split
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from benchmarks import _limits
 from benchmarks._contest import Case, Contest, Entry
-from benchmarks._libraries import LIBRARIES, NOT_INSTALLED, missing, settle
+from benchmarks._libraries import LIBRARIES, missing, reason, settle
 from benchmarks._results import Limit, Row, Timing
 from benchmarks.operations import OPERATIONS
 
-
-#: Calls before all else: libraries that keep memory from call to call get it from the system in the first ones.
+#: Calls before all else: libraries that keep memory from call to call get it from the system in the first ones. Of
+#: the libraries the first call is the one whose result is checked.
 SETTLING = 2
 
 
@@ -37,13 +39,11 @@ class Contender:
 def run(case: Case, image: Array, threads: Sequence[int], rounds: int) -> Row:
     """Time a case on an image. AssertionError where fastsep's own results depend on the threads."""
     contest = OPERATIONS[case.operation](image, **case.parameters)
-    entries, left_out = agreeing(contest, threads)
-    contenders = [contender for entry in entries for contender in start(entry, threads)]
-    contenders += limits(contest, threads)
-    for contender in contenders:
-        settle(contender.library, contender.threads)
+    contenders, left_out = agreeing(contest, threads)
+    for contender in limits(contest, threads):
         for _ in range(SETTLING):
             contender.call()
+        contenders.append(contender)
     used, begin = others(), time.perf_counter()
     samples = measure(
         [contender.call for contender in contenders],
@@ -67,33 +67,36 @@ def run(case: Case, image: Array, threads: Sequence[int], rounds: int) -> Row:
     )
 
 
-def agreeing(contest: Contest, threads: Sequence[int]) -> tuple[list[Entry], dict[str, str]]:
-    """The entries that may be timed, and why the others may not."""
+def agreeing(contest: Contest, threads: Sequence[int]) -> tuple[list[Contender], dict[str, str]]:
+    """All that may be timed, and why the other libraries may not."""
     ours, *rest = contest.entries
     reference = np.array(ours.view(ours.start(1)()))
-    for count in threads:
-        result = ours.view(ours.start(count)())
-        assert np.array_equal(result, reference, equal_nan=reference.dtype.kind == "f"), f"{count} threads differ"
-    kept, left_out = [ours], {}
+
+    def same(result: Any) -> None:
+        equal = np.array_equal(ours.view(result), reference, equal_nan=reference.dtype.kind == "f")
+        assert equal, "fastsep's result depends on the number of threads"
+
+    kept, left_out = list(ready(ours, threads, same)), {}
     for entry in rest:
-        if missing(entry.library):
-            left_out[entry.library] = f"{' and '.join(missing(entry.library))} {NOT_INSTALLED}"
+        left_out[entry.library] = missing(entry.library)
+        if left_out[entry.library]:
             continue
         try:
-            settle(entry.library, 1)
-            contest.check(entry, reference)
+            kept += list(ready(entry, threads, partial(entry.check, reference=reference)))
         except Exception as error:  # whatever a library raises, the others can still be timed
-            left_out[entry.library] = " ".join(str(error).split()) or type(error).__name__
-        else:
-            kept.append(entry)
-    return kept, left_out
+            left_out[entry.library] = reason(error)
+    return kept, {library: why for library, why in left_out.items() if why}
 
 
-def start(entry: Entry, threads: Sequence[int]) -> Iterator[Contender]:
-    counts = (1,) if LIBRARIES[entry.library].threads == "one" else threads
-    for count in counts:
+def ready(entry: Entry, threads: Sequence[int], check: Callable[[Any], None]) -> Iterator[Contender]:
+    """With each number of threads; what is checked is what will be timed."""
+    for count in (1,) if LIBRARIES[entry.library].threads == "one" else threads:
         settle(entry.library, count)
-        yield Contender(entry.library, count, entry.start(count), entry.note)
+        call = entry.start(count)
+        check(call())
+        for _ in range(SETTLING - 1):
+            call()
+        yield Contender(entry.library, count, call, entry.note)
 
 
 MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"

@@ -241,7 +241,14 @@ def steps(selection: Sequence[Figure], repeats: int) -> int:
     return len(_fillers(jobs)) + repeats * len(jobs)
 
 
-def measure(selection: Sequence[Figure], repeats: int, advance: Callable[[], None]) -> tuple[Process, ...]:
+@dataclass(frozen=True)
+class Outcome:
+    processes: tuple[Process, ...]
+    failures: tuple[str, ...] = ()  # a line for each script that failed, which has no figure
+    stopped: bool = False  # by Ctrl-C: the figures are of what was measured until then
+
+
+def measure(selection: Sequence[Figure], repeats: int, advance: Callable[[], None]) -> Outcome:
     """Every figure is the median over fresh processes that take turns; `advance` is called after each process.
 
     fastsep's scripts run once more beforehand, to fill the compile cache.
@@ -250,15 +257,25 @@ def measure(selection: Sequence[Figure], repeats: int, advance: Callable[[], Non
         print("Peak memory is left out: this Python has no module `resource`.")
     jobs = list(_jobs(selection))
     samples: dict[tuple[str, str], list[float]] = {(figure.name, library): [] for figure, library in jobs}
-    with tempfile.TemporaryDirectory() as cache:
-        for figure, library in _fillers(jobs):
-            run(figure, library, cache)
-            advance()
-        for _ in range(repeats):
-            for figure, library in jobs:
-                samples[figure.name, library].append(_sample(figure, library, cache))
+    failures: dict[tuple[str, str], str] = {}
+    stopped = False
+    turns = [(job, False) for job in _fillers(jobs)] + [(job, True) for _ in range(repeats) for job in jobs]
+    try:
+        with tempfile.TemporaryDirectory() as cache:
+            for (figure, library), counts in turns:
+                key = (figure.name, library)
+                try:
+                    if key not in failures:
+                        seconds = _sample(figure, library, cache)
+                        samples[key] += [seconds] if counts else []
+                except (RuntimeError, ValueError) as error:
+                    failures[key] = f"{figure.name}, {library} left out: {error}"
                 advance()
-    return _summaries(jobs, samples)
+    except KeyboardInterrupt:
+        stopped = True
+    done = [(figure, library) for figure, library in jobs if samples[figure.name, library]]
+    kept = [(figure, library) for figure, library in done if (figure.name, library) not in failures]
+    return Outcome(_summaries(kept, samples), tuple(failures.values()), stopped)
 
 
 def run(figure: Figure, library: str, cache: str) -> float:
@@ -270,7 +287,7 @@ def run(figure: Figure, library: str, cache: str) -> float:
     seconds = time.perf_counter() - start
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise RuntimeError(f"{figure.name}, {library}: {reason}")
+        raise RuntimeError(reason)
     return float(done.stdout) if figure.printed else seconds
 
 

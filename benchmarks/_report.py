@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
+import importlib
 import pathlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
 
 from benchmarks._compare import Change
-from benchmarks._libraries import NOT_INSTALLED
+from benchmarks._libraries import NOT_INSTALLED, reason
 from benchmarks._results import NOISY, OURS, Process, Results, Row, Timing
 from benchmarks._text import (
+    BUSY,
     amount,
     count,
     digits,
@@ -25,8 +27,6 @@ from benchmarks._text import (
     titled,
     write_whole,
 )
-
-BUSY = 0.1  # cores that others used: more is worth a note
 
 METHOD = f"""Every library that is installed takes part where it has the operation, with the same number of threads as
 fastsep, or with its only one. Before a case is timed, the results have to agree; where they cannot, a note below the
@@ -73,7 +73,7 @@ PLOTS = {
 def write(results: Results, folder: pathlib.Path, comparison: Sequence[Change] | None = None) -> None:
     """The page report.html, and every plot as a PNG file beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    if _can_plot():
+    if not plotless():
         from benchmarks import _plots
 
         for name, figure in _plots.draw(results).items():
@@ -86,8 +86,15 @@ def write_html(results: Results, path: pathlib.Path, comparison: Sequence[Change
     write_whole(path, "\n".join(_page(results, comparison)).encode())
 
 
-def _can_plot() -> bool:
-    return importlib.util.find_spec("matplotlib") is not None
+@cache
+def plotless() -> str:
+    """Why there are no plots; empty where there are."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except Exception as error:  # without Pillow, too, which it needs
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "matplotlib"
+        return f"matplotlib {NOT_INSTALLED if absent else f'cannot be imported: {reason(error)}'}"
+    return ""
 
 
 def _page(results: Results, comparison: Sequence[Change] | None) -> Iterator[str]:
@@ -204,8 +211,8 @@ def _change(change: Change) -> str:
 
 
 def _plots_of(results: Results) -> Iterator[str]:
-    if not _can_plot():
-        yield "<p>Without plots: matplotlib is not installed.</p>"
+    if plotless():
+        yield f"<p>Without plots: {escape(plotless())}.</p>"
         return
     from benchmarks import _plots
 

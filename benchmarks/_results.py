@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -155,7 +156,7 @@ def read(path: pathlib.Path) -> Results:
     try:
         whole = json.loads(path.read_text())
         if whole["format"] != FORMAT:
-            raise ValueError(f"has format {whole['format']}, not {FORMAT}")
+            raise ValueError(f"has format {whole['format']}, and this version reads {FORMAT}")
         rows = tuple(
             Row(
                 **row
@@ -171,6 +172,37 @@ def read(path: pathlib.Path) -> Results:
             Process(**entry | {"values": tuple(Timing(**value) for value in entry["values"])})
             for entry in whole["processes"]
         )
-        return Results(whole["machine"], rows, processes)
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"holds no results of a benchmark ({type(error).__name__})") from error
+        results = Results(whole["machine"], rows, processes)
+    except (AttributeError, KeyError, RecursionError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError("holds no results of a benchmark") from error
+    if not _sound(results):
+        raise ValueError("holds results that make no sense here: types, times, or a library that is unknown")
+    return results
+
+
+def _sound(results: Results) -> bool:
+    """Whether all that is read elsewhere has the types and ranges that are expected there."""
+    timings = [timing for row in results.rows for timing in row.timings]
+    values = [value for process in results.processes for value in process.values]
+    limits = [limit for row in results.rows for limit in row.limits]
+    names = [row.name for row in results.rows] + [process.name for process in results.processes]
+    return (
+        _is_text(results.machine)
+        and all(isinstance(name, str) for name in names)
+        and all(isinstance(row.operation, str) and isinstance(row.dtype, str) for row in results.rows)
+        and all(isinstance(row.parameters, dict) and _is_text(row.left_out) for row in results.rows)
+        and all(_are_numbers(row.bytes, row.multiply_adds, row.busy, *row.shape) for row in results.rows)
+        and all(one.library in LIBRARIES and isinstance(one.threads, int) for one in timings + values)
+        and all(_are_numbers(one.median, one.low, one.high) for one in timings + values)
+        and all(min(timing.median, timing.low, timing.high) > 0 for timing in timings)
+        and all(isinstance(limit.threads, int) and _are_numbers(limit.memory, limit.arithmetic) for limit in limits)
+        and all(process.unit in ("s", "bytes") for process in results.processes)
+    )
+
+
+def _is_text(entries: object) -> bool:
+    return isinstance(entries, dict) and all(isinstance(text, str) for pair in entries.items() for text in pair)
+
+
+def _are_numbers(*values: object) -> bool:
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)

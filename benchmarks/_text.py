@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks._libraries import LIBRARIES
 from benchmarks._results import OURS, Process, Results, Row
 
 NAME = 52  # columns of a case's name
+THREADS = 12  # columns of a number of threads
 BUSY = 0.08  # cores that others use without disturbing; the system itself needs a few hundredths
-FEW = 3  # names that are listed in one line; more are counted
 
 
 @dataclass(frozen=True)
@@ -124,20 +124,22 @@ def left_out(results: Results) -> dict[tuple[str, str], list[str]]:
 
 
 def left_out_line(library: str, reason: str, names: Sequence[str]) -> str:
-    where = "; ".join(names) if len(names) <= FEW else count(len(names), "case")
-    return f"{library}: {reason} ({where})"
+    """Not all names: what is not installed is missing in dozens of cases, what differs stands beside its case."""
+    return f"{library}: {reason} ({names[0] if len(names) == 1 else count(len(names), 'case')})"
 
 
 def head(threads: Sequence[int]) -> str:
     """What stands above the rows."""
-    titles = f"{'case':{NAME}} {'thr':>3} {'ms':>9}  {'of limit':10}  how many times as long the others take"
-    marks = "(~ a noisy cell, ! fastsep is slower, busy: other processes took that share of a core)"
-    return f"\nfastsep with {' and '.join(map(str, threads))} threads {marks}\n{titles}"
+    numbers = f"{' and '.join(map(str, threads))} thread{'' if list(threads) == [1] else 's'}"
+    marks = "~ a noisy cell, ! fastsep is slower, busy: other processes took that share of a core"
+    titles = f"{'':{THREADS}} {'ms':>9}  {'of the limit':15} how many times as long the others take"
+    return f"\nfastsep with {numbers} ({marks})\n\ncase\n{titles}"
 
 
 def row(row: Row) -> list[str]:
-    """A line for each number of threads, and one for each library whose result differs."""
-    lines = [_cell_line(row, threads) for threads in row.threads]
+    """The name, a line for each number of threads, and one for each library that failed or whose result differs."""
+    busy = f"  (busy {row.busy:.0%})" if row.busy > BUSY else ""
+    lines = [row.name + busy, *(_cell_line(row, threads) for threads in row.threads)]
     # What is not installed is said once, below the table.
     return lines + [f"  {library} left out: {row.left_out[library]}" for library in row.wrong]
 
@@ -145,15 +147,15 @@ def row(row: Row) -> list[str]:
 def _cell_line(row: Row, threads: int) -> str:
     ours, limit = row.timing(OURS, threads), share_of_limit(row, threads)
     assert ours is not None
-    share = "" if limit is None else f"{100 * limit[0]:3.0f}% {limit[1][:6]}"
+    share = "" if limit is None else f"{limit[0]:4.0%} {limit[1]}"
     others = "  ".join(
         f"{library} {digits(ratio, 3) + _marks(row, library, threads, ratio):6}"
         for library in row.rivals
         if (ratio := row.ratio(library, threads)) is not None
     )
     mark = "~" if ours.noisy else " "
-    busy = f"  (busy {row.busy:.0%})" if row.busy > BUSY else ""
-    return f"{row.name:{NAME}} {threads:3} {milliseconds(ours.median):>9}{mark} {share:11}  {others}".rstrip() + busy
+    where = f"  {count(threads, 'thread')}"
+    return f"{where:{THREADS}} {milliseconds(ours.median):>9}{mark} {share:15} {others}".rstrip()
 
 
 def _marks(row: Row, library: str, threads: int, ratio: float) -> str:
@@ -162,15 +164,16 @@ def _marks(row: Row, library: str, threads: int, ratio: float) -> str:
 
 def summary(results: Results) -> Iterator[str]:
     """What to read first: means and worst cells, losses, processes, and what was left out."""
-    if results.rows:
+    found = summaries(results)
+    if found:
         yield f"\n{'others / fastsep':34} {'cells':>5} {'mean':>6} {'losses':>6}  worst"
-    for cell in summaries(results):
+    for cell in found:
         title = f"{titled(cell.library)}, {count(cell.threads, 'thread')}"
         if one_thread(cell.library):
             title = f"{titled(cell.library)} beside {cell.threads}"
         worst = f"{digits(cell.ratio, 3)} {cell.worst.name}"
         yield f"{title:34} {cell.cells:5} {digits(cell.mean, 3):>6} {cell.losses:6}  {worst}"
-    if results.rows:
+    if found:
         yield from _loss_lines(losses(results))
     for (library, reason), names in left_out(results).items():
         yield f"left out: {left_out_line(library, reason, names)}"
@@ -203,9 +206,17 @@ def lines(results: Results) -> Iterator[str]:
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:
     """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[pathlib.Path, bytes]) -> None:
+    """All files or none: each is written beside its place, and none is moved there before all are written."""
+    parts = {path: path.with_name(path.name + ".part") for path in contents}
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        for path, part in parts.items():
+            part.write_bytes(contents[path])
+        for path, part in parts.items():
+            os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        for part in filter(pathlib.Path.is_file, parts.values()):
+            part.unlink()

@@ -8,6 +8,7 @@ from benchmarks._timing import Array
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -172,15 +173,31 @@ def on_picture(picture: Array) -> list[tuple[Case, Array]]:
 
     Cases in grey take it in grey, those in RGB only a picture in colour.
     """
+    picture = in_range(picture)
     grey = _pictures.grey(picture)
     colour = picture if is_rgb(picture.shape) else None
+
+    @cache  # an image a dtype, and not one a case
+    def taken(in_colour: bool, dtype: str) -> Array:
+        return as_dtype(picture if in_colour else grey, dtype)
+
     found: dict[str, tuple[Case, Array]] = {}
     for case in CASES:
         own = grey if case.shape == UHD else colour if case.shape == RGB else None
         if own is not None:
             case = replace(case, shape=own.shape)
-            found[case.name] = case, as_dtype(own, case.dtype)
+            found[case.name] = case, taken(own is colour, case.dtype)
     return list(found.values())
+
+
+def in_range(picture: Array) -> Array:
+    """Floats in [0, 1], for which the tolerances are: others are scaled, and what is no number becomes 0."""
+    if picture.dtype.kind != "f":
+        return picture
+    finite = np.nan_to_num(picture, posinf=0, neginf=0)
+    low, high = min(0.0, float(finite.min())), max(1.0, float(finite.max()))
+    # Halved before they are subtracted, because the difference of the largest numbers is none.
+    return finite if (low, high) == (0, 1) else (finite / 2 - low / 2) / (high / 2 - low / 2)
 
 
 def as_dtype(picture: Array, dtype: str) -> Array:

@@ -115,6 +115,34 @@ def test_a_file_of_something_else_is_refused_with_one_line(text, tmp_path):
     assert "\n" not in str(refusal.value)
 
 
+def spoilt(**changes):
+    """Results of which a part makes no sense."""
+    row = make_row()
+    first, *others = row.timings
+    results = make_results(replace(row, timings=(replace(first, **changes.pop("timing", {})), *others)))
+    return replace(results, **changes)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        spoilt(machine=5),
+        spoilt(machine={"cpu": 5}),
+        spoilt(timing={"median": "1"}),
+        spoilt(timing={"median": 0}),
+        spoilt(timing={"median": float("nan")}),
+        spoilt(timing={"library": "an unknown one"}),
+        spoilt(timing={"threads": "1"}),
+        spoilt(processes=(Process("import", "hours", ()),)),
+        spoilt(rows=(replace(make_row(), left_out=5),)),
+    ],
+)
+def test_figures_that_make_no_sense_are_refused(results, tmp_path):
+    _results.save(results, tmp_path / "results.json")
+    with pytest.raises(ValueError, match="make no sense"):
+        _results.read(tmp_path / "results.json")
+
+
 def test_a_library_of_one_thread_is_compared_with_every_number_of_threads():
     row = make_row()
     assert row.ratio("SciPy", 1) == pytest.approx(20)
@@ -136,10 +164,19 @@ def test_lines_tell_time_limit_ratios_and_marks():
         peers={"OpenCV": 0.8, "SciPy": 20.0}, left_out={"DIPlib": "differs by 1", "torch": "torch not installed"}
     )
     noisy = replace(row, timings=(timing("fastsep", 1, 1e-3, spread=0.2), *row.timings[1:]))
-    first, second, *rest = _text.row(noisy)
-    assert first.split() == f"{row.name} 1 1.000~ 40% arithm OpenCV 0.800! SciPy 20.0".split()
-    assert second.split() == f"{row.name} 2 0.5000 40% arithm OpenCV 0.800! SciPy 40.0".split()
+    title, first, second, *rest = _text.row(replace(noisy, busy=0.25))
+    assert title == f"{row.name}  (busy 25%)"
+    assert first.split() == ["1", "thread", "1.000~", "40%", "arithmetic", "OpenCV", "0.800!", "SciPy", "20.0"]
+    assert second.split() == ["2", "threads", "0.5000", "40%", "arithmetic", "OpenCV", "0.800!", "SciPy", "40.0"]
     assert rest == ["  DIPlib left out: differs by 1"]
+
+
+def test_lines_fit_a_terminal_of_140_columns():
+    name = "SeparableConv2D 1080x1920x3 float32 filters=256 size=5"
+    peers = {"OpenCV": 812.4, "scikit-image": 812.4, "SciPy": 812.4, "DIPlib": 812.4, "Pillow": 812.4}
+    reason = {"torch": "torch not installed", "NumPy": "differs by 1, tolerated 2e-06"}
+    rows = [make_row(name, seconds=123.4, peers=peers, left_out=reason)] * 4
+    assert max(len(line) for text in _text.lines(make_results(*rows)) for line in text.splitlines()) <= 140
 
 
 def test_the_summary_names_the_worst_cell_and_every_loss():
@@ -233,8 +270,8 @@ def test_a_comparison_names_other_machines_and_cases_that_only_one_has():
     old, new = make_results(make_row("box 9x9 float32")), make_results(make_row("sobel 9x9 float32"), cpu="another")
     text = "\n".join(_compare.lines(old, new, _compare.compare(old, new)))
     assert "another machine: a CPU before, another now" in text
-    assert "only before: 1 case: box 9x9 float32" in text
-    assert "only now: 1 case: sobel 9x9 float32" in text
+    assert "only before: 1 case\n    box 9x9 float32" in text
+    assert "only now: 1 case\n    sobel 9x9 float32" in text
 
 
 def test_the_readme_section_has_times_means_worst_cells_and_losses():
@@ -278,6 +315,22 @@ def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
     assert once[0] == f"before\n\n{sections[0]}between\n{sections[1]}\nafter\n"
     assert _readme.picture_digest(picture) == _readme.digest(results)
     assert _readme.digest(results) != _readme.digest(make_results(make_row()))
+
+
+def test_the_readme_its_picture_and_its_results_are_written_together_or_not_at_all(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    readme, kept = tmp_path / "README.md", tmp_path / _readme.KEPT
+    kept.parent.mkdir()
+    readme.write_text(f"{frame('speed', 'old')}{frame('whole processes', 'old')}")
+    kept.write_text("old")
+    # The last of the three cannot be written.
+    (tmp_path / "README.md.part").mkdir()
+    before = readme.read_text()
+    with pytest.raises(OSError, match=r"README\.md\.part"):
+        _readme.update(readme, readme_results())
+    assert (readme.read_text(), kept.read_text()) == (before, "old")
+    assert not (tmp_path / _readme.PICTURE).exists()
 
 
 def test_a_readme_without_the_section_is_left_alone(tmp_path):

@@ -6,7 +6,7 @@ from benchmarks._timing import Array, Call
 
 # isort: split
 
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ SMOOTH_SIGMA = 1.4  # before the gradient that hysteresis takes
 @lru_cache(maxsize=2)  # the image of two neighbouring cases: a whole frame takes seconds
 def photograph(shape: tuple[int, int], dtype: str) -> Array:
     """scikit-image's astronaut, or blobs without it, enlarged, with a camera's noise; floats in [0, 1]."""
-    grey = blobs() if missing("scikit-image") else load("scikit-image").data.astronaut() @ (0.299, 0.587, 0.114)
+    grey = astronaut()
+    grey = blobs() if grey is None else grey
     zoom = [wanted / present for wanted, present in zip(shape, grey.shape, strict=True)]
     large = ndi.zoom(grey, zoom, order=3, mode="reflect")
     noise = np.random.default_rng(0).normal(0, 2, shape)
@@ -31,6 +32,15 @@ def photograph(shape: tuple[int, int], dtype: str) -> Array:
     top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
     image: Array = (byte / np.float32(255) * np.float32(top)).astype(dtype)
     return image
+
+
+@cache
+def astronaut() -> Array | None:
+    """In grey; None without scikit-image, or without Pillow, with which it reads its pictures."""
+    if missing("scikit-image") or missing("Pillow"):
+        return None
+    grey: Array = load("scikit-image").data.astronaut() @ (0.299, 0.587, 0.114)
+    return grey
 
 
 def blobs() -> Array:

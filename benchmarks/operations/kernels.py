@@ -62,7 +62,8 @@ def of_rank(size: int, rank: int, symmetric: bool = False) -> Array:
 def correlate(x: Array, *, size: int, rank: int = 0, symmetric: bool = False) -> Contest:
     """A grey image; rank 0 is any kernel. Result in the image's own dtype."""
     kernel = of_rank(size, rank, symmetric) if rank else any_kernel(size)
-    return filtered(x, kernel, fastsep.correlate, kernel, lambda ndi: ndi.correlate)
+    note = "takes the kernel as it is, and is not told its lines" if rank == 1 else ""
+    return filtered(x, kernel, fastsep.correlate, kernel, lambda ndi: ndi.correlate, note)
 
 
 def convolve(x: Array, *, size: int) -> Contest:
@@ -71,7 +72,12 @@ def convolve(x: Array, *, size: int) -> Contest:
 
 
 def filtered(
-    x: Array, kernel: Array, filter_: Callable[..., Array], correlated: Array, scipy_filter: Callable[[Any], Any]
+    x: Array,
+    kernel: Array,
+    filter_: Callable[..., Array],
+    correlated: Array,
+    scipy_filter: Callable[[Any], Any],
+    note: str = "",
 ) -> Contest:
     """`correlated` is the kernel for those who correlate: OpenCV and Pillow. DIPlib convolves."""
     size = len(kernel)
@@ -94,11 +100,13 @@ def filtered(
 
     peers = []
     if opencv_reads(x):
-        peers.append(peer("OpenCV", opencv, allowed(x, 1)))
+        peers.append(peer("OpenCV", opencv, allowed(x, 1), note=note))
     if size <= SCIPY_LARGEST:
-        peers.append(peer("SciPy", scipy, allowed(x, 1)))  # cuts off the fraction
+        peers.append(peer("SciPy", scipy, allowed(x, 1), note=note))  # cuts off the fraction
     if size <= min(x.shape):  # it refuses a kernel larger than the image
-        peers.append(peer("DIPlib", diplib, allowed(x, 1), margin=size // 2, view=in_levels(x), note=gives_floats(x)))
+        peers.append(
+            peer("DIPlib", diplib, allowed(x, 1), margin=size // 2, view=in_levels(x), note=note or gives_floats(x))
+        )
     if pillow_reads(x) and size in PILLOW_SIZES:
         peers.append(peer("Pillow", pillow, 1, margin=size // 2))  # copies the pixels of the border
     return contest(filter_, x, kernel, mode="reflect", dtype=x.dtype, peers=peers)
