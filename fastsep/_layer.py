@@ -37,6 +37,13 @@ STRIP_BYTES = 16 << 10
 WINDOW_BYTES = 24 << 10
 #: Rows of a tile, whatever has to be packed for them.
 LEAST_ROWS = 4
+#: Width of the kernels that read images in place. Wider ones use each input so often that packing it
+#: pays: of an image that is not aligned, every vector crosses a cache line.
+IN_PLACE_WIDTH = 3
+#: Blocks of channels that are packed and filtered together where images are read in place: few columns
+#: of so many under a kernel stay in the first level of the cache (measured: 7 x 7 pixels of 1024
+#: channels take 60 % longer with all 64 of them).
+GROUPS_IN_PLACE = 8
 #: Results from this size on are written around the cache, which would read them first.
 STREAM_BYTES = 8 << 20
 #: Rows of a tile of part of the columns: its border is packed again for the next tile.
@@ -229,8 +236,18 @@ class Prepared:
         self.shape = (shape[0], *sizes, layer.out_channels)
         pixels = math.prod(self.shape[:3])
         self.work = float(pixels * (layer.first_work + layer.depth * layer.out_channels))
+        straight = layer.alone and layer.form == "blocks" and layer.multiplier == 1
+        #: Whether what lies inside the image is read where it is. (Not of one block of channels: the
+        #: packed image differs little from it, but is aligned.)
+        self.in_place = (
+            straight
+            and src == layer.dtype
+            and layer.channels > layer.lanes
+            and layer.unrolled()[0] == str(IN_PLACE_WIDTH)
+        )
+        form = "in_place" if self.in_place else layer.form
         self.kernels = {
-            at.PACK: jit.kernel("conv_pack", layer.form, layer.together(), src.name, layer.dtype.name),
+            at.PACK: jit.kernel("conv_pack", form, layer.together(), src.name, layer.dtype.name),
             **self._stages(),
         }
         self.address = jit.kernel("conv_tiles")
@@ -243,7 +260,8 @@ class Prepared:
         form, name = layer.form, layer.dtype.name
         if layer.alone:
             if form == "blocks" and layer.multiplier == 1:
-                return {at.FILL: jit.kernel("conv_depthwise", "straight", *layer.unrolled(), name)}
+                form = "in_place" if self.in_place else "straight"
+                return {at.FILL: jit.kernel("conv_depthwise", form, *layer.unrolled(), name)}
             number = layer.multiplier if form == "blocks" else layer.out_channels
             stages = {at.FINISH: jit.kernel("conv_interleave", form, str(number if number in (2, 3, 4) else 0), name)}
         else:
@@ -325,6 +343,9 @@ class _Maker:
         for word, address in prepared.kernels.items():
             words[word] = address
         getattr(self, layer.form)(rows, cols, groups)
+        if prepared.in_place:
+            words[at.INSIDE_TOP : at.INSIDE_BOTTOM + 1] = self._inside(0)
+            words[at.INSIDE_LEFT : at.INSIDE_RIGHT + 1] = self._inside(1)
         if layer.weights is not None:
             words[at.WEIGHTS] = self._address(layer.weights)
             words[at.FIRST_BIAS] = self._address(layer.first_bias)
@@ -343,6 +364,13 @@ class _Maker:
         words[SCRATCH_BAND] = band = self.end + (self.terms if both else 0)
         scratch = band * bands + (0 if both else self.terms)
         return _Tiled(words, scratch, bands, stages, tuple(self.keep), object())
+
+    def _inside(self, axis: int) -> Pair:
+        """The first result all of whose inputs lie within the image, and the one behind the last."""
+        layer, prepared = self.layer, self.prepared
+        before, stride = prepared.pads[axis][0], layer.stride[axis]
+        span = (layer.kernel[axis] - 1) * layer.dilation[axis] + 1
+        return -(-before // stride), (prepared.source[1 + axis] + before - span) // stride + 1
 
     def _address(self, values: Array) -> int:
         self.keep.append(values)
@@ -415,7 +443,10 @@ class _Maker:
         high = (rows - 1) * layer.stride[0] + (layer.kernel[0] - 1) * layer.dilation[0] + 1
         words[at.PACKED_ROW] = packed_row = self._packed_row(cols)
         words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
-        words[at.CHUNK] = chunk = max(min(PACKED_BYTES // packed_group, groups), 1)
+        chunk = PACKED_BYTES // packed_group
+        if self.prepared.in_place and math.prod(self.prepared.shape) * layer.dtype.itemsize < STREAM_BYTES:
+            chunk = min(chunk, GROUPS_IN_PLACE)
+        words[at.CHUNK] = chunk = max(min(chunk, groups), 1)
         words[at.TERMS_GROUP] = terms_group = odd_lines((rows * cols + DEPTHWISE_COLS) * vector)
         if words[at.FILL]:
             self.take(chunk * packed_group, at.PACKED)
@@ -450,8 +481,10 @@ def warmup_keys() -> list[tuple[str, ...]]:
     kinds = [("blocks", "0"), ("planes", "0"), ("planes", "3")]
     keys: list[tuple[str, ...]] = [("conv_tiles",)]
     keys += [("conv_pack", *kind, src, "float32") for kind in kinds for src in ("float32", "uint8")]
+    keys.append(("conv_pack", "in_place", "0", "float32", "float32"))
     sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
     keys += [("conv_depthwise", form, *size, "float32") for form in ("blocks", "straight") for size in sizes]
+    keys += [("conv_depthwise", "in_place", "3", stride, "float32") for stride in ("1", "2")]
     keys += [("conv_depthwise", "planes", *size, "float32") for size in (("3", "1"), ("5", "1"), ("0", "0"))]
     keys += [(stage, form, "float32") for stage in ("conv_windows", "conv_matrix") for form in ("blocks", "planes")]
     return keys

@@ -276,6 +276,24 @@ def test_every_image_size(name):
         problem.check(x)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("src", "dtype"), [("uint8", "float32"), ("uint16", "float64")])
+def test_in_place_and_packed_agree(src, dtype, stride):
+    """Images in the dtype of the arithmetic are read in place but near their border, others are packed."""
+    rng = np.random.default_rng(stride)
+    for index, width in enumerate(w for w in range(1, 41) for _ in range(2)):
+        height, channels = int(rng.integers(1, 25)), int(rng.choice((16, 17, 24, 32, 40, 150)))
+        few = [int(n) for n in rng.integers(0, 4, 4)]
+        padding = ("same", ((few[0], few[1]), (few[2], few[3])))[index % 2]
+        span = (1 + index // 7 % 3, 3)
+        if padding != "same":
+            height, width = max(height, span[0] - sum(padding[0])), max(width, span[1] - sum(padding[1]))
+        options = {"padding": padding, "stride": stride, "mode": MODES[index % 5], "cval": 0.5}
+        problem = with_stages(rng, make(rng, "depthwise", span, channels, 0, dtype, **options), index)
+        x = image(rng, src, (1 + index % 2, height, width, channels))
+        assert same_bits(problem.check(x.astype(dtype)), problem.call(x)), problem.describe(x)
+
+
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_large_images(kind, rng):
     for channels, results in ((3, 64), (32, 64)):

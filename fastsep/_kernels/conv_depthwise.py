@@ -14,10 +14,11 @@ from fastsep._kernels.simd import word
 def build(form: str, kernel: str, stride: str, acc_name: str):
     """The kernel for "planes", for "blocks", or for blocks whose results go "straight" to the image.
 
+    "in_place": straight, and inputs within the image are read from there.
     `kernel` and `stride`: width and stride (blocks) or height and stride (planes) of the kernels
     that are unrolled; "0", "0": any.
     """
-    make = {"planes": _planes, "blocks": _blocks, "straight": _straight}[form]
+    make = {"planes": _planes, "blocks": _blocks, "straight": _straight, "in_place": _in_place}[form]
     return make(int(kernel), int(stride), np.dtype(acc_name))
 
 
@@ -45,7 +46,7 @@ def _blocks(kernel, stride, acc):
                     for col in range(0, cols, most):
                         start = max(min(col, cols - most), 0)
                         simd.depthwise_blocks(
-                            acc, most, kernel, stride, row + start * stride_x * vector,
+                            acc, most, kernel, stride, row + start * stride_x * vector, vector,
                             word(block, at.DILATION_Y) * packed_row, weights, kernel_y, kernel_x, stride_x,
                             dilation_x, bias, word(block, at.FIRST_LIMITS), to + (r * cols + start) * vector, vector,
                         )  # fmt: skip
@@ -87,15 +88,95 @@ def _straight(kernel, stride, acc):
                         for col in range(0, cols, most):
                             start = min(col, cols - most)
                             simd.depthwise_blocks(
-                                acc, most, kernel, stride, row + start * stride_x * vector, down, weights, kernel_y,
-                                kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
+                                acc, most, kernel, stride, row + start * stride_x * vector, vector, down, weights,
+                                kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
                             )  # fmt: skip
                     else:
                         for c in range(cols):
                             simd.depthwise_blocks(
-                                acc, 1, kernel, stride, row + c * stride_x * vector, down, weights, kernel_y,
-                                kernel_x, stride_x, dilation_x, bias, limits, to + c * pixel, pixel,
+                                acc, 1, kernel, stride, row + c * stride_x * vector, vector, down, weights,
+                                kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to + c * pixel, pixel,
                             )  # fmt: skip
+            if streamed:
+                for r in range(bottom - top):
+                    place = results + r * word(block, at.OUT_COLS) * pixel
+                    simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
+        if streamed:
+            simd.finish_streams()
+
+    return filter_groups
+
+
+def _in_place(kernel, stride, acc):
+    lanes = lanes_of(acc)
+    size = acc.itemsize
+    vector = lanes * size
+    most = DEPTHWISE_COLS
+
+    def filter_groups(block, tile):
+        """Results whose inputs lie within the image are computed from there, others from what is packed.
+
+        All channels of neighbouring results follow each other, then those of the row below: rows
+        under the kernel stay in the first level of the cache, and results are written in one piece.
+        """
+        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
+        first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
+        kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
+        stride_y, stride_x = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
+        dilation_y, dilation_x = word(block, at.DILATION_Y), word(block, at.DILATION_X)
+        all_weights, all_bias = word(block, at.WEIGHTS), word(block, at.FIRST_BIAS)
+        limits = word(block, at.FIRST_LIMITS)
+        channels = word(block, at.CHANNELS)
+        pixel = channels * size
+        image_row = word(block, at.COLS) * pixel
+        packed, packed_row = word(tile, at.PACKED_AT), word(block, at.PACKED_ROW)
+        packed_group = word(block, at.PACKED_GROUP)
+        # Where the first value under the tile is, or would be, in the image.
+        y = word(block, at.ROWS) * word(tile, at.IMAGE) + word(tile, at.Y) * stride_y - word(block, at.TOP)
+        image = word(block, at.SRC) + y * image_row + (word(tile, at.X) * stride_x - word(block, at.LEFT)) * pixel
+        above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
+        streamed = word(block, at.STREAMED) != 0
+        room = word(tile, at.STREAMED_AT)
+        across = cols if streamed else word(block, at.OUT_COLS)
+        together = ROWS_TOGETHER if streamed else rows
+        for top in range(0, rows, together):
+            bottom = min(top + together, rows)
+            results = word(block, at.DST) + (word(tile, at.RESULT) + top * word(block, at.OUT_COLS)) * pixel
+            out = (room if streamed else results) - top * across * pixel
+            # Columns to the left of those that are read in place, these, and those to the right.
+            for part in range(3):
+                begin, end = word(tile, at.LEFT_EDGE + part), word(tile, at.LEFT_EDGE + part + 1)
+                if end - begin >= most:
+                    step, last = most, end - most
+                else:
+                    step, last = 1, end
+                col = begin
+                while col < end:
+                    x = min(col, last)
+                    col += step
+                    for r in range(top, bottom):
+                        if (part == 1) & (above <= r) & (r < below):
+                            row, row_step, distance, along, group_step = image, image_row, pixel, 1, 0
+                        else:
+                            row, row_step, distance, along, group_step = packed, packed_row, vector, 0, packed_group
+                        row += r * stride_y * row_step + x * stride_x * distance
+                        down = dilation_y * row_step
+                        to = out + (r * across + x) * pixel
+                        for group in range(first, stop):
+                            channel = min(group * lanes, channels - lanes) * size
+                            address = row + channel * along + (group - first) * group_step
+                            weights = all_weights + group * kernel_y * kernel_x * vector
+                            bias = all_bias + group * vector
+                            if step > 1:
+                                simd.depthwise_blocks(
+                                    acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
+                                    stride_x, dilation_x, bias, limits, to + channel, pixel,
+                                )  # fmt: skip
+                            else:
+                                simd.depthwise_blocks(
+                                    acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
+                                    stride_x, dilation_x, bias, limits, to + channel, pixel,
+                                )  # fmt: skip
             if streamed:
                 for r in range(bottom - top):
                     place = results + r * word(block, at.OUT_COLS) * pixel

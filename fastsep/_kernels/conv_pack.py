@@ -15,10 +15,12 @@ from fastsep._kernels.simd import word
 def build(form: str, together: str, src_name: str, acc_name: str):
     """The kernel for "blocks" or "planes" of channels, from one dtype to another.
 
+    "in_place": blocks, without what is read in place.
+
     `together`: the number of channels that are split into planes together; "0": one by one.
     """
     src, acc = np.dtype(src_name), np.dtype(acc_name)
-    return _planes(src, acc, int(together)) if form == "planes" else _blocks(src, acc)
+    return _planes(src, acc, int(together)) if form == "planes" else _blocks(src, acc, form == "in_place")
 
 
 @register_jitable
@@ -27,7 +29,7 @@ def extent(count, stride, kernel, dilation):
     return (count - 1) * stride + (kernel - 1) * dilation + 1
 
 
-def _blocks(src, acc):
+def _blocks(src, acc, in_place):
     lanes = lanes_of(acc)
     vector = lanes * acc.itemsize
     size = src.itemsize
@@ -53,6 +55,16 @@ def _blocks(src, acc):
         # Columns `begin` .. `end` - 1 of the packed part lie within the image.
         begin = min(max(-left, 0), wide)
         end = max(min(width - left, wide), begin)
+        # Rows `above` .. `below` - 1 are under results only that are read in place, but for those to the
+        # left and right: they are packed before column `before` and from `behind` on, others as a whole.
+        above, below, before, behind = 0, 0, 0, 0
+        if in_place:
+            above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
+            before, behind = word(tile, at.IN_PLACE_LEFT), word(tile, at.IN_PLACE_RIGHT)
+            above = (above > 0) * (high - (word(tile, at.HEIGHT) - above) * stride_y)
+            before = (before > 0) * (wide - (word(tile, at.WIDTH) - before) * stride_x)
+            below = below * stride_y + (below == word(tile, at.HEIGHT)) * high
+            behind = min(behind * stride_x + (behind == word(tile, at.WIDTH)) * wide, wide)
         source = word(block, at.SRC) + word(tile, at.IMAGE) * height * width * pixel
         # The last block ends with the last channel, and so overlaps with the one before.
         whole = min(stop, channels // lanes) - first
@@ -62,6 +74,9 @@ def _blocks(src, acc):
                 for group in range(stop - first):
                     simd.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
                 continue
+            apart, behind_apart, together = begin, end, end - begin
+            if in_place and (above <= i) & (i < below):
+                apart, behind_apart, together = before, behind, 0
             for part in range(2):
                 groups = stop - first - whole if part else whole
                 if groups == 0:
@@ -69,8 +84,8 @@ def _blocks(src, acc):
                 to = packed + i * packed_row + (whole * packed_group if part else 0)
                 channel = channels - lanes if part else first * lanes
                 address = source + row * width * pixel + channel * size
-                for k in range(begin + wide - end):
-                    col = k if k < begin else end + k - begin
+                for k in range(apart + wide - behind_apart):
+                    col = k if k < apart else behind_apart + k - apart
                     source_col = outside(left + col, width, word(block, at.MODE))
                     if source_col < 0:
                         for group in range(groups):
@@ -80,7 +95,7 @@ def _blocks(src, acc):
                             src, acc, address + source_col * pixel, pixel, 1, groups, to + col * vector, packed_group
                         )
                 simd.pack_pixels(
-                    src, acc, address + (left + begin) * pixel, pixel, end - begin, groups, to + begin * vector,
+                    src, acc, address + (left + begin) * pixel, pixel, together, groups, to + begin * vector,
                     packed_group,
                 )  # fmt: skip
 

@@ -32,6 +32,28 @@ class _Tile(Emitter):
     def unaligned(self, address, offset=0):
         return self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.vector)
 
+    def opaque(self, value):
+        """The same value, about whose origin the optimiser knows nothing."""
+        kind = ir.FunctionType(I64, [I64])
+        return self.b.asm(kind, "", "=r,0", [value], False)
+
+    def spaced(self, address, step, count):
+        """Addresses of `count` vectors, `step` bytes apart: a number, or a value known at run time.
+
+        In the latter case every third has a register to itself, and those between are one and two
+        index registers further. Left alone, the optimiser keeps all in memory and increments each.
+        """
+        if isinstance(step, int):
+            return [self.b.add(address, I64(j * step)) for j in range(count)]
+        double = self.b.add(step, step)
+        third = self.b.add(double, step)
+        addresses = []
+        for j in range(count):
+            if j % 3 == 0:
+                address = self.opaque(self.b.add(address, third) if j else address)
+            addresses.append([address, self.b.add(address, step), self.b.add(address, double)][j % 3])
+        return addresses
+
     def scalar_at(self, address, offset=0):
         value = self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.scalar)
         return self.splat(value)
@@ -292,29 +314,33 @@ def copy_vectors(typing, acc, address, step, count, to):
 
 @intrinsic(prefer_literal=True)
 def depthwise_blocks(
-    typing, acc, cols, kernel, stride, address, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x,
+    typing, acc, cols, kernel, stride, address, pixel, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x,
     bias, limits, to, step,
 ):  # fmt: skip
     """`cols` neighbouring results of one block of channels.
 
-    `address`: the vector under the first tap of the first result; `step`: from result to result.
+    `address`: the vector under the first tap of the first result; `pixel`, `row_step`: from there to
+    the next pixel and row; `step`: from result to result. Where `pixel` is literal, vectors are aligned.
     A literal width `kernel` of the kernel together with a literal `stride` loads each input once,
     for all results that it is part of; width 0 takes the sizes at run time. Taps are added up row
     by row, from left to right, in either case.
     """
     arithmetic = dtype_of(acc)
     outputs, taps, pace = cols.literal_value, kernel.literal_value, stride.literal_value
+    known = getattr(pixel, "literal_value", None)
 
     def generate(context, builder, signature, values):
-        address, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to, step = values[4:]
+        address, pixel, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to, step = values[4:]
         e = _Tile(builder, arithmetic)
+        load = e.aligned if known else e.unaligned
         sums = [e.aligned(bias)] * outputs
 
         def unrolled(i, carried):
             address, weights, *sums = carried
             tap = [e.aligned(weights, k * e.size) for k in range(taps)]
-            for j in range((outputs - 1) * pace + taps):
-                value = e.aligned(address, j * e.size)
+            places = e.spaced(address, known or pixel, (outputs - 1) * pace + taps)
+            for j, place in enumerate(places):
+                value = load(place)
                 for r in range(outputs):
                     if 0 <= j - r * pace < taps:
                         sums[r] = e.muladd(value, tap[j - r * pace], sums[r])
@@ -322,15 +348,14 @@ def depthwise_blocks(
 
         def any_row(i, carried):
             address, weights, *sums = carried
-            between = builder.mul(stride_x, I64(e.size))
-            right = builder.mul(dilation_x, I64(e.size))
+            between = builder.mul(stride_x, pixel)
+            right = builder.mul(dilation_x, pixel)
 
             def any_tap(k, carried):
                 place, weights, *sums = carried
                 tap = e.aligned(weights)
-                for r in range(outputs):
-                    value = e.aligned(place, builder.mul(between, I64(r)))
-                    sums[r] = e.muladd(value, tap, sums[r])
+                for r, input_place in enumerate(e.spaced(place, between, outputs)):
+                    sums[r] = e.muladd(load(input_place), tap, sums[r])
                 return [builder.add(place, right), builder.add(weights, I64(e.size)), *sums]
 
             _, weights, *sums = e.loop(I64(0), kernel_x, [address, weights, *sums], any_tap)
@@ -341,7 +366,7 @@ def depthwise_blocks(
         for r, value in enumerate(e.limited(sums, limits)):
             builder.store(value, e.at(to, builder.mul(step, I64(r))), align=e.acc.itemsize)
 
-    arguments = (acc, cols, kernel, stride, address, row_step, weights, kernel_y, kernel_x, stride_x)
+    arguments = (acc, cols, kernel, stride, address, pixel, row_step, weights, kernel_y, kernel_x, stride_x)
     return signature_of(*arguments, dilation_x, bias, limits, to, step), nothing(generate)
 
 

@@ -6,7 +6,8 @@ which are called by address, so that each is compiled once for all the layers it
 - *pack* (`conv_pack`): the part of the image that the tile needs, with the border around it, is
   converted to blocks or planes of channels (see `conv_simd`), a few groups of channels at a time.
   That makes every later access aligned and at constant distances, and leaves types, borders and
-  odd sizes to this step alone; it costs some two cycles a vector.
+  odd sizes to this step alone; it costs some two cycles a vector. Where that is as much as the
+  filtering, only what lies under a border is packed, and the rest read in place.
 - *fill* (`conv_depthwise`, `conv_windows`): these groups are filtered depthwise, or laid out as
   factors of a standard convolution.
 - *finish* (`conv_matrix`, `conv_interleave`): the factors of all groups are multiplied by the matrix
@@ -18,6 +19,7 @@ Every result has one order of operations, however a layer is cut into tiles and 
 from __future__ import annotations
 
 from fastsep._kernels import conv_words as at
+from fastsep._kernels.conv_shapes import DEPTHWISE_COLS
 from fastsep._kernels.simd import call, set_word, word
 
 
@@ -58,7 +60,18 @@ def build():
             set_word(tile, at.Y, y)
             set_word(tile, at.X, x)
             set_word(tile, at.HEIGHT, below - y)
-            set_word(tile, at.WIDTH, min(word(block, at.TILE_COLS), word(block, at.OUT_COLS) - x))
+            cols = min(word(block, at.TILE_COLS), word(block, at.OUT_COLS) - x)
+            set_word(tile, at.WIDTH, cols)
+            above, below = max(word(block, at.INSIDE_TOP) - y, 0), min(word(block, at.INSIDE_BOTTOM), below) - y
+            left, right = max(word(block, at.INSIDE_LEFT) - x, 0), min(word(block, at.INSIDE_RIGHT) - x, cols)
+            if right - left < DEPTHWISE_COLS or below <= above:
+                above, below, left, right = 0, 0, 0, 0
+            set_word(tile, at.IN_PLACE_ABOVE, above)
+            set_word(tile, at.IN_PLACE_BELOW, below)
+            set_word(tile, at.LEFT_EDGE, 0)
+            set_word(tile, at.IN_PLACE_LEFT, left)
+            set_word(tile, at.IN_PLACE_RIGHT, right)
+            set_word(tile, at.RIGHT_EDGE, cols)
             set_word(tile, at.RESULT, (image * word(block, at.OUT_ROWS) + y) * word(block, at.OUT_COLS) + x)
             if stage != at.SECOND:
                 start = group

@@ -41,6 +41,11 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     PACKED_ROW,
     PACKED_PHASE,  # planes: from the columns that are 0 modulo the stride to those that are 1
     PACKED_GROUP,
+    # Results all of whose inputs lie within the image, where they are read in place: from this row ...
+    INSIDE_TOP,
+    INSIDE_BOTTOM,  # ... to before this one, ...
+    INSIDE_LEFT,  # ... from this column ...
+    INSIDE_RIGHT,  # ... to before this one
     TERMS,  # offset of the factors of the matrix product
     TERMS_GROUP,
     OFFSETS,  # planes: address of the offsets of the columns under the kernel's
@@ -65,9 +70,9 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     TERM_BLOCKS,  # address of the argument block of each term's kernel
     TERM_KERNELS,  # address of the address of each
     TERM_SCRATCH,  # offset of the scratch memory that they share
-) = range(5, 55)
+) = range(5, 59)
 
-CONV_WORDS = 56
+CONV_WORDS = 64
 
 # The words of a tile: where it is, how large, what of it is wanted, and where its memory is.
 (
@@ -84,6 +89,14 @@ CONV_WORDS = 56
     PACKED_AT,  # address of the packed part of the image
     TERMS_AT,  # address of the factors
     STREAMED_AT,  # address of the results of a strip
-) = range(13)
+    # Those of the tile whose inputs are read in place, none if that would be fewer columns than a
+    # register tile has: from this row ...
+    IN_PLACE_ABOVE,
+    IN_PLACE_BELOW,  # ... to before this one; ...
+    LEFT_EDGE,  # 0, ...
+    IN_PLACE_LEFT,  # ... the first column, ...
+    IN_PLACE_RIGHT,  # ... the one behind the last, ...
+    RIGHT_EDGE,  # ... and WIDTH
+) = range(19)
 
-TILE_BYTES = 128
+TILE_BYTES = 192
