@@ -401,11 +401,35 @@ class _Job:
 
 
 def _once(what: Convolution, x: Any, out: Any, workers: Any) -> Array:
-    """A call of a function: everything is made for it alone."""
+    """A call of a function."""
     image = _image.real_array("x", x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
     workers = _check_call(fit, out, workers)
-    return _perform(_job(what, fit, _layer(what, fit), image.dtype), image, out, workers)
+    key = _key(what, fit, image.dtype)
+    job = None if key is None else _calls.get(key)
+    if job is None:
+        if key is not None:
+            what = what.owned()  # the caller's may be part of something large
+        job = _job(what, fit, _layer(what, fit), image.dtype)
+        if key is not None:
+            _remember(_calls, key, job)
+    return _perform(job, image, out, workers)
+
+
+# Calls of functions, by all that they depend on, values of weights included: to pack them and lay out tiles takes
+# 0.1 ms, longer than many a convolution.
+_calls: dict[Any, _Job] = {}
+_REMEMBERED = 1 << 16  # bytes of weights
+
+
+def _key(what: Convolution, fit: Fit, dtype: DType) -> Any:
+    """None for large weights: comparing them would take long, too."""
+    arrays = what.depthwise, what.matrix, what.dense, what.depthwise_bias, what.bias
+    if sum(array.nbytes for array in arrays if array is not None) > _REMEMBERED:
+        return None
+    weights = tuple(None if array is None else (array.shape, array.dtype.str, array.tobytes()) for array in arrays)
+    # As text, zero and negative zero differ, and NaN equals NaN.
+    return weights, repr((what.place, what.size, what.depthwise_clip, what.clip)), fit, dtype
 
 
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:

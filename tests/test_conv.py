@@ -16,7 +16,8 @@ from helpers import MODES, same_bits
 from reference import conv2d_exact
 
 import fastsep
-from fastsep import _run
+from fastsep import _run, conv
+from fastsep._layer import Layer
 
 FUNCTIONS = {
     "dense": "conv2d",
@@ -849,3 +850,26 @@ def test_a_layer_prints_what_it_is(rng):
     # One, two, three and six channels fit this kernel.
     assert [layer.output_shape((c, 5, 7)) for c in (1, 2, 3, 6)] == [(4, 5, 7)] * 4
     assert layer(np.ones((2, 5, 7))).shape == layer(np.ones((3, 5, 7))).shape == (4, 5, 7)
+
+
+def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
+    made = []
+    monkeypatch.setattr(conv, "Layer", lambda **options: made.append(options) or Layer(**options))
+    monkeypatch.setattr(conv, "_calls", {})
+    image = rng.random((9, 8, 20), np.float32)
+    kernel = rng.random((3, 3, 20), np.float32)
+    first = fastsep.depthwise_conv2d(image, kernel)
+    assert same_bits(fastsep.depthwise_conv2d(image.copy(), kernel.copy()), first)
+    assert len(made) == 1
+    kernel[1, 1] += 1  # in place: other values, another convolution
+    assert not np.array_equal(fastsep.depthwise_conv2d(image, kernel), first)
+    assert len(made) == 2
+    for options in ({"bias": np.ones(20)}, {"activation": "relu"}, {"stride": 2}, {"padding": 1, "cval": -0.0}):
+        fastsep.depthwise_conv2d(image, kernel, **options)
+        fastsep.depthwise_conv2d(image.astype(np.float64), kernel, **options)
+    assert len(made) == 2 + 8
+    large = rng.random((64, 600))
+    for _ in range(2):
+        fastsep.pointwise_conv2d(rng.random((2, 2, 64)), large)
+    assert len(made) == 10 + 2
+    assert len(conv._calls) <= 10
