@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep import _estimate, _image, _plan, _run
+from fastsep import _dtypes, _estimate, _image, _plan, _run
 from fastsep._block import block, lines_of, odd_lines
 from fastsep._funnel import apply
 from fastsep._image import Array, DType, Frame
@@ -60,10 +60,10 @@ def correlate(
     if out is not None and out.shape != shape:
         raise _image.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
 
-    source, tame = _image.source_dtype(image.dtype), True
+    source, tame = _dtypes.source_dtype(image.dtype), True
     if "constant" in modes:
-        source = _image.border_dtype(source, result, cval)
-        tame = _image.finite_in(source, cval)
+        source = _dtypes.border_dtype(source, result, cval)
+        tame = _dtypes.finite_in(source, cval)
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     front = channel if channel not in (None, 0, image.ndim - 1) else None
     order = image.shape if front is None else _image.drop_axis(image.shape, front)
@@ -80,7 +80,7 @@ def correlate(
     if 0 in shape:
         return np.empty(shape, result) if out is None else out
 
-    pixels = _image.convert(image, source, front, False)
+    pixels = _dtypes.convert(image, source, front, False)
     if method == "auto" and tame and source.kind == "f":
         tame = _run.is_within(pixels, _limit(what, result), workers)
     if method == "auto" and not tame:
@@ -98,7 +98,7 @@ def _result(image: DType, dtype: Any, out: Any) -> DType:
             raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
     wanted = _image.result_dtype(image, dtype, None if out is None else out.dtype)
     result: DType = wanted.newbyteorder("=")
-    if result not in _image.ENGINE_DTYPES[-2:]:
+    if result not in _dtypes.ENGINE_DTYPES[-2:]:
         raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
     return result
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep import _image, _plan, _run, taps
+from fastsep import _dtypes, _image, _plan, _run, taps
 from fastsep._hysteresis import neighbour_lines, track
 from fastsep._image import Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
@@ -57,7 +57,7 @@ def canny(
     if out is not None:
         _image.check_bool_out(out, image.shape)
     acc = _image.arithmetic_dtype(image.dtype, dtype)
-    low, high = _thresholds(low, high, use_quantiles, _image.unit(image.dtype))
+    low, high = _thresholds(low, high, use_quantiles, _dtypes.unit(image.dtype))
     frame = Frame(2, None, image.dtype, acc, 0.0)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0
@@ -113,12 +113,12 @@ def _quantiles(magnitude: Array, low: float, high: float) -> tuple[float, float]
 
 def _source(image: Array, acc: np.dtype[Any], border: float) -> tuple[Array, float]:
     """The image as the engine reads it, and what its values have to be multiplied by."""
-    scale = 1.0 / _image.unit(image.dtype)
-    plain = _image.source_dtype(image.dtype)
+    scale = 1.0 / _dtypes.unit(image.dtype)
+    plain = _dtypes.source_dtype(image.dtype)
     if image.dtype.kind == "b" or (plain.kind == "u" and border == 0.0):
-        return _image.convert(image, _image.border_dtype(plain, acc, border), None, False), scale
+        return _dtypes.convert(image, _dtypes.border_dtype(plain, acc, border), None, False), scale
     if image.dtype.kind == "f":
-        return _image.convert(image, acc, None, False), 1.0
+        return _dtypes.convert(image, acc, None, False), 1.0
     # In scikit-image's order of operations.
     values = np.multiply(image, scale, dtype=acc, order="C")
     return np.maximum(values, -1.0, out=values) if image.dtype.kind == "i" else values, 1.0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep import _image
+from fastsep import _dtypes, _image
 from fastsep._image import Array, DType, show
 
 Sizes = tuple[int, int]
@@ -358,7 +358,7 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
     arithmetic = arithmetic_dtype(what.dtype, dtype)
     source = source_dtype(dtype, arithmetic)
     if place.mode == "constant" and around != ((0, 0), (0, 0)):
-        source = _image.border_dtype(source, arithmetic, place.cval)
+        source = _dtypes.border_dtype(source, arithmetic, place.cval)
     image = (batch, max(size[0], 1), max(size[1], 1), channels)
     around = _grown(around[0], size[0]), _grown(around[1], size[1])
     result = result if len(shape) == 3 else (batch, *result)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from fastsep import _image, _run
+from fastsep import _dtypes, _run
 from fastsep._image import Array
 from fastsep._plan import Fourier, Plan, beyond
 
@@ -73,7 +73,7 @@ class _Task:
         values *= self.spectrum
         values = fft.irfftn(values, self.blocks.size, overwrite_x=True)[tuple(map(slice, sizes))]
         place: tuple[Any, ...] = tuple(slice(at, at + size) for at, size in zip(corner, sizes, strict=True))
-        self.out[(batch, *place, channel)] = _image.finish(values, self.plan.dst)
+        self.out[(batch, *place, channel)] = _dtypes.finish(values, self.plan.dst)
 
     def _fill(self, block: Array, image: Array, corner: list[int], sizes: list[int]) -> None:
         """Into `block`: the pixels under the kernel for a block of results, zeros behind them."""

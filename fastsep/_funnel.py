@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy import may_share_memory, ndarray
 
-from fastsep import _image, _plan
+from fastsep import _dtypes, _image, _plan
 from fastsep._image import Array, DType, Frame
 from fastsep._run import execute, is_within, vector_bytes
 
@@ -167,10 +167,10 @@ def _prepare(
         frame = replace(frame, border=cval)
     what = recipe(frame, *parameters)
 
-    unit = _image.unit(image_dtype) if rescale and not frame.integer else 1.0
-    source, target = _image.source_dtype(image_dtype), _image.target_dtype(result)
+    unit = _dtypes.unit(image_dtype) if rescale and not frame.integer else 1.0
+    source, target = _dtypes.source_dtype(image_dtype), _dtypes.target_dtype(result)
     if "constant" in modes:
-        source = _image.border_dtype(source, target, cval * unit)
+        source = _dtypes.border_dtype(source, target, cval * unit)
     clamp = unit != 1.0 and image_dtype.kind == "i"
 
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
@@ -190,7 +190,7 @@ def _prepare(
             )
 
         if isinstance(what, _plan.Alternatives):
-            choice = what.choose(make, _image.finite_in(source, frame.border * unit))
+            choice = what.choose(make, _dtypes.finite_in(source, frame.border * unit))
             plan = choice.plan
         else:
             plan = make(what)
@@ -206,7 +206,7 @@ def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
         return np.broadcast_to(np.zeros((), job.result), image.shape)
     if job.plan is None:
         return np.empty(image.shape, job.result) if out is None else out
-    source = _image.convert(image, job.source, job.front, job.clamp)
+    source = _dtypes.convert(image, job.source, job.front, job.clamp)
     if out is not None and job.front is None and job.target == out.dtype:
         plain = np.asarray(out)
         if plain.flags.num & _WRITEABLE == _WRITEABLE:
@@ -214,7 +214,7 @@ def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
                 source = source.copy()
             job.run(job.plan, source, plain, workers)
             return out  # type: ignore[no-any-return]
-    result = _image.finish(job.run(job.plan, source, None, workers), job.result)
+    result = _dtypes.finish(job.run(job.plan, source, None, workers), job.result)
     if job.front is not None:
         result = np.moveaxis(result, 0, job.front)
     if out is None:

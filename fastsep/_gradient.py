@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep import _image, _plan, _run, taps
+from fastsep import _dtypes, _image, _plan, _run, taps
 from fastsep._image import Array, DType, Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import IDENTITY, Plan, Separable, Term
@@ -83,10 +83,10 @@ class _Job:
         over = _image.edge_axes(axis, frame)
         wanted = [_component(name, count) for name in names]
 
-        unit = _image.unit(image_dtype) if not frame.integer else 1.0
-        self.source, self.target = _image.source_dtype(image_dtype), _image.target_dtype(self.result)
+        unit = _dtypes.unit(image_dtype) if not frame.integer else 1.0
+        self.source, self.target = _dtypes.source_dtype(image_dtype), _dtypes.target_dtype(self.result)
         if "constant" in modes:
-            self.source = _image.border_dtype(self.source, self.target, cval * unit)
+            self.source = _dtypes.border_dtype(self.source, self.target, cval * unit)
         self.clamp = unit != 1.0 and image_dtype.kind == "i"
         self.front = channel if channel not in (None, 0, len(shape) - 1) else None
         shape = shape if self.front is None else _image.drop_axis(shape, self.front)
@@ -110,7 +110,7 @@ class _Job:
             for array, here in zip(outs, direct, strict=True)
         ]  # fmt: skip
         if self.run_on is not None:
-            source = _image.convert(image, self.source, self.front, self.clamp)
+            source = _dtypes.convert(image, self.source, self.front, self.clamp)
             if any(here and np.may_share_memory(source, array) for here, array in zip(direct, results, strict=True)):
                 source = source.copy()
             self.run_on(source, results, workers)
@@ -119,7 +119,7 @@ class _Job:
             if here:
                 given.append(array)
                 continue
-            value = _image.finish(value, self.result)
+            value = _dtypes.finish(value, self.result)
             if self.front is not None:
                 value = np.moveaxis(value, 0, self.front)
             if array is None:
@@ -264,7 +264,7 @@ class _Maker:
                     np.sqrt(value, out=value)
                 else:
                     value = parts[item]  # type: ignore[index]
-                result[...] = _image.finish(value, self.target)
+                result[...] = _dtypes.finish(value, self.target)
 
         return run
 

@@ -381,8 +381,8 @@ class _Look:
 
 
 def is_within(image: Array, limit: float, workers: int | None) -> bool:
-    """`_image.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
-    from fastsep._image import is_within as small
+    """`_dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
+    from fastsep._dtypes import is_within as small
 
     if image.dtype.kind != "f":
         return small(image, limit)
@@ -406,7 +406,7 @@ def address_of(array: Array) -> int:
 
 def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
-    from fastsep._image import finish
+    from fastsep._dtypes import finish
     from fastsep._plan import Separable
 
     what = plan.what

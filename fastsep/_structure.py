@@ -12,7 +12,7 @@ from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
-from fastsep import _image, _plan, _tensor, taps
+from fastsep import _dtypes, _plan, _tensor, taps
 from fastsep._funnel import apply
 from fastsep._image import Array, DType, Frame
 
@@ -23,7 +23,7 @@ SLOPE, ACROSS = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)
 def as_float(image: Array, dtype: DType, rescale: bool, workers: int | None) -> Array:
     """Any image as the functions below take it: itself if it can be, else a copy."""
     if image.dtype.kind == "f":
-        return _image.convert(image, dtype, None, False)
+        return _dtypes.convert(image, dtype, None, False)
     return apply(_untouched, (image.ndim,), image, "reflect", 0.0, None, rescale, dtype, None, workers)
 
 

@@ -69,7 +69,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import empty, may_share_memory, ndarray
 
-from fastsep import _conv_image, _image
+from fastsep import _conv_image, _dtypes, _image
 from fastsep._conv_image import Convolution, Fit
 from fastsep._image import Array, DType
 from fastsep._layer import Layer, Prepared
@@ -479,7 +479,7 @@ def _perform(job: _Job, x: Array, out: Any, workers: int | None) -> Array:
     if fit.blank:
         image = np.full(fit.image, place.cval, fit.source)
     else:
-        image = _image.convert(_channels_last(x) if place.first else x, fit.source, None, False).reshape(fit.image)
+        image = _dtypes.convert(_channels_last(x) if place.first else x, fit.source, None, False).reshape(fit.image)
 
     if out is not None and not place.first and out.dtype == job.dtype:
         plain = np.asarray(out)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from fastsep import _image, _structure
+from fastsep import _dtypes, _image, _structure
 from fastsep._image import Array, DType, Frame
 from fastsep.filters import Floats, Mode
 
@@ -74,7 +74,7 @@ def structure_tensor(
     result = _image.result_dtype(image.dtype, None, None)
     modes, cval, workers = _options(image, mode, cval, result, workers)
     widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = _structure.as_float(image, _image.working_dtype(image.dtype, result), True, workers)
+    pixels = _structure.as_float(image, _dtypes.working_dtype(image.dtype, result), True, workers)
     tensor = _structure.smoothed_products(pixels, widths, modes, cval, workers)
     return tensor[::-1] if backwards else tensor
 
@@ -233,8 +233,8 @@ def _corners(
 ) -> Array:  # fmt: skip
     modes, cval, workers = _options(image, mode, cval, result, workers)
     widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = _structure.as_float(image, _image.working_dtype(image.dtype, result), result.kind == "f", workers)
-    response = _image.finish(_structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
+    pixels = _structure.as_float(image, _dtypes.working_dtype(image.dtype, result), result.kind == "f", workers)
+    response = _dtypes.finish(_structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
     if out is None:
         return response
     out[...] = response

@@ -53,7 +53,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastsep import _image, _plan, taps
+from fastsep import _dtypes, _image, _plan, taps
 from fastsep._funnel import Recipe, apply
 from fastsep._image import Array, Frame
 
@@ -209,7 +209,7 @@ def unsharp_mask(
     """
     image = _image.as_image(image)
     # The range depends on the pixels and so has to be part of the key of the plan.
-    signed = (not preserve_range or image.dtype.kind == "i") and _image.has_negative(image)
+    signed = (not preserve_range or image.dtype.kind == "i") and _dtypes.has_negative(image)
     return apply(
         _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
         not preserve_range, dtype, out, workers,
@@ -747,7 +747,7 @@ def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -
 def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> _plan.Filter:
     truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
     radius = _image.sigmas("radius", radius, len(frame.spatial), truncate)
-    clip = _image.clip_range(frame, preserve_range, signed)
+    clip = _dtypes.clip_range(frame, preserve_range, signed)
     return taps.unsharp(radius, _image.finite("amount", amount), truncate, clip)
 
 

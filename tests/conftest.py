@@ -7,13 +7,51 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from fastsep import _run
+from fastsep._kernels import jit
+
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
+
+from helpers import forget
 
 # No deadline: the engine compiles on first use, which is no fault of the example at hand. The same
 # examples in every run, so that a failure is there again for whoever looks into it.
 settings.register_profile("fastsep", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("fastsep")
+
+
+@pytest.fixture
+def small_images_go_parallel(monkeypatch):
+    """Images of any size are cut into as many bands as there are workers."""
+    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
+    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+
+
+@pytest.fixture
+def restart(monkeypatch):
+    """Forget all kernels and the folder, as a new process would; returns the list of kernels compiled since."""
+    compiled = []
+    compile_one = jit._compile
+
+    def count(key):
+        compiled.append(key)
+        return compile_one(key)
+
+    monkeypatch.setattr(jit, "_compile", count)
+    jit._fingerprint()  # while the package is where it is
+
+    def start():
+        monkeypatch.setattr(jit, "_addresses", {})
+        jit.cache_folder.cache_clear()
+        forget()
+        compiled.clear()
+        return compiled
+
+    yield start
+    monkeypatch.undo()
+    jit.cache_folder.cache_clear()
+    forget()
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
-"""One table of cases that together reach every kernel family; images; scripts in processes of their own."""
+"""What tests share: one table of cases that together reach every kernel family, images, and processes of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import reference
 from reference import assert_close
 
@@ -321,7 +324,7 @@ CASES = {
 
 
 def make_image(rng, dtype, shape):
-    """Values all over the range of `dtype`, both ends included."""
+    """Values all over the range that becomes [-1, 1] or [0, 1], both ends included, of a dtype of the engine."""
     if np.dtype(dtype).kind == "f":
         return (rng.random(shape) * 2 - 1).astype(dtype)
     unit = UNITS[dtype]
@@ -332,16 +335,34 @@ def make_image(rng, dtype, shape):
     return image
 
 
+def noise(rng, dtype, shape=(29, 41)):
+    """Values all over the range of any real dtype, both ends of an integer one included; floats in [-1, 1)."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    if dtype.kind == "f":
+        return (rng.random(shape) * 2 - 1).astype(dtype)
+    info = np.iinfo(dtype)
+    image = rng.integers(info.min, info.max, shape, dtype.newbyteorder("="), endpoint=True)
+    image.flat[::13] = info.min  # which rescaling has to raise
+    image.flat[5::11] = info.max
+    return image.astype(dtype)
+
+
+def read_only(array):
+    """`array`, which may not be written into from here on."""
+    array.flags.writeable = False
+    return array
+
+
 def layouts(image):
     """The same image, laid out in memory in other ways."""
     misaligned = np.empty(image.nbytes + 1, np.uint8)[1:].view(image.dtype).reshape(image.shape)
     misaligned[...] = image
-    read_only = image.copy()
-    read_only.flags.writeable = False
     spread = np.zeros((2 * image.shape[0], 3 * image.shape[1]), image.dtype)[::2, ::3]
     spread[...] = image
     return {
-        "read-only": read_only,
+        "read-only": read_only(image.copy()),
         "Fortran": np.asfortranarray(image),
         "strided": spread,
         "reversed": image[::-1, ::-1].copy()[::-1, ::-1],
@@ -382,12 +403,77 @@ def same_bits(one, other):
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
+def assert_refused(call, exceptions, pattern):
+    """The call fails, as every one of the exceptions, with one short line that matches."""
+    for exception in exceptions if isinstance(exceptions, tuple) else (exceptions,):
+        with pytest.raises(exception) as caught:
+            call()
+        message = str(caught.value)
+        assert re.search(pattern, message), message
+        assert "\n" not in message
+        assert len(message) < 200
+
+
+MIB = 1 << 20
+# The stacks of the threads, the argument block, scratch in cache, and what the allocator keeps.
+SLACK = 24 * MIB
+
+# VmHWM is the largest resident size so far: it is compared with the size after a small call, which
+# has compiled the kernels and started the threads.
+_PEAK = """
+import sys
+import numpy as np
+import fastsep
+
+def status(name):
+    with open("/proc/self/status") as file:
+        (line,) = (line for line in file if line.startswith(name + ":"))
+    return int(line.split()[1]) * 1024
+
+side, dtype, name, options = int(sys.argv[1]), sys.argv[2], sys.argv[3], eval(sys.argv[4])
+run = getattr(fastsep, name)
+run(np.ones((1024, 1024), dtype), **options)
+before = status("VmRSS")
+image = np.ones((side, side), dtype)
+image[::2] = 0
+result = run(image, **options)
+del result
+result = run(image, **options)  # the same call again takes a shorter way
+results = result if isinstance(result, (tuple, list)) else (result,)
+size = sum(each.nbytes for each in results)
+print(status("VmHWM") - before - image.nbytes - size, results[0].dtype, float(results[0][5, 5]))
+"""
+
+
+def peak_memory(name, options, side, dtype, first=""):
+    """Bytes alive at most beside image and results, and the results' dtype; after `first` in the same process."""
+    command = [sys.executable, "-c", f"{first}\n{_PEAK}", str(side), dtype, name, repr(options)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    extra, got, _ = done.stdout.split()
+    return int(extra), got
+
+
 def start_script(file, *arguments, **environment):
     """Start a test file as a script; a Numba of this process's settings would not be what is tested."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "OMP_"))}
     variables.update(environment)
     command = [sys.executable, str(file), *arguments]
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@contextmanager
+def started(scripts):
+    """Test files as scripts, started together: `scripts` says of each its arguments and its environment."""
+    with ExitStack() as stack:
+        processes = {}
+        for name, (arguments, environment) in scripts.items():
+            processes[name] = stack.enter_context(start_script(*arguments, **environment))
+        try:
+            yield processes
+        finally:
+            for process in processes.values():
+                process.kill()
 
 
 def finish_script(process, limit=300):

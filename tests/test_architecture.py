@@ -58,6 +58,7 @@ ORDER = (
     "_plan",
     "_transforms",
     "_conv_image",
+    "_dtypes",
     "_image",
     "_kernels",
 )
@@ -102,7 +103,9 @@ def test_only_kernels_import_numba(path):
         assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
 
 
-@pytest.mark.parametrize("name", ["taps", "factor", "_rational", "_symmetry", "_image", "_conv_image", "_plan"])
+@pytest.mark.parametrize(
+    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_dtypes", "_conv_image", "_plan"]
+)
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):
         top = imported.split(".")[0]

@@ -9,7 +9,7 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep import _bank, _run
+from fastsep import _bank
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -87,14 +87,13 @@ def test_modes_per_axis(gabors, rng):
     np.testing.assert_allclose(result[..., 3], one, rtol=0, atol=slack(kernels, 1, parts))
 
 
+@pytest.mark.usefixtures("small_images_go_parallel")
 def test_any_number_of_threads_and_strips_gives_the_same_bits(gabors, rng, monkeypatch):
     _, parts = gabors
     image = rng.random((211, 150), np.float32)
     results = []
     for size in (1, _bank.PLANES_BYTES, 1 << 40):
         monkeypatch.setattr(_bank, "PLANES_BYTES", size)
-        monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-        monkeypatch.setattr(_run, "POOL_WORK", 0.0)
         _bank._prepared.clear()
         for workers in (1, 2, 3, 8):
             results.append(fastsep.correlate_bank(image, parts, method="separable", workers=workers))

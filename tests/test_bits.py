@@ -24,9 +24,7 @@ FOUR = ((3, 4, 5, 6), (2, 17, 3, 19))
 
 
 @pytest.fixture(autouse=True)
-def small_images_go_parallel(monkeypatch):
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+def plans_made_anew(small_images_go_parallel):
     forget()
     yield
     forget()

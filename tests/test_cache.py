@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import finish_script, forget, say, start_script
+from helpers import finish_script, say, start_script
 
 import fastsep
 from fastsep._kernels import jit
@@ -32,32 +32,6 @@ def diagonal(dtype="int16"):
 
 def entries(folder):
     return sorted(folder.glob("*.kernel"))
-
-
-@pytest.fixture
-def restart(monkeypatch):
-    """Forget all kernels and the folder, as a new process would; returns the list of kernels compiled since."""
-    compiled = []
-    compile_one = jit._compile
-
-    def count(key):
-        compiled.append(key)
-        return compile_one(key)
-
-    monkeypatch.setattr(jit, "_compile", count)
-    jit._fingerprint()  # while the package is where it is
-
-    def start():
-        monkeypatch.setattr(jit, "_addresses", {})
-        jit.cache_folder.cache_clear()
-        forget()
-        compiled.clear()
-        return compiled
-
-    yield start
-    monkeypatch.undo()
-    jit.cache_folder.cache_clear()
-    forget()
 
 
 @pytest.fixture

@@ -5,29 +5,15 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import MODES, layouts, same_bits
+from helpers import MODES, layouts, noise, same_bits
 
 import fastsep
-from fastsep import _run
 
 data = pytest.importorskip("skimage.data")
 feature = pytest.importorskip("skimage.feature")
 
 DTYPES = ("uint8", "uint16", "int8", "int16", "int32", "uint32", "bool", "float64")
 SIZES = (*range(1, 11), *range(15, 20), 24)
-
-
-def noise(rng, dtype, shape=(37, 43)):
-    """Values all over the range of `dtype`."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return rng.random(shape) < 0.5
-    if dtype.kind == "f":
-        return (rng.random(shape) * 2 - 1).astype(dtype)
-    info = np.iinfo(dtype)
-    image = rng.integers(info.min, info.max, shape, dtype, endpoint=True)
-    image.flat[::13] = info.min
-    return image
 
 
 def largest(image):
@@ -420,9 +406,8 @@ def test_nothing_is_written_when_a_call_is_refused(rng):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_the_number_of_workers_does_not_change_an_edge(dtype, rng, monkeypatch):
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+@pytest.mark.usefixtures("small_images_go_parallel")
+def test_the_number_of_workers_does_not_change_an_edge(dtype, rng):
     for shape in ((211, 67), (64, 200), (17, 5), (3, 90)):
         image = noise(rng, dtype, shape)
         mask = rng.random(shape) < 0.95

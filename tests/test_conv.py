@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from helpers import MODES, same_bits
+from helpers import MODES, read_only, same_bits
 from reference import conv2d_exact
 
 import fastsep
+<<<<<<< ours
 from fastsep import _run, conv
 from fastsep._layer import Layer
+=======
+>>>>>>> theirs
 
 FUNCTIONS = {
     "dense": "conv2d",
@@ -516,10 +519,8 @@ def layouts(x):
     raw = np.zeros(x.nbytes + 1, np.uint8)
     misaligned = raw[1:].view(x.dtype).reshape(x.shape)
     misaligned[...] = x
-    read_only = x.copy()
-    read_only.flags.writeable = False
     return {
-        "read-only": read_only,
+        "read-only": read_only(x.copy()),
         "Fortran": np.asfortranarray(x),
         "transposed": np.ascontiguousarray(x.swapaxes(0, 1)).swapaxes(0, 1),
         "strided": padded[..., ::2],
@@ -700,9 +701,8 @@ def test_what_is_not_finite_stays_inside_the_kernels_footprint(channels, value, 
 
 @pytest.mark.parametrize("dtypes", DTYPES[:3], ids=" ".join)
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_workers_do_not_change_a_bit(kind, dtypes, rng, monkeypatch):
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)  # small images go parallel, too
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+@pytest.mark.usefixtures("small_images_go_parallel")
+def test_workers_do_not_change_a_bit(kind, dtypes, rng):
     src, dtype = dtypes
     for shape, channels in (((61, 70), 3), ((45, 52), 24), ((7, 7), 160), ((2, 33, 30), 17), ((3, 5, 4), 96)):
         options = {} if kind == "pointwise" else {"padding": "same", "mode": "reflect"}

@@ -1,9 +1,8 @@
 """Bad arguments of the convolutions: one line that names the argument, both shapes and what is expected."""
 
-import re
-
 import numpy as np
 import pytest
+from helpers import assert_refused, read_only
 
 import fastsep
 from fastsep import SeparableConv2D, conv2d, depthwise_conv2d, pointwise_conv2d, separable_conv2d
@@ -19,12 +18,6 @@ LAST, FIRST = {}, {"data_format": "channels_first"}
 
 def ones(*shape):
     return np.ones(shape, "f4")
-
-
-def read_only():
-    array = ones(6, 7, 5)
-    array.flags.writeable = False
-    return array
 
 
 def dense(x=X, kernel=DENSE, **options):
@@ -299,7 +292,7 @@ TABLE = {
         r"`out` must have the result's dtype float32; got float64",
     ),
     "integer out": (dense(out=np.ones((6, 7, 5), int)), ValueError, r"`out`.*float32; got int64"),
-    "read-only out": (dense(out=read_only()), ValueError, r"`out`.*read-only"),
+    "read-only out": (dense(out=read_only(ones(6, 7, 5))), ValueError, r"`out`.*read-only"),
     "list for out": (dense(out=[0]), TypeError, r"`out`.*list"),
     "masked out": (dense(out=np.ma.ones((6, 7, 5))), TypeError, r"`out`.*MaskedArray"),
     "out of an empty batch": (dense(np.ones((0, 8, 9, 3)), out=ones(6, 7, 5)), ValueError, r"`out`.*\(0, 6, 7, 5\)"),
@@ -308,13 +301,7 @@ TABLE = {
 
 @pytest.mark.parametrize("row", TABLE)
 def test_a_bad_argument_gets_one_clear_line(row):
-    call, exception, pattern = TABLE[row]
-    with pytest.raises(exception) as caught:
-        call()
-    message = str(caught.value)
-    assert re.search(pattern, message), message
-    assert "\n" not in message
-    assert len(message) < 200
+    assert_refused(*TABLE[row])
 
 
 def test_a_layer_refuses_what_the_function_refuses():
@@ -334,7 +321,7 @@ def test_a_layer_refuses_what_the_function_refuses():
         (lambda: layer(X, workers=1.5), TypeError, r"`workers`"),
         (lambda: layer(X, out=ones(6, 7, 4)), ValueError, r"`out`.*\(6, 7, 5\); got \(6, 7, 4\)"),
         (lambda: layer(X, out=ones(6, 7, 5).astype("f8")), ValueError, r"`out`.*float32; got float64"),
-        (lambda: layer(X, out=read_only()), ValueError, r"`out`.*read-only"),
+        (lambda: layer(X, out=read_only(ones(6, 7, 5))), ValueError, r"`out`.*read-only"),
         (lambda: layer(X, out=X.tolist()), TypeError, r"`out`.*list"),
         (lambda: layer.output_shape((8, 9, 2)), ValueError, r"`x` must be \(H, W, 3\).*\(8, 9, 2\)"),
         (lambda: layer.output_shape((8, -9, 3)), ValueError, r"`shape`.*-9"),

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 
 from helpers import MODES, finish_script, say, start_script
 from reference import conv2d_exact
-from test_sizes import Guarded, GuardedWorkspace
+from test_sizes import Guarded, guard_scratch
 
 from fastsep import _layer, _run
 from fastsep._kernels import jit
@@ -45,22 +45,13 @@ def guard():
     Returns the byte that scratch is filled with.
     """
     fill = [0]
-    spaces = []
-
-    def workspace(size):
-        if not spaces or spaces[-1].size != size:
-            spaces[:] = [GuardedWorkspace(size)]
-        spaces[-1].memory[:] = fill[0]
-        spaces[-1].filled_by = None  # its block is gone
-        return spaces[-1]
 
     def aligned(layer, size):
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
     _run.LOOP_WORK = -1.0
     _run._run_parallel = lambda *_: False  # one band after the other
-    _run.take_workspace = workspace
-    _run.give_back = lambda workspace: None
+    guard_scratch(fill)
     Layer._aligned = aligned
     return fill
 

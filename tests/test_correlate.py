@@ -184,10 +184,9 @@ def test_an_image_with_nan_takes_the_way_that_does_not_spread_it(rng):
 @pytest.mark.parametrize("least", [0, 1 << 40])  # by the kernel, by NumPy
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -1.5])
+@pytest.mark.usefixtures("small_images_go_parallel")
 def test_one_value_beyond_a_limit_is_found(value, dtype, least, rng, monkeypatch):
     monkeypatch.setattr(_run, "LOOKED_AT", least)
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
     for count in range(1, 70):
         image = (rng.random(count) * 2 - 1).astype(dtype)
         for workers in (1, 3):

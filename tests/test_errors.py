@@ -1,9 +1,8 @@
 """Bad arguments: one line that names the argument, as an exception that callers would catch."""
 
-import re
-
 import numpy as np
 import pytest
+from helpers import assert_refused, read_only
 
 import fastsep
 
@@ -12,12 +11,6 @@ RGB = np.ones((8, 9, 3), np.uint8)
 BOTH = (RuntimeError, ValueError)  # must be caught as either
 NAN = float("nan")
 AXIS = np.exceptions.AxisError
-
-
-def read_only():
-    array = np.ones((8, 9))
-    array.flags.writeable = False
-    return array
 
 
 TABLE = {
@@ -205,7 +198,7 @@ TABLE = {
         r"`out` must be float.*complex",
     ),
     "read-only out": (
-        lambda: fastsep.sobel(IMAGE, out=read_only()),
+        lambda: fastsep.sobel(IMAGE, out=read_only(np.ones((8, 9)))),
         ValueError,
         r"`out`.*read-only",
     ),
@@ -361,13 +354,7 @@ def test_a_bad_argument_gets_one_clear_line(row):
     fastsep.gaussian(IMAGE)
     fastsep.gradient(IMAGE)
     fastsep.canny(IMAGE)
-    for exception in exceptions if isinstance(exceptions, tuple) else (exceptions,):
-        with pytest.raises(exception) as caught:
-            call()
-        message = str(caught.value)
-        assert re.search(pattern, message), message
-        assert "\n" not in message
-        assert len(message) < 200
+    assert_refused(call, exceptions, pattern)
 
 
 def test_an_axis_error_is_also_an_index_error():

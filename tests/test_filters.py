@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage as ndi
-from helpers import layouts
+from helpers import MODES, layouts, noise
 from reference import assert_close
 
 import fastsep
@@ -17,7 +17,6 @@ from fastsep._plan import Box, Roberts
 skimage_filters = pytest.importorskip("skimage.filters")
 skimage_util = pytest.importorskip("skimage.util")
 
-MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 IMAGE_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 EDGES = tuple(taps.EDGES)
 
@@ -45,19 +44,6 @@ SKIMAGE_NAMES = sorted(name for name in CASES if hasattr(skimage_filters, name))
 PRESERVES_RANGE = ("box", "unsharp_mask")  # with the arguments above
 
 
-def make_image(rng, dtype, shape=(19, 23)):
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return rng.random(shape) < 0.5
-    if dtype.kind == "f":
-        return (rng.random(shape) * 1.5 - 0.5).astype(dtype)
-    info = np.iinfo(dtype)
-    native = rng.integers(info.min, info.max, shape, dtype.newbyteorder("="), endpoint=True)
-    native.flat[3::7] = info.min
-    native.flat[5::11] = info.max
-    return native.astype(dtype)
-
-
 def as_float(image):
     """On the scale of the default result, in float64."""
     return skimage_util.img_as_float(image).astype(float)
@@ -72,7 +58,7 @@ def test_agrees_with_the_oracle_in_every_mode(name, rng):
     arguments, what = CASES[name]
     for i, mode in enumerate(MODES):
         for dtype in (IMAGE_DTYPES[i], "float32"):
-            image = make_image(rng, dtype)
+            image = noise(rng, dtype)
             cval = 0.25 if mode == "constant" else 0.0
             result = getattr(fastsep, name)(image, mode=mode, cval=cval, **arguments)
             values = image.astype(float) if name in PRESERVES_RANGE else as_float(image)
@@ -84,7 +70,7 @@ def test_agrees_with_the_oracle_in_every_mode(name, rng):
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(name, rng):
     arguments, what = CASES[name]
-    image = make_image(rng, "uint8")
+    image = noise(rng, "uint8")
     for dtype in ("uint8", "int16"):
         result = getattr(fastsep, name)(image, mode="nearest", dtype=dtype, **arguments)
         expected = reference.exact(what, image, modes=("nearest", "nearest"))
@@ -96,7 +82,7 @@ def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(n
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "uint32", "int64", "uint64", "float16", "longdouble", ">f4"])
 def test_other_result_dtypes_are_rounded_and_saturated_too(dtype, rng):
-    image = make_image(rng, "float64") * 300
+    image = noise(rng, "float64") * 300
     result = fastsep.laplace(image, dtype=dtype)
     expected = reference.exact(taps.laplace(2), image, modes=("reflect", "reflect"))
     assert result.dtype == dtype
@@ -140,7 +126,7 @@ def test_signature_extends_that_of_scikit_image(name):
     ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint64", "float16", "float32", ">f8"],
 )
 def test_agrees_with_scikit_image_on_every_dtype(name, dtype, rng):
-    image = make_image(rng, dtype)
+    image = noise(rng, dtype)
     arguments = {"low_sigma": 1} if name == "difference_of_gaussians" else {}
     expected = getattr(skimage_filters, name)(image, **arguments)
     result = getattr(fastsep, name)(image, **arguments)
@@ -151,7 +137,7 @@ def test_agrees_with_scikit_image_on_every_dtype(name, dtype, rng):
 @pytest.mark.parametrize("name", EDGES)
 @pytest.mark.parametrize("shape", [(31,), (13, 17), (7, 8, 9), (5, 4, 6, 7)])
 def test_edge_operators_agree_with_scikit_image_over_axes(name, shape, rng):
-    image = make_image(rng, "float64", shape)
+    image = noise(rng, "float64", shape)
     ndim = len(shape)
     axes = [None, *range(ndim), (0,), tuple(range(ndim)), (ndim - 1, 0)][: 3 + ndim * (ndim > 1)]
     for axis in axes:
@@ -161,14 +147,14 @@ def test_edge_operators_agree_with_scikit_image_over_axes(name, shape, rng):
 
 
 def test_a_negative_axis_counts_from_the_back(rng):
-    image = make_image(rng, "float64", (6, 7, 8))
+    image = noise(rng, "float64", (6, 7, 8))
     for axis in range(3):
         np.testing.assert_array_equal(fastsep.sobel(image, axis=axis - 3), fastsep.sobel(image, axis=axis))
 
 
 @pytest.mark.parametrize("name", [*EDGES, "laplace", "roberts", "farid_h", "sobel_v"])
 def test_mask_agrees_with_scikit_image(name, rng):
-    image = make_image(rng, "float32")
+    image = noise(rng, "float32")
     mask = rng.random(image.shape) < 0.95
     expected = getattr(skimage_filters, name)(image, mask=mask)
     assert_close(getattr(fastsep, name)(image, mask=mask), expected, image)
@@ -178,8 +164,8 @@ def test_mask_agrees_with_scikit_image(name, rng):
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 def test_unsharp_mask_clips_to_the_range_that_the_sign_of_the_image_gives(dtype, preserve_range, rng):
     for image in (
-        make_image(rng, dtype),
-        np.abs(make_image(rng, dtype).astype("float64")).clip(0, 32767).astype(dtype),
+        noise(rng, dtype),
+        np.abs(noise(rng, dtype).astype("float64")).clip(0, 32767).astype(dtype),
     ):
         expected = skimage_filters.unsharp_mask(image, 2, 3, preserve_range)
         result = fastsep.unsharp_mask(image, 2, 3, preserve_range)
@@ -188,7 +174,7 @@ def test_unsharp_mask_clips_to_the_range_that_the_sign_of_the_image_gives(dtype,
 
 @pytest.mark.parametrize("name", [*EDGES, "gaussian", "laplace", "roberts"])
 def test_nan_and_inf_reach_as_far_as_in_scikit_image(name, rng):
-    image = make_image(rng, "float64")
+    image = noise(rng, "float64")
     image[4, 5], image[12, 20] = np.nan, np.inf
     with np.errstate(invalid="ignore"):
         expected = getattr(skimage_filters, name)(image)
@@ -211,7 +197,7 @@ def test_unsharp_mask_finds_the_sign_of_an_image_with_nan(rng):
 @pytest.mark.parametrize("mode", [*MODES, "grid-wrap", ("wrap", "constant"), ["mirror", "nearest"]])
 @pytest.mark.parametrize("order", [0, 1, 2, 3, (0, 2), [1, 0]])
 def test_gaussian_of_any_order_agrees_with_scipy(order, mode, rng):
-    image = make_image(rng, "float64")
+    image = noise(rng, "float64")
     options = {"order": order, "mode": mode, "cval": 0.3}
     expected = ndi.gaussian_filter(image, (1.4, 0.8), **options)
     assert_close(fastsep.gaussian(image, (1.4, 0.8), **options), expected, image)
@@ -219,7 +205,7 @@ def test_gaussian_of_any_order_agrees_with_scipy(order, mode, rng):
 
 @pytest.mark.parametrize("mode", [*MODES, ("constant", "reflect")])
 def test_separable_filter_is_correlate1d_along_each_axis(mode, rng):
-    image = make_image(rng, "float64")
+    image = noise(rng, "float64")
     modes = (mode, mode) if isinstance(mode, str) else mode
     for lines in [
         ([1, 2, 3], [-1, 0, 2, 4]),
@@ -237,20 +223,20 @@ def test_separable_filter_is_correlate1d_along_each_axis(mode, rng):
 
 
 def test_one_line_of_taps_serves_every_axis(rng):
-    image = make_image(rng, "float32", (5, 6, 7))
+    image = noise(rng, "float32", (5, 6, 7))
     expected = fastsep.separable_filter(image, [np.array([1, 2, 1])] * 3)
     np.testing.assert_array_equal(fastsep.separable_filter(image, [1, 2, 1]), expected)
     np.testing.assert_array_equal(fastsep.separable_filter(image, np.float32([1, 2, 1])), expected)
 
 
 def test_no_taps_at_all_leave_the_image_as_it_is(rng):
-    image = make_image(rng, "uint8")
+    image = noise(rng, "uint8")
     np.testing.assert_array_equal(fastsep.separable_filter(image, (None, None), dtype="uint8"), image)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_integer_taps_on_integers_are_exact(dtype, rng):
-    image = make_image(rng, dtype)
+    image = noise(rng, dtype)
     lines = [rng.integers(-9, 9, 6), rng.integers(-9, 9, 5)]
     expected = ndi.correlate1d(ndi.correlate1d(image.astype("int64"), lines[0], 0), lines[1], 1).clip(-32768, 32767)
     np.testing.assert_array_equal(fastsep.separable_filter(image, lines, dtype="int16"), expected)
@@ -259,7 +245,7 @@ def test_integer_taps_on_integers_are_exact(dtype, rng):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [1, 2, 3, 8, (5, 1), (4, 61)])
 def test_box_agrees_with_uniform_filter(size, mode, rng):
-    image = make_image(rng, "float64")
+    image = noise(rng, "float64")
     expected = ndi.uniform_filter(image, size, mode=mode, cval=0.4)
     assert_close(fastsep.box(image, size, mode=mode, cval=0.4), expected, image)
 
@@ -270,7 +256,7 @@ def test_box_agrees_with_uniform_filter(size, mode, rng):
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
 @pytest.mark.parametrize("name", ["gaussian", "sobel", "box", "roberts", "unsharp_mask"])
 def test_layout_does_not_change_a_bit(name, dtype, rng):
-    image = make_image(rng, dtype)
+    image = noise(rng, dtype)
     arguments = CASES[name][0]
     expected = getattr(fastsep, name)(image, **arguments)
     for layout, same in layouts(image).items():
@@ -280,13 +266,13 @@ def test_layout_does_not_change_a_bit(name, dtype, rng):
 
 
 def test_converted_dtypes_keep_their_values(rng):
-    half = make_image(rng, "float16")
+    half = noise(rng, "float16")
     np.testing.assert_array_equal(fastsep.sobel(half), fastsep.sobel(half.astype("float32")))
-    flags = make_image(rng, "bool")
+    flags = noise(rng, "bool")
     np.testing.assert_array_equal(fastsep.box(flags, 3), fastsep.box(flags.astype("uint8"), 3))
-    small = make_image(rng, "int8")
+    small = noise(rng, "int8")
     np.testing.assert_array_equal(fastsep.box(small, 3), fastsep.box(small.astype("int16"), 3))
-    large = make_image(rng, "int64") >> 12
+    large = noise(rng, "int64") >> 12
     np.testing.assert_array_equal(fastsep.box(large, 3), fastsep.box(large.astype("float64"), 3))
 
 
@@ -296,7 +282,7 @@ def test_converted_dtypes_keep_their_values(rng):
 @pytest.mark.parametrize("name", sorted(CASES))
 @pytest.mark.parametrize("channel_axis", [0, 1, 2, -1])
 def test_channels_are_filtered_one_by_one(name, channel_axis, rng):
-    image = make_image(rng, "float32", (11, 12, 13))
+    image = noise(rng, "float32", (11, 12, 13))
     arguments = CASES[name][0]
     planes = [getattr(fastsep, name)(plane, **arguments) for plane in np.moveaxis(image, channel_axis, 0)]
     expected = np.stack(planes, axis=channel_axis)
@@ -309,20 +295,20 @@ def test_channels_are_filtered_one_by_one(name, channel_axis, rng):
 
 @pytest.mark.parametrize("sigma", [(1, 2, 0), (1, 2, 0.8), [1, 2], 1.5])
 def test_gaussian_takes_a_sigma_per_spatial_or_per_array_axis(sigma, rng):
-    image = make_image(rng, "uint8", (12, 13, 3))
+    image = noise(rng, "uint8", (12, 13, 3))
     expected = skimage_filters.gaussian(image, sigma, channel_axis=-1)
     assert_close(fastsep.gaussian(image, sigma, channel_axis=-1), expected, image)
 
 
 def test_axis_counts_array_axes_beside_channels(rng):
-    image = make_image(rng, "float64", (3, 12, 13))
+    image = noise(rng, "float64", (3, 12, 13))
     result = fastsep.sobel(image, axis=2, channel_axis=0)
     np.testing.assert_array_equal(result, fastsep.sobel_v(image, channel_axis=0))
     assert_close(result[1], fastsep.sobel(image[1], axis=1), image)
 
 
 def test_a_mask_of_the_spatial_shape_serves_every_channel(rng):
-    image = make_image(rng, "float32", (12, 13, 3))
+    image = noise(rng, "float32", (12, 13, 3))
     mask = rng.random((12, 13)) < 0.9
     result = fastsep.sobel(image, mask, channel_axis=2)
     assert_close(result[..., 1], fastsep.sobel(image[..., 1].copy(), mask), image)
@@ -333,7 +319,7 @@ def test_a_mask_of_the_spatial_shape_serves_every_channel(rng):
 
 @pytest.mark.parametrize("cval", [0, 1, 128 / 255, 0.3, -2.0, np.nan, np.inf])
 def test_a_border_value_that_the_image_could_not_hold_is_kept(cval, rng):
-    image = make_image(rng, "uint8")
+    image = noise(rng, "uint8")
     result = fastsep.gaussian(image, 1, mode="constant", cval=cval)
     expected = skimage_filters.gaussian(image, 1, mode="constant", cval=cval)
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
@@ -346,7 +332,7 @@ def test_a_border_value_that_the_image_could_not_hold_is_kept(cval, rng):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_out_is_written_and_returned(dtype, rng):
-    image = make_image(rng, "uint8")
+    image = noise(rng, "uint8")
     expected = fastsep.sobel(image, dtype=dtype)
     shape = image.shape
     for out in (
@@ -361,7 +347,7 @@ def test_out_is_written_and_returned(dtype, rng):
 
 
 def test_a_float_out_settles_the_dtype(rng):
-    image = make_image(rng, "uint8")
+    image = noise(rng, "uint8")
     for dtype in ("float16", "float32", "float64", ">f4"):
         out = np.empty(image.shape, dtype)
         fastsep.gaussian(image, out=out)
@@ -372,14 +358,14 @@ def test_a_float_out_settles_the_dtype(rng):
 def test_the_image_may_be_out(name, rng):
     arguments = CASES[name][0]
     for dtype in ("float32", "uint8"):
-        image = make_image(rng, dtype)
+        image = noise(rng, dtype)
         expected = getattr(fastsep, name)(image, dtype=dtype, **arguments)
         getattr(fastsep, name)(image, dtype=dtype, out=image, **arguments)
         np.testing.assert_array_equal(image, expected)
 
 
 def test_out_may_overlap_the_image(rng):
-    memory = make_image(rng, "float64", (20, 9))
+    memory = noise(rng, "float64", (20, 9))
     image = memory[:15].copy()
     for out in (memory[5:], memory[:15][::-1]):
         memory[:15] = image
@@ -391,7 +377,7 @@ def test_out_may_overlap_the_image(rng):
 
 
 def test_a_remembered_plan_does_not_serve_another_call(rng):
-    image = make_image(rng, "float64")
+    image = noise(rng, "float64")
     plain = fastsep.gaussian(image, 1)
     variants = [
         fastsep.gaussian(image, 2),
@@ -412,7 +398,7 @@ def test_a_remembered_plan_does_not_serve_another_call(rng):
 
 
 def test_remembered_plans_do_not_grow_without_limit(rng):
-    image = make_image(rng, "float64", (4, 4))
+    image = noise(rng, "float64", (4, 4))
     for i in range(2 * _funnel._JOBS_KEPT):
         fastsep.gaussian(image, 0.5, cval=i)
     assert len(_funnel._jobs) <= _funnel._JOBS_KEPT
@@ -432,7 +418,7 @@ def test_empty_images_give_empty_results(name):
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_number_of_workers_does_not_change_a_bit(name, rng):
-    image = make_image(rng, "float32", (130, 67))
+    image = noise(rng, "float32", (130, 67))
     arguments = CASES[name][0]
     expected = getattr(fastsep, name)(image, workers=1, **arguments)
     for workers in (2, 3, None):

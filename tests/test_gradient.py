@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
-from helpers import MODES, forget, layouts, same_bits
+from helpers import MODES, forget, layouts, noise, same_bits
 from reference import assert_close
 
 import fastsep
-from fastsep import _block, _gradient, _run
+from fastsep import _block, _gradient
 
 skimage_filters = pytest.importorskip("skimage.filters")
 
@@ -27,19 +27,6 @@ WAYS = {
     "whole arrays": ("sobel", {"sigma": 1.2, "mode": "wrap"}),
 }
 ways = pytest.mark.parametrize("way", WAYS)
-
-
-def noise(rng, dtype, shape=(29, 41)):
-    """Values all over the range of `dtype`; floats in [-1, 1]."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "b":
-        return rng.random(shape) < 0.5
-    if dtype.kind == "f":
-        return (rng.random(shape) * 2 - 1).astype(dtype)
-    info = np.iinfo(dtype)
-    image = rng.integers(info.min, info.max, shape, dtype, endpoint=True)
-    image.flat[::13] = info.min
-    return image
 
 
 def of_way(way, image, **options):
@@ -429,9 +416,8 @@ def test_empty_images_give_empty_results(shape):
 
 @ways
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-def test_the_number_of_workers_does_not_change_a_bit(way, dtype, rng, monkeypatch):
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+@pytest.mark.usefixtures("small_images_go_parallel")
+def test_the_number_of_workers_does_not_change_a_bit(way, dtype, rng):
     for shape, channel_axis in (((160, 67), None), ((97, 150), None), ((3, 40), None), ((70, 31, 3), -1)):
         image = noise(rng, dtype, shape)
         options = {"output": ALL, "channel_axis": channel_axis}

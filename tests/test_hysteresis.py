@@ -8,19 +8,14 @@ import scipy.ndimage as ndi
 from helpers import layouts, same_bits
 
 import fastsep
-from fastsep import _hysteresis, _run
+from fastsep import _hysteresis
 from fastsep._kernels import blocks
 
 skimage_filters = pytest.importorskip("skimage.filters")
+pytestmark = pytest.mark.usefixtures("small_images_go_parallel")
 
 WORKERS = (1, 2, 3, 5, 8)
 WEAK, STRONG = 1, 2  # with thresholds of 0.5 and 1.5
-
-
-@pytest.fixture(autouse=True)
-def small_images_go_parallel(monkeypatch):
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
 
 
 def assert_same_pixels(image, low, high):
@@ -231,13 +226,25 @@ def test_a_filled_blob_and_a_tree_of_combs(rng):
     assert assert_same_pixels(image, 0.5, 1.5)
 
 
+def assert_tracked(codes, diagonal):
+    """Of `codes`, which are zero at the border, those in one piece with a strong one are kept; how many."""
+    labels, count = ndi.label(codes, ndi.generate_binary_structure(codes.ndim, codes.ndim if diagonal else 1))
+    strong = np.zeros(count + 1, bool)
+    strong[labels[codes == blocks.STRONG]] = True
+    expected = strong[labels]
+    for workers in WORKERS:
+        kept = codes.copy()
+        _hysteresis.track(kept, *_hysteresis.neighbour_lines(kept.shape, diagonal), workers)
+        np.testing.assert_array_equal(kept, expected, err_msg=f"{codes.shape} {workers} workers")
+    return np.count_nonzero(expected)
+
+
 def test_diagonals_touch_in_canny_only():
     """A checkerboard: no two pixels share a side, and all are connected across their corners."""
     board = np.indices((120, 600)).sum(axis=0) % 2 == 0
     image = board.astype("uint8")
     image[60, 300] = STRONG
     assert assert_same_pixels(image, 0.5, 1.5) == 1
-    structure = np.ones((3, 3))
     for size in ((122, 602), (7, 2 * blocks.STACK_WORDS + 2000)):
         codes = np.zeros(size, np.uint8)
         inside = codes[1:-1, 1:-1]
@@ -245,12 +252,47 @@ def test_diagonals_touch_in_canny_only():
         inside[1::5, 4::6] = 0
         inside[size[0] // 2, ::2] = 0  # which cuts some of the diagonals
         inside[0, 0] = blocks.STRONG
-        labels, _ = ndi.label(codes, structure)
-        expected = labels == labels[1, 1]
-        for workers in WORKERS:
-            kept = codes.copy()
-            _hysteresis.track(kept, *_hysteresis.neighbour_lines(kept.shape, diagonal=True), workers)
-            np.testing.assert_array_equal(kept, expected)
+        assert_tracked(codes, diagonal=True)
+
+
+# ---- a stack for a few pixels only, so that most are found by looking for them again
+
+
+@pytest.fixture(params=[1, 2, 3, 10])
+def small_stack(request, tmp_path, monkeypatch, restart):
+    """A kernel compiled for the test, with room for one pixel less than it has words."""
+    monkeypatch.setattr(blocks, "STACK_WORDS", request.param)
+    monkeypatch.setenv("FASTSEP_CACHE_DIR", str(tmp_path / "cache"))  # no other kernel has the same key
+    compiled = restart()
+    yield
+    assert ("hysteresis",) in compiled
+
+
+def bordered(image):
+    """The codes of an image of WEAK and STRONG pixels."""
+    return np.pad(np.array([0, blocks.WEAK, blocks.STRONG], np.uint8)[image], 1)
+
+
+@pytest.mark.usefixtures("small_stack")
+def test_random_blobs_on_a_small_stack(rng):
+    for shape in ((83, 71), (30, 200), (200, 30), (12, 13, 17)):
+        for density in (0.25, 0.4, 0.6, 0.8):
+            image = (rng.random(shape) < density).astype("uint8")
+            image.flat[rng.integers(image.size, size=10)] *= STRONG
+            for diagonal in (False, True):
+                assert assert_tracked(bordered(image), diagonal)
+
+
+@pytest.mark.usefixtures("small_stack")
+def test_shapes_in_one_piece_on_a_small_stack():
+    for image in (spiral(31), spiral(97), snake(40, 101), comb(20, 300, 14), comb(20, 300, 14)[::-1]):
+        pixels = np.argwhere(image)
+        for seed in (pixels[0], pixels[len(pixels) // 2], pixels[-1]):
+            seeded = image.copy()
+            seeded[tuple(seed)] = STRONG
+            for diagonal in (False, True):
+                assert assert_tracked(bordered(seeded), diagonal) == len(pixels)
+        assert not assert_tracked(bordered(image), diagonal=True)
 
 
 # ---- out

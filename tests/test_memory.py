@@ -1,45 +1,13 @@
 """Promises: no second image in memory, kernels that allocate nothing, and an input that is left alone."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import CASES, make_image
+from helpers import CASES, MIB, SLACK, make_image, peak_memory
 
 import fastsep
 from fastsep import correlation, filters
-
-MIB = 1 << 20
-# The stacks of the threads, the argument block, scratch in cache, and what the allocator keeps.
-SLACK = 24 * MIB
-
-# VmHWM is the largest resident size so far: it is compared with the size after a small call, which
-# has compiled the kernel and started the threads.
-MEASURE = """
-import sys
-import numpy as np
-import fastsep
-
-def status(name):
-    with open("/proc/self/status") as file:
-        (line,) = (line for line in file if line.startswith(name + ":"))
-    return int(line.split()[1]) * 1024
-
-side, dtype, name, options = int(sys.argv[1]), sys.argv[2], sys.argv[3], eval(sys.argv[4])
-run = getattr(fastsep, name)
-run(np.ones((1024, 1024), dtype), **options)
-before = status("VmRSS")
-image = np.ones((side, side), dtype)
-image[::2] = 0
-result = run(image, **options)
-del result
-result = run(image, **options)  # the same call again takes a shorter way
-results = result if isinstance(result, tuple) else (result,)
-size = sum(each.nbytes for each in results)
-print(status("VmHWM") - before - image.nbytes - size, results[0].dtype, float(results[0][5, 5]))
-"""
-
 
 GRADIENT = ("orientation", "magnitude", "dx")
 
@@ -64,13 +32,9 @@ GRADIENT = ("orientation", "magnitude", "dx")
     ],
 )
 def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype, first):
-    script = f"{first}\n{MEASURE}"
-    command = [sys.executable, "-c", script, str(side), dtype, name, repr(options)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    extra, got, _ = done.stdout.split()
+    extra, got = peak_memory(name, options, side, dtype, first)
     assert got == result_dtype
-    assert int(extra) <= SLACK, f"{int(extra) / MIB:.1f} MiB beside input and output"
+    assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
 
 
 # ---- the input

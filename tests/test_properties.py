@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers import MODES
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastsep
 from fastsep import filters
-
-MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 
 # Linear filters of an image: every one that is not a magnitude and does not clip.
 LINEAR = {

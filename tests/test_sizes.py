@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, MODES, finish_script, forget, make_image, say, start_script
+from helpers import CASES, MODES, finish_script, forget, make_image, say, start_script, started
 
 import fastsep
 from fastsep import _bank, _block, _run
@@ -26,6 +26,9 @@ PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
 VOLUMES = [(d, h, w) for d in (1, 2, 3, 9) for h in (1, 2, 7, 17) for w in (1, 3, 8, 15, 16, 33)]
 FOUR = [(a, d, h, w) for a in (1, 4) for d in (1, 3) for h in (1, 6) for w in (1, 5, 20)]
 SHAPES = {2: PLANES, 3: VOLUMES, 4: FOUR}
+PAIRS = ("0", "-1")  # of the dtypes of a case
+X86 = platform.machine() in ("x86_64", "AMD64")
+LEVELS = {"x86-64-v3": ("0", 32), "x86-64-v2": ("-1", 16)}  # which pair of dtypes, bytes of a vector
 
 
 def inputs(case, index, shape, rng, dtypes=None):
@@ -57,6 +60,22 @@ def check(name, dtypes=None):
         np.testing.assert_array_equal(image, before)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def levels(request, tmp_path_factory):
+    """A process for each level, if it is tested: they take a minute, and have the time of the tests before theirs."""
+    name = test_every_shape_for_smaller_vectors.__name__
+    selected = {item.name for item in request.session.items}
+    scripts = {}
+    for level, (pair, _) in LEVELS.items():
+        if X86 and f"{name}[{level}]" in selected:
+            # Features have to be named too: without them Numba keeps those of this CPU.
+            cpu = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""}
+            cache = {"FASTSEP_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+            scripts[level] = (__file__, "shapes", pair), cpu | cache
+    with started(scripts) as processes:
+        yield processes
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_shape(name):
     check(name)
@@ -65,25 +84,12 @@ def test_every_shape(name):
 # ---- other CPUs
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86")
-def test_every_shape_for_smaller_vectors(tmp_path):
-    # Features have to be named too: without them Numba keeps those of this CPU.
-    processes = {
-        level: start_script(
-            __file__,
-            "shapes",
-            pair,
-            NUMBA_CPU_NAME=level,
-            NUMBA_CPU_FEATURES="",
-            FASTSEP_CACHE_DIR=str(tmp_path / level),
-        )
-        for level, pair in (("x86-64-v3", "0"), ("x86-64-v2", "-1"))
-    }
-    results = {level: finish_script(process, 600) for level, process in processes.items()}
-    for level, (status, output) in results.items():
-        assert status == 0, f"{level}\n{output}"
-    assert "vector_bytes=32" in results["x86-64-v3"][1]
-    assert "vector_bytes=16" in results["x86-64-v2"][1]
+@pytest.mark.skipif(not X86, reason="levels of x86")
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_shape_for_smaller_vectors(level, levels):
+    status, output = finish_script(levels[level], 600)
+    assert status == 0, output
+    assert f"vector_bytes={LEVELS[level][1]}" in output
 
 
 # ---- addresses
@@ -123,11 +129,23 @@ class GuardedWorkspace(_run.Workspace):
         self.scratch = self.address + words
 
 
-def guard_scratch_and_taps(fill):
-    """Put what the package allocates for kernels next to forbidden pages, too.
+def guard_scratch(fill):
+    """Put scratch memory next to forbidden pages, filled with the byte in `fill` before each call."""
+    spaces = []
 
-    Scratch memory is filled with the byte in `fill` before each call.
-    """
+    def workspace(size):
+        if not spaces or spaces[-1].size != size:
+            spaces[:] = [GuardedWorkspace(size)]
+        spaces[-1].memory[:] = fill[0]
+        spaces[-1].filled_by = None  # its block is gone
+        return spaces[-1]
+
+    _run.take_workspace = workspace
+    _run.give_back = lambda workspace: None
+
+
+def guard_scratch_and_taps(fill):
+    """Put what the package allocates for kernels next to forbidden pages, too."""
     keep = []
 
     def address(maker, values):
@@ -137,16 +155,7 @@ def guard_scratch_and_taps(fill):
         keep.append(copy)
         return copy.ctypes.data
 
-    def workspace(size):
-        if not spaces or spaces[-1].size != size:
-            spaces[:] = [GuardedWorkspace(size)]
-        spaces[-1].memory[:] = fill[0]
-        spaces[-1].filled_by = None  # its block is gone
-        return spaces[-1]
-
-    spaces = []
-    _run.take_workspace = workspace
-    _run.give_back = lambda workspace: None
+    guard_scratch(fill)
     _block._Maker.address = address
     _block.EDGES_PAY = 1  # small images, too, are read in place
     _block.STREAM_BYTES = 0  # and written around the cache
@@ -219,10 +228,16 @@ def check_bank_addresses(fill, keep, sources, results):
             assert len(seen) == 1, (count, height, width, src)
 
 
+@pytest.fixture(scope="module")
+def addresses():
+    with started({pair: ((__file__, "addresses", pair), {}) for pair in PAIRS}) as processes:
+        yield processes
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize("pair", ["0", "-1"])
-def test_no_address_outside_the_arrays(pair):
-    status, output = finish_script(start_script(__file__, "addresses", pair))
+@pytest.mark.parametrize("pair", PAIRS)
+def test_no_address_outside_the_arrays(pair, addresses):
+    status, output = finish_script(addresses[pair])
     assert status == 0, f"exit status {status}\n{output}"
     assert "all addresses" in output
 

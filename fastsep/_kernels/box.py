@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd
+from fastsep._kernels import box_simd, simd
 from fastsep._kernels.borders import outside
 
 
@@ -87,7 +87,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     simd.set_word(group_table, k, place)
                     if number == first_block or k == groups_y - 1:
                         for x in range(0, width, lanes):
-                            simd.sum_group(
+                            box_simd.sum_group(
                                 src, acc, table + 8 * lanes * (1 + k),
                                 min(x, last) * src_size, place + x * acc_size,
                             )  # fmt: skip
@@ -102,7 +102,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                 ahead = source + (top - size_y // 2 + taken) * row_bytes
                 for x in range(0, width, lanes):
                     column = min(x, last)
-                    simd.box_to_strip(
+                    box_simd.box_to_strip(
                         src, acc, table, column * src_size, group_table, x * acc_size,
                         groups_y, rest_y, ones, size_y, inside + column * vector,
                     )  # fmt: skip
@@ -123,13 +123,13 @@ def build(src_name: str, acc_name: str, dst_name: str):
                 for group in range(1, high_x + groups_x):
                     for c in range(channels):
                         place = (group * lanes * channels + c) * vector
-                        simd.sum_columns(acc, strip + place, step, column_sums + (group * channels + c) * vector)
+                        box_simd.sum_columns(acc, strip + place, step, column_sums + (group * channels + c) * vector)
                 stored = 0
                 for group in range(high_x):
                     for c in range(channels):
                         place = strip + (group * lanes * channels + c) * vector
                         sums = column_sums + ((group + 1) * channels + c) * vector
-                        simd.box_along_strip(
+                        box_simd.box_along_strip(
                             acc, place, step, sums, groups_x, rest_x, ones, size_x,
                             simd.word(block, at.AREA),
                         )  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd
+from fastsep._kernels import simd, sweep_simd
 from fastsep._kernels.borders import share
 
 
 def build(form: str, acc_name: str):
-    """The band function for one measure (see `simd.corner`) and float dtype.
+    """The band function for one measure (see `sweep_simd.corner`) and float dtype.
 
     The source is three planes, SRC_PLANE bytes apart, whose rows are readable for a vector beyond their end.
     """
@@ -27,13 +27,13 @@ def build(form: str, acc_name: str):
         for row in range(first, last):
             rows = simd.word(block, at.SRC) + row * simd.word(block, at.SRC_ROW)
             out = simd.word(block, at.DST) + row * simd.word(block, at.DST_ROW)
-            simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, width // lanes, factor, out)
+            sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, width // lanes, factor, out)
             # The last vector again where vectors do not fill the row.
             if width % lanes != 0:
                 place = max(width - lanes, 0) * size
                 rows += place
                 to = spare if width < lanes else out + place
-                simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, 1, factor, to)
+                sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, 1, factor, to)
                 if width < lanes:
                     simd.copy_bytes(out, spare, width * size)
 

@@ -1,6 +1,6 @@
 """Vector code as LLVM IR: loads, stores, transposition, and the tap loops of a register tile.
 
-`Emitter` writes instructions at a builder's position; `simd` wraps them up as intrinsics. Nothing
+`Emitter` writes instructions at a builder's position; `simd` and the like wrap them up as intrinsics. Nothing
 else in the package knows vector lanes.
 
 Two rules keep results bit-identical however an image is cut: one fixed order of taps for each

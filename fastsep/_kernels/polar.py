@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd
+from fastsep._kernels import simd, sweep_simd
 from fastsep._kernels.borders import share
 
 
 def build(form: str, acc_name: str, dst_name: str):
-    """The band function for the results that `form` names (see `simd.gradient_sweep`).
+    """The band function for the results that `form` names (see `sweep_simd.gradient_sweep`).
 
     SRC is the derivatives along y, SRC_2 those along x. Rows of both are readable for a vector beyond their end.
     """
@@ -42,7 +42,7 @@ def build(form: str, acc_name: str, dst_name: str):
                     if width < lanes:
                         to = spare + k * lanes * dst_size
                     simd.set_word(scratch, k, to)
-                simd.polar(acc, dst, form, dy + column * size, dx + column * size, vectors, scratch)
+                sweep_simd.polar(acc, dst, form, dy + column * size, dx + column * size, vectors, scratch)
                 if width < lanes:
                     for k in range(results):
                         to = simd.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd
+from fastsep._kernels import simd, sweep_simd
 from fastsep._kernels.borders import outside, share
 from fastsep._kernels.jit import sweep_height
 
 
 def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name: str):
-    """The band function for one form (see `simd.gradient_sweep`), pixel size and dtypes."""
+    """The band function for one form (see `sweep_simd.gradient_sweep`), pixel size and dtypes."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
     lanes = simd.lanes(acc)
@@ -161,13 +161,13 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         lines = right_table
                         column = width - lanes
                     if smooth:
-                        simd.smooth_sweep(
+                        sweep_simd.smooth_sweep(
                             src, acc, dst, radius, channels, height,
                             lines, offset * src_size, vectors, targets, column * dst_size,
                             weights, weights_x,
                         )  # fmt: skip
                     else:
-                        simd.gradient_sweep(
+                        sweep_simd.gradient_sweep(
                             src, acc, dst, form, channels, height,
                             lines, offset * src_size, vectors, targets, column * dst_size,
                             weights,
@@ -178,7 +178,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     column = lanes
                     while column < width - pair:
                         vectors = min(at.PIECE, (width - lanes - column) // lanes)
-                        simd.gradient_sweep(
+                        sweep_simd.gradient_sweep(
                             src, acc, dst, form, channels, height,
                             table, column * src_size, vectors, pieces, 0, weights,
                         )  # fmt: skip
@@ -187,7 +187,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                                 to = simd.word(targets, k) + column * dst_size
                                 skip = -to % line
                                 count = vectors * line - skip
-                                simd.stream(to + skip, simd.word(pieces, k) + skip, count)
+                                sweep_simd.stream(to + skip, simd.word(pieces, k) + skip, count)
                         column += (vectors - 1) * lanes
                         if vectors < at.PIECE:
                             break
@@ -201,6 +201,6 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         simd.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
 
         if results > 1:
-            simd.finish_streams()
+            sweep_simd.finish_streams()
 
     return band
