@@ -419,7 +419,7 @@ def _once(what: Convolution, x: Any, out: Any, workers: Any) -> Array:
 # Calls of functions, by all that they depend on, values of weights included: to pack them and lay out tiles takes
 # 0.1 ms, longer than many a convolution.
 _calls: dict[Any, _Job] = {}
-_REMEMBERED = 1 << 16  # bytes of weights
+_REMEMBERED = 1 << 18  # bytes of weights
 
 
 def _key(what: Convolution, fit: Fit, dtype: DType) -> Any:
@@ -427,9 +427,26 @@ def _key(what: Convolution, fit: Fit, dtype: DType) -> Any:
     arrays = what.depthwise, what.matrix, what.dense, what.depthwise_bias, what.bias
     if sum(array.nbytes for array in arrays if array is not None) > _REMEMBERED:
         return None
-    weights = tuple(None if array is None else (array.shape, array.dtype.str, array.tobytes()) for array in arrays)
+    weights = tuple(None if array is None else _Values(array) for array in arrays)
     # As text, zero and negative zero differ, and NaN equals NaN.
     return weights, repr((what.place, what.size, what.depthwise_clip, what.clip)), fit, dtype
+
+
+class _Values:
+    """The values of an array as a key. Comparing all of them is fast, hashing all is not."""
+
+    __slots__ = ("_hash", "_kind", "_values")
+
+    def __init__(self, array: Array) -> None:
+        self._kind = array.shape, array.dtype.str
+        self._values = array.tobytes()
+        self._hash = hash((self._kind, self._values[:256], self._values[-256:]))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Values) and (self._kind, self._values) == (other._kind, other._values)
 
 
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:

@@ -269,7 +269,16 @@ CASES = {
     "whole taps": from_taps((WHOLE_EVEN, WHOLE), ("fir", "plane"), (U1_I2, U1)),
     "one axis": from_taps((None, ODD), ("fir", "plane"), (F4,)),
     "farid": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F4, U1_F8)),
-    "laplace RGB": named("laplace", taps.laplace(2), ("fir", "plane terms"), (F4, U1), 3),
+    "laplace RGB": named("laplace", taps.laplace(2), ("dense",), (F4, U1), 3),
+    "difference RGB": named(
+        "difference_of_gaussians",
+        taps.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
+        ("fir", "plane terms"),
+        (F4,),
+        3,
+        low_sigma=0.7,
+        high_sigma=1.4,
+    ),
     "unsharp": named(
         "unsharp_mask",
         taps.unsharp((1.7, 1.7), 2.0, 4.0, None),

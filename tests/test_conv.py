@@ -16,11 +16,8 @@ from helpers import MODES, read_only, same_bits
 from reference import conv2d_exact
 
 import fastsep
-<<<<<<< ours
-from fastsep import _run, conv
+from fastsep import conv
 from fastsep._layer import Layer
-=======
->>>>>>> theirs
 
 FUNCTIONS = {
     "dense": "conv2d",

@@ -47,7 +47,7 @@ def test_every_filter_is_explained_and_not_run(name, nothing_runs):
         (("gaussian", {"sigma": 2}), 34, 289, ((8, 8), (8, 8))),
         (("sobel", {}), 10, 12, ((1, 1), (1, 1))),
         (("sobel_h", {}), 5, 6, ((1, 1), (1, 1))),
-        (("laplace", {}), 6, 5, ((1, 1), (1, 1))),
+        (("laplace", {}), 5, 5, ((1, 1), (1, 1))),
         (("separable_filter", {"taps": ([1, 2, 3, 4], None)}), 4, 4, ((2, 1), (0, 0))),
         (("correlate", {"kernel": np.outer(range(1, 10), range(1, 13))}), 21, 108, ((4, 4), (6, 5))),
         (("convolve", {"kernel": np.outer(range(1, 10), range(1, 13))}), 21, 108, ((4, 4), (5, 6))),
