@@ -61,7 +61,7 @@ TypeError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -120,8 +120,13 @@ def conv2d(
     >>> fastsep.conv2d(image, np.ones((2, 2, 1, 1)))[..., 0].tolist()
     [[10.0, 14.0, 18.0], [26.0, 30.0, 34.0]]
     """
-    place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
-    return _once(_conv_image.dense(kernel, bias, activation, place), x, out, workers)
+
+    def make() -> Convolution:
+        place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
+        return _conv_image.dense(kernel, bias, activation, place)
+
+    options = stride, padding, dilation, activation, mode, cval, data_format
+    return _call(make, ("dense", kernel, bias), options, x, out, workers)
 
 
 def depthwise_conv2d(
@@ -156,8 +161,13 @@ def depthwise_conv2d(
     >>> fastsep.depthwise_conv2d(image, np.ones((2, 2, 2)), bias=[0, 100]).tolist()
     [[[12.0, 116.0]]]
     """
-    place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
-    return _once(_conv_image.depthwise(kernel, bias, activation, place), x, out, workers)
+
+    def make() -> Convolution:
+        place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
+        return _conv_image.depthwise(kernel, bias, activation, place)
+
+    options = stride, padding, dilation, activation, mode, cval, data_format
+    return _call(make, ("depthwise", kernel, bias), options, x, out, workers)
 
 
 def pointwise_conv2d(
@@ -187,8 +197,12 @@ def pointwise_conv2d(
     >>> fastsep.pointwise_conv2d(pixels, [[0.5, 1.0], [0.25, 0.0], [0.25, -1.0]]).tolist()
     [[[17.5, -20.0], [63.75, -255.0]]]
     """
-    place = _conv_image.geometry(stride, "valid", 1, "constant", 0.0, data_format)
-    return _once(_conv_image.pointwise(kernel, bias, activation, place), x, out, workers)
+
+    def make() -> Convolution:
+        place = _conv_image.geometry(stride, "valid", 1, "constant", 0.0, data_format)
+        return _conv_image.pointwise(kernel, bias, activation, place)
+
+    return _call(make, ("pointwise", kernel, bias), (stride, activation, data_format), x, out, workers)
 
 
 def separable_conv2d(
@@ -233,11 +247,16 @@ def separable_conv2d(
     >>> fastsep.separable_conv2d(image, means, [[1.0, 1.0, 0.0], [1.0, -1.0, 2.0]]).tolist()
     [[[7.0, -1.0, 8.0]]]
     """
-    place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
-    what = _conv_image.separable(
-        depthwise_kernel, pointwise_kernel, depthwise_bias, bias, depthwise_activation, activation, place
-    )
-    return _once(what, x, out, workers)
+
+    def make() -> Convolution:
+        place = _conv_image.geometry(stride, padding, dilation, mode, cval, data_format)
+        return _conv_image.separable(
+            depthwise_kernel, pointwise_kernel, depthwise_bias, bias, depthwise_activation, activation, place
+        )
+
+    weights = "separable", depthwise_kernel, pointwise_kernel, depthwise_bias, bias
+    options = stride, padding, dilation, depthwise_activation, activation, mode, cval, data_format
+    return _call(make, weights, options, x, out, workers)
 
 
 class SeparableConv2D:
@@ -400,36 +419,48 @@ class _Job:
         self.prepared.run(image, out, workers)  # type: ignore[union-attr]
 
 
-def _once(what: Convolution, x: Any, out: Any, workers: Any) -> Array:
-    """A call of a function."""
+def _call(
+    make: Callable[[], Convolution], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any, out: Any, workers: Any
+) -> Array:
+    """A call of a function. One like an earlier one needs no checks but of `out` and `workers`."""
+    key = _key(weights, options, x)
+    job = None if key is None else _calls.get(key)
+    if job is not None:
+        return _perform(job, x, out, _check_call(job.fit, out, workers))
+    what = make()
     image = _image.real_array("x", x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
     workers = _check_call(fit, out, workers)
-    key = _key(what, fit, image.dtype)
-    job = None if key is None else _calls.get(key)
-    if job is None:
-        if key is not None:
-            what = what.owned()  # the caller's may be part of something large
-        job = _job(what, fit, _layer(what, fit), image.dtype)
-        if key is not None:
-            _remember(_calls, key, job)
+    if key is not None:
+        what = what.owned()  # the caller's arrays may be part of something large
+    job = _job(what, fit, _layer(what, fit), image.dtype)
+    if key is not None:
+        _remember(_calls, key, job)
     return _perform(job, image, out, workers)
 
 
-# Calls of functions, by all that they depend on, values of weights included: to pack them and lay out tiles takes
-# 0.1 ms, longer than many a convolution.
+# Calls of functions, by all that they depend on, values of weights included: to check them, pack weights and lay out
+# tiles takes 0.1 ms, longer than many a convolution.
 _calls: dict[Any, _Job] = {}
 _REMEMBERED = 1 << 18  # bytes of weights
 
 
-def _key(what: Convolution, fit: Fit, dtype: DType) -> Any:
-    """None for large weights: comparing them would take long, too."""
-    arrays = what.depthwise, what.matrix, what.dense, what.depthwise_bias, what.bias
-    if sum(array.nbytes for array in arrays if array is not None) > _REMEMBERED:
+def _key(weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
+    """None for what is no plain array of numbers, and for large weights: comparing them would take long, too."""
+    kind, *arrays = weights
+    if type(x) is not ndarray:
         return None
-    weights = tuple(None if array is None else _Values(array) for array in arrays)
-    # As text, zero and negative zero differ, and NaN equals NaN.
-    return weights, repr((what.place, what.size, what.depthwise_clip, what.clip)), fit, dtype
+    size = 0
+    for array in arrays:
+        if array is not None:
+            if type(array) is not ndarray or array.dtype.kind not in "fiub":
+                return None
+            size += array.nbytes
+    if size > _REMEMBERED:
+        return None
+    values = tuple(None if array is None else _Values(array) for array in arrays)
+    # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
+    return kind, values, repr(options), x.shape, x.dtype
 
 
 class _Values:
