@@ -446,9 +446,9 @@ _REMEMBERED = 1 << 18  # bytes of weights
 
 
 def _key(weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
-    """None for what is no plain array of numbers, and for large weights: comparing them would take long, too."""
+    """None for what is not made of Python's values and plain arrays, and for weights that take long to compare."""
     kind, *arrays = weights
-    if type(x) is not ndarray:
+    if type(x) is not ndarray or not all(map(_is_plain, options)):
         return None
     size = 0
     for array in arrays:
@@ -461,6 +461,13 @@ def _key(weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
     values = tuple(None if array is None else _Values(array) for array in arrays)
     # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
     return kind, values, repr(options), x.shape, x.dtype
+
+
+def _is_plain(option: Any) -> bool:
+    """Whether the text of an option tells its whole value; that of an array is rounded."""
+    if type(option) in (tuple, list):
+        return all(map(_is_plain, option))
+    return option is None or type(option) in (str, int, float, bool)
 
 
 class _Values:

@@ -870,3 +870,14 @@ def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
         fastsep.pointwise_conv2d(rng.random((2, 2, 64)), large)
     assert len(made) == 10 + 2
     assert len(conv._calls) <= 10
+
+
+def test_functions_tell_options_apart_that_look_the_same(rng):
+    image, kernel = np.ones((4, 4, 20)), np.ones((1, 1, 20))
+    for top in (0.123456781, 0.123456784):  # arrays are printed with eight digits
+        assert fastsep.depthwise_conv2d(image, kernel, activation=np.array([0, top])).max() == top
+        result = fastsep.depthwise_conv2d(0 * image, kernel, padding=1, cval=np.array(top))
+        assert result.max() == top
+    for low in (0.0, -0.0):
+        result = fastsep.depthwise_conv2d(-image, kernel, activation=(low, 1.0))
+        assert (np.signbit(result) == np.signbit(low)).all()
