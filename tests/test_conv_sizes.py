@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import MODES, finish_script, say, start_script
+from helpers import MODES, finish_script, say, start_script, started
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
@@ -156,17 +156,16 @@ def test_no_address_outside_the_arrays():
     sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86, mprotect"
 )
 def test_smaller_vectors(tmp_path):
-    processes = {
-        level: start_script(
-            __file__, NUMBA_CPU_NAME=level, NUMBA_CPU_FEATURES="", FASTSEP_CACHE_DIR=str(tmp_path / level)
-        )
-        for level in ("x86-64-v3", "x86-64-v2")
-    }
-    for level, process in processes.items():
-        status, output = finish_script(process)
-        assert status == 0, f"{level} exit status {status}\n{output}"
-        assert f"vector_bytes={32 if level.endswith('3') else 16}" in output
-        assert "all addresses" in output
+    scripts = {}
+    for level in ("x86-64-v3", "x86-64-v2"):
+        cpu = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""}
+        scripts[level] = (__file__,), cpu | {"FASTSEP_CACHE_DIR": str(tmp_path / level)}
+    with started(scripts) as processes:
+        for level, process in processes.items():
+            status, output = finish_script(process)
+            assert status == 0, f"{level} exit status {status}\n{output}"
+            assert f"vector_bytes={32 if level.endswith('3') else 16}" in output
+            assert "all addresses" in output
 
 
 if __name__ == "__main__":
