@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 
 from benchmarks._compare import Change
+from benchmarks._files import write_whole
 from benchmarks._libraries import NOT_INSTALLED, reason
 from benchmarks._results import NOISY, OURS, Process, Results, Row, Timing
 from benchmarks._text import (
@@ -25,7 +26,6 @@ from benchmarks._text import (
     share_of_limit,
     summaries,
     titled,
-    write_whole,
 )
 
 METHOD = f"""Every library that is installed takes part where it has the operation, with the same number of threads as
@@ -35,7 +35,8 @@ slept wakes too slowly for a short measurement, and a burst that counts. Results
 wherever a library allows it. Times are medians, with quartiles in brackets; a ratio is the other library's time over
 fastsep's, so above 1 fastsep is faster. A cell is marked ~ where its quartiles are more than {NOISY:.0%} of the median
 apart. The limit is what the machine needs at least: to copy as many bytes, or for as many multiply-adds in registers,
-measured in turns with the libraries; the larger of the two binds."""
+measured in turns with the libraries; the larger of the two binds. Multiply-adds are one for each
+tap: two symmetric taps cost one and an addition, so that wide symmetric filters go beyond that limit."""
 
 CSS = """
 :root { color-scheme: light dark; --line: #d5d5d5; --soft: #f3f3f3; --loss: #b00020; --dim: #666; }

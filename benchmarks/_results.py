@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pathlib
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks._files import write_whole
 from benchmarks._libraries import LIBRARIES, NOT_INSTALLED
 
 FORMAT = 1
@@ -127,13 +127,7 @@ class Results:
 
 
 def save(results: Results, path: pathlib.Path) -> None:
-    """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(to_text(results))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, to_text(results).encode())
 
 
 def to_text(results: Results) -> str:
