@@ -106,15 +106,6 @@ def kernel(*key: str) -> int:
     return address
 
 
-def kernel_if_compiled(*key: str) -> int | None:
-    """Address of a kernel that is in the process or in the cache."""
-    with lock:
-        address = _addresses.get(key) or _load(key)
-        if address is not None:
-            _addresses[key] = address
-    return address
-
-
 # --- compiling -----------------------------------------------------------------------------------
 
 
