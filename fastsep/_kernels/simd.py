@@ -60,8 +60,11 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
         for first in range(0, e.count, outputs):
             start = builder.add(table, I64(8 * first))
 
-            def element(j, start=start):
-                return e.load(builder.add(e.word(start, j), offset), source)
+            def element(j, start=start, first=first):
+                at = builder.add(e.word(start, j), offset)
+                if first == 0:
+                    e.prefetch(builder.add(at, I64(64)), level=1)
+                return e.load(at, source)
 
             rows += e.fir(element, taps, count, kind, outputs)
         size = target().vector_bytes
