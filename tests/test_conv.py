@@ -277,9 +277,10 @@ def test_every_image_size(name):
         problem.check(x)
 
 
+@pytest.mark.parametrize("kind", ["depthwise", "separable"])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("src", "dtype"), [("uint8", "float32"), ("uint16", "float64")])
-def test_in_place_and_packed_agree(src, dtype, stride):
+def test_in_place_and_packed_agree(src, dtype, stride, kind):
     """Images in the dtype of the arithmetic are read in place but near their border, others are packed."""
     rng = np.random.default_rng(stride)
     for index, width in enumerate(w for w in range(1, 41) for _ in range(2)):
@@ -290,7 +291,7 @@ def test_in_place_and_packed_agree(src, dtype, stride):
         if padding != "same":
             height, width = max(height, span[0] - sum(padding[0])), max(width, span[1] - sum(padding[1]))
         options = {"padding": padding, "stride": stride, "mode": MODES[index % 5], "cval": 0.5}
-        problem = with_stages(rng, make(rng, "depthwise", span, channels, 0, dtype, **options), index)
+        problem = with_stages(rng, make(rng, kind, span, channels, 10, dtype, **options), index)
         x = image(rng, src, (1 + index % 2, height, width, channels))
         assert same_bits(problem.check(x.astype(dtype)), problem.call(x)), problem.describe(x)
 

@@ -14,12 +14,15 @@ from fastsep._kernels.simd import word
 def build(form: str, kernel: str, stride: str, acc_name: str):
     """The kernel for "planes", for "blocks", or for blocks whose results go "straight" to the image.
 
-    "in_place": straight, and inputs within the image are read from there.
+    "in_place": straight, and inputs within the image are read from there. "blocks_in_place": blocks, of
+    such inputs.
     `kernel` and `stride`: width and stride (blocks) or height and stride (planes) of the kernels
     that are unrolled; "0", "0": any.
     """
-    make = {"planes": _planes, "blocks": _blocks, "straight": _straight, "in_place": _in_place}[form]
-    return make(int(kernel), int(stride), np.dtype(acc_name))
+    sizes = int(kernel), int(stride), np.dtype(acc_name)
+    if form.endswith("in_place"):
+        return _in_place(*sizes, form == "in_place")
+    return {"planes": _planes, "blocks": _blocks, "straight": _straight}[form](*sizes)
 
 
 def _blocks(kernel, stride, acc):
@@ -107,7 +110,7 @@ def _straight(kernel, stride, acc):
     return filter_groups
 
 
-def _in_place(kernel, stride, acc):
+def _in_place(kernel, stride, acc, straight):
     lanes = lanes_of(acc)
     size = acc.itemsize
     vector = lanes * size
@@ -135,14 +138,21 @@ def _in_place(kernel, stride, acc):
         y = word(block, at.ROWS) * word(tile, at.IMAGE) + word(tile, at.Y) * stride_y - word(block, at.TOP)
         image = word(block, at.SRC) + y * image_row + (word(tile, at.X) * stride_x - word(block, at.LEFT)) * pixel
         above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
-        streamed = word(block, at.STREAMED) != 0
+        streamed = straight and word(block, at.STREAMED) != 0
         room = word(tile, at.STREAMED_AT)
-        across = cols if streamed else word(block, at.OUT_COLS)
+        across = word(block, at.OUT_COLS) if straight and not streamed else cols
         together = ROWS_TOGETHER if streamed else rows
+        # From one result to the next, and from one block of channels to the next.
+        out_pixel = pixel if straight else vector
+        out_group = vector if straight else word(block, at.TERMS_GROUP)
+        farthest = (channels - lanes) * size if straight else word(block, at.GROUPS) * out_group
         for top in range(0, rows, together):
             bottom = min(top + together, rows)
             results = word(block, at.DST) + (word(tile, at.RESULT) + top * word(block, at.OUT_COLS)) * pixel
-            out = (room if streamed else results) - top * across * pixel
+            if straight:
+                out = (room if streamed else results) - top * across * pixel
+            else:
+                out = word(tile, at.TERMS_AT)
             # Columns to the left of those that are read in place, these, and those to the right.
             for part in range(3):
                 begin, end = word(tile, at.LEFT_EDGE + part), word(tile, at.LEFT_EDGE + part + 1)
@@ -161,21 +171,22 @@ def _in_place(kernel, stride, acc):
                             row, row_step, distance, along, group_step = packed, packed_row, vector, 0, packed_group
                         row += r * stride_y * row_step + x * stride_x * distance
                         down = dilation_y * row_step
-                        to = out + (r * across + x) * pixel
+                        to = out + (r * across + x) * out_pixel
                         for group in range(first, stop):
                             channel = min(group * lanes, channels - lanes) * size
                             address = row + channel * along + (group - first) * group_step
+                            place = to + min(group * out_group, farthest)
                             weights = all_weights + group * kernel_y * kernel_x * vector
                             bias = all_bias + group * vector
                             if step > 1:
                                 simd.depthwise_blocks(
                                     acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
-                                    stride_x, dilation_x, bias, limits, to + channel, pixel,
+                                    stride_x, dilation_x, bias, limits, place, out_pixel,
                                 )  # fmt: skip
                             else:
                                 simd.depthwise_blocks(
                                     acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
-                                    stride_x, dilation_x, bias, limits, to + channel, pixel,
+                                    stride_x, dilation_x, bias, limits, place, out_pixel,
                                 )  # fmt: skip
             if streamed:
                 for r in range(bottom - top):
