@@ -270,6 +270,12 @@ class _Maker:
         self.words[at.FACTOR] = self.scalars(what.factor)
         self.take_spare(self.lanes)
 
+    def hessian(self) -> None:
+        self.words[at.FACTOR] = self.scalars(0.5, 1.0)
+        self.words[at.RING_ROW] = row = odd_lines(self.width * self.plan.acc.itemsize)
+        # Rows of first differences: three along y, and one along x.
+        self.take(4 * row, at.SPARE)
+
     def suppress(self) -> None:
         what = self.plan.what
         assert isinstance(what, Suppress)

@@ -129,8 +129,13 @@ class Corner:
     factor: float
 
 
+@dataclass(frozen=True, slots=True)
+class Hessian:
+    """Second differences along all pairs of two axes."""
+
+
 Filter = Separable | Box | Roberts | Dense | Fourier
-Step = Suppress | Corner  # of a pipeline
+Step = Suppress | Corner | Hessian  # of a pipeline
 
 
 class Alternatives:

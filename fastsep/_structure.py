@@ -81,7 +81,10 @@ def difference_hessian(
     cval: float,
     workers: int | None,
 ) -> list[Array]:
-    """Differences of differences of the blurred image; takes two more arrays of its size."""
+    """Differences of differences of the blurred image; takes two more arrays of its size where it is no plane."""
+    if image.ndim == 2:
+        result = _tensor.hessian(image, sigma, modes, cval, workers)
+        return result if axes[0] == 0 else result[::-1]
     order = (0,) * image.ndim
     blurred = apply(_gaussian, (sigma, order, 4.0), image, modes, cval, None, False, None, None, workers)
     first = np.empty_like(image)

@@ -1,4 +1,4 @@
-"""Structure tensors of planes, and what is a corner by them, in one sweep: derivatives, products, blur.
+"""Structure tensors of planes, what is a corner by them, and Hessian matrices, each in one sweep.
 
 Images are C-contiguous, of float32 or float64; no argument is checked any more.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from fastsep import _plan, _run, taps
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
-from fastsep._plan import IDENTITY, Corner, Line, Plan, Separable, Term
+from fastsep._plan import IDENTITY, Corner, Hessian, Line, Plan, Separable, Term
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TRUNCATE = 4.0  # of the Gaussian; scikit-image's
@@ -46,35 +46,64 @@ def corners(
     return result
 
 
+def hessian(
+    image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
+) -> list[Array]:
+    """Second differences of the blurred image, of at least 2 x 2 pixels: along rows and rows, rows and columns, columns
+    and columns."""
+    results = [np.empty_like(image) for _ in range(3)]
+    _hessian_pipeline(image.shape, image.dtype, sigma, modes, cval).run(image, results, workers)
+    return results
+
+
 @lru_cache(maxsize=32)
 def _pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
     measure: str | None, factor: float,
 ) -> Pipeline:  # fmt: skip
-    view = (1, 1, *shape, 1)
-
-    def plan(strategy: str, kernel: tuple[str, ...], what: _plan.Filter | _plan.Step, work: float) -> Plan:
-        return Plan(
-            strategy, kernel, what, shape, view, ("reflect", *modes), cval, cval, dtype, dtype, dtype,  # type: ignore[arg-type]
-            work * math.prod(shape), 1.0,
-        )  # fmt: skip
-
     # In SciPy's order, in which a NaN under a tap of zero counts.
-    derivatives = plan(
+    derivatives = _planned(
         "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
-        Separable((Term((Line(SOBEL, 0), IDENTITY)),)), 12.0,
+        Separable((Term((Line(SOBEL, 0), IDENTITY)),)), shape, dtype, modes, cval, 12.0,
     )  # fmt: skip
-    # A line for every axis: a short last one that is left alone would be taken for channels.
-    lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
-    blur = _plan.prepare(
-        Separable((Term(tuple(lines)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
-        vector_bytes=_run.vector_bytes(),
-    )  # fmt: skip
+    blur = _blur(shape, dtype, sigma, modes, cval)
     target = RESULT if measure is None else 1
     stages = [Stage(derivatives, IMAGE, 0, 1)]
     stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
     buffers = [Buffer(dtype, 3)]
     if measure is not None:
         buffers.append(Buffer(dtype, 3))
-        stages.append(Stage(plan("corner", ("corner", measure, dtype.name), Corner(factor), 8.0), 1, RESULT, 0))
+        kernel = ("corner", measure, dtype.name)
+        corner = _planned("corner", kernel, Corner(factor), shape, dtype, modes, cval, 8.0)
+        stages.append(Stage(corner, 1, RESULT, 0))
     return Pipeline(stages, buffers)
+
+
+@lru_cache(maxsize=32)
+def _hessian_pipeline(
+    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float
+) -> Pipeline:
+    blur = _blur(shape, dtype, sigma, modes, cval)
+    differences = _planned("hessian", ("hessian", dtype.name), Hessian(), shape, dtype, modes, cval, 8.0)
+    return Pipeline([Stage(blur, IMAGE, 0, halo_of(blur)), Stage(differences, 0, RESULT, 2)], [Buffer(dtype, 1)])
+
+
+def _planned(
+    strategy: str, kernel: tuple[str, ...], what: _plan.Filter | _plan.Step, shape: tuple[int, ...],
+    dtype: np.dtype[Any], modes: tuple[str, ...], cval: float, work: float,
+) -> Plan:  # fmt: skip
+    return Plan(
+        strategy, kernel, what, shape, (1, 1, *shape, 1), ("reflect", *modes), cval, cval, dtype, dtype, dtype,  # type: ignore[arg-type]
+        work * math.prod(shape), 1.0,
+    )  # fmt: skip
+
+
+def _blur(
+    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float
+) -> Plan:
+    # A line for every axis: a short last one that is left alone would be taken for channels.
+    lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
+    return _plan.prepare(
+        Separable((Term(tuple(lines)),), chained=True), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
+        vector_bytes=_run.vector_bytes(),
+    )  # fmt: skip

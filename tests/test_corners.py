@@ -88,6 +88,18 @@ def test_a_hessian_by_differences_is_numpys_gradient_of_the_gradient_on_one_axis
     np.testing.assert_array_equal(result, np.gradient(np.gradient(image)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_hessian_by_differences_is_numpys_gradient_of_the_gradient_at_every_width(dtype, rng):
+    for width in range(2, 41):
+        image = noise(rng, dtype, (int(rng.integers(2, 40)), width))
+        along_y, along_x = np.gradient(image)
+        expected = [np.gradient(along_y, axis=0), np.gradient(along_y, axis=1), np.gradient(along_x, axis=1)]
+        for workers in (1, 3):
+            result = fastsep.hessian_matrix(image, 0, use_gaussian_derivatives=False, workers=workers)
+            for one, other in zip(result, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("sigma", [0, 0.1, 1, 1.5, 4, (0.5, 2), [2, 0], np.array([1, 3])])
 @pytest.mark.parametrize("order", ["rc", "xy"])
 def test_sigma_and_order_are_scikit_images(sigma, order, rng):
@@ -240,6 +252,7 @@ def test_dtype_of_a_response_is_that_of_every_filter(rng):
 def calls(image, workers=None):
     """All arrays of all functions."""
     image = np.asarray(image)
+    wrapped = fastsep.hessian_matrix(image, 1.2, "wrap", use_gaussian_derivatives=False, workers=workers)
     found = fastsep.structure_tensor(image, 1.2, workers=workers)
     found += fastsep.structure_tensor(image, 1.2, "constant", 0.5, workers=workers)
     for gaussian in HESSIANS:
@@ -247,7 +260,7 @@ def calls(image, workers=None):
     if image.ndim == 2:
         found += [fastsep.corner_harris(image, method, workers=workers) for method in ("k", "eps")]
         found.append(fastsep.corner_shi_tomasi(image, workers=workers))
-    return found
+    return found + wrapped
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "float32", "float64"])
@@ -297,7 +310,7 @@ def test_the_number_of_workers_does_not_change_a_bit(shape, rng):
         ("structure_tensor", {}, 1),
         ("structure_tensor", {"cval": 0.5}, 1),
         ("hessian_matrix", {"use_gaussian_derivatives": True}, 1),
-        ("hessian_matrix", {"use_gaussian_derivatives": False}, 2),
+        ("hessian_matrix", {"use_gaussian_derivatives": False}, 0),
         ("corner_harris", {}, 3),
         ("corner_shi_tomasi", {}, 3),
     ],

@@ -70,7 +70,7 @@ SUM, MAGNITUDE = range(2)
     SRC_2,  # suppress: address of a second source
     SRC_2_ROW,
     SRC_PLANE,  # corner: bytes from one plane of its source to the next
-    FACTOR,  # corner: address of the constant in the formula
+    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1
     PHASE,  # hysteresis: which step
     LINES,  # number of lines of pixels next to one
     LINES_AT,  # address of a word for each: how many pixels away it lies

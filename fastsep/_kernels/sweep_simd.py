@@ -250,6 +250,45 @@ def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
 
 
 @intrinsic
+def difference(typing, acc, high, low, factor, count, to):
+    """(high - low) * factor of `count` values from either address on; `factor` is an address.
+
+    Whole vectors, the last of which overlaps with the one before; one by one if they do not fill a vector.
+    """
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        high, low, factor, count, to = values[1:]
+        e = Emitter(builder, arithmetic)
+        size = I64(arithmetic.itemsize)
+        lanes, scale = I64(e.count), e.broadcast(factor, I64(0))
+
+        def at(address, number):
+            return builder.add(address, builder.mul(number, size))
+
+        def vector(number):
+            value = e.sub(e.load(at(high, number), arithmetic), e.load(at(low, number), arithmetic))
+            e.store(e.mul(value, scale), at(to, number), arithmetic)
+            return []
+
+        def single(number):
+            value = e.sub(*(e.splat(e.load_scalar(at(row, number), arithmetic)) for row in (high, low)))
+            value = builder.extract_element(e.mul(value, scale), I32(0))
+            builder.store(value, e.at(at(to, number)), align=arithmetic.itemsize)
+            return []
+
+        few = builder.icmp_signed("<", count, lanes)
+        whole = builder.sdiv(count, lanes)
+        rest = builder.select(few, I64(0), builder.sub(count, builder.mul(whole, lanes)))
+        e.loop(I64(0), whole, [], lambda k, _: vector(builder.mul(k, lanes)))
+        some = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
+        e.loop(I64(0), some, [], lambda k, _: vector(builder.sub(count, lanes)))
+        e.loop(I64(0), builder.select(few, count, I64(0)), [], lambda k, _: single(k))
+
+    return signature_of(acc, high, low, factor, count, to), nothing(generate)
+
+
+@intrinsic
 def stream(typing, to, address, count):
     """Copy `count` bytes, whole vectors, around the cache; `to` is a multiple of a vector's size."""
 
