@@ -48,6 +48,8 @@ GROUPS_IN_PLACE = 8
 STREAM_BYTES = 8 << 20
 #: Rows of a tile of part of the columns: its border is packed again for the next tile.
 ROWS_OF_TILE = 8
+#: Results that tiles compute, by those that there are, where every tile lies in one row of results.
+MOST_IN_VAIN = 1.1
 #: A strip of all pixels of a tile.
 ALL = 1 << 40
 #: A thread with fewer pixels than this reads the weights more often than it should: then threads
@@ -281,9 +283,24 @@ class Prepared:
         if layer.weights is not None:
             form = "blocks_in_place" if self.in_place else form
             stages[at.FILL] = jit.kernel("conv_depthwise", form, *layer.unrolled(), name)
-        elif not (form == "blocks" and layer.kernel == layer.stride == (1, 1) and self.pads == ((0, 0), (0, 0))):
+        elif not self._direct():
             stages[at.FILL] = jit.kernel("conv_windows", form, name)
         return stages
+
+    def _direct(self) -> bool:
+        """Whether packed pixels are the factors of a standard convolution, and need not be laid out.
+
+        Tiles of the matrix product then lie in one row of results each: rows have to be wide enough.
+        """
+        layer, cols = self.layer, self.shape[2]
+        if layer.form != "blocks" or layer.stride[1] != 1:
+            return False
+        if layer.kernel == layer.stride == (1, 1) and self.pads == ((0, 0), (0, 0)):
+            return True
+        large, small = matrix_rows()
+        rest = cols % large
+        computed = cols - rest + (0 if rest == 0 else small if rest <= small and not layer.narrow else large)
+        return bool(cols >= (large if layer.narrow else small) and computed <= MOST_IN_VAIN * cols)
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """Apply the layer to `image` (N, H, W, C), into `out`."""
@@ -330,6 +347,7 @@ class _Maker:
         self.keep: list[Array] = []
         self.end = at.TILE_BYTES
         self.terms = 0
+        self.direct = at.FILL not in prepared.kernels
 
     def make(self) -> _Tiled:
         prepared, layer, words = self.prepared, self.layer, self.words
@@ -399,6 +417,8 @@ class _Maker:
             if layer.form == "blocks" and layer.multiplier == 1:
                 return 1, cols, (at.FIRST,)
         depth = max(layer.depth, channels if layer.alone else 0)
+        if self.direct:
+            depth = layer.channels * layer.stride[0]
         pixels = max(min(TERMS_BYTES // (depth * layer.dtype.itemsize), MOST_PIXELS), 2 * matrix_rows()[0])
         tile_cols = cols
         large = matrix_rows()[0]
@@ -460,11 +480,16 @@ class _Maker:
         if self.prepared.in_place and not (layer.alone and self.prepared.large):
             chunk = min(chunk, GROUPS_IN_PLACE)
         words[at.CHUNK] = chunk = max(min(chunk, groups), 1)
-        words[at.TERMS_GROUP] = terms_group = odd_lines((rows * cols + DEPTHWISE_COLS) * vector)
-        if words[at.FILL]:
+        factors = rows * cols + DEPTHWISE_COLS
+        if self.direct:
+            factors = high * (cols + (layer.kernel[1] - 1) * layer.dilation[1])
+        else:
             self.take(chunk * packed_group, at.PACKED)
+        words[at.TERMS_GROUP] = terms_group = odd_lines(factors * vector)
         if words[at.FINISH]:
-            self.terms = int(layer.multiplier if layer.depth == 0 else words[at.RUNS]) * groups * terms_group
+            runs = layer.multiplier if layer.depth == 0 else 1 if self.direct else int(words[at.RUNS])
+            self.take(8 * int(words[at.RUNS]), at.RUN_TABLE)
+            self.terms = runs * groups * terms_group
 
     def planes(self, rows: int, cols: int, groups: int) -> None:
         layer, words = self.layer, self.words

@@ -36,6 +36,7 @@ TILES = {
     "STRIP_BYTES": (_layer.STRIP_BYTES, 1000),
     "LEAST_PIXELS": (_layer.LEAST_PIXELS, 0, 10_000),
     "STREAM_BYTES": (_layer.STREAM_BYTES, 0),
+    "MOST_IN_VAIN": (_layer.MOST_IN_VAIN, 0.0, 100.0),
     "GROUPS_IN_PLACE": (_layer.GROUPS_IN_PLACE, 1),
 }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numba.extending import register_jitable
 
 from fastsep._kernels import conv_simd as simd
 from fastsep._kernels import conv_words as at
 from fastsep._kernels.conv_shapes import LINE, matrix_rows
 from fastsep._kernels.emit import lanes as lanes_of
-from fastsep._kernels.simd import word
+from fastsep._kernels.simd import set_word, word
 
 
 def build(form: str, acc_name: str):
@@ -21,37 +22,63 @@ def build(form: str, acc_name: str):
     vector = lanes * size
     pixel = size if planes else vector
 
+    @register_jitable
+    def find_runs(block, table, row):
+        """List how far from the first factor of a pixel those of each run are.
+
+        `row`: bytes in a row of packed pixels, if they are the factors; else 0.
+        """
+        kernel_x, group = word(block, at.KERNEL_X), word(block, at.TERMS_GROUP)
+        for run in range(word(block, at.RUNS)):
+            offset = run * word(block, at.GROUPS) * group
+            if row != 0:
+                down, right = run // kernel_x * word(block, at.DILATION_Y), run % kernel_x * word(block, at.DILATION_X)
+                offset = down * row + right * pixel
+            set_word(table, run, offset)
+
     def multiply(block, tile):
         """Panels of two vectors first, then those of one; the last overlap with those before them.
 
         Of the pixels, what is left over after tiles of the large height is done by one of the small
         height, or by a large one that overlaps with the one before. Panels of one vector, at most
         two in a layer, have no tile of the small height.
+
+        The factors are those that another stage laid out for each result; or, where there is none, the
+        pixels under the results, packed as they are.
         """
         channels = word(block, at.OUT_CHANNELS)
         depth = word(block, at.DEPTH)
-        runs = word(block, at.RUNS)
+        runs, table = word(block, at.RUNS), 0
         whole, rest = word(block, at.CHANNELS) // lanes, word(block, at.CHANNELS) % lanes
-        if planes:
-            whole = depth
         groups = word(block, at.TERMS_GROUP)
         limits = word(block, at.LIMITS)
         wide = word(block, at.WIDE)
         step = channels * size
         pieces, length = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        piece_pixels = length
-        if length == word(block, at.OUT_COLS):
+        # Bytes from the factors of a row of results to those of the next.
+        factor_row = length * pixel
+        if planes:
+            whole = depth
+        elif word(block, at.FILL) != 0:
+            table = tile + word(block, at.RUN_TABLE)
+            find_runs(block, table, 0)
+        else:
+            table = tile + word(block, at.RUN_TABLE)
+            packed_row = (length + (word(block, at.KERNEL_X) - 1) * word(block, at.DILATION_X)) * pixel
+            find_runs(block, table, packed_row)
+            factor_row = packed_row * word(block, at.STRIDE_Y)
+        if length == word(block, at.OUT_COLS) and factor_row == length * pixel:
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
         strip = word(block, at.STRIP)
         streamed = word(block, at.STREAMED) != 0
-        for piece in range(pieces):
-            result = word(block, at.DST) + (word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)) * step
+        # Rows that pass a panel before they pass the next one.
+        together = 1 if streamed or strip < length else pieces
+        for first in range(0, pieces, together):
             for begin in range(0, length, strip):
                 end = min(begin + strip, length)
                 # How far back a tile may begin: what a stream has taken away stays away.
                 reach = end - begin if streamed else end
-                last_piece = piece == pieces - 1 and end == length
                 for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
                     two = number < wide
                     unit = 2 * number if two else wide + number
@@ -59,55 +86,59 @@ def build(form: str, acc_name: str):
                     panel = word(block, at.MATRIX) + unit * depth * vector
                     next_panel = panel + (2 if two else 1) * depth * vector
                     bias = word(block, at.BIAS) + unit * vector
-                    factors = word(tile, at.TERMS_AT) + piece * piece_pixels * pixel
-                    to = result + column * size
-                    if streamed:
-                        to = word(tile, at.STREAMED_AT) + column * size - begin * step
-                    p = begin
-                    while p < end:
-                        left = end - p
-                        # The last two tiles fetch half of the next panel each. In a chain of layers no
-                        # weights are in the cache, and the fetches hide much of that.
-                        ahead = panel
-                        if last_piece and left <= large:
-                            ahead = next_panel
-                        elif last_piece and left <= 2 * large:
-                            ahead = next_panel + depth * LINE
-                        if left >= large or (reach >= large and not (two and left <= small)):
-                            p = min(p, end - large)
-                            if two:
+                    for piece in range(first, first + together):
+                        last_piece = piece == pieces - 1 and end == length
+                        factors = word(tile, at.TERMS_AT) + piece * factor_row
+                        number_of_first = word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)
+                        to = word(block, at.DST) + number_of_first * step + column * size
+                        if streamed:
+                            to = word(tile, at.STREAMED_AT) + column * size - begin * step
+                        p = begin
+                        while p < end:
+                            left = end - p
+                            # The last two tiles fetch half of the next panel each. In a chain of layers no
+                            # weights are in the cache, and the fetches hide much of that.
+                            ahead = panel
+                            if last_piece and left <= large:
+                                ahead = next_panel
+                            elif last_piece and left <= 2 * large:
+                                ahead = next_panel + depth * LINE
+                            if left >= large or (reach >= large and not (two and left <= small)):
+                                p = min(p, end - large)
+                                if two:
+                                    simd.matrix_tile(
+                                        acc, planes, large, 2, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, lanes, ahead,
+                                    )  # fmt: skip
+                                else:
+                                    simd.matrix_tile(
+                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, min(lanes, channels), ahead,
+                                    )  # fmt: skip
+                                p += large
+                            elif two and reach >= small:
+                                p = min(p, end - small)
                                 simd.matrix_tile(
-                                    acc, planes, large, 2, factors + p * pixel, groups, runs, whole, rest, panel,
+                                    acc, planes, small, 2, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                                p += small
+                            elif two:
+                                simd.matrix_tile(
+                                    acc, planes, 1, 2, factors + p * pixel, groups, runs, table, whole, rest, panel,
                                     bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
+                                p += 1
                             else:
                                 simd.matrix_tile(
-                                    acc, planes, large, 1, factors + p * pixel, groups, runs, whole, rest, panel,
+                                    acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest, panel,
                                     bias, limits, to + p * step, step, min(lanes, channels), ahead,
                                 )  # fmt: skip
-                            p += large
-                        elif two and reach >= small:
-                            p = min(p, end - small)
-                            simd.matrix_tile(
-                                acc, planes, small, 2, factors + p * pixel, groups, runs, whole, rest, panel, bias,
-                                limits, to + p * step, step, lanes, ahead,
-                            )  # fmt: skip
-                            p += small
-                        elif two:
-                            simd.matrix_tile(
-                                acc, planes, 1, 2, factors + p * pixel, groups, runs, whole, rest, panel, bias,
-                                limits, to + p * step, step, lanes, ahead,
-                            )  # fmt: skip
-                            p += 1
-                        else:
-                            simd.matrix_tile(
-                                acc, planes, 1, 1, factors + p * pixel, groups, runs, whole, rest, panel, bias,
-                                limits, to + p * step, step, min(lanes, channels), ahead,
-                            )  # fmt: skip
-                            p += 1
+                                p += 1
                 if streamed:
-                    room = word(tile, at.STREAMED_AT)
-                    simd.stream(acc, result + begin * step, room, (end - begin) * step)
+                    number_of_first = word(tile, at.RESULT) + first * word(block, at.OUT_COLS) + begin
+                    result = word(block, at.DST) + number_of_first * step
+                    simd.stream(acc, result, word(tile, at.STREAMED_AT), (end - begin) * step)
         if streamed:
             simd.finish_streams()
 

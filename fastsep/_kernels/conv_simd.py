@@ -435,21 +435,21 @@ def depthwise_planes(
 
 @intrinsic(prefer_literal=True)
 def matrix_tile(
-    typing, acc, planes, rows, cols, factors, group_step, runs, whole, rest, panel, bias, limits, to, step, count,
-    ahead,
+    typing, acc, planes, rows, cols, factors, group_step, runs, table, whole, rest, panel, bias, limits, to, step,
+    count, ahead,
 ):  # fmt: skip
     """`rows` pixels by `cols` vectors of results: bias + factors x panel, limited.
 
-    `panel` holds `cols` vectors for each row of the matrix. Blocks: `runs` times follow `whole`
-    blocks and, where `rest` is not 0, one of which only the last `rest` lanes count. Planes: there
-    are `whole` of them. A tile one vector wide stores the first `count` lanes of it.
+    `panel` holds `cols` vectors for each row of the matrix. Blocks: `runs` times, table[run] bytes from
+    `factors`, there are `whole` blocks and, where `rest` is not 0, one of which only the last `rest` lanes
+    count. Planes: there are `whole` of them. A tile one vector wide stores the first `count` lanes of it.
     `ahead`: what to bring into the second level of the cache meanwhile, a line for each row of the matrix.
     """
     arithmetic = dtype_of(acc)
     flat, height, width = planes.literal_value, rows.literal_value, cols.literal_value
 
     def generate(context, builder, signature, values):
-        factors, group_step, runs, whole, rest, panel, bias, limits, to, step, count, ahead = values[4:]
+        factors, group_step, runs, table, whole, rest, panel, bias, limits, to, step, count, ahead = values[4:]
         e = _Tile(builder, arithmetic)
         each = e.acc.itemsize
         pixel = each if flat else e.size
@@ -474,12 +474,14 @@ def matrix_tile(
             # The last block of a run begins where the one before it ends.
             partial = builder.icmp_signed("==", i, whole)
             start = builder.select(partial, builder.sub(I64(e.count), rest), I64(0))
-            place = builder.add(address, builder.mul(start, I64(each)))
+            # From one register, or the optimiser has an address for each pixel in memory and increments them all.
+            place = e.opaque(builder.add(address, builder.mul(start, I64(each))))
             _, *carried = e.loop(start, I64(e.count), [place, *carried], multiply)
             return [builder.add(address, group_step), *carried]
 
         def run(i, carried):
-            return e.loop(I64(0), builder.add(whole, some), carried, block)
+            start = builder.add(factors, e.word(table, i))
+            return e.loop(I64(0), builder.add(whole, some), [start, *carried[1:]], block)
 
         first = [e.aligned(bias, c * e.size) for c in range(width)]
         carried = [factors, panel, ahead, *first * height]
@@ -497,7 +499,7 @@ def matrix_tile(
                 else:
                     builder.store(value, e.at(place, c * e.size), align=each)
 
-    arguments = (acc, planes, rows, cols, factors, group_step, runs, whole, rest, panel, bias, limits)
+    arguments = (acc, planes, rows, cols, factors, group_step, runs, table, whole, rest, panel, bias, limits)
     return signature_of(*arguments, to, step, count, ahead), nothing(generate)
 
 

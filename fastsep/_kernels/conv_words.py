@@ -53,6 +53,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     FIRST_BIAS,
     FIRST_LIMITS,  # address of the two limits of the activation
     RUNS,  # matrix: times that all channels occur in its rows
+    RUN_TABLE,  # blocks: offset of room for a word for each of them
     DEPTH,  # matrix: its number of rows
     MATRIX,  # address of its panels
     BIAS,
@@ -70,7 +71,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     TERM_BLOCKS,  # address of the argument block of each term's kernel
     TERM_KERNELS,  # address of the address of each
     TERM_SCRATCH,  # offset of the scratch memory that they share
-) = range(5, 59)
+) = range(5, 60)
 
 CONV_WORDS = 64
 
