@@ -26,7 +26,6 @@ MODES = {
     "wrap": at.WRAP,
 }
 Array = np.ndarray[Any, np.dtype[Any]]
-LINE = 64  # bytes of a cache line
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
 ROWS_IN_PLACE = 8
 #: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
@@ -62,12 +61,12 @@ def block(plan: Plan) -> Block:
 
 
 def lines_of(size: int) -> int:
-    return -(-size // LINE) * LINE
+    return -(-size // at.LINE) * at.LINE
 
 
 def odd_lines(size: int) -> int:
     """Row strides of an odd number of cache lines spread over all cache sets."""
-    return (-(-size // LINE) | 1) * LINE
+    return (-(-size // at.LINE) | 1) * at.LINE
 
 
 class _Maker:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastsep import _run
-from fastsep._block import LINE, MODES, lines_of, odd_lines
+from fastsep._block import MODES, lines_of, odd_lines
 from fastsep._kernels import conv_words as at
 from fastsep._kernels import jit
-from fastsep._kernels.blocks import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.blocks import BANDS, DST, LINE, SCRATCH, SCRATCH_BAND, SRC
 from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER, matrix_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]

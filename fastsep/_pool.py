@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import numpy as np
 
 from fastsep._kernels import jit
+from fastsep._kernels.blocks import LINE
 from fastsep._kernels.pool_words import BANDS, BLOCK, INSIDE, KERNEL, NEW, POOL_WORDS, SEEN, STATE
 
-LINE = 64  # bytes
 ROLES = ("post", "share", "serve")
 #: Between looks whether the helpers of a call are done, once compiled code has looked in vain.
 NAP = 50e-6  # seconds

@@ -28,6 +28,7 @@ from fastsep._kernels.blocks import (
     COLS,
     DST,
     DST_2,
+    LINE,
     SCRATCH,
     SCRATCH_BAND,
     SRC,
@@ -35,7 +36,7 @@ from fastsep._kernels.blocks import (
 )
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan
-from fastsep._pool import LINE, ROLES, Pool, Tasks
+from fastsep._pool import ROLES, Pool, Tasks
 
 #: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
 #: takes 2 us, waking a thread of the pool about 20 us; a thread does some 10 of them a nanosecond).

@@ -6,6 +6,8 @@ are reached through addresses, so that no kernel depends on how a float fits int
 
 from __future__ import annotations
 
+LINE = 64  # bytes of a cache line
+
 #: Border rules.
 REFLECT, CONSTANT, NEAREST, MIRROR, WRAP = range(5)
 

@@ -7,7 +7,8 @@ from numba.extending import register_jitable
 
 from fastsep._kernels import conv_simd as simd
 from fastsep._kernels import conv_words as at
-from fastsep._kernels.conv_shapes import LINE, matrix_rows
+from fastsep._kernels.blocks import LINE
+from fastsep._kernels.conv_shapes import matrix_rows
 from fastsep._kernels.emit import lanes as lanes_of
 from fastsep._kernels.simd import set_word, word
 

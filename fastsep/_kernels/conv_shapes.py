@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastsep._kernels.jit import target
 
-LINE = 64  # bytes of a cache line
 #: Neighbouring results of a depthwise tile over blocks, and rows of one over planes.
 DEPTHWISE_COLS = 7
 DEPTHWISE_ROWS = 4

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.conv_shapes import LINE
+from fastsep._kernels.blocks import LINE
 from fastsep._kernels.emit import I32, I64, POINTER, Emitter, declare, scalar_type
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd import dtype_of, nothing, signature_of

@@ -12,12 +12,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.blocks import RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
+from fastsep._kernels.blocks import LINE, RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
 from fastsep._kernels.emit import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
 from fastsep._kernels.jit import target
 
 BYTES = np.dtype(np.uint8)
-LINE = 64  # bytes of a cache line
 
 
 def dtype_of(token):
