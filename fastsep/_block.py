@@ -272,8 +272,8 @@ class _Maker:
     def hessian(self) -> None:
         self.words[at.FACTOR] = self.scalars(0.5, 1.0)
         self.words[at.RING_ROW] = row = odd_lines(self.width * self.plan.acc.itemsize)
-        # Rows of first differences: three along y, and one along x.
-        self.take(4 * row, at.SPARE)
+        # Rows of first differences along y, and two along x.
+        self.take((at.SLOPES_Y + 2) * row, at.SPARE)
 
     def suppress(self) -> None:
         what = self.plan.what

@@ -83,8 +83,9 @@ def difference_hessian(
 ) -> list[Array]:
     """Differences of differences of the blurred image; takes two more arrays of its size where it is no plane."""
     if image.ndim == 2:
-        result = _tensor.hessian(image, sigma, modes, cval, workers)
-        return result if axes[0] == 0 else result[::-1]
+        forwards = axes[0] == 0
+        result = _tensor.hessian(image, "yx" if forwards else "xy", sigma, modes, cval, workers)
+        return result if forwards else result[::-1]
     order = (0,) * image.ndim
     blurred = apply(_gaussian, (sigma, order, 4.0), image, modes, cval, None, False, None, None, workers)
     first = np.empty_like(image)

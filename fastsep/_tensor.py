@@ -47,12 +47,14 @@ def corners(
 
 
 def hessian(
-    image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
+    image: Array, order: str, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
 ) -> list[Array]:
-    """Second differences of the blurred image, of at least 2 x 2 pixels: along rows and rows, rows and columns, columns
-    and columns."""
+    """Second differences of the blurred image, of at least 2 x 2 pixels: along (y, y), both axes, (x, x).
+
+    `order`: "yx" or "xy", along which axis those of both are taken first.
+    """
     results = [np.empty_like(image) for _ in range(3)]
-    _hessian_pipeline(image.shape, image.dtype, sigma, modes, cval).run(image, results, workers)
+    _hessian_pipeline(image.shape, image.dtype, order, sigma, modes, cval).run(image, results, workers)
     return results
 
 
@@ -81,10 +83,13 @@ def _pipeline(
 
 @lru_cache(maxsize=32)
 def _hessian_pipeline(
-    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float
-) -> Pipeline:
+    shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
+    cval: float,
+) -> Pipeline:  # fmt: skip
     blur = _blur(shape, dtype, sigma, modes, cval)
-    differences = _planned("hessian", ("hessian", dtype.name), Hessian(), shape, dtype, modes, cval, 8.0)
+    # Differences have no border: at either end there is another one.
+    kernel, ends = ("hessian", order, dtype.name), ("nearest", "nearest")
+    differences = _planned("hessian", kernel, Hessian(), shape, dtype, ends, 0.0, 8.0)
     return Pipeline([Stage(blur, IMAGE, 0, halo_of(blur)), Stage(differences, 0, RESULT, 2)], [Buffer(dtype, 1)])
 
 
@@ -104,6 +109,6 @@ def _blur(
     # A line for every axis: a short last one that is left alone would be taken for channels.
     lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
     return _plan.prepare(
-        Separable((Term(tuple(lines)),), chained=True), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
+        Separable((Term(tuple(lines)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
         vector_bytes=_run.vector_bytes(),
     )  # fmt: skip

@@ -92,11 +92,14 @@ def test_a_hessian_by_differences_is_numpys_gradient_of_the_gradient_on_one_axis
 def test_a_hessian_by_differences_is_numpys_gradient_of_the_gradient_at_every_width(dtype, rng):
     for width in range(2, 41):
         image = noise(rng, dtype, (int(rng.integers(2, 40)), width))
-        along_y, along_x = np.gradient(image)
-        expected = [np.gradient(along_y, axis=0), np.gradient(along_y, axis=1), np.gradient(along_x, axis=1)]
-        for workers in (1, 3):
-            result = fastsep.hessian_matrix(image, 0, use_gaussian_derivatives=False, workers=workers)
-            for one, other in zip(result, expected, strict=True):
+        y, x = np.gradient(image)
+        expected = {
+            "rc": [np.gradient(y, axis=0), np.gradient(y, axis=1), np.gradient(x, axis=1)],
+            "xy": [np.gradient(x, axis=1), np.gradient(x, axis=0), np.gradient(y, axis=0)],
+        }
+        for order, workers in (("rc", 1), ("rc", 3), ("xy", 1), ("xy", 3)):
+            result = fastsep.hessian_matrix(image, 0, order=order, use_gaussian_derivatives=False, workers=workers)
+            for one, other in zip(result, expected[order], strict=True):
                 np.testing.assert_array_equal(one, other)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 LINE = 64  # bytes of a cache line
 
+#: Rows of differences along y of which the hessian kernel makes a row of second ones.
+SLOPES_Y = 3
+
 #: Border rules.
 REFLECT, CONSTANT, NEAREST, MIRROR, WRAP = range(5)
 

@@ -106,7 +106,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         src, acc, table, column * src_size, group_table, x * acc_size,
                         groups_y, rest_y, ones, size_y, inside + column * vector,
                     )  # fmt: skip
-                    if x * src_size % 64 == 0:
+                    if x * src_size % at.LINE == 0:
                         simd.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
                 for beyond in range(before + after):
                     value = beyond - before if beyond < before else beyond - before + width

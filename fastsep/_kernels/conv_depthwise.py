@@ -119,8 +119,9 @@ def _in_place(kernel, stride, acc, straight):
     def filter_groups(block, tile):
         """Results whose inputs lie within the image are computed from there, others from what is packed.
 
-        All channels of neighbouring results follow each other, then those of the row below: rows
-        under the kernel stay in the first level of the cache, and results are written in one piece.
+        All channels at hand of neighbouring results follow each other, then those of the row below: rows
+        under the kernel stay in the first level of the cache, and results that go straight to the image are
+        written in one piece.
         """
         rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
         first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)

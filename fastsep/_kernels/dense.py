@@ -151,7 +151,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                             finish = ends if number == 0 else (width - ends if number == 1 else width)
                         origin = begin if number == 2 else 0
                         for x in range(begin, finish, lanes):
-                            if x * src_size % 64 == 0:
+                            if x * src_size % at.LINE == 0:
                                 simd.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
                             # The last vector overlaps the one before it.
                             x = max(min(x, finish - lanes), begin)

@@ -132,7 +132,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         row_dtype, acc, rows, column * row_size, inside + column * vector,
                         simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                     )  # fmt: skip
-                if ahead != 0 and number == 0 and column * row_size % 64 == 0:
+                if ahead != 0 and number == 0 and column * row_size % at.LINE == 0:
                     simd.prefetch_rows(acc, lanes, ahead + column * row_size, simd.word(block, at.SRC_ROW))
             fill_border(block, term, borders, inside, -before, 0)
             fill_border(block, term, borders + 8 * before, inside, width, width + after)

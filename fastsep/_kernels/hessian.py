@@ -13,14 +13,12 @@ from fastsep._kernels import blocks as at
 from fastsep._kernels import simd, sweep_simd
 from fastsep._kernels.borders import share
 
-#: Rows of differences along y that a row of second ones is made of.
-KEPT = 3
 
-
-def build(acc_name: str):
+def build(order: str, acc_name: str):
     """The band function for one float dtype; the results are differences along (y, y), (y, x) and (x, x).
 
-    FACTOR is the address of 1/2 and 1; at SPARE there is room for KEPT rows, RING_ROW bytes apart, and one more.
+    `order`: "yx" or "xy", along which axis those of two axes are taken first. FACTOR is the address of 1/2 and 1;
+    at SPARE there is room for SLOPES_Y + 2 rows, RING_ROW bytes apart.
     """
     acc = np.dtype(acc_name)
     size = acc.itemsize
@@ -44,22 +42,29 @@ def build(acc_name: str):
         source, row_bytes = simd.word(block, at.SRC), simd.word(block, at.SRC_ROW)
         kept = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
         kept_row = simd.word(block, at.RING_ROW)
-        slope_x = kept + KEPT * kept_row
+        slope_x = kept + at.SLOPES_Y * kept_row
+        slope_x_above = slope_x + kept_row
         first, last = share(block, index, rows)
         made = max(first - 1, 0)
         for row in range(first, last):
-            # Once more than there are rows: the last one is that of the row below.
+            # Differences along y are one row ahead: second ones are made of those above and below.
             for r in range(made, min(row + 1, rows - 1) + 1):
                 above, below = max(r - 1, 0), min(r + 1, rows - 1)
                 factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
-                down(block, source + below * row_bytes, source + above * row_bytes, factor, kept + r % KEPT * kept_row)
+                to = kept + r % at.SLOPES_Y * kept_row
+                down(block, source + below * row_bytes, source + above * row_bytes, factor, to)
             above, below = max(row - 1, 0), min(row + 1, rows - 1)
             made = below + 1
             factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
             place = row * simd.word(block, at.DST_ROW)
-            slope_above, slope_below = kept + above % KEPT * kept_row, kept + below % KEPT * kept_row
+            slope_above, slope_below = kept + above % at.SLOPES_Y * kept_row, kept + below % at.SLOPES_Y * kept_row
             down(block, slope_below, slope_above, factor, simd.word(block, at.DST) + place)
-            across(block, kept + row % KEPT * kept_row, simd.word(block, at.DST_2) + place)
+            if order == "yx":
+                across(block, kept + row % at.SLOPES_Y * kept_row, simd.word(block, at.DST_2) + place)
+            else:
+                across(block, source + below * row_bytes, slope_x)
+                across(block, source + above * row_bytes, slope_x_above)
+                down(block, slope_x, slope_x_above, factor, simd.word(block, at.DST_2) + place)
             across(block, source + row * row_bytes, slope_x)
             across(block, slope_x, simd.word(block, at.DST_2 + 1) + place)
 
