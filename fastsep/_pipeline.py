@@ -61,9 +61,10 @@ class Pipeline:
         blocks = [_block.block(stage.plan) for stage in stages]
         after = [self._filled_by(number) for number in range(len(stages))]
         reach, lag = self._reach(after), self._lag(after)
-        # Whole tiles of the first stage: it filters no row in vain.
-        step = jit.target().vector_bytes // first.acc.itemsize
-        step = max(step, STEP_ROWS)
+        # Whole tiles of the first stage: it filters no row in vain. In each step it copies all rows under its taps
+        # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
+        tile = jit.target().vector_bytes // first.acc.itemsize
+        step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
 
         table = np.zeros((len(stages), at.STAGE_WORDS), np.int64)
         for number, (row, stage) in enumerate(zip(table, stages, strict=True)):
