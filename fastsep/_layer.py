@@ -17,7 +17,7 @@ from fastsep import _run
 from fastsep._block import MODES, lines_of, odd_lines
 from fastsep._kernels import conv_words as at
 from fastsep._kernels import jit
-from fastsep._kernels.blocks import BANDS, DST, LINE, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.blocks import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
 from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER, matrix_rows
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,6 +31,10 @@ TERMS_BYTES = 192 << 10
 MOST_PIXELS = 4096
 #: What is packed of an image at a time, if it can be so little.
 PACKED_BYTES = 320 << 10
+#: The same, if so many groups of channels stay in the first level of the cache at least. (Fewer read too short a
+#: piece of each pixel.)
+NEAR_BYTES = 32 << 10
+LEAST_NEAR = 3
 #: Weights and results of a strip of pixels that stay in the first level of the cache together.
 STRIP_BYTES = 16 << 10
 #: Rows under the kernel, of one block of channels.
@@ -133,9 +137,7 @@ class Layer:
 
     def _aligned(self, size: int) -> Array:
         """Room for `size` values that starts on a cache line."""
-        memory = np.empty(size * self.dtype.itemsize + LINE, np.uint8)
-        skip = -memory.ctypes.data % LINE
-        return memory[skip : skip + size * self.dtype.itemsize].view(self.dtype)
+        return _run.aligned((size,), self.dtype)
 
     def _pack_depthwise(self, kernel: Array, bias: Array) -> None:
         channels, multiplier = kernel.shape[2:]
@@ -228,7 +230,7 @@ class Prepared:
         cval: float,
     ) -> None:  # fmt: skip
         self.layer = layer
-        self.source = shape
+        self.source, self.src = shape, src
         self.pads, self.mode = pads, mode
         self.cval = np.array([cval], layer.dtype)
         sizes = [
@@ -359,6 +361,7 @@ class _Maker:
         both = stages == (at.BOTH,)
         bands = max(min(self.threads, images * tiles_y * tiles_x if both else max(groups, panels)), 1)
         words[at.IMAGES : at.CHANNELS + 1] = prepared.source
+        words[at.PIXEL] = layer.channels * prepared.src.itemsize
         words[at.OUT_ROWS : at.OUT_CHANNELS + 1] = prepared.shape[1:]
         words[at.TILE_COLS] = cols
         words[at.TILES_Y], words[at.TILES_X] = tiles_y, tiles_x
@@ -476,7 +479,9 @@ class _Maker:
         high = (rows - 1) * layer.stride[0] + (layer.kernel[0] - 1) * layer.dilation[0] + 1
         words[at.PACKED_ROW] = packed_row = self._packed_row(cols)
         words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
-        chunk = PACKED_BYTES // packed_group
+        chunk = NEAR_BYTES // packed_group
+        if chunk < LEAST_NEAR:
+            chunk = PACKED_BYTES // packed_group
         if self.prepared.in_place and not (layer.alone and self.prepared.large):
             chunk = min(chunk, GROUPS_IN_PLACE)
         words[at.CHUNK] = chunk = max(min(chunk, groups), 1)

@@ -32,6 +32,8 @@ TILES = {
     "TERMS_BYTES": (_layer.TERMS_BYTES, 4096),
     "MOST_PIXELS": (_layer.MOST_PIXELS, 40),
     "PACKED_BYTES": (_layer.PACKED_BYTES, 3000),
+    "NEAR_BYTES": (_layer.NEAR_BYTES, 3000),
+    "LEAST_NEAR": (_layer.LEAST_NEAR, 1),
     "WINDOW_BYTES": (_layer.WINDOW_BYTES, 2000),
     "STRIP_BYTES": (_layer.STRIP_BYTES, 1000),
     "LEAST_PIXELS": (_layer.LEAST_PIXELS, 0, 10_000),

@@ -35,6 +35,7 @@ def build():
             set_word(mine, blocks.BANDS, strips)
         set_word(tile, at.TERMS_AT, planes)
         set_word(tile, at.STREAMED_AT, tile + word(block, at.STREAMED))
+        set_word(tile, at.AHEAD_ROWS, 0)
         set_word(tile, at.PANEL, 0)
         set_word(tile, at.PANEL_STOP, word(block, at.WIDE) + word(block, at.NARROW))
         set_word(tile, at.WIDTH, cols)

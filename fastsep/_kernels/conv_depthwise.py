@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numba.extending import register_jitable
 
 from fastsep._kernels import conv_simd as simd
 from fastsep._kernels import conv_words as at
 from fastsep._kernels.conv_shapes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
 from fastsep._kernels.emit import lanes as lanes_of
+from fastsep._kernels.jit import target
 from fastsep._kernels.simd import word
 
 
@@ -25,9 +27,21 @@ def build(form: str, kernel: str, stride: str, acc_name: str):
     return {"planes": _planes, "blocks": _blocks, "straight": _straight}[form](*sizes)
 
 
+def _pairs(kernel, stride):
+    """Whether two rows of results are computed together: their sums need 32 registers."""
+    return kernel > 0 and stride == 1 and target().tile == 8
+
+
+@register_jitable
+def row_by_row(block):
+    """Whether results below each other share all rows of inputs but one."""
+    return (word(block, at.STRIDE_Y) == 1) & (word(block, at.DILATION_Y) == 1)
+
+
 def _blocks(kernel, stride, acc):
     vector = lanes_of(acc) * acc.itemsize
     most = DEPTHWISE_COLS
+    pairs = _pairs(kernel, stride)
 
     def filter_groups(block, tile):
         """Tiles wider than the result spill over into the next row, which is written later."""
@@ -37,6 +51,8 @@ def _blocks(kernel, stride, acc):
         kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
         stride_x, dilation_x = word(block, at.STRIDE_X), word(block, at.DILATION_X)
         packed_row = word(block, at.PACKED_ROW)
+        limits = word(block, at.FIRST_LIMITS)
+        follow = row_by_row(block) & (cols >= most)
         for m in range(word(block, at.MULTIPLIER)):
             for group in range(first, word(tile, at.GROUP_STOP)):
                 number = m * groups + group
@@ -44,14 +60,23 @@ def _blocks(kernel, stride, acc):
                 to = word(tile, at.TERMS_AT) + number * word(block, at.TERMS_GROUP)
                 weights = word(block, at.WEIGHTS) + number * kernel_y * kernel_x * vector
                 bias = word(block, at.FIRST_BIAS) + number * vector
-                for r in range(rows):
+                paired = rows // 2 * 2 if pairs and follow else 0
+                for r in range(0, paired, 2):
+                    row = source + r * packed_row
+                    for col in range(0, cols, most):
+                        start = min(col, cols - most)
+                        simd.depthwise_pair(
+                            acc, most, kernel, row + start * vector, packed_row, weights, kernel_y, bias, limits,
+                            to + (r * cols + start) * vector, vector, cols * vector,
+                        )  # fmt: skip
+                for r in range(paired, rows):
                     row = source + r * word(block, at.STRIDE_Y) * packed_row
                     for col in range(0, cols, most):
                         start = max(min(col, cols - most), 0)
                         simd.depthwise_blocks(
                             acc, most, kernel, stride, row + start * stride_x * vector, vector,
                             word(block, at.DILATION_Y) * packed_row, weights, kernel_y, kernel_x, stride_x,
-                            dilation_x, bias, word(block, at.FIRST_LIMITS), to + (r * cols + start) * vector, vector,
+                            dilation_x, bias, limits, to + (r * cols + start) * vector, vector,
                         )  # fmt: skip
 
     return filter_groups
@@ -62,6 +87,7 @@ def _straight(kernel, stride, acc):
     size = acc.itemsize
     vector = lanes * size
     most = DEPTHWISE_COLS
+    pairs = _pairs(kernel, stride)
 
     def filter_groups(block, tile):
         rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
@@ -71,6 +97,7 @@ def _straight(kernel, stride, acc):
         packed_row = word(block, at.PACKED_ROW)
         down = word(block, at.DILATION_Y) * packed_row
         limits = word(block, at.FIRST_LIMITS)
+        follow = row_by_row(block) & (cols >= most)
         channels = word(block, at.CHANNELS)
         pixel = channels * size
         streamed = word(block, at.STREAMED) != 0
@@ -84,7 +111,17 @@ def _straight(kernel, stride, acc):
                 out = (room if streamed else results) + min(group * lanes, channels - lanes) * size
                 weights = word(block, at.WEIGHTS) + group * kernel_y * kernel_x * vector
                 bias = word(block, at.FIRST_BIAS) + group * vector
-                for r in range(top, bottom):
+                paired = top + ((bottom - top) // 2 * 2 if pairs and follow else 0)
+                for r in range(top, paired, 2):
+                    row = source + r * packed_row
+                    to = out + (r - top) * across * pixel
+                    for col in range(0, cols, most):
+                        start = min(col, cols - most)
+                        simd.depthwise_pair(
+                            acc, most, kernel, row + start * vector, packed_row, weights, kernel_y, bias, limits,
+                            to + start * pixel, pixel, across * pixel,
+                        )  # fmt: skip
+                for r in range(paired, bottom):
                     row = source + r * word(block, at.STRIDE_Y) * packed_row
                     to = out + (r - top) * across * pixel
                     if cols >= most:

@@ -71,6 +71,8 @@ def build(form: str, acc_name: str):
         if length == word(block, at.OUT_COLS) and factor_row == length * pixel:
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
+        image, image_rows, image_at = word(tile, at.AHEAD), word(tile, at.AHEAD_ROWS), 0
+        image_row, image_bytes = word(block, at.COLS) * word(block, at.PIXEL), word(tile, at.AHEAD_BYTES)
         strip = word(block, at.STRIP)
         streamed = word(block, at.STREAMED) != 0
         # Rows that pass a panel before they pass the next one.
@@ -98,12 +100,20 @@ def build(form: str, acc_name: str):
                         while p < end:
                             left = end - p
                             # The last two tiles fetch half of the next panel each. In a chain of layers no
-                            # weights are in the cache, and the fetches hide much of that.
+                            # weights are in the cache, and the fetches hide much of that. The others fetch
+                            # what the next tile of results needs of the image: otherwise memory would be idle
+                            # here, and multipliers while it is read (8 to 18 % where it is not in the cache).
                             ahead = panel
                             if last_piece and left <= large:
                                 ahead = next_panel
                             elif last_piece and left <= 2 * large:
                                 ahead = next_panel + depth * LINE
+                            elif image_rows > 0:
+                                ahead = image + image_at
+                                image_at += depth * LINE
+                                if image_at >= image_bytes:
+                                    image, image_at = image + image_row, 0
+                                    image_rows -= 1
                             if left >= large or (reach >= large and not (two and left <= small)):
                                 p = min(p, end - large)
                                 if two:

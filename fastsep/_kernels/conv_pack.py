@@ -48,6 +48,8 @@ def _blocks(src, acc, in_place):
         first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
         packed_group, packed_row = word(block, at.PACKED_GROUP), word(block, at.PACKED_ROW)
         packed = word(tile, at.PACKED_AT)
+        # What lies outside the image is the same for all groups that take turns in one place.
+        border = word(tile, at.FRESH) != 0 or word(block, at.FILL) == 0
         if word(block, at.FILL) == 0:
             # Pixels are factors as they are.
             packed_group, packed_row = word(block, at.TERMS_GROUP), wide * vector
@@ -71,7 +73,7 @@ def _blocks(src, acc, in_place):
         for i in range(high):
             row = outside(top + i, height, word(block, at.MODE))
             if row < 0:
-                for group in range(stop - first):
+                for group in range((stop - first) * border):
                     simd.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
                 continue
             apart, behind_apart, together = begin, end, end - begin
@@ -88,7 +90,7 @@ def _blocks(src, acc, in_place):
                     col = k if k < apart else behind_apart + k - apart
                     source_col = outside(left + col, width, word(block, at.MODE))
                     if source_col < 0:
-                        for group in range(groups):
+                        for group in range(groups * border):
                             simd.fill_vectors(acc, cval, 1, to + group * packed_group + col * vector)
                     else:
                         simd.pack_pixels(

@@ -54,6 +54,14 @@ class _Tile(Emitter):
             addresses.append([address, self.b.add(address, step), self.b.add(address, double)][j % 3])
         return addresses
 
+    def filter_row(self, values, parts, pace):
+        """Add the products of a row of inputs: each part is a row of weights and the sums they are added to."""
+        for j, value in enumerate(values):
+            for weights, sums in parts:
+                for r in range(len(sums)):
+                    if 0 <= j - r * pace < len(weights):
+                        sums[r] = self.muladd(value, weights[j - r * pace], sums[r])
+
     def scalar_at(self, address, offset=0):
         value = self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.scalar)
         return self.splat(value)
@@ -339,11 +347,7 @@ def depthwise_blocks(
             address, weights, *sums = carried
             tap = [e.aligned(weights, k * e.size) for k in range(taps)]
             places = e.spaced(address, known or pixel, (outputs - 1) * pace + taps)
-            for j, place in enumerate(places):
-                value = load(place)
-                for r in range(outputs):
-                    if 0 <= j - r * pace < taps:
-                        sums[r] = e.muladd(value, tap[j - r * pace], sums[r])
+            e.filter_row(map(load, places), [(tap, sums)], pace)
             return [builder.add(address, row_step), builder.add(weights, I64(taps * e.size)), *sums]
 
         def any_row(i, carried):
@@ -368,6 +372,51 @@ def depthwise_blocks(
 
     arguments = (acc, cols, kernel, stride, address, pixel, row_step, weights, kernel_y, kernel_x, stride_x)
     return signature_of(*arguments, dilation_x, bias, limits, to, step), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def depthwise_pair(
+    typing, acc, cols, kernel, address, row_step, weights, kernel_y, bias, limits, to, step, below
+):  # fmt: skip
+    """`cols` neighbouring results in each of two rows of one block of channels, `below` bytes apart.
+
+    Of packed inputs, for kernels of a literal width and stride and dilation 1: an input is loaded once for
+    both rows, and there are as many sums as a processor can add to before it must wait for the first.
+    """
+    arithmetic = dtype_of(acc)
+    outputs, taps = cols.literal_value, kernel.literal_value
+
+    def generate(context, builder, signature, values):
+        address, row_step, weights, kernel_y, bias, limits, to, step, below = values[3:]
+        e = _Tile(builder, arithmetic)
+        row_size = I64(taps * e.size)
+
+        def inputs(address):
+            return (e.aligned(address, j * e.size) for j in range(outputs + taps - 1))
+
+        def row_of(weights):
+            return [e.aligned(weights, k * e.size) for k in range(taps)]
+
+        def both(i, carried):
+            """A row of inputs that lies under a row of weights for the upper results, under the one above for the lower."""
+            address, above, *sums = carried
+            upper, lower = sums[:outputs], sums[outputs:]
+            weights = builder.add(above, row_size)
+            e.filter_row(inputs(address), [(row_of(weights), upper), (row_of(above), lower)], 1)
+            return [builder.add(address, row_step), weights, *upper, *lower]
+
+        upper, lower = [e.aligned(bias)] * outputs, [e.aligned(bias)] * outputs
+        e.filter_row(inputs(address), [(row_of(weights), upper)], 1)
+        carried = [builder.add(address, row_step), weights, *upper, *lower]
+        address, weights, *sums = e.loop(I64(1), kernel_y, carried, both)
+        upper, lower = sums[:outputs], sums[outputs:]
+        e.filter_row(inputs(address), [(row_of(weights), lower)], 1)
+        for row, place in ((upper, to), (lower, builder.add(to, below))):
+            for r, value in enumerate(e.limited(row, limits)):
+                builder.store(value, e.at(place, builder.mul(step, I64(r))), align=e.acc.itemsize)
+
+    arguments = (acc, cols, kernel, address, row_step, weights, kernel_y, bias, limits, to, step, below)
+    return signature_of(*arguments), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)

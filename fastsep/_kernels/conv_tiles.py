@@ -19,6 +19,8 @@ Every result has one order of operations, however a layer is cut into tiles and 
 
 from __future__ import annotations
 
+from numba.extending import register_jitable
+
 from fastsep._kernels import conv_words as at
 from fastsep._kernels.conv_shapes import DEPTHWISE_COLS
 from fastsep._kernels.simd import call, set_word, word
@@ -27,11 +29,49 @@ from fastsep._kernels.simd import call, set_word, word
 def build():
     """The band function of all layers."""
 
+    @register_jitable
+    def place(block, unit):
+        """The image of a tile, the first row and column of its result, and the ones behind the last."""
+        tiles_y, tiles_x = word(block, at.TILES_Y), word(block, at.TILES_X)
+        image, number = unit // (tiles_y * tiles_x), unit % (tiles_y * tiles_x)
+        # Tiles of all but equal height, for bands of all but equal work.
+        y = word(block, at.OUT_ROWS) * (number // tiles_x) // tiles_y
+        below = word(block, at.OUT_ROWS) * (number // tiles_x + 1) // tiles_y
+        x = number % tiles_x * word(block, at.TILE_COLS)
+        return image, y, below, x, min(x + word(block, at.TILE_COLS), word(block, at.OUT_COLS))
+
+    @register_jitable
+    def inputs(first, stop, stride, kernel, dilation, before, size):
+        """The first value of an image under results along one axis, and the one behind the last."""
+        begin = first * stride - before
+        return max(begin, 0), min(begin + (stop - first - 1) * stride + (kernel - 1) * dilation + 1, size)
+
+    @register_jitable
+    def look_ahead(block, tile, unit):
+        """Note what a tile needs of the image."""
+        image, y, below, x, right = place(block, unit)
+        rows, cols = word(block, at.ROWS), word(block, at.COLS)
+        top, bottom = inputs(
+            y, below, word(block, at.STRIDE_Y), word(block, at.KERNEL_Y), word(block, at.DILATION_Y),
+            word(block, at.TOP), rows,
+        )  # fmt: skip
+        left, right = inputs(
+            x, right, word(block, at.STRIDE_X), word(block, at.KERNEL_X), word(block, at.DILATION_X),
+            word(block, at.LEFT), cols,
+        )  # fmt: skip
+        pixel = word(block, at.PIXEL)
+        count, size = bottom - top, (right - left) * pixel
+        if right - left == cols:
+            # Whole rows follow each other.
+            count, size = min(count, 1), count * size
+        set_word(tile, at.AHEAD, word(block, at.SRC) + ((image * rows + top) * cols + left) * pixel)
+        set_word(tile, at.AHEAD_ROWS, count)
+        set_word(tile, at.AHEAD_BYTES, size)
+
     def band(block, index):
         stage = word(block, at.STAGE)
         bands = word(block, at.BANDS)
-        tiles_x = word(block, at.TILES_X)
-        tiles = word(block, at.TILES_Y) * tiles_x
+        tiles = word(block, at.TILES_Y) * word(block, at.TILES_X)
         shared = word(block, at.SCRATCH)
         tile = shared + index * word(block, at.SCRATCH_BAND)
         pack, fill, finish = word(block, at.PACK), word(block, at.FILL), word(block, at.FINISH)
@@ -51,18 +91,16 @@ def build():
         set_word(tile, at.PANEL, panel)
         set_word(tile, at.PANEL_STOP, panel_stop)
         while unit < stop:
-            image = unit // tiles
-            tile_y = (unit - image * tiles) // tiles_x
-            # Tiles of all but equal height, for bands of all but equal work.
-            y = word(block, at.OUT_ROWS) * tile_y // word(block, at.TILES_Y)
-            below = word(block, at.OUT_ROWS) * (tile_y + 1) // word(block, at.TILES_Y)
-            x = (unit - image * tiles - tile_y * tiles_x) * word(block, at.TILE_COLS)
+            image, y, below, x, right = place(block, unit)
             set_word(tile, at.IMAGE, image)
             set_word(tile, at.Y, y)
             set_word(tile, at.X, x)
             set_word(tile, at.HEIGHT, below - y)
-            cols = min(word(block, at.TILE_COLS), word(block, at.OUT_COLS) - x)
+            cols = right - x
             set_word(tile, at.WIDTH, cols)
+            set_word(tile, at.AHEAD_ROWS, 0)
+            if unit + 1 < stop:
+                look_ahead(block, tile, unit + 1)
             above, below = max(word(block, at.INSIDE_TOP) - y, 0), min(word(block, at.INSIDE_BOTTOM), below) - y
             left, right = max(word(block, at.INSIDE_LEFT) - x, 0), min(word(block, at.INSIDE_RIGHT) - x, cols)
             if right - left < DEPTHWISE_COLS or below <= above:
@@ -78,6 +116,7 @@ def build():
                 start = group
                 while start < group_stop:
                     set_word(tile, at.GROUP, start)
+                    set_word(tile, at.FRESH, start == group)
                     start = min(start + word(block, at.CHUNK), group_stop)
                     set_word(tile, at.GROUP_STOP, start)
                     call(pack, block, tile)

@@ -18,6 +18,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     ROWS,  # of an image
     COLS,
     CHANNELS,
+    PIXEL,  # bytes from pixel to pixel of an image
     OUT_ROWS,  # of a result
     OUT_COLS,
     OUT_CHANNELS,
@@ -71,7 +72,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     TERM_BLOCKS,  # address of the argument block of each term's kernel
     TERM_KERNELS,  # address of the address of each
     TERM_SCRATCH,  # offset of the scratch memory that they share
-) = range(5, 60)
+) = range(5, 61)
 
 CONV_WORDS = 64
 
@@ -85,6 +86,7 @@ CONV_WORDS = 64
     RESULT,  # number of the first pixel among those of all results
     GROUP,  # the groups from this one ...
     GROUP_STOP,  # ... to before this one
+    FRESH,  # whether they are the first of the tile: nothing is packed yet, not even its border
     PANEL,  # the panels of weights from this one ...
     PANEL_STOP,  # ... to before this one
     PACKED_AT,  # address of the packed part of the image
@@ -98,6 +100,10 @@ CONV_WORDS = 64
     IN_PLACE_LEFT,  # ... the first column, ...
     IN_PLACE_RIGHT,  # ... the one behind the last, ...
     RIGHT_EDGE,  # ... and WIDTH
-) = range(19)
+    # What the next tile needs of the image:
+    AHEAD,  # the address where it begins, ...
+    AHEAD_ROWS,  # ... of so many rows ...
+    AHEAD_BYTES,  # ... so much of each
+) = range(23)
 
 TILE_BYTES = 192
