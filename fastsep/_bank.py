@@ -78,7 +78,7 @@ def correlate(
         image.seen.append(Explained(bank, what.dense().shape, takes_terms, direct_cost, source, result))
         return np.broadcast_to(np.zeros((), result), shape)
     if 0 in shape:
-        return np.empty(shape, result) if out is None else out
+        return _run.empty(shape, result) if out is None else out
 
     pixels = _dtypes.convert(image, source, front, False)
     if method == "auto" and tame and source.kind == "f":
@@ -196,7 +196,7 @@ def _one_by_one(
     image: Array, kernels: Array, mode: Any, cval: float, channel_axis: Any, result: DType, out: Any,
     workers: int | None,
 ) -> Array:  # fmt: skip
-    values = np.empty((*image.shape, len(kernels)), result) if out is None else out
+    values = _run.empty((*image.shape, len(kernels)), result) if out is None else out
     if out is not None and np.may_share_memory(image, out):
         image = image.copy()
     for number, kernel in enumerate(kernels):

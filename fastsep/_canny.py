@@ -66,7 +66,7 @@ def canny(
 
     # scikit-image divides for this mode by this name only.
     divide = mode == "constant" if isinstance(mode, str) else False
-    result = np.empty(image.shape, BYTE)
+    result = _run.empty(image.shape, BYTE)
     if out is not None and out.flags.carray and not np.may_share_memory(out, image):
         result = out.view(BYTE)
     if image.size:

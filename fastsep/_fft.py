@@ -25,7 +25,7 @@ from fastsep._plan import Fourier, Plan, beyond
 def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
     """Run a plan of strategy "fft" on a C-contiguous image of its shape and dtype."""
     if out is None:
-        out = np.empty(plan.shape, plan.dst)
+        out = _run.empty(plan.shape, plan.dst)
     task = _Task(plan, image, out)
     _run.run_tasks(task, len(task.corners), workers)
     return out

@@ -106,7 +106,7 @@ class _Job:
             for array in outs
         ]
         results = [
-            np.asarray(array) if here else np.empty(shape, self.target)
+            np.asarray(array) if here else _run.empty(shape, self.target)
             for array, here in zip(outs, direct, strict=True)
         ]  # fmt: skip
         if self.run_on is not None:

@@ -31,7 +31,7 @@ def products(
     image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
 ) -> list[Array]:
     """Blurred products of both of Sobel's derivatives: of rows, mixed, of columns."""
-    results = [np.empty_like(image) for _ in range(3)]
+    results = [_run.empty(image.shape, image.dtype) for _ in range(3)]
     _pipeline(image.shape, image.dtype, sigma, modes, cval, None, 0.0).run(image, results, workers)
     return results
 
@@ -41,7 +41,7 @@ def corners(
     workers: int | None,
 ) -> Array:  # fmt: skip
     """One of the measures of `_kernels/corner.py`."""
-    result = np.empty_like(image)
+    result = _run.empty(image.shape, image.dtype)
     _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [result], workers)
     return result
 
@@ -53,7 +53,7 @@ def hessian(
 
     `order`: "yx" or "xy", along which axis those of both are taken first.
     """
-    results = [np.empty_like(image) for _ in range(3)]
+    results = [_run.empty(image.shape, image.dtype) for _ in range(3)]
     _hessian_pipeline(image.shape, image.dtype, order, sigma, modes, cval).run(image, results, workers)
     return results
 

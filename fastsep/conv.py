@@ -67,12 +67,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy import empty, may_share_memory, ndarray
+from numpy import may_share_memory, ndarray
 
 from fastsep import _conv_image, _dtypes, _image
 from fastsep._conv_image import Convolution, Fit
 from fastsep._image import Array, DType
 from fastsep._layer import Layer, Prepared
+from fastsep._run import empty
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
 

@@ -37,6 +37,28 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
 
 
+# ---- results
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda image: fastsep.gaussian(image, 2),
+        lambda image: fastsep.gaussian(image, 2, dtype="uint8"),
+        lambda image: fastsep.canny(image),
+        lambda image: fastsep.gradient(image)[1],
+        lambda image: fastsep.correlate(image, KERNEL, method="fft"),
+        lambda image: fastsep.corner_harris(image),
+        lambda image: fastsep.SeparableConv2D(np.ones((3, 3, 1)), np.ones((1, 2)))(image[..., None]),
+    ],
+)
+def test_large_results_begin_on_a_cache_line(run):
+    # NumPy alone may be lucky once, but not that often.
+    results = [run(np.zeros((256, 257 + n), np.float32)) for n in range(8)]
+    assert {result.ctypes.data % 64 for result in results} == {0}
+    assert all(result.flags.carray for result in results)
+
+
 # ---- the input
 
 

@@ -1,7 +1,8 @@
 """Convolution layers and a network of them, with bias and ReLU after every convolution.
 
 Images (H, W, C) go in one at a time, with zeros around them. Padding "same" is half the kernel on every
-side, as in torch. Everybody's results are preallocated but torch's, which has no place for them.
+side, as in torch. Everybody's results are preallocated but torch's, which has no place for them. Everybody's
+images and results begin on a cache line, as what these libraries allocate does.
 What a separable layer replaces is `standard_convolution` of the same shape and parameters.
 """
 
@@ -24,6 +25,7 @@ from benchmarks._contest import Contest, Entry
 from benchmarks.operations import _networks as networks
 from benchmarks.operations._networks import Conv, Problem
 from fastsep._layer import Layer
+from fastsep._run import aligned
 
 # ---- what the table of cases is made of: shapes of images, and parameters
 
@@ -146,10 +148,13 @@ def contest(x: Array, stages: list[Conv], run: Run, note: str) -> Contest:
 def entries(x: Array, problem: Problem, run: Run, note: str) -> Contest:
     """fastsep reads the image as it is, and its own result is checked against one of float64 before it is timed."""
     shape = problem.shapes[-1]
+    image = aligned(x.shape, x.dtype)
+    image[...] = x
 
     def start(threads: int) -> Call:
-        out = np.full(shape, np.nan, np.float32)
-        call = partial(run, x, out=out, workers=threads)
+        out = aligned(shape, problem.x.dtype)
+        out[...] = np.nan
+        call = partial(run, image, out=out, workers=threads)
         problem.check(call())
         return call
 
@@ -217,8 +222,8 @@ def prepared(stage: Conv, x: Array) -> Run:
 def chain(steps: list[Run], shapes: list[tuple[int, ...]]) -> Run:
     """One step after another; `shapes` are those of the results between them."""
     # Two buffers in turn, so that what lies between stays in cache.
-    buffers = np.empty((2, max(map(math.prod, shapes))), np.float32)
-    places = [buffers[i % 2, : math.prod(shape)].reshape(shape) for i, shape in enumerate(shapes)]
+    buffers = [aligned((max(map(math.prod, shapes)),), np.dtype(np.float32)) for _ in range(2)]
+    places = [buffers[i % 2][: math.prod(shape)].reshape(shape) for i, shape in enumerate(shapes)]
     *before, last = steps
 
     def run(x: Array, *, out: Array, workers: int) -> Array:

@@ -398,7 +398,7 @@ def depthwise_pair(
             return [e.aligned(weights, k * e.size) for k in range(taps)]
 
         def both(i, carried):
-            """A row of inputs that lies under a row of weights for the upper results, under the one above for the lower."""
+            """A row of inputs under a row of weights of the upper results, and under the row above of the lower."""
             address, above, *sums = carried
             upper, lower = sums[:outputs], sums[outputs:]
             weights = builder.add(above, row_size)
