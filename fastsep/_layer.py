@@ -56,9 +56,14 @@ ROWS_OF_TILE = 8
 MOST_IN_VAIN = 1.1
 #: A strip of all pixels of a tile.
 ALL = 1 << 40
-#: A thread with fewer pixels than this reads the weights more often than it should: then threads
-#: share channels and panels instead of pixels.
+#: A thread with fewer pixels than this, of a depthwise convolution alone, packs too much around them: then
+#: threads share channels instead of pixels.
 LEAST_PIXELS = 32
+#: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
+#: multiply-adds of a full vector, or bytes, a nanosecond: what a thread computes, reads of weights that are not
+#: in its cache, and of factors that another thread has computed; and the nanoseconds of a second launch. (The
+#: last two are between those of a processor whose cores are near to each other, and of one whose are not.)
+COMPUTED, WEIGHTS_READ, FACTORS_READ, LAUNCH = 6.0, 20.0, 8.0, 5000.0
 
 
 class Layer:
@@ -414,11 +419,9 @@ class _Maker:
         """Number of tiles from top to bottom, columns of each, and the stages in which bands run."""
         layer, threads = self.layer, self.threads
         images, rows, cols, channels = self.prepared.shape
-        if threads > 1 and images == 1 and rows * cols <= LEAST_PIXELS * min(threads, max(groups, panels)):
-            if not layer.alone:
-                return 1, cols, (at.FIRST, at.SECOND)
-            if layer.form == "blocks" and layer.multiplier == 1:
-                return 1, cols, (at.FIRST,)
+        apart = self._apart(groups, panels) if threads > 1 and images == 1 else ()
+        if apart:
+            return 1, cols, apart
         depth = max(layer.depth, channels if layer.alone else 0)
         if self.direct:
             depth = layer.channels * layer.stride[0]
@@ -451,6 +454,23 @@ class _Maker:
         while high < rows and across * high % threads and across * high < 8 * threads:
             high += 1
         return high, tile_cols, (at.BOTH,)
+
+    def _apart(self, groups: int, panels: int) -> tuple[int, ...]:
+        """The stages of threads that share the channels, and then the panels; none if they share pixels.
+
+        All read all weights where they share pixels, and factors from each other where they do not.
+        """
+        layer, (rows, cols) = self.layer, self.prepared.shape[1:3]
+        if layer.alone:
+            few = rows * cols <= LEAST_PIXELS * min(self.threads, groups)
+            return (at.FIRST,) if few and layer.form == "blocks" and layer.multiplier == 1 else ()
+        threads = min(self.threads, max(groups, panels))
+        work = self.prepared.work / (COMPUTED * layer.lanes)
+        weights = layer.matrix.nbytes / WEIGHTS_READ
+        factors = rows * cols * (layer.channels if self.direct else layer.depth) * layer.dtype.itemsize / FACTORS_READ
+        together = max(work * -(-rows // threads) / rows, weights)
+        apart = max(work, weights) / threads + factors * (1 - 1 / threads) + LAUNCH
+        return (at.FIRST, at.SECOND) if apart < together else ()
 
     def _streamed(self, cols: int) -> int:
         """Pixels whose results are streamed together: none where they are not finished together."""

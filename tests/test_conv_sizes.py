@@ -37,6 +37,7 @@ TILES = {
     "WINDOW_BYTES": (_layer.WINDOW_BYTES, 2000),
     "STRIP_BYTES": (_layer.STRIP_BYTES, 1000),
     "LEAST_PIXELS": (_layer.LEAST_PIXELS, 0, 10_000),
+    "LAUNCH": (_layer.LAUNCH, -1e9, 1e9),
     "STREAM_BYTES": (_layer.STREAM_BYTES, 0),
     "MOST_IN_VAIN": (_layer.MOST_IN_VAIN, 0.0, 100.0),
     "GROUPS_IN_PLACE": (_layer.GROUPS_IN_PLACE, 1),
