@@ -206,10 +206,10 @@ class Layer:
         row = self.out_channels * self.dtype.itemsize
         return int(max(STRIP_BYTES // row // large, 1)) * large
 
-    def together(self) -> str:
-        """Number of channels that are split into planes together; zero: one by one."""
-        split = self.form == "planes" and 2 <= self.channels <= 4 and self.stride[1] == 1
-        return str(self.channels if split else 0)
+    def together(self) -> tuple[str, str]:
+        """Number of channels that are split into planes together, and the stride; zeros: one by one."""
+        split = self.form == "planes" and 2 <= self.channels <= 4 and self.stride[1] <= 2
+        return (str(self.channels), str(self.stride[1])) if split else ("0", "0")
 
     def unrolled(self) -> tuple[str, str]:
         """Size and stride of the kernels that the depthwise kernel unrolls; zeros: any."""
@@ -248,7 +248,7 @@ class Prepared:
         self.in_place = self._in_place(src)
         form = "in_place" if self.in_place else layer.form
         self.kernels = {
-            at.PACK: jit.kernel("conv_pack", form, layer.together(), src.name, layer.dtype.name),
+            at.PACK: jit.kernel("conv_pack", form, *layer.together(), src.name, layer.dtype.name),
             **self._stages(),
         }
         self.address = jit.kernel("conv_tiles")
@@ -528,7 +528,7 @@ class _Maker:
         words[at.PACKED_ROW] = packed_row = odd_lines(stride * phase)
         high = (max(rows, DEPTHWISE_ROWS) - 1) * layer.stride[0] + (height - 1) * layer.dilation[0] + 1
         words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
-        words[at.CHUNK] = chunk = groups if layer.together() != "0" else 1
+        words[at.CHUNK] = chunk = groups if layer.together()[0] != "0" else 1
         values = max(rows, DEPTHWISE_ROWS) * cols + layer.lanes
         words[at.TERMS_GROUP] = terms_group = odd_lines(values * size)
         self.take(chunk * packed_group, at.PACKED)
@@ -541,10 +541,10 @@ class _Maker:
 
 def warmup_keys() -> list[tuple[str, ...]]:
     """The kernels of float32 layers of common sizes, for images of float32 and uint8."""
-    kinds = [("blocks", "0"), ("planes", "0"), ("planes", "3")]
+    kinds = [("blocks", "0", "0"), ("planes", "0", "0"), ("planes", "3", "1"), ("planes", "3", "2")]
     keys: list[tuple[str, ...]] = [("conv_tiles",)]
     keys += [("conv_pack", *kind, src, "float32") for kind in kinds for src in ("float32", "uint8")]
-    keys.append(("conv_pack", "in_place", "0", "float32", "float32"))
+    keys.append(("conv_pack", "in_place", "0", "0", "float32", "float32"))
     sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
     keys += [("conv_depthwise", form, *size, "float32") for form in ("blocks", "straight") for size in sizes]
     in_place = [(form, "3", stride) for form in ("in_place", "blocks_in_place") for stride in ("1", "2")]

@@ -12,15 +12,15 @@ from fastsep._kernels.emit import lanes as lanes_of
 from fastsep._kernels.simd import word
 
 
-def build(form: str, together: str, src_name: str, acc_name: str):
+def build(form: str, together: str, stride: str, src_name: str, acc_name: str):
     """The kernel for "blocks" or "planes" of channels, from one dtype to another.
 
     "in_place": blocks, without what is read in place.
 
-    `together`: the number of channels that are split into planes together; "0": one by one.
+    `together`: the number of channels that are split into planes together, `stride` pixels apart; "0": one by one.
     """
     src, acc = np.dtype(src_name), np.dtype(acc_name)
-    return _planes(src, acc, int(together)) if form == "planes" else _blocks(src, acc, form == "in_place")
+    return _planes(src, acc, int(together), int(stride)) if form == "planes" else _blocks(src, acc, form == "in_place")
 
 
 @register_jitable
@@ -104,7 +104,7 @@ def _blocks(src, acc, in_place):
     return pack
 
 
-def _planes(src, acc, together):
+def _planes(src, acc, together, known_stride):
     lanes = lanes_of(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
 
@@ -119,8 +119,8 @@ def _planes(src, acc, together):
 
     @register_jitable
     def pack_together(pixel, address, step, count, to, group_step, channels):
-        if channels == together and step == pixel and count >= lanes:
-            simd.pack_channels(src, acc, together, address, count, to, group_step)
+        if channels == together and step == known_stride * pixel and count >= lanes:
+            simd.pack_channels(src, acc, together, known_stride, address, count, to, group_step)
         else:
             pack_each(pixel, address, step, count, to, group_step, channels)
 

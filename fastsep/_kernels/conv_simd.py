@@ -156,45 +156,48 @@ def pack_values(typing, src, acc, address, step, count, to):
 
 
 @intrinsic(prefer_literal=True)
-def pack_channels(typing, src, acc, channels, address, count, to, group_step):
-    """Convert `count` pixels of a few channels to planes `group_step` bytes apart, at least a vector of pixels.
+def pack_channels(typing, src, acc, channels, stride, address, count, to, group_step):
+    """Convert `count` pixels of a few channels, `stride` pixels apart, to planes `group_step` bytes apart.
 
-    Vectors are taken apart in registers, 2 shuffles for each of three channels; the last overlap
-    with those before.
+    At least a vector of pixels; the last vectors overlap with those before. What is under a vector of each plane
+    is loaded once and taken apart in registers, for three channels and stride 1 by 2 shuffles a plane.
     """
     source, arithmetic = dtype_of(src), dtype_of(acc)
-    number = channels.literal_value
+    number, pace = channels.literal_value, stride.literal_value
 
     def generate(context, builder, signature, values):
-        address, count, to, group_step = values[3:]
+        address, count, to, group_step = values[4:]
         e = _Tile(builder, arithmetic)
+        each = arithmetic.itemsize
         last = builder.sub(count, I64(e.count))
         vectors = builder.sdiv(builder.add(count, I64(e.count - 1)), I64(e.count))
+        # The last of the loaded vectors ends with the last pixel: behind it nothing may be read.
+        end = (e.count - 1) * pace * number + number
+        places = [min(k * e.count, end - e.count) for k in range(-(-end // e.count))]
 
         def body(i, carried):
             at = builder.mul(i, I64(e.count))
             at = builder.select(builder.icmp_signed("<", at, last), at, last)
-            start = builder.add(address, builder.mul(at, I64(number * source.itemsize)))
-            parts = [e.load(builder.add(start, I64(k * e.count * source.itemsize)), source) for k in range(number)]
-            place = builder.add(to, builder.mul(at, I64(e.acc.itemsize)))
+            start = builder.add(address, builder.mul(at, I64(pace * number * source.itemsize)))
+            parts = [e.load(builder.add(start, I64(place * source.itemsize)), source) for place in places]
+            place = builder.add(to, builder.mul(at, I64(each)))
             for channel in range(number):
-                # Lane i of the plane is value i * number + channel of the parts.
+                # Lane i of the plane is value (i * pace * number + channel) of the parts.
+                wanted = [divmod(lane * pace * number + channel, e.count) for lane in range(e.count)]
+                wanted = [(k, k * e.count + lane - places[k]) for k, lane in wanted]
                 plane = parts[0]
-                for k in range(1, number):
+                for k in range(1, len(parts)):
                     picks = []
-                    for lane in range(e.count):
-                        value = lane * number + channel
-                        here = value // e.count == k
-                        first = value if k == 1 and value < e.count else lane
-                        picks.append(e.count + value % e.count if here else first)
+                    for lane, (part, value) in enumerate(wanted):
+                        kept = value if k == 1 and part == 0 else lane
+                        picks.append(e.count + value if part == k else kept)
                     plane = e.shuffle(plane, parts[k], picks)
                 builder.store(plane, e.at(builder.add(place, builder.mul(group_step, I64(channel)))), align=each)
             return []
 
-        each = arithmetic.itemsize
         e.loop(I64(0), vectors, [], body)
 
-    return signature_of(src, acc, channels, address, count, to, group_step), nothing(generate)
+    return signature_of(src, acc, channels, stride, address, count, to, group_step), nothing(generate)
 
 
 @intrinsic
