@@ -310,7 +310,7 @@ class Prepared:
         return bool(cols >= (large if layer.narrow else small) and computed <= MOST_IN_VAIN * cols)
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
-        """Apply the layer to `image` (N, H, W, C), into `out`."""
+        """Apply the layer to `image` (N, H, W, C), into `out`; both C-contiguous, and one image may lack N."""
         bands = _run.bands_for(self.work, workers)
         tiled = self._tiled.get(bands)
         if tiled is None:

@@ -320,7 +320,7 @@ class SeparableConv2D:
             if job is not None and job.direct and flags & _READABLE == _READABLE:
                 if out is None:
                     out = empty(job.shape, job.dtype)
-                    job.run(x, out, workers)
+                    job.prepared.run(x, out, workers)  # type: ignore[union-attr]  # it is direct
                     return out
                 if (
                     type(out) is ndarray
@@ -331,7 +331,7 @@ class SeparableConv2D:
                     and x is not out
                     and (flags & out.flags.num & _OWN or not may_share_memory(x, out))
                 ):
-                    job.run(x, out, workers)
+                    job.prepared.run(x, out, workers)  # type: ignore[union-attr]  # it is direct
                     return out
         return self._checked(x, out, workers)
 
@@ -412,12 +412,6 @@ class _Job:
     direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
     shape: tuple[int, ...]  # of the result
     dtype: DType
-
-    def run(self, image: Array, out: Array, workers: int | None) -> None:
-        """Channels last, both with an axis for the batch or both without."""
-        if image.ndim == 3:
-            image, out = image[None], out[None]
-        self.prepared.run(image, out, workers)  # type: ignore[union-attr]
 
 
 def _call(

@@ -213,7 +213,7 @@ def prepared(stage: Conv, x: Array) -> Run:
     ready = packed.prepare((1, *x.shape), x.dtype, (pads, pads), "constant", 0.0)
 
     def run(x: Array, *, out: Array, workers: int) -> Array:
-        ready.run(x[None], out[None], workers)
+        ready.run(x, out, workers)
         return out
 
     return run
