@@ -24,7 +24,7 @@ from fastsep._layer import Layer
 
 SIDES = (*range(1, 10), 13, 14, 15, 16, 17, 29, 33)
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40)
-FILTERS = (1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40, 49, 64, 65)
+FILTERS = (1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40, 49, 63, 64, 65, 127)
 KINDS = ("separable", "depthwise", "dense", "pointwise")
 COUNT = 1200
 #: What decides about tiles, as it is and much smaller.
@@ -37,6 +37,7 @@ TILES = {
     "WINDOW_BYTES": (_layer.WINDOW_BYTES, 2000),
     "STRIP_BYTES": (_layer.STRIP_BYTES, 1000),
     "LEAST_PIXELS": (_layer.LEAST_PIXELS, 0, 10_000),
+    "PANEL_BYTES": (_layer.PANEL_BYTES, 0),
     "LAUNCH": (_layer.LAUNCH, -1e9, 1e9),
     "STREAM_BYTES": (_layer.STREAM_BYTES, 0),
     "MOST_IN_VAIN": (_layer.MOST_IN_VAIN, 0.0, 100.0),

@@ -13,15 +13,29 @@ from fastsep._kernels.emit import lanes as lanes_of
 from fastsep._kernels.simd import set_word, word
 
 
-def build(form: str, acc_name: str):
-    """The kernel for factors in "blocks" or "planes"."""
+def build(form: str, width: str, acc_name: str):
+    """The kernel for factors in "blocks" or "planes", and panels of `width` vectors; if that is "2", of one, too."""
     acc = np.dtype(acc_name)
     planes = int(form == "planes")
-    large, small = matrix_rows()
+    vectors = int(width)
+    large, small = matrix_rows(vectors)
     lanes = lanes_of(acc)
     size = acc.itemsize
     vector = lanes * size
     pixel = size if planes else vector
+
+    # Most numbers of pixels are sums of two numbers that follow each other.
+    exact = large == small + 1
+
+    @register_jitable
+    def height(broad, left, reach):
+        """Pixels of the next tile, of `left` ones that are left of the `reach` ones that it may overlap with."""
+        missing = -left % large
+        if exact and 0 < missing <= (left + missing) // large:
+            return small
+        if left >= large or (reach >= large and (exact or not broad or left > small)):
+            return large
+        return small if broad and reach >= small else 1
 
     @register_jitable
     def find_runs(block, table, row):
@@ -38,11 +52,11 @@ def build(form: str, acc_name: str):
             set_word(table, run, offset)
 
     def multiply(block, tile):
-        """Panels of two vectors first, then those of one; the last overlap with those before them.
+        """Broad panels first, then those of one vector; the last overlap with those before them.
 
-        Of the pixels, what is left over after tiles of the large height is done by one of the small
-        height, or by a large one that overlaps with the one before. Panels of one vector, at most
-        two in a layer, have no tile of the small height.
+        Of the pixels, what is left over after tiles of the large height is done by small ones, or by a
+        large one that overlaps with the one before. Panels of one vector, at most two in a layer, have
+        no tile of the small height.
 
         The factors are those that another stage laid out for each result; or, where there is none, the
         pixels under the results, packed as they are.
@@ -83,11 +97,12 @@ def build(form: str, acc_name: str):
                 # How far back a tile may begin: what a stream has taken away stays away.
                 reach = end - begin if streamed else end
                 for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
-                    two = number < wide
-                    unit = 2 * number if two else wide + number
-                    column = max(min(unit * lanes, channels - (2 * lanes if two else lanes)), 0)
+                    broad = number < wide
+                    unit = vectors * number if broad else (vectors - 1) * wide + number
+                    across = vectors if broad else 1
+                    column = max(min(unit * lanes, channels - across * lanes), 0)
                     panel = word(block, at.MATRIX) + unit * depth * vector
-                    next_panel = panel + (2 if two else 1) * depth * vector
+                    next_panel = panel + across * depth * vector
                     bias = word(block, at.BIAS) + unit * vector
                     for piece in range(first, first + together):
                         last_piece = piece == pieces - 1 and end == length
@@ -99,53 +114,49 @@ def build(form: str, acc_name: str):
                         p = begin
                         while p < end:
                             left = end - p
-                            # The last two tiles fetch half of the next panel each. In a chain of layers no
+                            # The last tiles fetch a part of the next panel each. In a chain of layers no
                             # weights are in the cache, and the fetches hide much of that. The others fetch
                             # what the next tile of results needs of the image: otherwise memory would be idle
                             # here, and multipliers while it is read (8 to 18 % where it is not in the cache).
                             ahead = panel
-                            if last_piece and left <= large:
-                                ahead = next_panel
-                            elif last_piece and left <= 2 * large:
-                                ahead = next_panel + depth * LINE
+                            if last_piece and left <= vectors * large:
+                                ahead = next_panel + (left - 1) // large * depth * LINE
                             elif image_rows > 0:
                                 ahead = image + image_at
                                 image_at += depth * LINE
                                 if image_at >= image_bytes:
                                     image, image_at = image + image_row, 0
                                     image_rows -= 1
-                            if left >= large or (reach >= large and not (two and left <= small)):
-                                p = min(p, end - large)
-                                if two:
+                            rows = height(broad, left, reach)
+                            p = min(p, end - rows)
+                            if vectors == 2 and number >= wide:
+                                count = min(lanes, channels)
+                                if rows == large:
                                     simd.matrix_tile(
-                                        acc, planes, large, 2, factors + p * pixel, groups, runs, table, whole, rest,
-                                        panel, bias, limits, to + p * step, step, lanes, ahead,
+                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
                                     )  # fmt: skip
                                 else:
                                     simd.matrix_tile(
-                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
-                                        panel, bias, limits, to + p * step, step, min(lanes, channels), ahead,
+                                        acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
                                     )  # fmt: skip
-                                p += large
-                            elif two and reach >= small:
-                                p = min(p, end - small)
+                            elif rows == large:
                                 simd.matrix_tile(
-                                    acc, planes, small, 2, factors + p * pixel, groups, runs, table, whole, rest,
+                                    acc, planes, large, vectors, factors + p * pixel, groups, runs, table, whole, rest,
                                     panel, bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
-                                p += small
-                            elif two:
+                            elif rows == small:
                                 simd.matrix_tile(
-                                    acc, planes, 1, 2, factors + p * pixel, groups, runs, table, whole, rest, panel,
-                                    bias, limits, to + p * step, step, lanes, ahead,
+                                    acc, planes, small, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
-                                p += 1
                             else:
                                 simd.matrix_tile(
-                                    acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest, panel,
-                                    bias, limits, to + p * step, step, min(lanes, channels), ahead,
+                                    acc, planes, 1, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
-                                p += 1
+                            p += rows
                 if streamed:
                     number_of_first = word(tile, at.RESULT) + first * word(block, at.OUT_COLS) + begin
                     result = word(block, at.DST) + number_of_first * step

@@ -13,10 +13,13 @@ DEPTHWISE_ROWS = 4
 ROWS_TOGETHER = 4
 
 
-def matrix_rows() -> tuple[int, int]:
-    """Pixels of the large and of the small matrix tile, both two vectors wide.
+def matrix_rows(vectors: int = 2) -> tuple[int, int]:
+    """Pixels of the large and of the small matrix tile, both two or four vectors wide.
 
     28 sums, two weights and a factor fit in 32 registers, 12 sums in 16. Maps are often multiples
-    of 7 pixels wide.
+    of 7 pixels wide. Four vectors, in 32 registers only, load fewer values for a sum; of 6 and 5 pixels any number
+    from 20 on is made.
     """
+    if vectors == 4:
+        return 6, 5
     return (14, 7) if target().tile == 8 else (6, 3)
