@@ -60,8 +60,7 @@ IN_VAIN = 0.04
 PANEL_BYTES = 128 << 10
 #: A strip of all pixels of a tile.
 ALL = 1 << 40
-#: A thread with fewer pixels than this, of a depthwise convolution alone, packs too much around them: then
-#: threads share channels instead of pixels.
+#: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
 LEAST_PIXELS = 32
 #: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
 #: multiply-adds of a full vector, or bytes, a nanosecond: what a thread computes, reads of weights that are not
@@ -433,7 +432,7 @@ class _Maker:
         """Number of tiles from top to bottom, columns of each, and the stages in which bands run."""
         layer, threads = self.layer, self.threads
         images, rows, cols, channels = self.prepared.shape
-        apart = self._apart(groups, panels) if threads > 1 and images == 1 else ()
+        apart = self._apart(groups, panels)
         if apart:
             return 1, cols, apart
         depth = max(layer.depth, channels if layer.alone else 0)
@@ -472,13 +471,15 @@ class _Maker:
     def _apart(self, groups: int, panels: int) -> tuple[int, ...]:
         """The stages of threads that share the channels, and then the panels; none if they share pixels.
 
-        All read all weights where they share pixels, and factors from each other where they do not.
+        All read all weights where they share pixels, and factors from each other where they do not. Where there
+        is no second stage, channels are shared, because pixels would have to be packed with those around them.
         """
-        layer, (rows, cols) = self.layer, self.prepared.shape[1:3]
-        if layer.alone:
-            few = rows * cols <= LEAST_PIXELS * min(self.threads, groups)
-            return (at.FIRST,) if few and layer.form == "blocks" and layer.multiplier == 1 else ()
+        layer, (images, rows, cols) = self.layer, self.prepared.shape[:3]
         threads = min(self.threads, max(groups, panels))
+        if self.threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * threads:
+            return ()
+        if layer.alone:
+            return (at.FIRST,) if layer.form == "blocks" and layer.multiplier == 1 else ()
         work = self.prepared.work / (COMPUTED * layer.lanes)
         weights = layer.matrix.nbytes / WEIGHTS_READ
         factors = rows * cols * (layer.channels if self.direct else layer.depth) * layer.dtype.itemsize / FACTORS_READ
