@@ -111,7 +111,7 @@ def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, workers: in
             pixels = pixels.copy()
         bank.run(pixels, plain, workers)
         return out  # type: ignore[no-any-return]
-    values = np.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
+    values = _run.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
     bank.run(pixels, values, workers)
     if front is not None:
         values = np.ascontiguousarray(np.moveaxis(values, 0, front))

@@ -90,7 +90,7 @@ def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int
         track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
     found = inside.view(np.bool_).reshape(given)
     if out is None:
-        return found.copy()
+        out = _run.empty(given, found.dtype)
     out[...] = found
     return out
 

@@ -543,9 +543,12 @@ def _perform(job: _Job, x: Array, out: Any, workers: int | None) -> Array:
     prepared.run(image, result, workers)
     if place.first:
         result = _channels_first(result)
+    result = result.reshape(job.shape)
     if out is None:
-        return np.ascontiguousarray(result.reshape(job.shape))
-    out[...] = result.reshape(job.shape)
+        if not place.first:
+            return result
+        out = empty(job.shape, job.dtype)
+    out[...] = result
     return out  # type: ignore[no-any-return]
 
 

@@ -99,7 +99,6 @@ def check_addresses():
     sources, results = Guarded(1 << 20), Guarded(1 << 22)
     for number in range(COUNT):
         options, shape, src, pads, mode = draw(rng, number)
-        layer = Layer(**options)
         values = (rng.integers(0, 3, shape) if src.kind == "u" else rng.standard_normal(shape)).astype(src)
         seen = set()
         # Scratch of zeros, and of all ones: as a float NaN, as an address nobody's.
@@ -107,7 +106,7 @@ def check_addresses():
             # Tiles of any size, and results that are streamed, give the same bits.
             for name, values_of in TILES.items():
                 setattr(_layer, name, values_of[int(rng.integers(len(values_of)))])
-            prepared = layer.prepare(shape, src, pads, mode, 1.0)
+            prepared = Layer(**options).prepare(shape, src, pads, mode, 1.0)
             source = sources.array(shape, src, at_end)
             source[...] = values
             out = results.array(prepared.shape, options["dtype"], at_end ^ (fill[0] == 0))

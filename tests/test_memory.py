@@ -49,7 +49,11 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
         lambda image: fastsep.gradient(image)[1],
         lambda image: fastsep.correlate(image, KERNEL, method="fft"),
         lambda image: fastsep.corner_harris(image),
+        lambda image: fastsep.apply_hysteresis_threshold(image, 1, 2),
+        lambda image: fastsep.correlate_bank(image, [KERNEL, KERNEL]),
+        lambda image: fastsep.correlate_bank(image, [KERNEL], method="direct"),
         lambda image: fastsep.SeparableConv2D(np.ones((3, 3, 1)), np.ones((1, 2)))(image[..., None]),
+        lambda image: fastsep.conv2d(image[None], np.ones((2, 1, 3, 3)), data_format="channels_first"),
     ],
 )
 def test_large_results_begin_on_a_cache_line(run):
