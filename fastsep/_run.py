@@ -473,7 +473,7 @@ def warmup_keys() -> list[tuple[str, ...]]:
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))
-        keys += [("box", *kind), ("dense", *kind)]
+        keys += [("box", *kind), ("dense", "sums", *kind)]
     keys += [("pipeline",), ("hysteresis",)]
     for acc, form in (("float32", "divided"), ("float64", "exact")):
         keys += [("fir", f"plane {form}", src, acc, acc) for src in ("uint8", acc)]
