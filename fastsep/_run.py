@@ -169,10 +169,15 @@ def bands_for(work: float, workers: int | None) -> int:
         return 1
     # More bands than threads are of use to nobody, but each needs scratch memory.
     most = min(get_num_threads() if workers is None else workers, _MOST_BANDS)
-    woken, shared = (int(min(most, work / least)) for least in (WOKEN_WORK, SHARED_WORK))
-    if woken < shared and not _parallel.locked():
-        woken = max(woken, 1 + _pool.helpers(shared - 1))
-    return max(woken, 1)
+    if most < 2:
+        return 1
+    bands = min(most, work / WOKEN_WORK)
+    if bands < most and _parallel.acquire(blocking=False):
+        try:
+            bands = max(bands, 1 + _pool.helpers(int(min(most, work / SHARED_WORK)) - 1))
+        finally:
+            _parallel.release()
+    return max(int(bands), 1)
 
 
 def run_bands(ready: Runnable, words: int, bands: int) -> None:
