@@ -14,7 +14,7 @@ import reference
 from reference import assert_close
 
 import fastsep
-from fastsep import _canny, _funnel, _gradient, _hysteresis, taps
+from fastsep import _canny, _funnel, _gradient, _hysteresis, _run, taps
 from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Roberts
 
@@ -452,6 +452,15 @@ def assert_refused(call, exceptions, pattern):
         assert re.search(pattern, message), message
         assert "\n" not in message
         assert len(message) < 200
+
+
+#: Of so few multiply-adds a thread, images of any size are cut into as many bands as there are workers.
+NO_WORK = 1e-9
+
+
+def cut_all_images():
+    """For scripts; tests have the fixture `small_images_go_parallel`."""
+    _run.SHARED_WORK = _run.WOKEN_WORK = NO_WORK
 
 
 MIB = 1 << 20
