@@ -50,7 +50,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
 
     @register_jitable
     def list_borders(block, borders, before, count):
-        """List which column stands for each one beyond the image that taps need; -1: none. Returns the end of the list."""
+        """List which column stands for each one beyond the image; -1: none. Returns the end of the list."""
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
         for k in range(count - 1):
@@ -74,7 +74,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
 
     @register_jitable
     def fill_border(borders, strip, start, stop, beyond):
-        """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`, a constant at `beyond`."""
+        """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         for value in range(start, stop):
             column = simd.word(borders, value - start)
             to = strip + value * vector
