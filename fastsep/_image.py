@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +32,32 @@ MODES = {
     "grid-wrap": "wrap",
 }
 
+# What others call these borders: NumPy, MATLAB and PyTorch by a word, OpenCV by a number.
+_MODES_ELSEWHERE: dict[int | str, str] = {
+    "symmetric": "reflect",
+    "edge": "nearest",
+    "replicate": "nearest",
+    "circular": "wrap",
+    "periodic": "wrap",
+    "zeros": "constant",
+    0: "constant",
+    1: "nearest",
+    2: "reflect",
+    3: "wrap",
+    4: "mirror",
+}
+
+# What needs no look at it before NumPy makes an array of it.
+_NUMBERS = frozenset((bool, int, float))
+
 # A Gaussian with more taps than this is a mistyped sigma, and would only fill the memory.
 WIDEST_RADIUS = 1_000_000
 
 
 class ArgumentError(RuntimeError, ValueError):
     """A bad argument that is a RuntimeError in scikit-image and a ValueError to everybody."""
+
+    __module__ = "fastsep"  # where users find it, hence what tracebacks say
 
 
 def show(value: object) -> str:
@@ -51,7 +72,7 @@ def show(value: object) -> str:
 def number(name: str, value: Any) -> float:
     """A real number; NaN and infinity pass."""
     try:
-        if isinstance(value, str | bytes | complex | np.complexfloating) or is_sequence(value):
+        if isinstance(value, str | bytes | complex | np.complexfloating | np.ma.MaskedArray) or is_sequence(value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -77,6 +98,8 @@ def not_negative(name: str, value: Any) -> float:
 def integer(name: str, value: Any, least: int | None = None) -> int:
     """A whole number, at least `least`. 2.0 passes as 2: as keys of plans they are equal."""
     try:
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError
         result = operator.index(value)
     except TypeError:
         if not (isinstance(value, float | np.floating) and float(value).is_integer()):
@@ -88,8 +111,18 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
 
 
 def check_workers(value: Any) -> int:
-    """A number of threads."""
-    return integer("workers", value, 1)
+    """A number of threads for one call."""
+    return thread_count("workers", value)
+
+
+def thread_count(name: str, value: Any) -> int:
+    """A number of threads; -1, as in SciPy, is one for each CPU that this process may run on."""
+    count = integer(name, value)
+    if count == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 1:
+        raise ValueError(f"`{name}` must be an integer of at least 1, or -1 for all cores; got {show(value)}.")
+    return count
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> str:
@@ -163,6 +196,8 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
     Called before the remembered plans are looked up, so it does no more than that.
     """
+    if not is_sequence(taps) and _makes_array(taps):
+        taps = _made_array("taps", taps)
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
     if not is_sequence(taps):
@@ -177,11 +212,18 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
 def _tap_line(values: Any) -> tuple[Any, ...]:
     try:
+        plain = type(values) is np.ndarray or _NUMBERS.issuperset(map(type, values))
+    except TypeError:  # no sequence
+        plain = False
+    if not plain:
+        refuse_masked("taps", values)
+    try:
         line = np.asarray(values)
     except ValueError:  # ragged
         line = np.empty((0, 0))
     if line.ndim != 1 or not line.size:
-        raise ArgumentError(f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}.")
+        hint = " A kernel of several axes goes to `correlate`." if line.size else ""
+        raise ArgumentError(f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}.{hint}")
     if line.dtype.kind not in "biuf":
         raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.")
     return tuple(line.tolist())
@@ -207,8 +249,14 @@ def kernel_stack(value: Any) -> Array:
 
 def taps_per_axis(lines: tuple[Any, ...], count: int) -> tuple[tuple[float, ...] | None, ...]:
     """One line of finite taps, or None, for each axis, from what `tap_lines` gave."""
-    each = per_axis("taps", lines, count) if lines[0] is None or is_sequence(lines[0]) else None
-    result = (lines,) * count if each is None else each
+    result = (lines,) * count
+    if lines[0] is None or is_sequence(lines[0]):
+        if len(lines) != count:
+            raise ArgumentError(
+                f"`taps` must be one line or one for each of the {count} spatial axes; got {len(lines)} lines."
+                " A kernel goes to `correlate` as a whole."
+            )
+        result = lines
     for line in result:
         if line is not None and not all(map(math.isfinite, line)):
             raise ValueError(f"`taps` must be finite real numbers; got {show(line)}.")
@@ -276,7 +324,21 @@ def need_2d(frame: Frame) -> None:
     """Refuse all but two spatial axes."""
     count = len(frame.spatial)
     if count != 2:
-        raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.")
+        hint = " For colours pass `channel_axis`, or convert them to grey first." if count == 3 else ""
+        raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.{hint}")
+
+
+def grey_image(image: Any) -> Array:
+    """An image of two axes, all of which are spatial."""
+    array = as_image(image)
+    if array.ndim != 2:
+        raise ValueError(f"`image` must have 2 dimensions; got {array.ndim}.{_grey_hint(array.shape)}")
+    return array
+
+
+def _grey_hint(shape: tuple[int, ...]) -> str:
+    colours = len(shape) == 3 and shape[-1] in (3, 4)
+    return " Convert colours to grey first, for instance with `skimage.color.rgb2gray`." if colours else ""
 
 
 def matrix_order(value: Any, ndim: int) -> str:
@@ -297,7 +359,10 @@ def modes(value: Any, frame: Frame) -> tuple[str, ...]:
 def border_mode(value: Any) -> str:
     """Canonical name of one border mode."""
     if not isinstance(value, str) or value not in MODES:
-        raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.")
+        known = isinstance(value, str | int)
+        ours = _MODES_ELSEWHERE.get(value.lower() if isinstance(value, str) else value) if known else None
+        hint = "" if ours is None else f" {'It' if isinstance(value, str) else 'In OpenCV it'} means {ours!r}."
+        raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.{hint}")
     return MODES[value]
 
 
@@ -365,6 +430,7 @@ class Probe(np.ndarray[Any, Any]):
 
 def as_image(image: Any) -> Array:
     """`image` as a plain array (or a probe) of a real dtype with at least one axis."""
+    one_image("image", image, False)
     array = real_array("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
@@ -376,7 +442,10 @@ def squeezed(image: Array, most: int) -> Array:
     result = np.squeeze(image)
     if not image.size or not 2 <= result.ndim <= most:
         count = "2" if most == 2 else f"2 to {most}"
-        raise ValueError(f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.")
+        hint = _grey_hint(result.shape) if most == 2 else ""
+        raise ValueError(
+            f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.{hint}"
+        )
     return result
 
 
@@ -388,17 +457,86 @@ def need_pixels(image: Array, least: int) -> None:
 
 def real_array(name: str, value: Any) -> Array:
     """`value` as a plain array of a real dtype."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"`{name}` must be an array; got a sequence that does not make one.") from None
+    array = value if type(value) is np.ndarray else _as_array(name, value)
     if array.dtype.kind == "c":
         raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.")
+        hint = " Convert it, for instance with `.astype(float)`." if array.dtype.kind == "O" else ""
+        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.{hint}")
     return array
+
+
+def _as_array(name: str, value: Any) -> Array:
+    if value is None or isinstance(value, str | bytes | os.PathLike):
+        hint = " Read the file first, for instance with `skimage.io.imread`." if name in ("image", "x") else ""
+        if hint and value is None:
+            hint = " Read the file first; OpenCV's `imread` gives None where it cannot."
+        raise ValueError(f"`{name}` must be an array; got {show(value)}.{hint}")
+    if getattr(value, "mode", None) in ("P", "PA") and hasattr(value, "getpalette"):
+        raise ValueError(f"`{name}` must not be a picture with a palette; pass `{name}.convert('RGB')`.")
+    if _makes_array(value):
+        value = _made_array(name, value)
+    refuse_masked(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be an array; got a sequence that does not make one: its items differ in length or kind."
+        ) from None
+    if array.dtype.kind == "O" and not array.ndim:
+        raise ValueError(f"`{name}` must be an array; got {show(array.item())}.")
+    return array
+
+
+def _makes_array(value: Any) -> bool:
+    """Whether NumPy asks the object for its array, and does not take it for a sequence."""
+    protocols = ("__array__", "__array_interface__", "__array_struct__")
+    return isinstance(value, memoryview) or any(hasattr(value, name) for name in protocols)
+
+
+def _made_array(name: str, value: Any) -> Array:
+    """The array that an object makes of itself; a masked one stays masked."""
+    try:
+        return np.asanyarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        # The object tells why, for instance that its values are in the memory of a GPU.
+        reason = " ".join(str(error).split())[:100]
+        raise ValueError(f"`{name}` must be an array; got {type(value).__name__}, which says: {reason}") from error
+
+
+def _arrays_in(name: str, value: Any) -> Iterator[Array]:
+    """`value` if it is or makes an array, else the arrays in nested sequences."""
+    if _makes_array(value):
+        yield _made_array(name, value)
+    elif is_sequence(value) and not _NUMBERS.issuperset(map(type, value)):
+        for item in value:
+            yield from _arrays_in(name, item)
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse masked arrays, also as items and as what an object makes: NumPy would let out what they hide."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
+    if any(isinstance(array, np.ma.MaskedArray) for array in _arrays_in(name, value)):
+        raise ValueError(f"`{name}` must not hold a masked array; fill it with `.filled(value)`, or take its `.data`.")
+
+
+def one_image(name: str, value: Any, batch: bool) -> None:
+    """Refuse a list of images, which would become one array and be filtered across each other.
+
+    `batch`: images of three axes make a batch, each of which is filtered by itself.
+    """
+    if type(value) is np.ndarray or _makes_array(value):
+        return
+    axes = [array.ndim for array in _arrays_in(name, value) if array.ndim > 1]
+    if axes and not (batch and min(axes) > 2):
+        advice = (
+            "`np.stack(images)[..., None]`" if batch else "`np.stack(images)` with `channel_axis=0`, if there is one"
+        )
+        raise ValueError(
+            f"`{name}` must be one image; got a {type(value).__name__} of {len(value)}."
+            f" Filter each by itself, or all as {advice}."
+        )
 
 
 def finite_float64(name: str, array: Array) -> Array:
@@ -464,11 +602,10 @@ def eroded_mask(mask: Any, image: Any, channel_axis: Any) -> Array:
     shape = np.shape(image)
     axis = channel(channel_axis, len(shape))
     spatial = tuple(n for i, n in enumerate(shape) if i != axis)
-    inside = np.asarray(mask)
-    if inside.dtype.kind not in "biuf" or isinstance(mask, np.ma.MaskedArray):
-        raise ValueError(f"`mask` must be a bool array; got dtype {inside.dtype}.")
+    inside = real_array("mask", mask)
     if inside.shape not in (shape, spatial):
-        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape}.")
+        hint = "" if inside.ndim else " An axis is passed by name: `axis=0`."
+        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape or show(mask)}.{hint}")
     inside = inside != 0
     if axis is not None and inside.shape == spatial:
         inside = np.expand_dims(inside, axis)

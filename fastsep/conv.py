@@ -38,8 +38,8 @@ out : ndarray, optional
     Array of the result's shape and dtype to write into, also returned. It may overlap `x` (which is
     then copied first) or a kernel.
 workers : int, optional
-    Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
-    not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
+    The result does not depend on it.
 
 Returns
 -------
@@ -337,7 +337,7 @@ class SeparableConv2D:
 
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
-        image = _image.real_array("x", x)
+        image = _conv_image.as_images(x)
         key = image.shape, image.dtype
         job = self._jobs.get(key)
         fit = _conv_image.fit(self._what, *key) if job is None else job.fit
@@ -423,7 +423,7 @@ def _call(
     if job is not None:
         return _perform(job, x, out, _check_call(job.fit, out, workers))
     what = make()
-    image = _image.real_array("x", x)
+    image = _conv_image.as_images(x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
     workers = _check_call(fit, out, workers)
     if key is not None:

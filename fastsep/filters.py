@@ -26,8 +26,8 @@ dtype : dtype, optional
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
     never wrapped; NaN becomes the smallest value.
 workers : int, optional
-    Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
-    not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
+    The result does not depend on it.
 
 Returns
 -------
@@ -127,7 +127,8 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        sigma, order, mode, channel_axis = _image.split_channel(np.ndim(image), sigma, order, mode, channel_axis)
+        image = _image.as_image(image)
+        sigma, order, mode, channel_axis = _image.split_channel(image.ndim, sigma, order, mode, channel_axis)
     return apply(
         _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
     )
