@@ -198,6 +198,36 @@ def test_pictures_of_pillow_are_images():
         assert same_bits(found, fastsep.gaussian(image, channel_axis=channel_axis))
 
 
+def test_true_is_one_whatever_its_byte(tmp_path):
+    true = RGB[..., 0] > 99
+    Image.fromarray(true).save(tmp_path / "one-bit.png")
+    read = np.asarray(Image.open(tmp_path / "one-bit.png"))
+    assert read.dtype == bool
+    assert read.view(np.uint8).max() == 255  # as Pillow gives it
+    colours = np.stack([read] * 3, axis=-1)
+    assert colours.view(np.uint8).max() == 255
+    for image in (read, read[::-1], read.T, read[:, ::2]):
+        plain = image.astype(np.uint8).astype(bool)
+        for call in (
+            fastsep.gaussian,
+            lambda image: fastsep.sobel(image, dtype="f4"),
+            lambda image: fastsep.box(image, 3, dtype="u1"),
+            lambda image: fastsep.sobel(image, mode="constant", cval=0.5),
+            fastsep.unsharp_mask,
+            lambda mask: fastsep.sobel(np.eye(*mask.shape), mask),
+            lambda mask: fastsep.canny(np.eye(*mask.shape), mask=mask),
+            lambda image: fastsep.gradient(image, output="magnitude"),
+            lambda image: fastsep.canny(image, 0.5),
+            lambda image: fastsep.apply_hysteresis_threshold(image, 0, 0.5),
+            lambda image: fastsep.correlate(image, KERNEL),
+            lambda image: fastsep.correlate_bank(image, BANK),
+            fastsep.corner_harris,
+        ):
+            assert same_bits(call(image), call(plain))
+    expected = fastsep.conv2d(colours.astype(np.uint8), DENSE)
+    assert same_bits(fastsep.conv2d(colours, DENSE), expected)
+
+
 @pytest.mark.parametrize("mode", ["P", "PA"])
 def test_numbers_of_a_palette_are_no_brightness(mode):
     picture = Image.fromarray(RGB).convert("P").convert(mode)
