@@ -51,6 +51,7 @@ def canny(
 ) -> Array:  # fmt: skip
     """`edges.canny`: checks, conversions, then the stages that the arguments ask for."""
     image = _image.grey_image(image)
+    _image.need_range(image)
     workers = None if workers is None else _image.check_workers(workers)
     if out is not None:
         _image.check_bool_out(out, image.shape)

@@ -341,6 +341,15 @@ def _grey_hint(shape: tuple[int, ...]) -> str:
     return " Convert colours to grey first, for instance with `skimage.color.rgb2gray`." if colours else ""
 
 
+def need_range(image: Array) -> None:
+    """Refuse integers of 64 bits: their range, which thresholds are measured by, is never that of the pixels."""
+    if image.dtype.kind in "iu" and image.dtype.itemsize > 4:
+        raise ValueError(
+            f"`image` must not have integers of 64 bits, since thresholds follow the range of the dtype;"
+            f" got {image.dtype}. Convert it to the dtype of its values: `image.astype(np.uint8)` for 0 to 255."
+        )
+
+
 def matrix_order(value: Any, ndim: int) -> str:
     """Which axis comes first in a matrix of derivatives: "rc" the first, "xy" the last."""
     order = one_of("order", value, ("rc", "xy"))

@@ -103,7 +103,7 @@ def canny(
     Parameters
     ----------
     image : array_like of shape (rows, cols)
-        bool, integer (of 64 bits, too) or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
+        bool, integer of up to 32 bits, or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
     sigma : float or one float per axis
         Standard deviation of the Gaussian, which reaches int(4 * sigma + 0.5) pixels.
     low_threshold, high_threshold : float, optional
@@ -126,8 +126,8 @@ def canny(
     Raises
     ------
     ValueError
-        For an image that is not 2-D, a low threshold above the high one, quantiles outside of [0, 1], or
-        a mask of another shape.
+        For an image that is not 2-D or has integers of 64 bits, a low threshold above the high one,
+        quantiles outside of [0, 1], or a mask of another shape.
 
     References
     ----------
