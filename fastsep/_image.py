@@ -55,7 +55,7 @@ WIDEST_RADIUS = 1_000_000
 
 
 class ArgumentError(RuntimeError, ValueError):
-    """A bad argument that is a RuntimeError in scikit-image and a ValueError to everybody."""
+    """An unknown mode, a wrong number of values or a wrong shape: a ValueError, and RuntimeError as in scikit-image."""
 
     __module__ = "fastsep"  # where users find it, hence what tracebacks say
 

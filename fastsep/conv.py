@@ -77,6 +77,11 @@ from fastsep._run import empty
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Sizes: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = str | int | Sequence[int] | Sequence[Sequence[int]]
 Activation: TypeAlias = str | Sequence[float] | None

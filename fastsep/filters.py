@@ -80,6 +80,11 @@ __all__ = [
     "unsharp_mask",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Mode: TypeAlias = str | Sequence[str]
 Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
 Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
