@@ -196,11 +196,11 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
     Called before the remembered plans are looked up, so it does no more than that.
     """
-    if not is_sequence(taps) and _makes_array(taps):
-        taps = _made_array("taps", taps)
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
     if not is_sequence(taps):
+        if _makes_array(taps) and _made_array("taps", taps).ndim:
+            return tap_lines(_made_array("taps", taps))
         raise TypeError(
             f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
         )
@@ -211,11 +211,12 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
 
 def _tap_line(values: Any) -> tuple[Any, ...]:
-    try:
-        plain = type(values) is np.ndarray or _NUMBERS.issuperset(map(type, values))
-    except TypeError:  # no sequence
-        plain = False
-    if not plain:
+    if type(values) in (list, tuple) and values and _NUMBERS.issuperset(map(type, values)):
+        try:
+            return tuple(map(float, values))
+        except OverflowError:
+            raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.") from None
+    if type(values) is not np.ndarray:
         refuse_masked("taps", values)
     try:
         line = np.asarray(values)

@@ -207,6 +207,13 @@ TABLE = {
     ),
     "complex taps": (lambda: fastsep.separable_filter(IMAGE, [1j]), ValueError, r"`taps`.*real"),
     "nan taps": (lambda: fastsep.separable_filter(IMAGE, [NAN]), ValueError, r"`taps`.*finite"),
+    "taps beyond any float": (
+        lambda: fastsep.separable_filter(IMAGE, [1, 10**400]),
+        ValueError,
+        r"`taps` must be finite real numbers; got .*\.\.\.",
+    ),
+    "taps in no order": (lambda: fastsep.separable_filter(IMAGE, (None, {1, 2})), BOTH, r"`taps` of an axis.*\{1, 2\}"),
+    "a number for the taps of an axis": (lambda: fastsep.separable_filter(IMAGE, (None, 5)), BOTH, r"`taps` of an.*5"),
     "no taps": (lambda: fastsep.separable_filter(IMAGE, None), TypeError, r"`taps`.*None"),
     "workers zero": (lambda: fastsep.sobel(IMAGE, workers=0), ValueError, r"`workers`.*1.*-1 for all cores; got 0\."),
     "workers negative": (lambda: fastsep.sobel(IMAGE, workers=-2), ValueError, r"`workers`.*-1 for all.*-2"),
