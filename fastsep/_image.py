@@ -482,7 +482,7 @@ def _as_array(name: str, value: Any) -> Array:
         if hint and value is None:
             hint = " Read the file first; OpenCV's `imread` gives None where it cannot."
         raise ValueError(f"`{name}` must be an array; got {show(value)}.{hint}")
-    if getattr(value, "mode", None) in ("P", "PA") and hasattr(value, "getpalette"):
+    if hasattr(value, "getpalette") and value.mode in ("P", "PA"):
         raise ValueError(f"`{name}` must not be a picture with a palette; pass `{name}.convert('RGB')`.")
     if _makes_array(value):
         value = _made_array(name, value)
@@ -506,6 +506,8 @@ def _makes_array(value: Any) -> bool:
 
 def _made_array(name: str, value: Any) -> Array:
     """The array that an object makes of itself; a masked one stays masked."""
+    if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # dask's, which makes a plain one of itself
+        raise _masked_items(name)
     try:
         return np.asanyarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -528,7 +530,11 @@ def refuse_masked(name: str, value: Any) -> None:
     if isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
     if any(isinstance(array, np.ma.MaskedArray) for array in _arrays_in(name, value)):
-        raise ValueError(f"`{name}` must not hold a masked array; fill it with `.filled(value)`, or take its `.data`.")
+        raise _masked_items(name)
+
+
+def _masked_items(name: str) -> ValueError:
+    return ValueError(f"`{name}` must not hold a masked array; fill it with `.filled(value)`, or take its `.data`.")
 
 
 def one_image(name: str, value: Any, batch: bool) -> None:

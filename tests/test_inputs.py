@@ -32,6 +32,17 @@ class Made:
         return self.array
 
 
+class Lazy(Made):
+    """Blocks to be computed, of which `_meta` says what they are; the mask is lost on the way, as in dask."""
+
+    @property
+    def _meta(self):
+        return self.array[(slice(0, 0),) * self.array.ndim]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array)
+
+
 class Collection(Sequence):
     """Images that are loaded one by one, as scikit-image's ImageCollection has them."""
 
@@ -101,6 +112,7 @@ MASKED = {
     "in a tuple of rows": tuple,
     "as items": items,
     "made by an object": Made,
+    "made by an object later": Lazy,
     "made by objects in a list": lambda masked: [Made(np.ma.asarray(part)) for part in masked],
 }
 
@@ -142,6 +154,27 @@ def test_the_same_forms_of_plain_arrays_are_taken(argument, form):
 @pytest.mark.parametrize("hidden", [np.ma.masked, np.ma.array(3, mask=True)], ids=["masked", "3"])
 def test_a_masked_number_is_no_number(call, hidden):
     assert_refused(lambda: call(hidden), TypeError, "`")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda out: fastsep.gaussian(IMAGE, out=out),
+        lambda out: fastsep.sobel(IMAGE, IMAGE > 0.5, out=out),
+        lambda out: fastsep.gradient(IMAGE, out=(None, out)),
+        lambda out: fastsep.gradient(IMAGE, output="dx", out=out),
+        lambda out: fastsep.canny(IMAGE, out=out.astype(bool)),
+        lambda out: fastsep.apply_hysteresis_threshold(IMAGE, 0.1, 0.2, out=out.astype(bool)),
+        lambda out: fastsep.corner_harris(IMAGE, out=out),
+        lambda out: fastsep.correlate(IMAGE, KERNEL, out=out),
+        lambda out: fastsep.correlate_bank(IMAGE, BANK, out=np.ma.stack([out, out], axis=-1)),
+        lambda out: fastsep.conv2d(RGB, DENSE, padding="same", out=np.ma.stack([out] * 5, axis=-1)),
+    ],
+)
+def test_results_are_not_written_behind_a_mask(call):
+    out = np.ma.masked_greater(np.full(IMAGE.shape, 7.0), 5)
+    assert_refused(lambda: call(out), TypeError, "`out` must be a NumPy array; got MaskedArray")
+    assert (out.data == 7).all()
 
 
 @pytest.mark.parametrize("name", FILTERS)
