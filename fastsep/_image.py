@@ -1,7 +1,7 @@
 """The gate: every argument check and error message, and the dtypes that a caller may ask for.
 
 Behind it nothing is checked again. Messages are one line: the argument, what is accepted, what
-came.
+came. What makes an array is settled in `_array_like`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from fastsep._array_like import NUMBERS, made_array, makes_array, refuse_masked
+from fastsep._array_like import Array as Array
+from fastsep._array_like import is_sequence as is_sequence
+from fastsep._array_like import one_image as one_image
+from fastsep._array_like import real_array as real_array
+from fastsep._array_like import show as show
+
 DType = np.dtype[Any]
 
 # SciPy's names; for filters (not for its interpolation) the grid names mean the same as the plain
@@ -47,9 +52,6 @@ _MODES_ELSEWHERE: dict[int | str, str] = {
     4: "mirror",
 }
 
-# What needs no look at it before NumPy makes an array of it.
-_NUMBERS = frozenset((bool, int, float))
-
 # A Gaussian with more taps than this is a mistyped sigma, and would only fill the memory.
 WIDEST_RADIUS = 1_000_000
 
@@ -58,12 +60,6 @@ class ArgumentError(RuntimeError, ValueError):
     """An unknown mode, a wrong number of values or a wrong shape: a ValueError, and RuntimeError as in scikit-image."""
 
     __module__ = "fastsep"  # where users find it, hence what tracebacks say
-
-
-def show(value: object) -> str:
-    """`value` in one short line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 # ---- scalars and values per axis
@@ -140,12 +136,6 @@ def words(name: str, value: Any) -> tuple[Any, ...]:
     return found
 
 
-def is_sequence(value: Any) -> bool:
-    """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
-    several = np.iterable(value) and hasattr(value, "__len__")
-    return several and not isinstance(value, str | bytes | set | frozenset | dict)
-
-
 def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
     """One value for every axis, from one value or one per axis."""
     if not is_sequence(value):
@@ -199,11 +189,12 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
     if not is_sequence(taps):
-        if _makes_array(taps) and _made_array("taps", taps).ndim:
-            return tap_lines(_made_array("taps", taps))
-        raise TypeError(
-            f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
-        )
+        array = made_array("taps", taps) if makes_array(taps) else None
+        if array is None or not array.ndim:
+            raise TypeError(
+                f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
+            )
+        return tap_lines(array)
     items = tuple(taps)
     if not items or not (items[0] is None or is_sequence(items[0])):
         return _tap_line(items)
@@ -211,7 +202,7 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
 
 def _tap_line(values: Any) -> tuple[Any, ...]:
-    if type(values) in (list, tuple) and values and _NUMBERS.issuperset(map(type, values)):
+    if type(values) in (list, tuple) and values and NUMBERS.issuperset(map(type, values)):
         try:
             return tuple(map(float, values))
         except OverflowError:
@@ -463,96 +454,6 @@ def need_pixels(image: Array, least: int) -> None:
     """Refuse an image with fewer pixels than `least` along any axis."""
     if min(image.shape) < least:
         raise ValueError(f"`image` must have at least {least} pixels along every axis; got shape {image.shape}.")
-
-
-def real_array(name: str, value: Any) -> Array:
-    """`value` as a plain array of a real dtype."""
-    array = value if type(value) is np.ndarray else _as_array(name, value)
-    if array.dtype.kind == "c":
-        raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
-    if array.dtype.kind not in "biuf":
-        hint = " Convert it, for instance with `.astype(float)`." if array.dtype.kind == "O" else ""
-        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.{hint}")
-    return array
-
-
-def _as_array(name: str, value: Any) -> Array:
-    if value is None or isinstance(value, str | bytes | os.PathLike):
-        hint = " Read the file first, for instance with `skimage.io.imread`." if name in ("image", "x") else ""
-        if hint and value is None:
-            hint = " Read the file first; OpenCV's `imread` gives None where it cannot."
-        raise ValueError(f"`{name}` must be an array; got {show(value)}.{hint}")
-    if hasattr(value, "getpalette") and value.mode in ("P", "PA"):
-        raise ValueError(f"`{name}` must not be a picture with a palette; pass `{name}.convert('RGB')`.")
-    if _makes_array(value):
-        value = _made_array(name, value)
-    refuse_masked(name, value)
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(
-            f"`{name}` must be an array; got a sequence that does not make one: its items differ in length or kind."
-        ) from None
-    if array.dtype.kind == "O" and not array.ndim:
-        raise ValueError(f"`{name}` must be an array; got {show(array.item())}.")
-    return array
-
-
-def _makes_array(value: Any) -> bool:
-    """Whether NumPy asks the object for its array, and does not take it for a sequence."""
-    protocols = ("__array__", "__array_interface__", "__array_struct__")
-    return isinstance(value, memoryview) or any(hasattr(value, name) for name in protocols)
-
-
-def _made_array(name: str, value: Any) -> Array:
-    """The array that an object makes of itself; a masked one stays masked."""
-    if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # dask's, which makes a plain one of itself
-        raise _masked_items(name)
-    try:
-        return np.asanyarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        # The object tells why, for instance that its values are in the memory of a GPU.
-        reason = " ".join(str(error).split())[:100]
-        raise ValueError(f"`{name}` must be an array; got {type(value).__name__}, which says: {reason}") from error
-
-
-def _arrays_in(name: str, value: Any) -> Iterator[Array]:
-    """`value` if it is or makes an array, else the arrays in nested sequences."""
-    if _makes_array(value):
-        yield _made_array(name, value)
-    elif is_sequence(value) and not _NUMBERS.issuperset(map(type, value)):
-        for item in value:
-            yield from _arrays_in(name, item)
-
-
-def refuse_masked(name: str, value: Any) -> None:
-    """Refuse masked arrays, also as items and as what an object makes: NumPy would let out what they hide."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
-    if any(isinstance(array, np.ma.MaskedArray) for array in _arrays_in(name, value)):
-        raise _masked_items(name)
-
-
-def _masked_items(name: str) -> ValueError:
-    return ValueError(f"`{name}` must not hold a masked array; fill it with `.filled(value)`, or take its `.data`.")
-
-
-def one_image(name: str, value: Any, batch: bool) -> None:
-    """Refuse a list of images, which would become one array and be filtered across each other.
-
-    `batch`: images of three axes make a batch, each of which is filtered by itself.
-    """
-    if type(value) is np.ndarray or _makes_array(value):
-        return
-    axes = [array.ndim for array in _arrays_in(name, value) if array.ndim > 1]
-    if axes and not (batch and min(axes) > 2):
-        advice = (
-            "`np.stack(images)[..., None]`" if batch else "`np.stack(images)` with `channel_axis=0`, if there is one"
-        )
-        raise ValueError(
-            f"`{name}` must be one image; got a {type(value).__name__} of {len(value)}."
-            f" Filter each by itself, or all as {advice}."
-        )
 
 
 def finite_float64(name: str, array: Array) -> Array:

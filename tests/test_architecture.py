@@ -63,6 +63,7 @@ ORDER = (
     "_conv_image",
     "_dtypes",
     "_image",
+    "_array_like",
     "_kernels",
 )
 PUBLIC = (filters, gaussians, edges, corners, correlation, conv)
@@ -107,7 +108,7 @@ def test_only_kernels_import_numba(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_dtypes", "_conv_image", "_plan"]
+    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_array_like", "_dtypes", "_conv_image", "_plan"]
 )
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):
