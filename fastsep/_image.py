@@ -283,7 +283,7 @@ def axis_index(name: str, value: Any, ndim: int) -> int:
     axis = integer(name, value)
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(
-            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {axis}."
+            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {show(axis)}."
         )
     return axis % ndim
 

@@ -9,7 +9,8 @@ Parameters
 x : (H, W, C) or (N, H, W, C) array_like
     bool, integer or float. It is never changed and never rescaled: uint8 means 0 to 255. A
     C-contiguous array of uint8, uint16 or the result's dtype is read where it lies; all others are
-    converted into one copy. A grey image needs its axis: `image[..., None]`.
+    converted into one copy. A grey image needs its axis: `image[..., None]`. A list of images with
+    their channels is a batch.
 stride : int or (y, x)
     Pixels from one place of the kernel to the next.
 padding : "valid", "same", int, (py, px) or ((top, bottom), (left, right))

@@ -8,6 +8,7 @@ Parameters
 image : array_like, at least 1-D (2-D where a filter says so)
     bool, integer or float. It is never changed. A C-contiguous array of uint8, uint16, int16,
     float32 or float64 is read where it lies; other layouts and dtypes are converted into one copy.
+    Several images go in as one array with `channel_axis`, not as a list.
 mode : str or one str per spatial axis
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
@@ -39,8 +40,8 @@ Raises
 ------
 ValueError
     For a bad value, an unsupported image or an unsuitable `out`. An unknown mode, a wrong number of
-    values per axis and a wrong shape of `out` are also RuntimeError, as scikit-image has it; an
-    axis out of range is `numpy.exceptions.AxisError`.
+    values per axis and a wrong shape of `out` are `fastsep.ArgumentError`, which is a RuntimeError
+    too, as in scikit-image; an axis out of range is `numpy.exceptions.AxisError`.
 TypeError
     For an argument of the wrong kind.
 """
