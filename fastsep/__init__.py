@@ -1,8 +1,17 @@
-"""Fast separable image filters with scikit-image's names and results, and convolution layers.
+"""Fast image filters with scikit-image's names and results, edges, corners, and convolution layers.
 
-The path through the code: filters (what to call) -> taps (the numbers) -> plan (the decision) ->
-run (bands and threads) -> kernels (the loops) -> simd (the register tiles). Public names are
-imported when first used.
+    import fastsep
+
+    smooth = fastsep.gaussian(image, sigma=2)        # any number of axes, any dtype
+    strength = fastsep.sobel(image)                  # also scharr, prewitt, farid, roberts, laplace
+    edges = fastsep.canny(image, sigma=2)
+    dy, dx = fastsep.gradient(image)
+    result = fastsep.correlate(image, kernel)        # any kernel, the cheapest way
+    maps = fastsep.separable_conv2d(image, depthwise_kernel, pointwise_kernel)
+    fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
+
+`help(fastsep.filters)` describes the options that all filters share: borders, channels, dtypes,
+`out`, `workers`; `help(fastsep.conv)` those of the layers.
 """
 
 from __future__ import annotations
@@ -10,17 +19,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
+    from fastsep import conv as conv
+    from fastsep import corners as corners
+    from fastsep import correlation as correlation
+    from fastsep import cost as cost
+    from fastsep import edges as edges
+    from fastsep import factor as factor
+    from fastsep import factor_bank as factor_bank
+    from fastsep import factor_conv as factor_conv
+    from fastsep import filters as filters
+    from fastsep import gaussians as gaussians
     from fastsep._config import show_config as show_config
     from fastsep._config import warmup as warmup
     from fastsep._explain import Explanation as Explanation
     from fastsep._explain import explain as explain
+    from fastsep._image import ArgumentError as ArgumentError
     from fastsep._run import get_num_threads as get_num_threads
     from fastsep._run import set_num_threads as set_num_threads
     from fastsep.conv import *  # noqa: F403
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.cost import *  # noqa: F403
+    from fastsep.edges import *  # noqa: F403
     from fastsep.factor import *  # noqa: F403
     from fastsep.factor_bank import *  # noqa: F403
     from fastsep.factor_conv import *  # noqa: F403
@@ -29,6 +50,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Public names by the modules that they are imported from when they are first used.
 _HOMES = {
     "filters": (
         "box difference_of_gaussians farid farid_h farid_v gaussian laplace"
@@ -47,21 +69,24 @@ _HOMES = {
     "_run": "get_num_threads set_num_threads",
     "_config": "show_config warmup",
     "_explain": "Explanation explain",
+    "_image": "ArgumentError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES and not name.startswith("_"):
-        return import_module(f"fastsep.{name}")
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'fastsep' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"fastsep.{home}"), name)
-    return value
+_MODULES = [home for home in _HOMES if not home.startswith("_")]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return ["__version__", *_HOME, *_MODULES]
+
+
+if not TYPE_CHECKING:  # a type checker cannot read this list, and would believe in every name if it saw `__getattr__`
+    __all__ = sorted(_HOME)
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"fastsep.{name}")
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'fastsep' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"fastsep.{home}"), name)
+        return value

@@ -50,9 +50,8 @@ def canny(
     dtype: Any, workers: Any,
 ) -> Array:  # fmt: skip
     """`edges.canny`: checks, conversions, then the stages that the arguments ask for."""
-    image = _image.as_image(image)
-    if image.ndim != 2:
-        raise ValueError(f"`image` must have 2 dimensions; got {image.ndim}.")
+    image = _image.grey_image(image)
+    _image.need_range(image)
     workers = None if workers is None else _image.check_workers(workers)
     if out is not None:
         _image.check_bool_out(out, image.shape)
@@ -61,6 +60,7 @@ def canny(
     frame = Frame(2, None, image.dtype, acc, 0.0)
     modes = _image.modes(mode, frame)
     cval = _image.number("cval", cval) + 0.0
+    mask = None if mask is None else _image.real_array("mask", mask)
     eroded = None if mask is None else _image.eroded_mask(mask, image, None)
     sigma = _image.sigmas("sigma", sigma, 2, TRUNCATE)
 
@@ -70,7 +70,7 @@ def canny(
     if out is not None and out.flags.carray and not np.may_share_memory(out, image):
         result = out.view(BYTE)
     if image.size:
-        inside = None if mask is None else np.asarray(mask) != 0
+        inside = None if mask is None else mask != 0
         if inside is not None:
             image = np.where(inside, image, image.dtype.type(0))
         image, scale = _source(image, acc, cval if "constant" in modes else 0.0)
@@ -101,7 +101,8 @@ def _thresholds(low: Any, high: Any, use_quantiles: bool, unit: float) -> tuple[
     if found[1] < found[0]:
         # Those that were left out, too, on the scale of the others.
         lower, upper = (value if use_quantiles else value * unit for value in found)
-        raise ValueError(f"`low_threshold` must not be above `high_threshold`; got {lower:.6g} and {upper:.6g}.")
+        hint = " Both come after `sigma`." if high is None else ""  # in OpenCV they come first
+        raise ValueError(f"`low_threshold` must not be above `high_threshold`; got {lower:.6g} and {upper:.6g}.{hint}")
     return found[0], found[1]
 
 

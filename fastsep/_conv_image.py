@@ -48,7 +48,9 @@ class Geometry:
 def geometry(stride: Any, padding: Any, dilation: Any, mode: Any, cval: Any, data_format: Any) -> Geometry:
     """The options that all convolutions share."""
     if not isinstance(data_format, str) or data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"`data_format` must be 'channels_last' or 'channels_first'; got {show(data_format)}.")
+        raise ValueError(
+            f"`data_format` must be 'channels_last' (NHWC) or 'channels_first' (NCHW); got {show(data_format)}."
+        )
     return Geometry(
         steps("stride", stride),
         paddings(padding),
@@ -67,9 +69,12 @@ def steps(name: str, value: Any) -> Sizes:
 
 
 def paddings(value: Any) -> Pads | None:
-    """Rows and columns around the image; None for "same", which depends on its size."""
-    if isinstance(value, str) and value in ("valid", "same"):
-        return ((0, 0), (0, 0)) if value == "valid" else None
+    """Rows and columns around the image; None for "same", which depends on its size.
+
+    TensorFlow writes the words in capitals.
+    """
+    if isinstance(value, str) and value.lower() in ("valid", "same"):
+        return ((0, 0), (0, 0)) if value.lower() == "valid" else None
     try:
         rows, columns = (_side_by_side(side) for side in _image.per_axis("padding", value, 2))
     except TypeError:
@@ -245,7 +250,11 @@ def _kernel(name: str, value: Any, layouts: dict[int, str]) -> Array:
     """An array with one of the numbers of axes in `layouts`, none of them of length 0."""
     array = _image.real_array(name, value)
     if array.ndim not in layouts:
-        raise ValueError(f"`{name}` must be {' or '.join(dict.fromkeys(layouts.values()))}; got shape {array.shape}.")
+        # Layouts of three axes and more are those of kernels with rows and columns.
+        hint = " With a single 2-D kernel use `correlate`." if array.ndim == 2 and min(layouts) > 2 else ""
+        raise ValueError(
+            f"`{name}` must be {' or '.join(dict.fromkeys(layouts.values()))}; got shape {array.shape}.{hint}"
+        )
     if 0 in array.shape:
         raise ValueError(f"`{name}` must have no axis of length 0; got shape {array.shape}.")
     return array
@@ -312,6 +321,12 @@ def source_dtype(image: DType, arithmetic: DType) -> DType:
 
 
 # ---- the image
+
+
+def as_images(x: Any) -> Array:
+    """One image or a batch as a plain array of a real dtype. A list of images with channels is a batch."""
+    _image.one_image("x", x, True)
+    return _image.real_array("x", x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +398,12 @@ def _image_axes(what: Convolution, shape: tuple[int, ...]) -> tuple[int, Sizes, 
     name, kernel = next(iter(what.names.items()))
     expected = "C" if what.channels is None else str(what.channels)
     multiple = f" with {kernel[0]} a multiple of C" if what.channels is None else ""
-    raise ValueError(f"`x` must be {_layouts(expected, first)}{multiple} for `{name}` {kernel}; got shape {shape}.")
+    hint = ""
+    if len(shape) == 2 and what.takes(1):
+        hint = f" A grey image needs its axis: `x[{'None' if first else '..., None'}]`."
+    raise ValueError(
+        f"`x` must be {_layouts(expected, first)}{multiple} for `{name}` {kernel}; got shape {shape}.{hint}"
+    )
 
 
 def _layouts(channels: str, first: bool) -> str:

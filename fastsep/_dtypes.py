@@ -98,8 +98,11 @@ def convert(image: Array, source: DType, front: int | None, clamp: bool) -> Arra
     """
     if front is not None:
         image = np.moveaxis(image, front, 0)
-    if image.dtype == np.bool_ and source == np.uint8:
-        image = image.view(np.uint8)
+    if image.dtype == np.bool_ and source == np.uint8 and image.flags.c_contiguous:
+        # Pillow's pictures of one bit, among others, have bytes of 255 for true, which the conversion makes 1.
+        values = image.view(np.uint8)
+        if np.maximum.reduce(values, axis=None, initial=0) <= 1:
+            image = values
     array = image.astype(source, order="C", copy=False)
     if not array.flags.aligned:
         array = array.copy()

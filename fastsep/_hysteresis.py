@@ -85,7 +85,9 @@ def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int
     codes = np.zeros([size + 2 for size in shape], np.uint8)
     inside = codes[(slice(1, -1),) * len(shape)]
     if image.size:
-        _classify(image.reshape(shape), np.minimum(low, high), high, inside, workers)
+        # Of Python's integers np.minimum takes those of int64 only; np.clip, which takes 5 us longer, all.
+        lower = np.clip(low, None, high) if int in (type(low), type(high)) else np.minimum(low, high)
+        _classify(image.reshape(shape), lower, high, inside, workers)
         track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
     found = inside.view(np.bool_).reshape(given)
     if out is None:

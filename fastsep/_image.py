@@ -1,21 +1,27 @@
 """The gate: every argument check and error message, and the dtypes that a caller may ask for.
 
 Behind it nothing is checked again. Messages are one line: the argument, what is accepted, what
-came.
+came. What makes an array is settled in `_array_like`.
 """
 
 from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from fastsep._array_like import NUMBERS, made_array, makes_array, refuse_masked
+from fastsep._array_like import Array as Array
+from fastsep._array_like import is_sequence as is_sequence
+from fastsep._array_like import one_image as one_image
+from fastsep._array_like import real_array as real_array
+from fastsep._array_like import show as show
+
 DType = np.dtype[Any]
 
 # SciPy's names; for filters (not for its interpolation) the grid names mean the same as the plain
@@ -31,18 +37,29 @@ MODES = {
     "grid-wrap": "wrap",
 }
 
+# What others call these borders: NumPy, MATLAB and PyTorch by a word, OpenCV by a number.
+_MODES_ELSEWHERE: dict[int | str, str] = {
+    "symmetric": "reflect",
+    "edge": "nearest",
+    "replicate": "nearest",
+    "circular": "wrap",
+    "periodic": "wrap",
+    "zeros": "constant",
+    0: "constant",
+    1: "nearest",
+    2: "reflect",
+    3: "wrap",
+    4: "mirror",
+}
+
 # A Gaussian with more taps than this is a mistyped sigma, and would only fill the memory.
 WIDEST_RADIUS = 1_000_000
 
 
 class ArgumentError(RuntimeError, ValueError):
-    """A bad argument that is a RuntimeError in scikit-image and a ValueError to everybody."""
+    """An unknown mode, a wrong number of values or a wrong shape: a ValueError, and RuntimeError as in scikit-image."""
 
-
-def show(value: object) -> str:
-    """`value` in one short line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else text[:77] + "..."
+    __module__ = "fastsep"  # where users find it, hence what tracebacks say
 
 
 # ---- scalars and values per axis
@@ -51,7 +68,7 @@ def show(value: object) -> str:
 def number(name: str, value: Any) -> float:
     """A real number; NaN and infinity pass."""
     try:
-        if isinstance(value, str | bytes | complex | np.complexfloating) or is_sequence(value):
+        if isinstance(value, str | bytes | complex | np.complexfloating | np.ma.MaskedArray) or is_sequence(value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -77,6 +94,8 @@ def not_negative(name: str, value: Any) -> float:
 def integer(name: str, value: Any, least: int | None = None) -> int:
     """A whole number, at least `least`. 2.0 passes as 2: as keys of plans they are equal."""
     try:
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError
         result = operator.index(value)
     except TypeError:
         if not (isinstance(value, float | np.floating) and float(value).is_integer()):
@@ -88,8 +107,18 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
 
 
 def check_workers(value: Any) -> int:
-    """A number of threads."""
-    return integer("workers", value, 1)
+    """A number of threads for one call."""
+    return thread_count("workers", value)
+
+
+def thread_count(name: str, value: Any) -> int:
+    """A number of threads; -1, as in SciPy, is one for each CPU that this process may run on."""
+    count = integer(name, value)
+    if count == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count < 1:
+        raise ValueError(f"`{name}` must be an integer of at least 1, or -1 for all cores; got {show(value)}.")
+    return count
 
 
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> str:
@@ -105,12 +134,6 @@ def words(name: str, value: Any) -> tuple[Any, ...]:
     if not found:
         raise ValueError(f"`{name}` must be a name or several names; got {show(value)}.")
     return found
-
-
-def is_sequence(value: Any) -> bool:
-    """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
-    several = np.iterable(value) and hasattr(value, "__len__")
-    return several and not isinstance(value, str | bytes | set | frozenset | dict)
 
 
 def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
@@ -166,9 +189,12 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
     if not is_sequence(taps):
-        raise TypeError(
-            f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
-        )
+        array = made_array("taps", taps) if makes_array(taps) else None
+        if array is None or not array.ndim:
+            raise TypeError(
+                f"`taps` must be a 1-D array, or one 1-D array or None for each spatial axis; got {show(taps)}."
+            )
+        return tap_lines(array)
     items = tuple(taps)
     if not items or not (items[0] is None or is_sequence(items[0])):
         return _tap_line(items)
@@ -176,12 +202,20 @@ def tap_lines(taps: Any) -> tuple[Any, ...]:
 
 
 def _tap_line(values: Any) -> tuple[Any, ...]:
+    if type(values) in (list, tuple) and values and NUMBERS.issuperset(map(type, values)):
+        try:
+            return tuple(map(float, values))
+        except OverflowError:
+            raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.") from None
+    if type(values) is not np.ndarray:
+        refuse_masked("taps", values)
     try:
         line = np.asarray(values)
     except ValueError:  # ragged
         line = np.empty((0, 0))
     if line.ndim != 1 or not line.size:
-        raise ArgumentError(f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}.")
+        hint = " A kernel of several axes goes to `correlate`." if line.size else ""
+        raise ArgumentError(f"`taps` of an axis must be 1-D with at least one tap; got {show(values)}.{hint}")
     if line.dtype.kind not in "biuf":
         raise ValueError(f"`taps` must be finite real numbers; got {show(values)}.")
     return tuple(line.tolist())
@@ -207,8 +241,14 @@ def kernel_stack(value: Any) -> Array:
 
 def taps_per_axis(lines: tuple[Any, ...], count: int) -> tuple[tuple[float, ...] | None, ...]:
     """One line of finite taps, or None, for each axis, from what `tap_lines` gave."""
-    each = per_axis("taps", lines, count) if lines[0] is None or is_sequence(lines[0]) else None
-    result = (lines,) * count if each is None else each
+    result = (lines,) * count
+    if lines[0] is None or is_sequence(lines[0]):
+        if len(lines) != count:
+            raise ArgumentError(
+                f"`taps` must be one line or one for each of the {count} spatial axes; got {len(lines)} lines."
+                " A kernel goes to `correlate` as a whole."
+            )
+        result = lines
     for line in result:
         if line is not None and not all(map(math.isfinite, line)):
             raise ValueError(f"`taps` must be finite real numbers; got {show(line)}.")
@@ -243,7 +283,7 @@ def axis_index(name: str, value: Any, ndim: int) -> int:
     axis = integer(name, value)
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(
-            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {axis}."
+            f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {show(axis)}."
         )
     return axis % ndim
 
@@ -276,7 +316,30 @@ def need_2d(frame: Frame) -> None:
     """Refuse all but two spatial axes."""
     count = len(frame.spatial)
     if count != 2:
-        raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.")
+        hint = " For colours pass `channel_axis`, or convert them to grey first." if count == 3 else ""
+        raise ValueError(f"`image` must have 2 spatial axes for this filter; got {count}.{hint}")
+
+
+def grey_image(image: Any) -> Array:
+    """An image of two axes, all of which are spatial."""
+    array = as_image(image)
+    if array.ndim != 2:
+        raise ValueError(f"`image` must have 2 dimensions; got {array.ndim}.{_grey_hint(array.shape)}")
+    return array
+
+
+def _grey_hint(shape: tuple[int, ...]) -> str:
+    colours = len(shape) == 3 and shape[-1] in (3, 4)
+    return " Convert colours to grey first, for instance with `skimage.color.rgb2gray`." if colours else ""
+
+
+def need_range(image: Array) -> None:
+    """Refuse integers of 64 bits: their range, which thresholds are measured by, is never that of the pixels."""
+    if image.dtype.kind in "iu" and image.dtype.itemsize > 4:
+        raise ValueError(
+            f"`image` must not have integers of 64 bits, since thresholds follow the range of the dtype;"
+            f" got {image.dtype}. Convert it to the dtype of its values: `image.astype(np.uint8)` for 0 to 255."
+        )
 
 
 def matrix_order(value: Any, ndim: int) -> str:
@@ -297,7 +360,10 @@ def modes(value: Any, frame: Frame) -> tuple[str, ...]:
 def border_mode(value: Any) -> str:
     """Canonical name of one border mode."""
     if not isinstance(value, str) or value not in MODES:
-        raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.")
+        known = isinstance(value, str | int)
+        ours = _MODES_ELSEWHERE.get(value.lower() if isinstance(value, str) else value) if known else None
+        hint = "" if ours is None else f" {'It' if isinstance(value, str) else 'In OpenCV it'} means {ours!r}."
+        raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.{hint}")
     return MODES[value]
 
 
@@ -365,6 +431,7 @@ class Probe(np.ndarray[Any, Any]):
 
 def as_image(image: Any) -> Array:
     """`image` as a plain array (or a probe) of a real dtype with at least one axis."""
+    one_image("image", image, False)
     array = real_array("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
@@ -376,7 +443,10 @@ def squeezed(image: Array, most: int) -> Array:
     result = np.squeeze(image)
     if not image.size or not 2 <= result.ndim <= most:
         count = "2" if most == 2 else f"2 to {most}"
-        raise ValueError(f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.")
+        hint = _grey_hint(result.shape) if most == 2 else ""
+        raise ValueError(
+            f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.{hint}"
+        )
     return result
 
 
@@ -384,21 +454,6 @@ def need_pixels(image: Array, least: int) -> None:
     """Refuse an image with fewer pixels than `least` along any axis."""
     if min(image.shape) < least:
         raise ValueError(f"`image` must have at least {least} pixels along every axis; got shape {image.shape}.")
-
-
-def real_array(name: str, value: Any) -> Array:
-    """`value` as a plain array of a real dtype."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"`{name}` must be an array; got a sequence that does not make one.") from None
-    if array.dtype.kind == "c":
-        raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.")
-    return array
 
 
 def finite_float64(name: str, array: Array) -> Array:
@@ -464,11 +519,10 @@ def eroded_mask(mask: Any, image: Any, channel_axis: Any) -> Array:
     shape = np.shape(image)
     axis = channel(channel_axis, len(shape))
     spatial = tuple(n for i, n in enumerate(shape) if i != axis)
-    inside = np.asarray(mask)
-    if inside.dtype.kind not in "biuf" or isinstance(mask, np.ma.MaskedArray):
-        raise ValueError(f"`mask` must be a bool array; got dtype {inside.dtype}.")
+    inside = real_array("mask", mask)
     if inside.shape not in (shape, spatial):
-        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape}.")
+        hint = "" if inside.ndim else " An axis is passed by name: `axis=0`."
+        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape or show(mask)}.{hint}")
     inside = inside != 0
     if axis is not None and inside.shape == spatial:
         inside = np.expand_dims(inside, axis)

@@ -140,7 +140,7 @@ def set_num_threads(count: int) -> None:
     Parameters
     ----------
     count : int
-        At least 1. Holds for all threads of this process.
+        At least 1, or -1 for all cores. Holds for all threads of this process.
 
     Examples
     --------
@@ -149,10 +149,10 @@ def set_num_threads(count: int) -> None:
     >>> fastsep.get_num_threads()
     1
     """
-    from fastsep._image import check_workers
+    from fastsep._image import thread_count
 
     global _threads
-    _threads = check_workers(count)
+    _threads = thread_count("count", count)
 
 
 class Runnable(Protocol):

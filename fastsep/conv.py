@@ -9,7 +9,8 @@ Parameters
 x : (H, W, C) or (N, H, W, C) array_like
     bool, integer or float. It is never changed and never rescaled: uint8 means 0 to 255. A
     C-contiguous array of uint8, uint16 or the result's dtype is read where it lies; all others are
-    converted into one copy. A grey image needs its axis: `image[..., None]`.
+    converted into one copy. A grey image needs its axis: `image[..., None]`. A list of images with
+    their channels is a batch.
 stride : int or (y, x)
     Pixels from one place of the kernel to the next.
 padding : "valid", "same", int, (py, px) or ((top, bottom), (left, right))
@@ -38,8 +39,8 @@ out : ndarray, optional
     Array of the result's shape and dtype to write into, also returned. It may overlap `x` (which is
     then copied first) or a kernel.
 workers : int, optional
-    Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
-    not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
+    The result does not depend on it.
 
 Returns
 -------
@@ -76,6 +77,11 @@ from fastsep._layer import Layer, Prepared
 from fastsep._run import empty
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Sizes: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = str | int | Sequence[int] | Sequence[Sequence[int]]
@@ -337,7 +343,7 @@ class SeparableConv2D:
 
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
-        image = _image.real_array("x", x)
+        image = _conv_image.as_images(x)
         key = image.shape, image.dtype
         job = self._jobs.get(key)
         fit = _conv_image.fit(self._what, *key) if job is None else job.fit
@@ -423,7 +429,7 @@ def _call(
     if job is not None:
         return _perform(job, x, out, _check_call(job.fit, out, workers))
     what = make()
-    image = _image.real_array("x", x)
+    image = _conv_image.as_images(x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
     workers = _check_call(fit, out, workers)
     if key is not None:

@@ -19,6 +19,11 @@ from fastsep.filters import Floats, Mode
 
 __all__ = ["corner_harris", "corner_shi_tomasi", "hessian_matrix", "structure_tensor"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Order = Literal["rc", "xy"]
 Method = Literal["k", "eps"]
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["convolve", "correlate", "correlate_bank", "separable_filter"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Method = Literal["auto", "direct", "separable", "fft"]
 BankMethod = Literal["auto", "direct", "separable"]
 

@@ -11,6 +11,11 @@ from fastsep._conv_image import Pads, Sizes
 
 __all__ = ["ConvCost", "conv_cost"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Padding: TypeAlias = str | int | Sequence[int] | Sequence[Sequence[int]]
 
 

@@ -5,7 +5,8 @@ Options that these functions share with the filters are described in `fastsep.fi
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy.typing as npt
 
@@ -16,12 +17,50 @@ from fastsep.filters import Floats, Integers, Mode
 __all__ = ["apply_hysteresis_threshold", "canny", "gradient"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
+@overload
+def gradient(
+    image: npt.ArrayLike,
+    operator: str = ...,
+    *,
+    sigma: Floats | None = ...,
+    output: str,
+    mode: Mode = ...,
+    cval: float = ...,
+    channel_axis: int | None = ...,
+    axis: Integers | None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    out: Array | None = ...,
+    workers: int | None = ...,
+) -> Array: ...
+
+
+@overload
+def gradient(
+    image: npt.ArrayLike,
+    operator: str = ...,
+    *,
+    sigma: Floats | None = ...,
+    output: tuple[str, ...] | list[str] = ...,
+    mode: Mode = ...,
+    cval: float = ...,
+    channel_axis: int | None = ...,
+    axis: Integers | None = ...,
+    dtype: npt.DTypeLike | None = ...,
+    out: Sequence[Array | None] | None = ...,
+    workers: int | None = ...,
+) -> tuple[Array, ...]: ...
+
+
 def gradient(
     image: npt.ArrayLike,
     operator: str = "sobel",
     *,
     sigma: Floats | None = None,
-    output: str | tuple[str, ...] = ("dy", "dx"),
+    output: str | tuple[str, ...] | list[str] = ("dy", "dx"),
     mode: Mode = "reflect",
     cval: float = 0.0,
     channel_axis: int | None = None,
@@ -103,7 +142,7 @@ def canny(
     Parameters
     ----------
     image : array_like of shape (rows, cols)
-        bool, integer (of 64 bits, too) or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
+        bool, integer of up to 32 bits, or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
     sigma : float or one float per axis
         Standard deviation of the Gaussian, which reaches int(4 * sigma + 0.5) pixels.
     low_threshold, high_threshold : float, optional
@@ -126,8 +165,8 @@ def canny(
     Raises
     ------
     ValueError
-        For an image that is not 2-D, a low threshold above the high one, quantiles outside of [0, 1], or
-        a mask of another shape.
+        For an image that is not 2-D or has integers of 64 bits, a low threshold above the high one,
+        quantiles outside of [0, 1], or a mask of another shape.
 
     References
     ----------
@@ -148,8 +187,8 @@ def canny(
 
 def apply_hysteresis_threshold(
     image: npt.ArrayLike,
-    low: Any,
-    high: Any,
+    low: npt.ArrayLike,
+    high: npt.ArrayLike,
     *,
     out: Array | None = None,
     workers: int | None = None,

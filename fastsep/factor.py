@@ -15,6 +15,11 @@ from fastsep._image import Array
 
 __all__ = ["Factorization", "RankOne", "factorize", "is_separable"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Of singular values, this part of the largest times the longer side is rounding.
 _EPS = float(np.finfo(np.float64).eps)
 # What is printed: taps of a line, terms of a kernel, and digits of a fraction.

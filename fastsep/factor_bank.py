@@ -20,6 +20,11 @@ from fastsep._image import Array
 
 __all__ = ["BankFactorization", "factorize_bank"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _Factors = tuple[Array, Array, Array]  # y (r, kh), x (r, kw), mix (r, n)
 
 _TINY = float(np.finfo(np.float64).tiny)

@@ -13,6 +13,11 @@ from fastsep._image import Array, DType
 
 __all__ = ["ConvFactorization", "factorize_conv"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Singular values below this part of the largest, times the longer side, are rounding.
 _ROUNDING = float(np.finfo(np.float64).eps)
 

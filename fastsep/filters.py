@@ -8,6 +8,7 @@ Parameters
 image : array_like, at least 1-D (2-D where a filter says so)
     bool, integer or float. It is never changed. A C-contiguous array of uint8, uint16, int16,
     float32 or float64 is read where it lies; other layouts and dtypes are converted into one copy.
+    Several images go in as one array with `channel_axis`, not as a list.
 mode : str or one str per spatial axis
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
@@ -26,8 +27,8 @@ dtype : dtype, optional
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
     never wrapped; NaN becomes the smallest value.
 workers : int, optional
-    Threads for this call. Default: what `set_num_threads` or the machine allows. The result does
-    not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
+    The result does not depend on it.
 
 Returns
 -------
@@ -39,8 +40,8 @@ Raises
 ------
 ValueError
     For a bad value, an unsupported image or an unsuitable `out`. An unknown mode, a wrong number of
-    values per axis and a wrong shape of `out` are also RuntimeError, as scikit-image has it; an
-    axis out of range is `numpy.exceptions.AxisError`.
+    values per axis and a wrong shape of `out` are `fastsep.ArgumentError`, which is a RuntimeError
+    too, as in scikit-image; an axis out of range is `numpy.exceptions.AxisError`.
 TypeError
     For an argument of the wrong kind.
 """
@@ -79,6 +80,11 @@ __all__ = [
     "sobel_v",
     "unsharp_mask",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Mode: TypeAlias = str | Sequence[str]
 Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
@@ -127,7 +133,8 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        sigma, order, mode, channel_axis = _image.split_channel(np.ndim(image), sigma, order, mode, channel_axis)
+        image = _image.as_image(image)
+        sigma, order, mode, channel_axis = _image.split_channel(image.ndim, sigma, order, mode, channel_axis)
     return apply(
         _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
     )

@@ -14,6 +14,10 @@ from fastsep.filters import Floats, Mode
 __all__ = ["gaussian_gradient_magnitude", "gaussian_laplace"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def gaussian_gradient_magnitude(
     image: npt.ArrayLike,
     sigma: Floats,

@@ -2,9 +2,12 @@
 
 import ast
 import inspect
+import pickle
+import pydoc
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,7 @@ ORDER = (
     "_conv_image",
     "_dtypes",
     "_image",
+    "_array_like",
     "_kernels",
 )
 PUBLIC = (filters, gaussians, edges, corners, correlation, conv)
@@ -111,7 +115,7 @@ def test_threads_and_cpus_need_no_numpy(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_dtypes", "_conv_image", "_plan"]
+    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_array_like", "_dtypes", "_conv_image", "_plan"]
 )
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):
@@ -154,12 +158,38 @@ def test_the_package_offers_the_names_of_its_modules():
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     others |= {"Factorization", "RankOne", "factorize", "is_separable"}
-    others |= {"BankFactorization", "factorize_bank", "Explanation", "explain"}
+    others |= {"BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
-    assert set(fastsep.__all__) <= set(dir(fastsep))
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
     with pytest.raises(AttributeError, match="no attribute 'median'"):
         fastsep.median  # noqa: B018
+
+
+def test_the_package_and_its_public_modules_show_public_names_only():
+    homes = {name for name in fastsep._HOMES if not name.startswith("_")}
+    assert set(dir(fastsep)) == {*fastsep.__all__, *homes, "__version__"}
+    for name in homes:
+        module = getattr(fastsep, name)
+        assert dir(module) == sorted(module.__all__)
+        assert set(module.__all__) == set(fastsep._HOMES[name].split())
+    public = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")}
+    assert public - homes == {"taps"}  # numbers for the engine, not for users
+
+
+def test_help_begins_with_what_to_call():
+    text = pydoc.plain(pydoc.render_doc(fastsep))
+    shown = text[: text.index("PACKAGE CONTENTS")]
+    calls = re.findall(r"fastsep\.(\w+)\(", shown)
+    assert len(set(calls)) >= 5
+    assert set(calls) <= set(fastsep.__all__)
+
+
+def test_tracebacks_name_a_public_exception():
+    with pytest.raises(fastsep.ArgumentError) as caught:
+        fastsep.sobel([[0.0]], mode="odd")
+    name = traceback.format_exception_only(caught.value)[0].partition(":")[0]
+    assert name == "fastsep.ArgumentError"
+    assert type(pickle.loads(pickle.dumps(caught.value))) is fastsep.ArgumentError
 
 
 @pytest.mark.parametrize("name", taps.EDGES)

@@ -200,7 +200,7 @@ def test_empty_images_give_empty_results(gabors):
         ({"out": np.zeros((8, 9))}, ValueError, r"`out` must have shape \(8, 9, 2\).*; got \(8, 9\)"),
         ({"out": np.zeros((8, 9, 2), "u1")}, ValueError, "dtype of `out` must be float32 or float64"),
         ({"kernels": fastsep.factorize_bank(np.ones((2, 3, 3))), "tol": 1}, ValueError, "`tol` must be 0"),
-        ({"workers": 0}, ValueError, "`workers` must be an integer of at least 1; got 0"),
+        ({"workers": 0}, ValueError, "`workers` must be an integer of at least 1, or -1 for all cores; got 0"),
         ({"mode": "edge"}, ValueError, "`mode` must be one of reflect"),
     ],
 )  # fmt: skip

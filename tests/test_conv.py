@@ -400,6 +400,15 @@ def test_modes(mode, expected):
     assert column.ravel().tolist() == expected
 
 
+def test_padding_may_be_written_in_capitals(rng):
+    x, taps = rng.random((7, 9, 2)), rng.random((3, 4, 2))
+    for word in ("same", "valid"):
+        found = fastsep.depthwise_conv2d(x, taps, padding=word.upper())
+        assert same_bits(found, fastsep.depthwise_conv2d(x, taps, padding=word))
+        shape = fastsep.conv_cost(x.shape, (3, 4), 5, padding=word.upper()).output_shape
+        assert shape[:2] == found.shape[:2]
+
+
 def test_padding_much_larger_than_the_image(rng):
     for mode in MODES:
         for kind in ("dense", "depthwise", "separable"):

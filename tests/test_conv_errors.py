@@ -124,11 +124,27 @@ TABLE = {
     "kernel larger than an image of an empty batch": (dense(np.ones((0, 2, 9, 3))), ValueError, r"`kernel`.*2 x 9"),
     "complex image": (dense(X + 1j), ValueError, r"`x` must be real.*complex64"),
     "object image": (dense(X.astype(object)), ValueError, r"`x`.*object"),
-    "text": (dense("image"), ValueError, r"`x`.*<U5"),
+    "text": (dense("image"), ValueError, r"`x` must be an array; got 'image'\. Read the file first"),
+    "text in a list": (dense(["image"]), ValueError, r"`x`.*<U5"),
     "masked image": (dense(np.ma.masked_less(X, 0)), ValueError, r"`x`.*masked.*`x.filled"),
     "ragged image": (dense([[1], [1, 2]]), ValueError, r"`x`"),
-    "no image": (dense(None), ValueError, r"`x`.*object"),
+    "no image": (dense(None), ValueError, r"`x` must be an array; got None\. Read the file first"),
+    "2-D image of one channel": (
+        dense(X[..., 0], ones(3, 3, 1, 5)),
+        ValueError,
+        r"`x` must be \(H, W, 1\).*got shape \(8, 9\)\. A grey image needs its axis: `x\[\.\.\., None\]`\.",
+    ),
+    "2-D image of one channel, channels first": (
+        depthwise(X[..., 0], ones(4, 1, 3, 3), **FIRST),
+        ValueError,
+        r"got shape \(8, 9\)\. A grey image needs its axis: `x\[None\]`\.",
+    ),
     # kernels
+    "2-D dense kernel": (
+        dense(X, POINTWISE),
+        ValueError,
+        r"`kernel` must be \(kh, kw, C, F\); got shape \(3, 5\)\. With a single 2-D kernel use `correlate`\.",
+    ),
     "3-D dense kernel": (dense(X, DEPTHWISE), ValueError, r"`kernel` must be \(kh, kw, C, F\); got shape \(3, 3, 3\)"),
     "3-D dense kernel, channels first": (
         dense(FIRST_X, DEPTHWISE, **FIRST),
@@ -184,7 +200,7 @@ TABLE = {
     "complex kernel": (dense(X, DENSE + 1j), ValueError, r"`kernel` must be real.*complex64"),
     "masked kernel": (separable(X, DEPTHWISE, np.ma.ones((3, 5))), ValueError, r"`pointwise_kernel`.*masked"),
     "object kernel": (separable(X, DEPTHWISE.astype(object)), ValueError, r"`depthwise_kernel`.*object"),
-    "no kernel": (separable(X, None), ValueError, r"`depthwise_kernel`.*object"),
+    "no kernel": (separable(X, None), ValueError, r"`depthwise_kernel` must be an array; got None\."),
     # biases and activations
     "bias of the wrong length": (
         dense(bias=[1, 2]),
@@ -239,7 +255,7 @@ TABLE = {
     "dilation of NaN": (depthwise(dilation=NAN), TypeError, r"`dilation`.*integer.*nan"),
     "huge dilation": (depthwise(dilation=2**31), ValueError, r"`dilation` must be at most.*2147483648"),
     "unknown padding": (dense(padding="full"), ValueError, r"`padding` must be 'valid', 'same'.*'full'"),
-    "padding in capitals": (dense(padding="SAME"), ValueError, r"`padding` must be 'valid', 'same'.*'SAME'"),
+    "unknown padding in capitals": (dense(padding="FULL"), ValueError, r"`padding` must be 'valid', 'same'.*'FULL'"),
     "negative padding": (dense(padding=-1), ValueError, r"`padding`.*at least 0.*-1"),
     "negative padding behind": (dense(padding=((0, 0), (0, -1))), ValueError, r"`padding`.*at least 0.*-1"),
     "half a padding": (dense(padding=1.5), TypeError, r"`padding` must be 'valid', 'same', or one or two.*got 1\.5"),
@@ -260,7 +276,8 @@ TABLE = {
     ),
     "huge padding": (dense(padding=10**30), ValueError, r"`padding` must be at most"),
     # mode, cval, data_format, workers
-    "unknown mode": (dense(mode="edge"), ValueError, r"`mode`.*reflect.*'edge'"),
+    "NumPy's mode": (dense(mode="edge"), ValueError, r"`mode`.*reflect.*'edge'\. It means 'nearest'"),
+    "PyTorch's mode": (dense(mode="circular"), ValueError, r"`mode`.*reflect.*'circular'\. It means 'wrap'"),
     "mode of each axis": (dense(mode=("wrap", "wrap")), ValueError, r"`mode`.*one of"),
     "no mode": (dense(mode=None), ValueError, r"`mode`.*None"),
     "complex cval": (dense(cval=1j), TypeError, r"`cval`.*1j"),
@@ -268,11 +285,12 @@ TABLE = {
     "unknown data format": (
         dense(data_format="NHWC"),
         ValueError,
-        r"`data_format` must be 'channels_last' or 'channels_first'; got 'NHWC'",
+        r"`data_format` must be 'channels_last' \(NHWC\) or 'channels_first' \(NCHW\); got 'NHWC'",
     ),
     "no data format": (pointwise(data_format=None), ValueError, r"`data_format`.*None"),
     "array for data format": (dense(data_format=X), ValueError, r"`data_format`"),
-    "no workers": (dense(workers=0), ValueError, r"`workers`.*at least 1.*0"),
+    "no workers": (dense(workers=0), ValueError, r"`workers`.*at least 1.*-1 for all cores; got 0"),
+    "minus two workers": (dense(workers=-2), ValueError, r"`workers`.*at least 1.*-1 for all cores; got -2"),
     "half a worker": (dense(workers=0.5), TypeError, r"`workers`.*0\.5"),
     # out
     "out of another shape": (

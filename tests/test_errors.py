@@ -69,11 +69,23 @@ TABLE = {
     "fractional size": (lambda: fastsep.box(IMAGE, 2.5), TypeError, r"`size`.*2\.5"),
     "small ksize": (lambda: fastsep.laplace(IMAGE, 1), ValueError, r"`ksize`.*3.*1"),
     "unknown mode": (
-        lambda: fastsep.gaussian(IMAGE, mode="edge"),
+        lambda: fastsep.gaussian(IMAGE, mode="edges"),
         BOTH,
-        r"`mode`.*reflect.*'edge'",
+        r"`mode`.*reflect.*'edges'\.$",
     ),
-    "mode of the wrong type": (lambda: fastsep.sobel(IMAGE, mode=3), BOTH, r"`mode`.*3"),
+    "NumPy's edge": (lambda: fastsep.gaussian(IMAGE, mode="edge"), BOTH, r"`mode`.*'edge'\. It means 'nearest'\."),
+    "NumPy's symmetric": (
+        lambda: fastsep.gradient(IMAGE, mode=("wrap", "symmetric")),
+        BOTH,
+        r"`mode`.*'symmetric'\. It means 'reflect'\.",
+    ),
+    "TensorFlow's SYMMETRIC": (lambda: fastsep.canny(IMAGE, mode="SYMMETRIC"), BOTH, r"It means 'reflect'\."),
+    "MATLAB's replicate": (lambda: fastsep.box(IMAGE, 3, mode="replicate"), BOTH, r"It means 'nearest'\."),
+    "PyTorch's circular": (lambda: fastsep.sobel(IMAGE, mode="circular"), BOTH, r"It means 'wrap'\."),
+    "OpenCV's BORDER_REFLECT": (lambda: fastsep.sobel(IMAGE, mode=2), BOTH, r"got 2\. In OpenCV it means 'reflect'\."),
+    "OpenCV's BORDER_REFLECT_101": (lambda: fastsep.gaussian(IMAGE, mode=4), BOTH, r"In OpenCV it means 'mirror'\."),
+    "OpenCV's BORDER_ISOLATED": (lambda: fastsep.gaussian(IMAGE, mode=16), BOTH, r"`mode`.*got 16\.$"),
+    "mode of the wrong type": (lambda: fastsep.sobel(IMAGE, mode={}), BOTH, r"`mode`.*got \{\}\.$"),
     "three modes for two axes": (
         lambda: fastsep.sobel(IMAGE, mode=["wrap"] * 3),
         BOTH,
@@ -104,10 +116,21 @@ TABLE = {
         r"`image`.*datetime",
     ),
     "ragged image": (lambda: fastsep.sobel([[1], [1, 2]]), ValueError, r"`image`"),
-    "3-D image for a 2-D filter": (
+    "colours for a 2-D filter": (
         lambda: fastsep.sobel_h(RGB),
         ValueError,
-        r"`image`.*2 spatial axes.*3",
+        r"`image`.*2 spatial axes.*3\. For colours pass `channel_axis`, or convert them to grey",
+    ),
+    "colours for roberts": (lambda: fastsep.roberts(RGB), ValueError, r"`image`.*3\. For colours pass `channel_axis`"),
+    "colours for corners": (
+        lambda: fastsep.corner_harris(RGB),
+        ValueError,
+        r"`image` must have 2 axes.*\(8, 9, 3\)\. Convert colours to grey first",
+    ),
+    "a volume for corners": (
+        lambda: fastsep.corner_shi_tomasi(np.ones((3, 8, 9))),
+        ValueError,
+        r"`image` must have 2 axes.*\(3, 8, 9\)\.$",
     ),
     "1-D image for roberts": (
         lambda: fastsep.roberts(np.ones(5)),
@@ -144,7 +167,12 @@ TABLE = {
     "mask of another shape": (
         lambda: fastsep.sobel(IMAGE, np.ones((3, 3), bool)),
         ValueError,
-        r"`mask`.*\(8, 9\)",
+        r"`mask`.*\(8, 9\).*\(3, 3\)\.$",
+    ),
+    "an axis for a mask": (
+        lambda: fastsep.sobel(IMAGE, 0),
+        ValueError,
+        r"`mask` must have the image's shape \(8, 9\); got 0\. An axis is passed by name: `axis=0`\.",
     ),
     "mask of text": (
         lambda: fastsep.sobel(IMAGE, np.full((8, 9), "a")),
@@ -162,6 +190,16 @@ TABLE = {
         BOTH,
         r"`taps`.*1-D",
     ),
+    "a kernel for taps": (
+        lambda: fastsep.separable_filter(IMAGE, np.ones((3, 3))),
+        BOTH,
+        r"`taps`.*2 spatial.*3 lines\. A kernel goes to `correlate`",
+    ),
+    "a kernel for the taps of one axis": (
+        lambda: fastsep.separable_filter(IMAGE, (np.ones((3, 3)), None)),
+        BOTH,
+        r"`taps` of an axis must be 1-D.*A kernel of several axes goes to `correlate`",
+    ),
     "taps for three axes": (
         lambda: fastsep.separable_filter(IMAGE, ([1],) * 3),
         BOTH,
@@ -169,9 +207,22 @@ TABLE = {
     ),
     "complex taps": (lambda: fastsep.separable_filter(IMAGE, [1j]), ValueError, r"`taps`.*real"),
     "nan taps": (lambda: fastsep.separable_filter(IMAGE, [NAN]), ValueError, r"`taps`.*finite"),
+    "taps beyond any float": (
+        lambda: fastsep.separable_filter(IMAGE, [1, 10**400]),
+        ValueError,
+        r"`taps` must be finite real numbers; got .*\.\.\.",
+    ),
+    "taps in no order": (lambda: fastsep.separable_filter(IMAGE, (None, {1, 2})), BOTH, r"`taps` of an axis.*\{1, 2\}"),
+    "a number for the taps of an axis": (lambda: fastsep.separable_filter(IMAGE, (None, 5)), BOTH, r"`taps` of an.*5"),
     "no taps": (lambda: fastsep.separable_filter(IMAGE, None), TypeError, r"`taps`.*None"),
-    "workers zero": (lambda: fastsep.sobel(IMAGE, workers=0), ValueError, r"`workers`.*1.*0"),
-    "workers negative": (lambda: fastsep.sobel(IMAGE, workers=-2), ValueError, r"`workers`.*-2"),
+    "workers zero": (lambda: fastsep.sobel(IMAGE, workers=0), ValueError, r"`workers`.*1.*-1 for all cores; got 0\."),
+    "workers negative": (lambda: fastsep.sobel(IMAGE, workers=-2), ValueError, r"`workers`.*-1 for all.*-2"),
+    "no threads": (
+        lambda: fastsep.set_num_threads(0),
+        ValueError,
+        r"^`count` must be an integer of at least 1.*got 0\.",
+    ),
+    "half a thread": (lambda: fastsep.set_num_threads(0.5), TypeError, r"^`count` must be an integer; got 0\.5"),
     "fractional workers": (
         lambda: fastsep.sobel(IMAGE, workers=1.5),
         TypeError,
@@ -266,7 +317,7 @@ TABLE = {
     ),
     "negative sigma of a gradient": (lambda: fastsep.gradient(IMAGE, sigma=-1), ValueError, r"`sigma`.*-1"),
     "three sigmas of a gradient": (lambda: fastsep.gradient(IMAGE, sigma=(1, 1, 1)), BOTH, r"`sigma`.*2 spatial.*3"),
-    "unknown mode of a gradient": (lambda: fastsep.gradient(IMAGE, mode="edge"), BOTH, r"`mode`.*'edge'"),
+    "unknown mode of a gradient": (lambda: fastsep.gradient(IMAGE, mode="odd"), BOTH, r"`mode`.*'odd'"),
     "complex cval of a gradient": (lambda: fastsep.gradient(IMAGE, cval=1j), TypeError, r"`cval`.*1j"),
     "axis of a gradient out of range": (
         lambda: fastsep.gradient(IMAGE, output="magnitude", axis=2),
@@ -275,7 +326,13 @@ TABLE = {
     ),
     "bool dtype of a gradient": (lambda: fastsep.gradient(IMAGE, dtype=bool), ValueError, r"`dtype`.*bool"),
     "workers zero of a gradient": (lambda: fastsep.gradient(IMAGE, workers=0), ValueError, r"`workers`.*0"),
-    "3-D image for canny": (lambda: fastsep.canny(RGB), ValueError, r"`image`.*2.*got 3"),
+    "colours for canny": (lambda: fastsep.canny(RGB), ValueError, r"`image`.*2.*got 3\. Convert colours to grey first"),
+    "a volume for canny": (lambda: fastsep.canny(np.ones((3, 8, 9))), ValueError, r"`image`.*2.*got 3\.$"),
+    "thresholds where OpenCV has them": (
+        lambda: fastsep.canny(RGB[..., 0], 100, 200),
+        ValueError,
+        r"`low_threshold`.*200 and 51\. Both come after `sigma`\.",
+    ),
     "1-D image for canny": (lambda: fastsep.canny(np.ones(5)), ValueError, r"`image`.*2.*got 1"),
     "complex image for canny": (lambda: fastsep.canny(IMAGE * 1j), ValueError, r"`image`.*complex128"),
     "negative sigma of canny": (lambda: fastsep.canny(IMAGE, -1), ValueError, r"`sigma`.*-1"),
@@ -316,7 +373,7 @@ TABLE = {
         ValueError,
         r"`mask`.*\(8, 9\).*\(9, 8\)",
     ),
-    "unknown mode of canny": (lambda: fastsep.canny(IMAGE, mode="edge"), BOTH, r"`mode`.*'edge'"),
+    "unknown mode of canny": (lambda: fastsep.canny(IMAGE, mode="odd"), BOTH, r"`mode`.*'odd'"),
     "integer arithmetic of canny": (lambda: fastsep.canny(IMAGE, dtype="u1"), ValueError, r"`dtype`.*float32.*uint8"),
     "half arithmetic of canny": (lambda: fastsep.canny(IMAGE, dtype="f2"), ValueError, r"`dtype`.*float32.*float16"),
     "bytes to write edges into": (

@@ -110,6 +110,13 @@ def test_a_low_threshold_above_the_high_one_counts_as_the_high_one(rng):
     assert assert_same_pixels(image, 0.5, rng.random(image.shape))
 
 
+@pytest.mark.parametrize(("low", "high"), [(-1, 2**64 - 1), (2**63, 2**64 - 2), (0, 2**63), (2**63 + 1, 2**63), (1, 9)])
+@pytest.mark.parametrize("dtype", ["uint64", "int64", "float64"])
+def test_integers_beyond_int64_are_thresholds_like_any_other(low, high, dtype):
+    image = np.array([[0, 2**64 - 1, 2**63, 2**63 + 1, 5]], "uint64").astype(dtype)
+    assert_same_pixels(image, low, high)
+
+
 def test_a_pixel_at_a_threshold_is_not_above_it():
     image = np.array([1.0, 0.5, 0.7, 1.5, 1.6, 0.5, 0.6, 1.5])
     assert fastsep.apply_hysteresis_threshold(image, 0.5, 1.5).tolist() == [0, 0, 1, 1, 1, 0, 0, 0]

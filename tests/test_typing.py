@@ -1,0 +1,98 @@
+"""What a type checker knows of the package: every public name with its signature, and nothing else."""
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import fastsep
+
+PACKAGE = Path(fastsep.__file__).parent
+
+# An ignored error that does not occur is an error itself, with --warn-unused-ignores, which is part of --strict.
+PROGRAM = """
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import fastsep
+from fastsep import canny, edges, filters
+from fastsep import median  # type: ignore[attr-defined]
+from fastsep.filters import median_filter  # type: ignore[attr-defined]
+
+Array = npt.NDArray[Any]
+image = np.ones((8, 9))
+
+# results
+assert_type(fastsep.gaussian(image), Array)
+assert_type(canny([[0.0, 1.0], [1.0, 0.0]], sigma=2), Array)
+assert_type(fastsep.apply_hysteresis_threshold(image, 0.1, image), Array)
+assert_type(fastsep.structure_tensor(image), list[Array])
+assert_type(fastsep.factorize([[1, 2, 1]]), fastsep.Factorization)
+assert_type(fastsep.SeparableConv2D(image, image)(image), Array)
+assert_type(fastsep.explain(filters.sobel, image), fastsep.Explanation)
+assert_type(fastsep.get_num_threads(), int)
+assert_type(fastsep.__version__, str)
+
+# `output` settles what a gradient is
+assert_type(fastsep.gradient(image), tuple[Array, ...])
+assert_type(fastsep.gradient(image, "scharr", output="magnitude"), Array)
+assert_type(edges.gradient(image, output="dx", out=image), Array)
+assert_type(fastsep.gradient(image, output=("dx", "dy"), out=(None, image)), tuple[Array, ...])
+assert_type(fastsep.gradient(image, output=["dx"]), tuple[Array, ...])
+dy, dx = fastsep.gradient(image)
+fastsep.gradient(image, output="dx", out=(image, image))  # type: ignore[call-overload]
+fastsep.gradient(image, output=3)  # type: ignore[call-overload]
+
+# wrong names, wrong keywords, wrong values
+fastsep.gausian(image)  # type: ignore[attr-defined]
+fastsep.filters.gausian(image)  # type: ignore[attr-defined]
+fastsep.import_module  # type: ignore[attr-defined]
+fastsep.gaussian(image, sgima=2)  # type: ignore[call-arg]
+canny(image, low=0.1)  # type: ignore[call-arg]
+fastsep.gradient(image, ouput="dx")  # type: ignore[call-overload]
+fastsep.conv2d(image, image, strides=2)  # type: ignore[call-arg]
+fastsep.sobel(image, workers="two")  # type: ignore[arg-type]
+fastsep.correlate(image, image, method="fast")  # type: ignore[arg-type]
+try:
+    fastsep.sobel(image, mode="odd")
+except fastsep.ArgumentError as error:
+    assert_type(error, fastsep.ArgumentError)
+"""
+
+
+@pytest.fixture(scope="module")
+def check(tmp_path_factory):
+    """Checks a program as a user does, without the settings of this project, and returns what mypy says."""
+    folder = tmp_path_factory.mktemp("typing")
+    environment = dict(os.environ)
+    environment.pop("MYPYPATH", None)
+    if str(PACKAGE.parent) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        environment["MYPYPATH"] = str(PACKAGE.parent)
+
+    def run(program):
+        (folder / "program.py").write_text(program)
+        options = ["--strict", "--follow-imports=silent", "--config-file=", f"--cache-dir={folder}"]
+        command = [sys.executable, "-m", "mypy", *options, "program.py"]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_types_are_known_and_wrong_calls_are_flagged(check):
+    assert re.fullmatch(r"Success: no issues found in 1 source file\s*", check(PROGRAM))
+
+
+def test_every_public_name_has_a_type_of_its_own(check):
+    names = [*fastsep.__all__, *(f"fastsep.{name}" for name in fastsep.__all__)]
+    said = check("import fastsep\nfrom fastsep import *\n" + "".join(f"reveal_type({name})\n" for name in names))
+    assert ": error: " not in said
+    revealed = re.findall(r'note: Revealed type is "(.*)"', said)
+    for name, text in zip(names, revealed, strict=True):
+        assert text.startswith(("def (", "Overload(def (")), f"{name}: {text}"
