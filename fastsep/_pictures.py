@@ -8,10 +8,11 @@ import pathlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from fastsep._files import replacing
 from fastsep._refusal import Refusal, extra, one_line
 
 # Pillow refuses pictures of more than twice this: far above any camera, and far below the sizes that
@@ -217,14 +218,18 @@ def check_output(output: pathlib.Path, inputs: set[tuple[int, int]]) -> None:
     """Refuse before the work what could not be written after it; `inputs`: the identities of files to keep."""
     if output.exists() and not output.is_file():
         raise Refusal(f"cannot write {output}: it exists and is not a file")
+    if output.exists() and not os.access(output, os.W_OK):
+        raise Refusal(f"cannot write {output}: it is write-protected")
     if not writable(output):
         raise Refusal(f"cannot write {output}: its name must end as a picture's, such as .png")
     if inputs & identities([output]):
         raise Refusal(f"cannot write {output}: it is an image to be read")
-    if not output.parent.is_dir():
-        raise Refusal(f"cannot write {output}: there is no folder {output.parent}")
-    if not os.access(output.parent, os.W_OK):
-        raise Refusal(f"cannot write {output}: the folder {output.parent} is not writable")
+    # Through a link the file behind it is written.
+    folder = pathlib.Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
+    if not folder.is_dir():
+        raise Refusal(f"cannot write {output}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise Refusal(f"cannot write {output}: the folder {folder} is not writable")
 
 
 def write(output: pathlib.Path, picture: Picture) -> None:
@@ -237,7 +242,7 @@ def write(output: pathlib.Path, picture: Picture) -> None:
         pixels = np.dstack([pixels, alpha])
     deep = pixels.dtype != np.uint8
     if deep and kind == "TIFF":
-        write_whole(output, lambda part: _write_tiff(part, pixels, alpha is not None, profile))
+        write_whole(output, lambda file: _write_tiff(file, pixels, alpha is not None, profile))
         return
     if deep and (pixels.dtype != np.uint16 or pixels.ndim == 3 or kind not in SIXTEEN_BITS):
         colour = " in colour" if pixels.ndim == 3 else ""
@@ -245,13 +250,13 @@ def write(output: pathlib.Path, picture: Picture) -> None:
     options = dict(COMPRESSION.get(kind, {}))
     if profile is not None:
         options["icc_profile"] = profile
-    write_whole(output, lambda part: Image.fromarray(pixels).save(part, **options))
+    write_whole(output, lambda file: Image.fromarray(pixels).save(file, **options))
 
 
-def _write_tiff(part: pathlib.Path, pixels: np.ndarray, alpha: bool, profile: bytes | None) -> None:
+def _write_tiff(file: IO[bytes], pixels: np.ndarray, alpha: bool, profile: bytes | None) -> None:
     """With more than 8 bits, which Pillow writes in grey only."""
     extra("tifffile", "tifffile").imwrite(
-        part,
+        file,
         pixels,
         photometric="rgb" if pixels.ndim == 3 and pixels.shape[2] > 2 else "minisblack",
         planarconfig="contig" if pixels.ndim == 3 else None,
@@ -262,17 +267,13 @@ def _write_tiff(part: pathlib.Path, pixels: np.ndarray, alpha: bool, profile: by
     )
 
 
-def write_whole(output: pathlib.Path, save: Callable[[pathlib.Path], object]) -> None:
-    """Let `save` write a file beside its place and move it there: whole or not at all."""
-    # Not longer than the name itself may be. The suffix stays, for Pillow goes by it.
-    part = output.with_name(f".{os.getpid()}{output.suffix}")
+def write_whole(output: pathlib.Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Let `save` write into a file that takes its place when it is whole."""
     try:
-        save(part)
-        os.replace(part, output)
+        with replacing(output) as file:
+            save(file)
     except Exception as error:  # Pillow's encoders raise many things, too
         raise Refusal(f"cannot write {output}: {_reason(error)}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -21,6 +21,7 @@ ORDER = (
     "__main__",
     "_batch",
     "_pictures",
+    "_files",
     "_commands",
     "_refusal",
     "_config",

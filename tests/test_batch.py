@@ -507,6 +507,32 @@ def test_an_input_under_another_name_is_not_overwritten(command, several):
     assert command("blur", "a.png", "-o", "f.png")[2].endswith("cannot write f.png: it is an image to be read\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_an_output_that_is_a_link_stays_one(command, several):
+    (several / "far").mkdir()
+    for name in ("out.png", "two/c.png"):
+        os.symlink(several / "far" / "real.png", name)
+    assert command("blur", "a.png", "-o", "out.png", "--sigma", 0) == (0, "wrote out.png\n", "")
+    assert os.path.islink("out.png")
+    assert np.array_equal(load("far/real.png"), load("a.png"))
+    assert command("edges", "one", "-o", "two") == (0, "wrote two/c.png\n", "")
+    assert os.path.islink("two/c.png")
+    assert load("far/real.png").ndim == 2
+    os.symlink(several / "nowhere" / "real.png", "lost.png")
+    message = f"cannot write lost.png: there is no folder {several / 'nowhere'}\n"
+    assert command("blur", "a.png", "-o", "lost.png") == (2, "", f"fastsep blur: {message}")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everything")
+def test_a_write_protected_output_is_refused(command, several):
+    save("e.png", np.zeros((2, 2), np.uint8))
+    os.chmod("e.png", 0o444)
+    assert command("edges", "a.png", "-o", "e.png")[::2] == (
+        2,
+        "fastsep edges: cannot write e.png: it is write-protected\n",
+    )
+
+
 def test_without_the_extra_one_line_says_which(command, photo, monkeypatch):
     save("a.png", photo)
     found = importlib.util.find_spec
