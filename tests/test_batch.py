@@ -1,4 +1,4 @@
-"""The commands that filter pictures in files: `edges`, `blur`, `sharpen`; and `demo`, which writes one."""
+"""The commands that filter pictures in files: `edges`, `blur` and `sharpen`."""
 
 import importlib.util
 import io
@@ -10,9 +10,10 @@ import zlib
 
 import numpy as np
 import pytest
+from picture_files import grey_of, load, names, save
 
 import fastsep
-from fastsep import __main__, _pictures
+from fastsep import _pictures
 
 Image = pytest.importorskip("PIL.Image")
 tifffile = pytest.importorskip("tifffile")
@@ -21,50 +22,7 @@ tqdm = pytest.importorskip("tqdm")
 ORIENTATION, PROFILE, SPECIAL = 0x0112, b"not checked by anybody", "name with  two spaces.png"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """Every test works in a folder of its own, and leaves nothing half-written in it."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
-
-
-@pytest.fixture
-def photo(rng):
-    """Blocks and a ramp in colour, with some noise."""
-    pixels = np.zeros((40, 56, 3))
-    pixels += np.linspace(0, 90, 56)[:, None]
-    pixels[8:24, 10:30, 0] = 220
-    pixels[16:36, 24:50, 1] = 180
-    return (pixels + rng.integers(0, 12, pixels.shape)).astype(np.uint8)
-
-
-@pytest.fixture
-def command(capsys):
-    def run(*arguments):
-        status = __main__.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-def save(path, pixels, **options):
-    Image.fromarray(pixels).save(path, **options)
-    return pixels
-
-
-def load(path):
-    with Image.open(path) as file:
-        return np.array(file)
-
-
-def grey_of(pixels):
-    return np.array(Image.fromarray(pixels).convert("L"))
-
-
-def names(path):
-    return sorted(entry.name for entry in path.iterdir())
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 # ---- what is computed
@@ -282,37 +240,7 @@ def test_what_holds_8_bits_only_does_not_get_16(command, rng, name):
     assert err == f"fastsep blur: cannot write {name}: it would not hold uint16; a .tif would\n"
 
 
-# ---- one, many, folders
-
-
-def test_one_file_into_a_folder_keeps_its_name(command, photo, folder):
-    save("a.jpg", photo)
-    (folder / "out").mkdir()
-    assert command("edges", "a.jpg", "-o", "out") == (0, "wrote out/a.png\n", "")
-    assert command("blur", "a.jpg", "-o", "out/") == (0, "wrote out/a.jpg\n", "")
-    assert names(folder / "out") == ["a.jpg", "a.png"]
-
-
-def test_many_files_and_folders(command, photo, folder):
-    (folder / "in" / "deeper.png").mkdir(parents=True)
-    for name in ("in/b.png", "in/a.JPG", "in/c.tiff", "in/deeper.png/d.png", SPECIAL):
-        save(name, photo)
-    (folder / "in" / "notes.txt").write_text("no picture")
-    assert command("edges", "in", "-o", "out") == (0, "wrote 3 pictures to out\n", "")
-    assert names(folder / "out") == ["a.png", "b.png", "c.png"]
-    assert command("blur", "in", SPECIAL, "-o", "soft") == (0, "wrote 4 pictures to soft\n", "")
-    assert names(folder / "soft") == sorted(["a.JPG", "b.png", "c.tiff", SPECIAL])
-    with Image.open("soft/c.tiff") as file:
-        assert file.format == "TIFF"
-    assert command("edges", "in/b.png", SPECIAL, "-o", "out")[:2] == (0, "wrote 2 pictures to out\n")
-
-
-def test_hidden_files_are_not_pictures_of_a_folder(command, photo, folder):
-    (folder / "in").mkdir()
-    save("in/a.png", photo)
-    (folder / "in" / "._a.png").write_bytes(b"what another system keeps beside a picture")
-    assert command("edges", "in", "-o", "out") == (0, "wrote out/a.png\n", "")
-    (folder / "in" / "._a.png").unlink()
+# ---- many
 
 
 def test_a_kind_that_cannot_be_written_becomes_png(command, photo, folder):
@@ -549,19 +477,3 @@ def test_other_commands_do_not_import_what_reads_pictures():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.split() == []
-
-
-# ---- the demo
-
-
-def test_the_demo_compares_and_writes_its_picture(command, photo, folder):
-    pytest.importorskip("skimage")
-    save("a.png", photo)
-    status, out, err = command("demo", "--image", "a.png", "-o", "sheet.png")
-    assert (status, err) == (0, "")
-    assert out.endswith("wrote sheet.png\n")
-    assert "\ncanny(sigma=2)                           0.0e+00 " in out
-    assert names(folder) == ["a.png", "sheet.png"]
-    assert command("demo", "--image", "a.png", "-o", "a.png")[0] == 2
-    save("deep.png", photo[..., 0].astype(np.uint16) * 257)
-    assert command("demo", "--image", "deep.png", "-o", "sheet.png")[0] == 0
