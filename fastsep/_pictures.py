@@ -68,7 +68,7 @@ def read(path: pathlib.Path) -> Picture:
     try:
         if path.exists() and not path.is_file():  # a pipe would keep the reader waiting
             raise Refusal(f"cannot read the image {path}: it is not a file")
-        with _undisturbed():
+        with undisturbed():
             return _read(path)
     # Pillow's and tifffile's decoders raise many things on damaged files; none of them is a fault of
     # this program.
@@ -79,8 +79,11 @@ def read(path: pathlib.Path) -> Picture:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Nothing on stderr but what a command says itself, and large pictures are let through."""
+def undisturbed() -> Iterator[None]:
+    """Nothing on stderr but what a command says itself, and large pictures are let through.
+
+    These settings are the process's: who reads in several threads makes them once around all.
+    """
     from PIL import Image
 
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST
@@ -232,8 +235,13 @@ def check_output(output: pathlib.Path, inputs: set[tuple[int, int]]) -> None:
         raise Refusal(f"cannot write {output}: the folder {folder} is not writable")
 
 
-def write(output: pathlib.Path, picture: Picture) -> None:
-    """Write a picture in the way that the end of the name says."""
+def has_quality(output: pathlib.Path) -> bool:
+    """Whether a file of this name is compressed with losses."""
+    return "quality" in COMPRESSION.get(_kind(output), {})
+
+
+def write(output: pathlib.Path, picture: Picture, quality: int | None) -> None:
+    """Write a picture in the way that the end of the name says; `quality`, if the file has one, from 1 to 100."""
     from PIL import Image
 
     pixels, alpha, profile = picture
@@ -248,6 +256,8 @@ def write(output: pathlib.Path, picture: Picture) -> None:
         colour = " in colour" if pixels.ndim == 3 else ""
         raise Refusal(f"cannot write {output}: it would not hold {pixels.dtype}{colour}; a .tif would")
     options = dict(COMPRESSION.get(kind, {}))
+    if quality is not None and has_quality(output):
+        options["quality"] = quality
     if profile is not None:
         options["icc_profile"] = profile
     write_whole(output, lambda file: Image.fromarray(pixels).save(file, **options))
