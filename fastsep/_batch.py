@@ -33,7 +33,9 @@ and other data, such as the camera's, are left out."""
 def add_commands(commands: Any) -> None:
     """Add `edges`, `blur` and `sharpen` to a parser's sub-commands."""
     command = _add(commands, "edges", "find the edges in pictures", "", ".png")
-    command.add_argument("--method", choices=METHODS, default="canny", help="default: %(default)s")
+    command.add_argument(
+        "--method", choices=METHODS, default="canny", help="how edges are found (default: %(default)s)"
+    )
     command.add_argument(
         "--sigma", type=float, metavar="S", help="blur before, in pixels (default: 1 for canny, 0 for the others)"
     )
@@ -53,10 +55,12 @@ def add_commands(commands: Any) -> None:
         "and give black and white then; without, they give the strengths, of which the top 0.5%% are white",
     )
     command.add_argument("--overlay", action="store_true", help="draw the edges in green over the picture")
+    _add_options(command)
     command.set_defaults(run=run_edges)
 
     command = _add(commands, "blur", "blur pictures with a Gaussian", KEPT, "the image's own, if it can be written")
     command.add_argument("--sigma", type=float, metavar="S", default=1.0, help="in pixels (default: %(default)g)")
+    _add_options(command)
     command.set_defaults(run=run_blur)
 
     command = _add(commands, "sharpen", "sharpen pictures", KEPT, "the image's own, if it can be written")
@@ -64,6 +68,7 @@ def add_commands(commands: Any) -> None:
         "--radius", type=float, metavar="R", default=1.0, help="of the blur, in pixels (default: %(default)g)"
     )
     command.add_argument("--amount", type=float, metavar="A", default=1.0, help="strength (default: %(default)g)")
+    _add_options(command)
     command.set_defaults(run=run_sharpen)
 
 
@@ -73,48 +78,54 @@ def _add(commands: Any, name: str, what: str, more: str, suffix: str) -> Any:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="picture, or folder for all pictures directly in it, but hidden ones; or - for standard input. Wildcards "
-        "(* ? [...], and ** for folders within folders) that the shell has not replaced are replaced here",
+        help="picture, or folder for all pictures directly in it but hidden ones, or - for standard input; wildcards "
+        "(* ? [...], ** for folders in folders) that the shell has left are replaced",
     )
     command.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help=f"file to write; or a folder, for many images or if the name ends with {os.sep} or there is one, which is "
-        f"made if missing. In it results have the images' names; the suffix is {suffix}. Or - for standard output, "
-        "which gets PNG, or TIFF where PNG does not hold the picture",
+        help=f"file to write, or folder, or - for standard output. It is a folder for many images, if its name ends "
+        f"with {os.sep}, or if there is a folder of that name; a missing one is made. Results in it have the images' "
+        f"names; the suffix is {suffix}. Standard output gets PNG, or TIFF where PNG does not hold the picture",
     )
-    command.add_argument(
-        "--full-names",
-        action="store_true",
-        help="keep the images' suffixes in the names of results in a folder: photo.jpg gives photo.jpg.png",
-    )
-    command.add_argument(
-        "-r",
-        "--recursive",
-        action="store_true",
-        help="go into the folders in a folder, but not into hidden ones, links, or OUT; OUT gets the same folders",
-    )
-    command.add_argument("--skip-existing", action="store_true", help="leave results alone that are there already")
+    return command
+
+
+def _add_options(command: Any) -> None:
+    """What has nothing to do with the filter."""
     command.add_argument(
         "--quality",
         type=int,
         metavar="N",
-        help="of JPEG, WebP and AVIF files, from 1 to 100 (default: 95); other kinds are written as they are",
+        help="of JPEG, WebP and AVIF files, from 1 to 100 (default: 95); other kinds have none",
     )
-    command.add_argument(
+    many = command.add_argument_group("many pictures")
+    many.add_argument(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help="also take the folders in a folder, but not hidden ones, links and OUT; OUT gets the same folders",
+    )
+    many.add_argument(
+        "--full-names",
+        action="store_true",
+        help="keep suffixes in the names of results: photo.jpg.png, so that there is no clash with photo.png",
+    )
+    many.add_argument("--skip-existing", action="store_true", help="leave alone what exists in OUT already")
+    many.add_argument(
         "-j",
         "--jobs",
         type=int,
         metavar="N",
-        help="pictures to work on at a time (default: as many as there are cores); each takes memory of its own",
+        help="pictures to work on at a time, each in memory of its own (default: as many as there are cores)",
     )
-    command.add_argument("--json", action="store_true", help="for each picture a line of JSON on standard output")
-    loudness = command.add_mutually_exclusive_group()
+    said = command.add_argument_group("messages")
+    said.add_argument("--json", action="store_true", help="print a line of JSON for every picture")
+    loudness = said.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="say only what goes wrong")
     loudness.add_argument("-v", "--verbose", action="store_true", help="say on standard error what takes how long")
-    return command
 
 
 def run_edges(options: argparse.Namespace) -> int:

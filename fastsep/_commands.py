@@ -10,7 +10,7 @@ import numpy as np
 
 import fastsep
 from fastsep import correlation, filters
-from fastsep._cli import kernel_text
+from fastsep._cli import as_json, kernel_text
 from fastsep._refusal import Refusal
 
 # What stands for an image on the command line: pixels do not count.
@@ -24,6 +24,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--rank", type=int, metavar="N", help="at most N terms")
     command.add_argument("--tol", type=float, metavar="X", help="as few terms as leave at most X of the kernel")
     command.add_argument("--bank", action="store_true", help="the kernels (n, kh, kw) of a file: terms for all of them")
+    command.add_argument("--json", action="store_true", help="print the terms as JSON, with all digits")
     command.set_defaults(run=run_factorize)
 
     command = commands.add_parser(
@@ -38,6 +39,7 @@ def add_commands(commands: Any) -> None:
     )
     command.add_argument("--shape", default=SHAPE, help="of the image (default: %(default)s)")
     command.add_argument("--dtype", default=DTYPE, help="of the image (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="print the explanation as JSON")
     command.set_defaults(run=run_explain)
 
 
@@ -45,9 +47,10 @@ def run_factorize(options: argparse.Namespace) -> int:
     kernel = kernel_text.read(options.kernel)
     find = fastsep.factorize_bank if options.bank else fastsep.factorize
     try:
-        print(find(kernel, rank=options.rank, tol=options.tol))
+        found = find(kernel, rank=options.rank, tol=options.tol)
     except (TypeError, ValueError) as error:
         raise Refusal(str(error)) from None
+    print(as_json.dumps(found) if options.json else found)
     return 0
 
 
@@ -64,9 +67,10 @@ def run_explain(options: argparse.Namespace) -> int:
             f"--shape must be such as {SHAPE} and --dtype such as {DTYPE}; got {options.shape} and {options.dtype}"
         ) from None
     try:
-        print(fastsep.explain(getattr(fastsep, options.filter), image, **arguments))
+        found = fastsep.explain(getattr(fastsep, options.filter), image, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         raise Refusal(str(error)) from None
+    print(as_json.dumps(found) if options.json else found)
     return 0
 
 

@@ -1,5 +1,9 @@
 """Kernels as they are given on the command line."""
 
+import json
+import re
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -103,3 +107,34 @@ def test_the_command(command, tmp_path):
     assert (status, err.endswith("nowhere.csv: No such file or directory\n")) == (2, True)
     for name in ("sobel_h", str(tmp_path / "k.csv"), "[[1, 2], [3, 4]]"):
         assert command("explain", "correlate", f"kernel={name}")[0] == 0
+
+
+# ---- JSON
+
+
+def test_a_factorization_as_json_has_all_its_digits(command, tmp_path, rng):
+    kernel = rng.random((4, 5))
+    np.save(tmp_path / "k.npy", kernel)
+    status, out, err = command("factorize", tmp_path / "k.npy", "--json")
+    found = json.loads(out)
+    assert (status, err, out.count("\n")) == (0, "", 1)
+    total = sum(float(Fraction(t["scale"])) * np.outer(*t["taps"]) for t in found["terms"])
+    np.testing.assert_allclose(total, kernel, rtol=0, atol=1e-14)
+    assert found["shape"] == [4, 5]
+    assert json.loads(command("factorize", "sobel", "--json")[1])["terms"][0]["scale"] == "1/4"
+
+
+def test_a_bank_as_json(command, tmp_path, rng):
+    kernels = np.einsum("i,rj,rk->ijk", rng.random(4), rng.random((1, 5)), rng.random((1, 6)))
+    np.save(tmp_path / "k.npy", kernels)
+    found = json.loads(command("factorize", tmp_path / "k.npy", "--bank", "--json")[1])
+    total = np.einsum("rn,ri,rj->nij", found["mix"], found["y_taps"], found["x_taps"])
+    np.testing.assert_allclose(total, kernels, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("words", [("gaussian", "sigma=2"), ("correlate", "kernel=laplace"), ("box", "size=5")])
+def test_an_explanation_as_json(command, words):
+    found = json.loads(command("explain", *words, "--shape", "30x40", "--dtype", "uint8", "--json")[1])
+    assert (found["function"], found["shape"], found["dtype"]) == (words[0], [30, 40], "uint8")
+    shown = command("explain", *words, "--shape", "30x40", "--dtype", "uint8")[1]
+    assert f"strategy  {found['strategy']}" in re.sub(r"  +", "  ", shown)

@@ -140,14 +140,15 @@ def _mirrored(size: int, length: int) -> np.ndarray:
 
 
 def _compile(photos: Sequence[Photo]) -> None:
-    """Every first call, in which kernels are compiled, one after the other and not while anything is timed."""
+    """Every first call, one after the other and not while anything is timed."""
+    print("compiling, or loading what an earlier run has compiled:", flush=True)
     total = 0.0
     for number, demo in enumerate(DEMOS, 1):
-        print(f"[{number}/{len(DEMOS)}] compiling {demo.name} ... ", end="", flush=True)
+        print(f"[{number}/{len(DEMOS)}] {demo.name} ... ", end="", flush=True)
         seconds = sum(_timed(fastsep, demo, photo.seen_by(demo))[0] for photo in photos)
         total += seconds
-        print(f"{seconds:.2f} s")
-    print(f"{total:.1f} s in all; kernels are kept for the next process, which only loads them", flush=True)
+        print(f"{seconds:.2f} s", flush=True)
+    print(f"ready after {total:.1f} s", flush=True)
 
 
 def _outcomes(photos: Sequence[Photo]) -> Iterator[Outcome]:

@@ -73,7 +73,7 @@ def _source(image: str) -> pathlib.Path | None:
 
 def _matching(image: str) -> list[str]:
     """The name itself, or all that it matches where the shell has left wildcards as they are, as on Windows."""
-    if not glob.has_magic(image) or os.path.lexists(image):
+    if not any(sign in image for sign in "*?[") or os.path.lexists(image):
         return [image]
     found = sorted(glob.glob(image, recursive=True))
     if not found:
