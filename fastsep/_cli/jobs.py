@@ -118,8 +118,7 @@ def _readable(image: pathlib.Path | None) -> Iterator[pathlib.Path]:
         raise Refusal("standard input is closed")
     data = sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory() as folder:
-        # Only the names of TIFF files count: tifffile tries what Pillow does not know.
-        path = pathlib.Path(folder, "picture.tif" if data[:2] in (b"II", b"MM") else "picture")
+        path = pathlib.Path(folder, "picture")
         path.write_bytes(data)
         del data
         try:
@@ -132,8 +131,9 @@ def _write(output: pathlib.Path | None, picture: Picture, quality: int | None) -
     if output is not None:
         _pictures.write(output, picture, quality)
         return
-    pixels, alpha, _ = picture
+    pixels, alpha, _, others = picture
     png = pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.ndim == 2 and alpha is None)
+    png = png and others is None
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "picture.png" if png else "picture.tif")
         _pictures.write(path, picture, None)
