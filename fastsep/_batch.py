@@ -11,23 +11,22 @@ from typing import Any
 import numpy as np
 
 import fastsep
-from fastsep import _pictures
+from fastsep import _picture_filters, _pictures
 from fastsep._cli import jobs
 from fastsep._pictures import Picture
 from fastsep._refusal import Refusal
 
 METHODS = ("canny", "sobel", "scharr", "prewitt", "farid")
 _SAMPLE = 2**22  # of so many pixels the range is found, which takes a few hundredths of a second
-COLOUR = (0, 255, 0)  # of edges drawn over a picture: seldom in photographs, and bright
 
 IMAGES = """\
 Files are read as Pillow reads them: a PNG file keeps 16 bits in grey only; with colours or transparency it is read with
-8. TIFF files in colour keep their 16 bits. A picture is turned as its camera was held. Of a file of many pages the
-first is read, and a line says how many there are. A file that cannot be read or written is reported and left out; the
-exit code is then 1."""
+8. TIFF files keep their type of numbers, and channels beside the colours. A picture is turned as its
+camera was held. Of a file of many pages the first is read, and a line says how many there are. A file that cannot be
+read or written is reported and left out; the exit code is then 1."""
 KEPT = """\
-The result has the bits, the colour profile and the transparency of the image; transparency itself is not filtered,
-and other data, such as the camera's, are left out."""
+The result has the bits, the colour profile and the transparency of the image. Transparency itself is not filtered, and
+colours count as far as they are seen. Other data, such as the camera's, are left out."""
 
 
 def add_commands(commands: Any) -> None:
@@ -88,7 +87,8 @@ def _add(commands: Any, name: str, what: str, more: str, suffix: str) -> Any:
         required=True,
         help=f"file to write, or folder, or - for standard output. It is a folder for many images, if its name ends "
         f"with {os.sep}, or if there is a folder of that name; a missing one is made. Results in it have the images' "
-        f"names; the suffix is {suffix}. Standard output gets PNG, or TIFF where PNG does not hold the picture",
+        f"names; the suffix is {suffix}. Standard output gets PNG, or TIFF where PNG does not hold the picture. A "
+        "link stays one, and the file behind it is replaced",
     )
     return command
 
@@ -140,8 +140,8 @@ def run_edges(options: argparse.Namespace) -> int:
         raise Refusal(f"--low and --high must be from 0 to 1 with --method {options.method}; got {options.high:g}")
 
     def work(picture: Picture, workers: int | None) -> Picture:
-        edges = _edges(_pictures.grey(picture.pixels), options, workers)
-        return Picture(_over(picture.pixels, edges) if options.overlay else edges, None, None)
+        edges = _edges(picture.pixels, options, workers)
+        return Picture(_picture_filters.overlay(picture.pixels, edges) if options.overlay else edges, None, None)
 
     return jobs.run(options, work, lambda path: ".png")
 
@@ -150,16 +150,7 @@ def run_blur(options: argparse.Namespace) -> int:
     _check_number("sigma", options.sigma, True)
 
     def work(picture: Picture, workers: int | None) -> Picture:
-        pixels, channel_axis = picture.pixels, 2 if picture.pixels.ndim == 3 else None
-        smooth = fastsep.gaussian(
-            pixels,
-            options.sigma,
-            preserve_range=True,
-            channel_axis=channel_axis,
-            dtype=pixels.dtype,
-            workers=workers,
-        )
-        return picture._replace(pixels=smooth)
+        return _picture_filters.blur(picture, options.sigma, workers)
 
     return jobs.run(options, work, _own_suffix)
 
@@ -169,17 +160,7 @@ def run_sharpen(options: argparse.Namespace) -> int:
     _check_number("amount", options.amount, False)
 
     def work(picture: Picture, workers: int | None) -> Picture:
-        pixels, channel_axis = picture.pixels, 2 if picture.pixels.ndim == 3 else None
-        sharp = fastsep.unsharp_mask(
-            pixels,
-            options.radius,
-            options.amount,
-            preserve_range=pixels.dtype.kind == "f",  # whole numbers are clipped to their own scale
-            channel_axis=channel_axis,
-            dtype=pixels.dtype,
-            workers=workers,
-        )
-        return picture._replace(pixels=sharp)
+        return _picture_filters.sharpen(picture, options.radius, options.amount, workers)
 
     return jobs.run(options, work, _own_suffix)
 
@@ -194,22 +175,28 @@ def _own_suffix(path: pathlib.Path) -> str:
     return path.suffix if _pictures.writable(path) else ".png"
 
 
-def _edges(grey: np.ndarray, options: argparse.Namespace, workers: int | None) -> np.ndarray:
+def _edges(pixels: np.ndarray, options: argparse.Namespace, workers: int | None) -> np.ndarray:
     """As uint8: 0 and 255, or all between for strengths without thresholds."""
+    image = _pictures.grey(pixels)
     if options.method == "canny":
         sigma = 1.0 if options.sigma is None else options.sigma
-        low, high = _canny_thresholds(grey, options)
-        found: np.ndarray = fastsep.canny(grey, sigma, low, high, workers=workers)
+        low, high = _canny_thresholds(image, options)
+        found: np.ndarray = fastsep.canny(image, sigma, low, high, workers=workers)
     else:
-        # As float32, which is enough for 16 bits; whole numbers become 0 to 1.
-        smooth = fastsep.gaussian(grey, options.sigma, dtype=np.float32, workers=workers) if options.sigma else grey
-        strength = getattr(fastsep, options.method)(smooth, dtype=np.float32, workers=workers)
+        unit = 1.0 if image.dtype.kind == "f" else np.iinfo(image.dtype).max  # what the operators take for 1
+        scale = 1.0 if options.low is None else _range(image) / unit
+        if options.sigma:
+            # As float32, which is enough for 16 bits; whole numbers become 0 to 1.
+            image = fastsep.gaussian(image, options.sigma, dtype=np.float32, workers=workers)
+        strength = getattr(fastsep, options.method)(image, dtype=np.float32, workers=workers)
+        del image  # four bytes a pixel, and the pictures may be large
         if options.low is None:
             return _pictures.visible(strength, None)
-        unit = 1.0 if grey.dtype.kind == "f" else np.iinfo(grey.dtype).max
-        strength /= _range(grey) / unit
+        strength /= scale
         found = fastsep.apply_hysteresis_threshold(strength, options.low, options.high, workers=workers)
-    return np.where(found, np.uint8(255), np.uint8(0))
+    shown = found.view(np.uint8)
+    shown *= 255
+    return shown
 
 
 def _canny_thresholds(grey: np.ndarray, options: argparse.Namespace) -> tuple[float, float]:
@@ -242,13 +229,3 @@ def _range(grey: np.ndarray) -> float:
     span = float(ends[1] - ends[0])
     # Where but a few values differ from the others, these few are what there is to see.
     return span or float(np.ptp(values.astype(np.float64))) or 1.0
-
-
-def _over(pixels: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The picture in 8 bits and colour, and the edges over it, the stronger the less transparent."""
-    picture = _pictures.visible(pixels, pixels)
-    if picture.ndim == 2:
-        picture = np.repeat(picture[..., None], 3, axis=2)
-    weight = edges[..., None].astype(np.uint16)
-    mixed = picture * (255 - weight) + np.array(COLOUR, np.uint16) * weight  # at most 255 * 255
-    return np.asarray((mixed + 127) // 255, np.uint8)

@@ -175,10 +175,10 @@ def test_channels_that_are_neither_colour_nor_transparency_are_kept(
     picture = _pictures.read(file)
     check(picture, pixels, alpha, others)
     again = file.with_name("again.tif")
-    _pictures.write(again, picture)
+    _pictures.write(again, picture, None)
     check(_pictures.read(again), pixels, alpha, others)
     with pytest.raises(Refusal, match="would not hold channels beside the colours"):
-        _pictures.write(file.with_name("again.png"), picture)
+        _pictures.write(file.with_name("again.png"), picture, None)
 
 
 def test_one_channel_more_without_a_name_is_transparency(file, rng):
@@ -404,7 +404,7 @@ def test_png_with_a_large_profile_keeps_it(file, rng):
     check(picture, values)
     assert picture.profile == profile
     again = file.with_suffix(".png")
-    _pictures.write(again, picture)
+    _pictures.write(again, picture, None)
     assert _pictures.read(again).profile == profile
 
 

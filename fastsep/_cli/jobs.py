@@ -91,21 +91,25 @@ def _in_order(do: Callable[[Job], Done], jobs: Sequence[Job], at_once: int) -> I
 
 
 def _do(job: Job, work: Work, workers: int | None, options: argparse.Namespace) -> Done:
-    start, count = time.perf_counter(), 1
-    status, message = WRITTEN, ""
+    start = time.perf_counter()
+    count, message = 1, ""
+    if options.skip_existing and job.output is not None and job.output.exists():
+        return Done(job, EXISTED, count, 0.0, message)
     try:
-        if options.skip_existing and job.output is not None and job.output.exists():
-            status = EXISTED
-        else:
-            with _readable(job.image) as path:
-                picture = _pictures.read(path)
-                count = pages.count(path)
-            _write(job.output, work(picture, workers), options.quality)
+        with _readable(job.image) as path:
+            picture = _pictures.read(path)
+            count = pages.count(path)
+        try:
+            result = work(picture, workers)
+        except (ValueError, OverflowError) as error:  # thresholds that do not fit this image, and such
+            raise Refusal(f"{job.name}: {one_line(str(error))}") from error
+        del picture  # before another copy is made to be written
+        _write(job.output, result, options.quality)
     except Refusal as error:
-        status, message = FAILED, str(error)
-    except (ValueError, OverflowError, MemoryError) as error:  # thresholds that do not fit this image, and such
-        status, message = FAILED, f"{job.name}: {one_line(str(error)) or 'not enough memory'}"
-    return Done(job, status, count, time.perf_counter() - start, message)
+        message = str(error)
+    except MemoryError:
+        message = f"{job.name}: not enough memory"
+    return Done(job, FAILED if message else WRITTEN, count, time.perf_counter() - start, message)
 
 
 @contextlib.contextmanager
@@ -118,8 +122,7 @@ def _readable(image: pathlib.Path | None) -> Iterator[pathlib.Path]:
         raise Refusal("standard input is closed")
     data = sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory() as folder:
-        # Only the names of TIFF files count: tifffile tries what Pillow does not know.
-        path = pathlib.Path(folder, "picture.tif" if data[:2] in (b"II", b"MM") else "picture")
+        path = pathlib.Path(folder, "picture")
         path.write_bytes(data)
         del data
         try:
@@ -132,8 +135,9 @@ def _write(output: pathlib.Path | None, picture: Picture, quality: int | None) -
     if output is not None:
         _pictures.write(output, picture, quality)
         return
-    pixels, alpha, _ = picture
+    pixels, alpha, _, others = picture
     png = pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.ndim == 2 and alpha is None)
+    png = png and others is None
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "picture.png" if png else "picture.tif")
         _pictures.write(path, picture, None)

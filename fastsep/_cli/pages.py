@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 
 # Kinds whose further pictures are pages or times. Those of others are the first one again, such as the smaller
@@ -13,15 +14,15 @@ def count(path: pathlib.Path) -> int:
     """Of a file that can be read."""
     from PIL import Image, UnidentifiedImageError
 
-    try:
-        with Image.open(path) as file:
-            if file.format not in KINDS:
-                return 1
-            return int(getattr(file, "n_frames", 1))
-    except UnidentifiedImageError:  # read by tifffile
-        import tifffile
+    # The decoders raise many things where a later page is damaged, or notes are; the first page is not.
+    with contextlib.suppress(Exception):
+        try:
+            with Image.open(path) as file:
+                if file.format in KINDS:
+                    return int(getattr(file, "n_frames", 1))
+        except UnidentifiedImageError:
+            import tifffile
 
-        with tifffile.TiffFile(path) as tiff:
-            return len(tiff.pages)
-    except Exception:  # Pillow's decoders raise many things where a later page is damaged; the first one is not
-        return 1
+            with tifffile.TiffFile(path) as tiff:
+                return len(tiff.pages)
+    return 1
