@@ -25,6 +25,7 @@ ORDER = (
     "_picture_filters",
     "_pictures",
     "_tiff",
+    "_png_writer",
     "_png",
     "_files",
     "_refusal",
