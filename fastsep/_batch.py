@@ -21,9 +21,9 @@ _SAMPLE = 2**22  # of so many pixels the range is found, which takes a few hundr
 
 IMAGES = """\
 Files are read as Pillow reads them: a PNG file keeps 16 bits in grey only; with colours or transparency it is read with
-8. TIFF files keep their type of numbers, and channels beside the colours. A picture is turned as its
-camera was held. Of a file of many pages the first is read, and a line says how many there are. A file that cannot be
-read or written is reported and left out; the exit code is then 1."""
+8. TIFF files keep their type of numbers, and channels beside the colours. A picture is turned as its camera was held.
+Of a file of many pages the first is read, and a line says how many there are. A file that cannot be read or written is
+reported and left out; the exit code is then 1."""
 KEPT = """\
 The result has the bits, the colour profile and the transparency of the image. Transparency itself is not filtered, and
 colours count as far as they are seen. Other data, such as the camera's, are left out."""

@@ -14,7 +14,7 @@ import numpy as np
 from fastsep import _png, _png_writer, _tiff
 from fastsep._files import replacing
 from fastsep._refusal import Refusal, one_line
-from fastsep._tiff import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED
+from fastsep._tiff import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED, Samples
 
 # Pillow refuses pictures of more than twice this: far above any camera, and far below the sizes that
 # damaged headers claim. Its own limit, 179 million, is less than what telephones take.
@@ -104,16 +104,16 @@ def _read(path: pathlib.Path) -> Picture:
     # Not by name: then Pillow maps pixels into memory, without a look at how they are to be turned.
     with path.open("rb") as stream:
         try:
-            picture = _decoded(stream, path)
+            samples = _decoded(stream, path)
         except Exception:
             essence = _png.essence(stream)
             if essence is None:
                 raise
-            picture = _decoded(essence.file, path)._replace(profile=essence.profile)
-    return picture
+            samples = _decoded(essence.file, path)._replace(profile=essence.profile)
+    return _assembled(samples)  # after Pillow has given up its own
 
 
-def _decoded(stream: IO[bytes], path: pathlib.Path) -> Picture:
+def _decoded(stream: IO[bytes], path: pathlib.Path) -> Samples:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -124,11 +124,10 @@ def _decoded(stream: IO[bytes], path: pathlib.Path) -> Picture:
         stream.seek(0)
         if stream.read(4) not in _tiff.SIGNATURES:
             raise ValueError("it is not a picture, or a damaged one") from None
-    samples = _tiff.read(path)
-    return _assembled(_turned(samples.values, samples.orientation), samples.others, samples.profile)
+    return _tiff.read(path)
 
 
-def _from_pillow(file: Any) -> Picture:
+def _from_pillow(file: Any) -> Samples:
     tags = file.tag_v2 if file.format == "TIFF" else {}
     packing = _packing(file)
     profile = file.info.get("icc_profile")
@@ -154,7 +153,7 @@ def _from_pillow(file: Any) -> Picture:
     if dtype := _tiff.grey_type(tags):
         values = values.astype(dtype, copy=False)  # the same bits, or Pillow has widened them
     # Pillow turns TIFF files itself, and says so.
-    return _assembled(_turned(values, _orientation(file)), others, profile)
+    return Samples(values, others, _orientation(file), profile)
 
 
 def _packing(file: Any) -> str:
@@ -221,8 +220,8 @@ def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
     return values
 
 
-def _assembled(values: np.ndarray, others: tuple[int, ...], profile: bytes | None) -> Picture:
-    """A picture of upright samples; `others` says what the channels after the colours are."""
+def _assembled(samples: Samples) -> Picture:
+    values, others, profile = _turned(samples.values, samples.orientation), samples.others, samples.profile
     native = values.dtype.newbyteorder("=")
     if values.ndim == 2:
         return Picture(np.ascontiguousarray(values, native), None, profile)

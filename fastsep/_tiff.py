@@ -34,7 +34,7 @@ TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "floa
 class Samples(NamedTuple):
     """What a file holds."""
 
-    values: np.ndarray  # (rows, columns, channels)
+    values: np.ndarray  # (rows, columns, channels), or (rows, columns) of one; in any order of bytes
     others: tuple[int, ...]  # what the channels after the colours are
     orientation: int
     profile: bytes | None
