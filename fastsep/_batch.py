@@ -214,8 +214,8 @@ def _canny_thresholds(grey: np.ndarray, options: argparse.Namespace) -> tuple[fl
 def _range(grey: np.ndarray) -> float:
     """What thresholds are parts of: 255 with 8 bits; else as much as the values span, but for a few such as hot pixels.
 
-    Files of 16 bits may hold 12, and floats are on any scale. A picture of 8 bits that uses all of them has the same
-    edges in whichever of these kinds of file it is kept.
+    Files of 16 bits may hold 12, and floats are on any scale. A picture of 8 bits that uses all of them has nearly the
+    same edges in whichever of these kinds of file it is kept.
     """
     if grey.dtype == np.uint8:
         return 255.0

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -99,9 +100,10 @@ def test_messages_come_in_the_order_of_names(command, photo, folder, monkeypatch
 
 
 def test_decoders_are_set_back_when_all_is_done(command, pictures):
-    before = Image.MAX_IMAGE_PIXELS
+    before = Image.MAX_IMAGE_PIXELS, list(warnings.filters), warnings.showwarning
     command("blur", "in", "-o", "out", "--jobs", 4)
-    assert before == Image.MAX_IMAGE_PIXELS != _pictures.LARGEST
+    assert before == (Image.MAX_IMAGE_PIXELS, list(warnings.filters), warnings.showwarning)
+    assert Image.MAX_IMAGE_PIXELS != _pictures.LARGEST
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
