@@ -11,7 +11,7 @@ import numpy as np
 import fastsep
 from fastsep import correlation, filters
 from fastsep._cli import as_json, kernel_text
-from fastsep._refusal import Refusal
+from fastsep._refusal import Refusal, one_line
 
 # What stands for an image on the command line: pixels do not count.
 SHAPE, DTYPE = "1080x1920", "float32"
@@ -49,7 +49,7 @@ def run_factorize(options: argparse.Namespace) -> int:
     try:
         found = find(kernel, rank=options.rank, tol=options.tol)
     except (TypeError, ValueError) as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(one_line(str(error))) from None
     print(as_json.dumps(found) if options.json else found)
     return 0
 
@@ -69,7 +69,7 @@ def run_explain(options: argparse.Namespace) -> int:
     try:
         found = fastsep.explain(getattr(fastsep, options.filter), image, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(one_line(str(error))) from None
     print(as_json.dumps(found) if options.json else found)
     return 0
 

@@ -146,10 +146,20 @@ def test_pictures_of_one_name_in_several_folders(command, photo, folder):
         save(name, photo)
     err = command("edges", "top/one", "top/two", "-o", "out")[2]
     assert err == (
-        "fastsep edges: top/one/c.png and top/two/c.png would both be written to out/c.png; a folder above them and "
-        "--recursive would keep them apart\n"
+        "fastsep edges: top/one/c.png and top/two/c.png would both be written to out/c.png; --recursive and "
+        "a folder above them would keep them apart\n"
     )
     assert command("edges", "top", "-r", "-o", "out")[0] == 0
+
+
+@pytest.mark.parametrize("images", [("a.png", "a.png"), ("*.png", "a.png"), ("in", "in/b.png"), ("in", "in")])
+def test_a_picture_that_is_named_twice(command, photo, folder, images):
+    (folder / "in").mkdir()
+    save("a.png", photo)
+    save("in/b.png", photo)
+    status, _, err = command("blur", *images, "-o", "out")
+    assert status == 2
+    assert err.endswith("; an image must not be named twice\n")
 
 
 # ---- folders in folders

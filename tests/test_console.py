@@ -143,6 +143,20 @@ def test_closed_streams(folder, closed):
     assert names(folder / "out") == ["a.png"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("edges a.png -o - >&-", 2, b"fastsep edges: a picture cannot go to standard output: it is closed\n"),
+        ("edges - -o b.png <&-", 1, b"fastsep edges: standard input is closed\n"),
+    ],
+)
+def test_a_picture_for_or_from_a_closed_stream(folder, words, code, message):
+    save("a.png", np.zeros((3, 3), np.uint8))
+    done = subprocess.run(f"{sys.executable} -m fastsep {words}", shell=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (code, message)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 def test_messages_that_nobody_reads_do_not_stop_the_work(folder):
     save("b.png", np.zeros((3, 3), np.uint8))

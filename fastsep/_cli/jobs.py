@@ -41,9 +41,8 @@ class Done(NamedTuple):
 def run(options: argparse.Namespace, work: Work, suffix: Callable[[pathlib.Path], str]) -> int:
     """Filter the pictures that the options name; the exit code."""
     extra("PIL", "Pillow")
-    if options.output == paths.STREAM and (options.json or sys.stdout.isatty()):
-        taken = "--json writes there" if options.json else "it is a terminal"
-        raise Refusal(f"a picture cannot go to standard output: {taken}")
+    if options.output == paths.STREAM:
+        _check_standard_output(options.json)
     if options.jobs is not None and options.jobs < 1:
         raise Refusal(f"--jobs must be at least 1; got {options.jobs}")
     names = paths.Names(suffix, options.full_names)
@@ -143,6 +142,18 @@ def _write(output: pathlib.Path | None, picture: Picture, quality: int | None) -
         _pictures.write(path, picture, None)
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
+
+
+def _check_standard_output(json: bool) -> None:
+    reason = ""
+    if json:
+        reason = "--json writes there"
+    elif sys.stdout is None:
+        reason = "it is closed"
+    elif sys.stdout.isatty():
+        reason = "it is a terminal"
+    if reason:
+        raise Refusal(f"a picture cannot go to standard output: {reason}")
 
 
 def _check_quality(quality: int | None, jobs: Sequence[Job]) -> None:

@@ -97,12 +97,15 @@ def _many(
         raise Refusal(f"cannot write to {output}: for many images it must be a folder")
     found = [picture for image in images for picture in _pictures_of(pathlib.Path(image), output, recursive)]
     jobs = [Job(image, output / below / names.of(image)) for image, below in found]
-    clashes = _clashes(jobs)
-    if clashes:
+    if clashes := _clashes(jobs):
         full = names._replace(full=True)
-        others = [Job(image, output / below / full.of(image)) for image, below in found]
-        remedy = "a folder above them and --recursive" if _clashes(others) else "--full-names"
-        raise Refusal(f"{'; '.join(clashes)}; {remedy} would keep them apart")
+        if not _clashes([Job(image, output / below / full.of(image)) for image, below in found]):
+            remedy = "--full-names would keep them apart"
+        elif len({image for image, _ in found}) < len(found):
+            remedy = "an image must not be named twice"
+        else:
+            remedy = "--recursive and a folder above them would keep them apart"
+        raise Refusal(f"{'; '.join(clashes)}; {remedy}")
     inputs = _pictures.identities(image for image, _ in found)
     for _, target in jobs:
         if target is not None and target.parent.exists():
