@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from fastsep import _pictures
+from fastsep import _pictures, _samples
 from fastsep._refusal import Refusal
 
 Image = pytest.importorskip("PIL.Image")
@@ -204,7 +204,7 @@ def test_colours_that_are_multiplied_by_alpha_are_divided_by_it(file, rng, dtype
     alpha.flat[:3] = 0, most, most / 3
     alpha = alpha.astype(dtype)
     values = (rng.random((40, 50, colours)) * alpha).astype(dtype)
-    exact = np.divide(values, alpha / most, out=np.zeros(values.shape), where=alpha > 0)
+    exact = np.divide(values * float(most), alpha, out=np.zeros(values.shape), where=alpha > 0)
     expected = (np.rint(exact) if whole else exact).astype(dtype)
     kind = "rgb" if colours == 3 else "minisblack"
     for compression in (None, "zlib"):
@@ -498,7 +498,7 @@ def test_an_orientation_that_makes_no_sense_turns_nothing(file, rng, entry):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
-    monkeypatch.setattr(_pictures, "BAND", 40)
+    monkeypatch.setattr(_samples, "BAND", 40)
     pixels = samples(rng, (9, 13, 3), dtype)
     found = _pictures.grey(pixels)
     assert found.dtype == dtype
@@ -512,7 +512,7 @@ def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (7, 30), (200, 301)])
 @pytest.mark.parametrize("dtype", ["bool", "float32", "float64"])
 def test_the_strongest_half_per_cent_become_white(rng, size, dtype, monkeypatch):
-    monkeypatch.setattr(_pictures, "BAND", 1000)
+    monkeypatch.setattr(_samples, "BAND", 1000)
     values = (rng.random(size) ** 8 * 3).astype(dtype)
     high = np.quantile(values.astype(np.float64), 0.995) or 1.0
     expected = np.clip(values / high * 255 + 0.5, 0, 255).astype(np.uint8)
