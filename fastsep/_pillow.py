@@ -9,7 +9,7 @@ import numpy as np
 from fastsep import _tiff
 from fastsep._samples import PREMULTIPLIED, UNASSOCIATED, Samples, bands
 
-#: How much one step of a PNG file's grey counts in 8 bits, by Pillow's name of 2 and of 4 bits.
+#: What one step of a PNG file's grey is worth in 8 bits, by Pillow's names of 2 and 4 bits.
 PNG_STEPS = {"L;2": 85, "L;4": 17}
 
 
@@ -18,13 +18,18 @@ def read(file: Any) -> Samples:
     tags = file.tag_v2 if file.format == "TIFF" else {}
     packing = _packing(file)
     profile = file.info.get("icc_profile")
+    hidden = file.info.get("transparency") if file.format == "PNG" else None
     others: tuple[int, ...] = ()
     if file.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow has in grey only
         values = _numbers(_samples(file, file.mode))
-        hidden = file.info.get("transparency")
-        if file.format == "PNG" and hidden is not None:
-            alpha = np.where(values == hidden, 0, 65535).astype(np.uint16)
-            values, others = np.stack([values, alpha], axis=2), (UNASSOCIATED,)
+        if hidden is not None:
+            values, others = _without_value(values, hidden), (UNASSOCIATED,)
+    elif hidden is not None and file.mode in ("1", "L"):
+        # Newer versions of Pillow scale 0 and 1 themselves.
+        level = hidden * PNG_STEPS.get(packing, 1) if file.mode == "L" else 255 * bool(hidden)
+        values, others = _without_value(_samples(file, "L"), level), (UNASSOCIATED,)
+    elif hidden is not None and packing == "RGB;16B":
+        raise ValueError("one colour of 16 bits is transparent in it, and Pillow reads 8")
     elif file.mode == "La" or tags.get(_tiff.OTHERS) == (PREMULTIPLIED,):
         if packing == "RGBa":  # Pillow divides by alpha while it unpacks, and rounds down
             file.tile = [_repacked(tile, "RGBA") for tile in file.tile]
@@ -34,7 +39,6 @@ def read(file: Any) -> Samples:
         if file.mode in ("CMYK", "LAB", "HSV", "YCbCr"):
             profile = None  # it does not fit the RGB values that follow
         if file.has_transparency_data:
-            _scale_hidden_colour(file, packing)
             mode, others = mode + "A", (UNASSOCIATED,)
         values = _samples(file, mode)
     if dtype := _tiff.grey_type(tags):
@@ -54,15 +58,10 @@ def _repacked(tile: Any, packing: str) -> Any:
     return make((*tile[:3], (packing, *tile[3][1:])))
 
 
-def _scale_hidden_colour(file: Any, packing: str) -> None:
-    """The colour of a PNG file's transparent pixels has the file's bits, the pixels that Pillow compares have 8."""
-    hidden = file.info.get("transparency")
-    if file.format != "PNG" or hidden is None:
-        return
-    if packing == "RGB;16B":
-        raise ValueError("one colour of 16 bits is transparent in it, and Pillow reads 8")
-    if packing in PNG_STEPS:
-        file.info["transparency"] = hidden * PNG_STEPS[packing]
+def _without_value(values: np.ndarray, hidden: int) -> np.ndarray:
+    """Grey, and a channel in which pixels of one value are transparent."""
+    whole = np.iinfo(values.dtype).max
+    return np.stack([values, np.where(values == hidden, 0, whole).astype(values.dtype)], axis=2)
 
 
 def _samples(file: Any, mode: str) -> np.ndarray:
