@@ -296,4 +296,5 @@ def write_whole(output: pathlib.Path, save: Callable[[IO[bytes]], object]) -> No
 
 
 def _reason(error: Exception) -> str:
-    return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error  # which would quote it
+    return one_line(getattr(error, "strerror", None) or str(text) or type(error).__name__)

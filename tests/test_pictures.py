@@ -1,5 +1,6 @@
 """What comes out of picture files by the rules of their formats: values, types, orientation, transparency, channels."""
 
+import importlib.util
 import itertools
 import struct
 import zlib
@@ -44,6 +45,12 @@ COMPRESSIONS = {
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "picture"
+
+
+@pytest.fixture(autouse=True)
+def small_bands(monkeypatch):
+    """The pictures here are small, and are to be read in several bands."""
+    monkeypatch.setattr(_samples, "BAND", 100)
 
 
 def stored(upright, orientation):
@@ -311,6 +318,14 @@ def test_tiff_that_cannot_be_read_as_it_is_meant_gets_one_line(file, values, opt
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="with it, the file is read")
+def test_tiff_that_only_another_package_unpacks_is_refused_with_its_name(file, rng):
+    # Pillow would unpack it, and leave out the fourth channel.
+    Image.frombytes("RGBX", (40, 30), rng.bytes(4800)).save(file, "TIFF", compression="tiff_lzw")
+    with pytest.raises(Refusal, match=r"picture: <COMPRESSION\.LZW: 5> requires the 'imagecodecs' package$"):
+        _pictures.read(file)
+
+
 # ---- PNG
 
 
@@ -497,8 +512,7 @@ def test_an_orientation_that_makes_no_sense_turns_nothing(file, rng, entry):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
-    monkeypatch.setattr(_samples, "BAND", 40)
+def test_brightness_has_the_type_of_the_picture(rng, dtype):
     pixels = samples(rng, (9, 13, 3), dtype)
     found = _pictures.grey(pixels)
     assert found.dtype == dtype
@@ -511,8 +525,7 @@ def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (7, 30), (200, 301)])
 @pytest.mark.parametrize("dtype", ["bool", "float32", "float64"])
-def test_the_strongest_half_per_cent_become_white(rng, size, dtype, monkeypatch):
-    monkeypatch.setattr(_samples, "BAND", 1000)
+def test_the_strongest_half_per_cent_become_white(rng, size, dtype):
     values = (rng.random(size) ** 8 * 3).astype(dtype)
     high = np.quantile(values.astype(np.float64), 0.995) or 1.0
     expected = np.clip(values / high * 255 + 0.5, 0, 255).astype(np.uint8)
