@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 import fastsep
-from fastsep._pictures import Picture, bands, visible
+from fastsep._pictures import Picture, visible
+from fastsep._samples import bands
 
 COLOUR = (0, 255, 0)  # of edges drawn over a picture: seldom in photographs, and bright
 

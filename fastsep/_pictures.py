@@ -11,10 +11,10 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from fastsep import _png, _png_writer, _tiff
+from fastsep import _pillow, _png, _png_writer, _tiff
 from fastsep._files import replacing
 from fastsep._refusal import Refusal, one_line
-from fastsep._tiff import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED, Samples
+from fastsep._samples import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED, Samples, bands
 
 # Pillow refuses pictures of more than twice this: far above any camera, and far below the sizes that
 # damaged headers claim. Its own limit, 179 million, is less than what telephones take.
@@ -29,11 +29,6 @@ COMPRESSION: dict[str | None, dict[str, Any]] = {
     "JPEG": {"quality": 95},
     "WEBP": {"quality": 95},
 }
-
-# How much one step of a PNG file's grey counts in 8 bits, by Pillow's name of 2 and of 4 bits.
-PNG_STEPS = {"L;2": 85, "L;4": 17}
-
-BAND = 2**18  # pixels
 
 # In 1 / 65536, as Pillow has them: the weights of ITU-R 601. The sum of 16-bit products fits 32 bits.
 GREY = (19595, 38470, 7471)
@@ -119,94 +114,12 @@ def _decoded(stream: IO[bytes], path: pathlib.Path) -> Samples:
     try:
         with Image.open(stream) as file:
             if file.format != "TIFF" or _tiff.is_for_pillow(file.tag_v2):
-                return _from_pillow(file)
+                return _pillow.read(file)
     except UnidentifiedImageError:
         stream.seek(0)
         if stream.read(4) not in _tiff.SIGNATURES:
             raise ValueError("it is not a picture, or a damaged one") from None
     return _tiff.read(path)
-
-
-def _from_pillow(file: Any) -> Samples:
-    tags = file.tag_v2 if file.format == "TIFF" else {}
-    packing = _packing(file)
-    profile = file.info.get("icc_profile")
-    others: tuple[int, ...] = ()
-    if file.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow has in grey only
-        values = _numbers(_samples(file, file.mode))
-        hidden = file.info.get("transparency")
-        if file.format == "PNG" and hidden is not None:
-            alpha = np.where(values == hidden, 0, 65535).astype(np.uint16)
-            values, others = np.stack([values, alpha], axis=2), (UNASSOCIATED,)
-    elif file.mode == "La" or tags.get(_tiff.OTHERS) == (PREMULTIPLIED,):
-        if packing == "RGBa":  # Pillow divides by alpha while it unpacks, and rounds down
-            file.tile = [_repacked(tile, "RGBA") for tile in file.tile]
-        values, others = _samples(file, file.mode), (PREMULTIPLIED,)
-    else:
-        mode = "L" if file.mode in ("1", "L", "LA") or packing == "LA;16B" else "RGB"
-        if file.mode in ("CMYK", "LAB", "HSV", "YCbCr"):
-            profile = None  # it does not fit the RGB values that follow
-        if file.has_transparency_data:
-            _scale_hidden_colour(file, packing)
-            mode, others = mode + "A", (UNASSOCIATED,)
-        values = _samples(file, mode)
-    if dtype := _tiff.grey_type(tags):
-        values = values.astype(dtype, copy=False)  # the same bits, or Pillow has widened them
-    # Pillow turns TIFF files itself, and says so.
-    return Samples(values, others, _orientation(file), profile)
-
-
-def _packing(file: Any) -> str:
-    """How samples lie in the file, in Pillow's words."""
-    how = file.tile[0][3] if file.tile else ""
-    return str(how[0] if isinstance(how, tuple) and how else how)
-
-
-def _repacked(tile: Any, packing: str) -> Any:
-    make = getattr(tile, "_make", tuple)  # since Pillow 11 the parts have names
-    return make((*tile[:3], (packing, *tile[3][1:])))
-
-
-def _scale_hidden_colour(file: Any, packing: str) -> None:
-    """The colour of a PNG file's transparent pixels has the file's bits, the pixels that Pillow compares have 8."""
-    hidden = file.info.get("transparency")
-    if file.format != "PNG" or hidden is None:
-        return
-    if packing == "RGB;16B":
-        raise ValueError("one colour of 16 bits is transparent in it, and Pillow reads 8")
-    if packing in PNG_STEPS:
-        file.info["transparency"] = hidden * PNG_STEPS[packing]
-
-
-def _samples(file: Any, mode: str) -> np.ndarray:
-    """The samples in a mode of Pillow's, band by band: as a whole, they would be copied twice on the way."""
-    file.load()
-
-    def band(start: int, stop: int) -> np.ndarray:
-        part = file.crop((0, start, file.width, stop))
-        return np.asarray(part if part.mode == mode else part.convert(mode))
-
-    first = band(0, 1)
-    values = np.empty((file.height, *first.shape[1:]), first.dtype)
-    for rows in bands(values.shape):
-        values[rows] = band(rows.start, rows.stop)
-    return values
-
-
-def _numbers(values: np.ndarray) -> np.ndarray:
-    """As uint16 what Pillow has read into 32 bits for want of a mode."""
-    if values.dtype == np.int32 and values.min() >= 0 and values.max() <= 65535:
-        return values.astype(np.uint16)
-    return values
-
-
-def _orientation(file: Any) -> int:
-    """Where the first row and the first column are, as in TIFF and EXIF; notes that cannot be read say nothing."""
-    try:
-        found = file.getexif().get(_tiff.ORIENTATION, 1)
-    except Exception:
-        return 1
-    return found if isinstance(found, int) else 1
 
 
 def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
@@ -241,19 +154,12 @@ def _assembled(samples: Samples) -> Picture:
 def _divide(pixels: np.ndarray, alpha: np.ndarray) -> None:
     """Colours that are multiplied by alpha, as they were before; black where nothing is seen."""
     whole = pixels.dtype.kind in "ui"
-    most = np.iinfo(pixels.dtype).max if whole else 1
+    most = float(np.iinfo(pixels.dtype).max) if whole else 1.0
     for rows in bands(pixels.shape):
         part = pixels[rows]
-        share = (alpha[rows] if part.ndim == 2 else alpha[rows][..., None]) / most
-        values = np.divide(part, share, out=np.zeros(part.shape), where=share > 0)
+        share = alpha[rows] if part.ndim == 2 else alpha[rows][..., None]
+        values = np.divide(part * most, share, out=np.zeros(part.shape), where=share > 0)
         part[...] = np.minimum(np.rint(values), most) if whole else values
-
-
-def bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Rows to work on together where what is made in between takes many bytes a pixel."""
-    step = max(1, BAND // max(1, shape[1]))
-    for start in range(0, shape[0], step):
-        yield slice(start, min(start + step, shape[0]))
 
 
 def grey(pixels: np.ndarray) -> np.ndarray:
@@ -281,7 +187,7 @@ def visible(result: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
     if reference is None:
         low, high = 0.0, _upper_quantile(result, 0.995)
     elif reference.dtype.kind == "f" or (result is reference and reference.dtype not in (np.uint8, np.uint16)):
-        low, high = finite_range(reference)  # nothing else says what is white
+        low, high = _finite_range(reference)  # nothing else says what is white
     else:
         low, high = 0.0, float(np.iinfo(reference.dtype).max) if result is reference else 1.0
     span = high - low if high > low else 1.0
@@ -292,7 +198,7 @@ def visible(result: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
     return shown
 
 
-def finite_range(values: np.ndarray) -> tuple[float, float]:
+def _finite_range(values: np.ndarray) -> tuple[float, float]:
     """The smallest and the largest number; 0 and 1 where there is none."""
     low, high = np.inf, -np.inf
     for rows in bands(values.shape):
@@ -390,4 +296,5 @@ def write_whole(output: pathlib.Path, save: Callable[[IO[bytes]], object]) -> No
 
 
 def _reason(error: Exception) -> str:
-    return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error  # which would quote it
+    return one_line(getattr(error, "strerror", None) or str(text) or type(error).__name__)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import pathlib
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 
 from fastsep._refusal import extra
+from fastsep._samples import UNASSOCIATED, UNSPECIFIED, Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Tags
 BITS, COLOURS, ORIENTATION, CHANNELS, LAYOUT, OTHERS, NUMBERS, PROFILE = 258, 262, 274, 277, 284, 338, 339, 34675
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # values of COLOURS
-UNSPECIFIED, PREMULTIPLIED, UNASSOCIATED = 0, 1, 2  # values of OTHERS
 
 #: What Pillow reads of grey samples, by bits and by kind of number: 1 unsigned, 2 signed, 3 float.
-GREY = {
+GREY_TYPES = {
     (8, 2): np.int8,
     (12, 1): np.uint16,
     (16, 1): np.uint16,
@@ -25,25 +26,14 @@ GREY = {
     (32, 2): np.int32,
     (32, 3): np.float32,
 }
-
-
 #: Types that filters compute with, and give back without loss.
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
-
-
-class Samples(NamedTuple):
-    """What a file holds."""
-
-    values: np.ndarray  # (rows, columns, channels), or (rows, columns) of one; in any order of bytes
-    others: tuple[int, ...]  # what the channels after the colours are
-    orientation: int
-    profile: bytes | None
 
 
 def grey_type(tags: Any) -> np.dtype[Any] | None:
     """The type of the samples if there is one a pixel, and not of up to 8 bits without sign."""
     bits, numbers = tags.get(BITS, (1,)), tags.get(NUMBERS, (1,))
-    found = GREY.get((bits[0], numbers[0])) if tags.get(CHANNELS, 1) == 1 else None
+    found = GREY_TYPES.get((bits[0], numbers[0])) if tags.get(CHANNELS, 1) == 1 else None
     return None if found is None else np.dtype(found)
 
 

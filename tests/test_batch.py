@@ -16,6 +16,7 @@ import fastsep
 from fastsep import _pictures
 
 Image = pytest.importorskip("PIL.Image")
+PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
 tifffile = pytest.importorskip("tifffile")
 tqdm = pytest.importorskip("tqdm")
 
@@ -151,6 +152,58 @@ def test_tiff_of_floats(command, rng):
         # Thresholds are parts of the whole range, whatever that is.
         command("edges", "a.tif", "-o", "e.png", "--method", "sobel", "--low", 0.2, "--high", 0.4)
         assert 0 < load("e.png").mean() < 255
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "int32", "float16", "float64"])
+def test_tiff_of_every_type_keeps_it(command, rng, dtype):
+    values = (rng.random((30, 40)) * 200 - 100 * (dtype != "uint32")).astype(dtype)
+    tifffile.imwrite("a.tif", values, photometric="minisblack")
+    for arguments, expected in (
+        (("blur", "--sigma", 0), values),
+        (("blur",), fastsep.gaussian(values, preserve_range=True, dtype=dtype)),
+        (("sharpen",), fastsep.unsharp_mask(values, preserve_range=values.dtype.kind == "f", dtype=dtype)),
+    ):
+        assert command(*arguments, "a.tif", "-o", "b.tif") == (0, "wrote b.tif\n", "")
+        found = tifffile.imread("b.tif")
+        assert found.dtype == dtype
+        assert np.array_equal(found, expected)
+    for method in ("canny", "sobel"):
+        assert command("edges", "a.tif", "-o", "e.png", "--method", method, "--overlay") == (0, "wrote e.png\n", "")
+    assert command("blur", "a.tif", "-o", "b.png")[2].endswith(f"it would not hold {dtype}; a .tif would\n")
+
+
+def test_a_channel_of_infrared_is_filtered_and_kept(command, rng):
+    values = rng.integers(0, 256, (30, 40, 4), dtype=np.uint8)
+    tifffile.imwrite("a.tif", values, photometric="rgb", extrasamples=["unspecified"])
+    assert command("blur", "a.tif", "-o", "b.tif", "--sigma", 2) == (0, "wrote b.tif\n", "")
+    assert np.array_equal(tifffile.imread("b.tif"), fastsep.gaussian(values, 2, channel_axis=2, dtype=np.uint8))
+    with tifffile.TiffFile("b.tif") as file:
+        assert [int(kind) for kind in file.pages.first.extrasamples] == [0]
+    command("edges", "a.tif", "-o", "e.png")
+    assert np.array_equal(load("e.png") == 255, fastsep.canny(grey_of(values[..., :3])))
+    assert command("blur", "a.tif", "-o", "b.jpg")[2].endswith(
+        "would not hold channels beside the colours; a .tif would\n"
+    )
+
+
+def test_colours_that_are_not_seen_do_not_bleed(command, photo):
+    seen = np.zeros(photo.shape[:2], np.uint8)
+    seen[10:30, 20:40] = 255
+    photo[seen > 0] = 200, 100, 50
+    for suffix in ("png", "webp", "tif"):
+        Image.fromarray(np.dstack([photo, seen])).save(f"a.{suffix}", lossless=True)
+        for name in ("blur", "sharpen"):
+            assert command(name, f"a.{suffix}", "-o", "b.png")[0] == 0
+            assert (load("b.png")[seen > 0] == (200, 100, 50, 255)).all()
+
+
+def test_pictures_whose_notes_cannot_be_read(command, rng):
+    values = rng.integers(0, 256, (9, 14, 3), dtype=np.uint8)
+    notes = PngInfo()
+    notes.add_text("Comment", "x" * 3_000_000, zip=True)
+    Image.fromarray(values).save("a.png", pnginfo=notes)
+    assert command("blur", "a.png", "-o", "b.png", "--sigma", 0) == (0, "wrote b.png\n", "")
+    assert np.array_equal(load("b.png"), values)
 
 
 def test_tiff_whose_zero_is_white(command):

@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage as ndi
 
 import fastsep
-from fastsep import _picture_filters, _pictures
+from fastsep import _picture_filters, _pictures, _samples
 from fastsep._pictures import Picture
 
 DTYPES = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
@@ -129,7 +129,7 @@ def test_further_channels_are_filtered_whatever_is_seen(rng, picture):
 
 @pytest.mark.parametrize("pixels", ["grey", "colour", "16 bits", "float"])
 def test_edges_hide_the_picture_by_their_strength(rng, pixels, monkeypatch):
-    monkeypatch.setattr(_pictures, "BAND", 100)  # so that there are several
+    monkeypatch.setattr(_samples, "BAND", 100)  # so that there are several
     image = {
         "grey": rng.integers(0, 256, (31, 40), dtype=np.uint8),
         "colour": rng.integers(0, 256, (31, 40, 3), dtype=np.uint8),

@@ -1,5 +1,6 @@
 """What comes out of picture files by the rules of their formats: values, types, orientation, transparency, channels."""
 
+import importlib.util
 import itertools
 import struct
 import zlib
@@ -7,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from fastsep import _pictures
+from fastsep import _pictures, _samples
 from fastsep._refusal import Refusal
 
 Image = pytest.importorskip("PIL.Image")
@@ -44,6 +45,12 @@ COMPRESSIONS = {
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "picture"
+
+
+@pytest.fixture(autouse=True)
+def small_bands(monkeypatch):
+    """The pictures here are small, and are to be read in several bands."""
+    monkeypatch.setattr(_samples, "BAND", 100)
 
 
 def stored(upright, orientation):
@@ -204,7 +211,7 @@ def test_colours_that_are_multiplied_by_alpha_are_divided_by_it(file, rng, dtype
     alpha.flat[:3] = 0, most, most / 3
     alpha = alpha.astype(dtype)
     values = (rng.random((40, 50, colours)) * alpha).astype(dtype)
-    exact = np.divide(values, alpha / most, out=np.zeros(values.shape), where=alpha > 0)
+    exact = np.divide(values * float(most), alpha, out=np.zeros(values.shape), where=alpha > 0)
     expected = (np.rint(exact) if whole else exact).astype(dtype)
     kind = "rgb" if colours == 3 else "minisblack"
     for compression in (None, "zlib"):
@@ -309,6 +316,14 @@ def test_tiff_that_cannot_be_read_as_it_is_meant_gets_one_line(file, values, opt
         _pictures.read(file)
     assert str(caught.value).startswith(f"cannot read the image {file}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="with it, the file is read")
+def test_tiff_that_only_another_package_unpacks_is_refused_with_its_name(file, rng):
+    # Pillow would unpack it, and leave out the fourth channel.
+    Image.frombytes("RGBX", (40, 30), rng.bytes(4800)).save(file, "TIFF", compression="tiff_lzw")
+    with pytest.raises(Refusal, match=r"picture: <COMPRESSION\.LZW: 5> requires the 'imagecodecs' package$"):
+        _pictures.read(file)
 
 
 # ---- PNG
@@ -497,8 +512,7 @@ def test_an_orientation_that_makes_no_sense_turns_nothing(file, rng, entry):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
-    monkeypatch.setattr(_pictures, "BAND", 40)
+def test_brightness_has_the_type_of_the_picture(rng, dtype):
     pixels = samples(rng, (9, 13, 3), dtype)
     found = _pictures.grey(pixels)
     assert found.dtype == dtype
@@ -511,8 +525,7 @@ def test_brightness_has_the_type_of_the_picture(rng, dtype, monkeypatch):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (7, 30), (200, 301)])
 @pytest.mark.parametrize("dtype", ["bool", "float32", "float64"])
-def test_the_strongest_half_per_cent_become_white(rng, size, dtype, monkeypatch):
-    monkeypatch.setattr(_pictures, "BAND", 1000)
+def test_the_strongest_half_per_cent_become_white(rng, size, dtype):
     values = (rng.random(size) ** 8 * 3).astype(dtype)
     high = np.quantile(values.astype(np.float64), 0.995) or 1.0
     expected = np.clip(values / high * 255 + 0.5, 0, 255).astype(np.uint8)
