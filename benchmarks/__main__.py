@@ -23,8 +23,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
-
 import fastsep
 from benchmarks import _compare, _processes, _readme, _report, _results, _text
 from benchmarks._contest import Case
@@ -72,7 +70,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--load", type=pathlib.Path, metavar="FILE", help="report figures kept before, and measure nothing")
     add("--compare", type=pathlib.Path, metavar="FILE", help="say what became slower or faster since")
     add("--readme", action="store_true", help="bring the README's tables and plot up to date")
-    add("--pool", action="store_true", help="run on fastsep's own threads, as a process that does not load Numba")
     add("--list", action="store_true", help="print the names of all cases and processes, and stop")
     return parser
 
@@ -132,7 +129,7 @@ def load(path: pathlib.Path) -> Results:
 
 def check(options: argparse.Namespace) -> None:
     """Refuse what makes no sense before minutes of measuring, not after."""
-    given = {f"--{name}" for name in ("quick", "only", "image", "threads", "rounds", "pool") if getattr(options, name)}
+    given = {f"--{name}" for name in ("quick", "only", "image", "threads", "rounds") if getattr(options, name)}
     if options.load and given:
         raise Refusal(f"--load measures nothing, and {' and '.join(sorted(given))} cannot change what was measured")
     if options.readme and (partial := given & {"--quick", "--only", "--image"}):
@@ -185,8 +182,6 @@ def measure(
     threads = sorted(set(options.threads or (1, fastsep.get_num_threads())))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
 
-    if not options.pool:
-        import numba  # noqa: F401 - a process that has Numba runs on its threads, whatever the cache held
     machine = header()
     go_on()
     for key, text in machine.items():
@@ -252,7 +247,6 @@ def choose(options: argparse.Namespace) -> tuple[list[Chosen], list[_processes.F
 
 def header() -> dict[str, str]:
     """What the figures depend on."""
-    fastsep.gaussian(np.zeros((512, 512), np.float32))  # the threading layer is known after a parallel call
     report = dict(fastsep.show_config())
     report.pop("cache", None)  # a path of this machine
     report |= {name: version for name, version in versions().items() if name != "fastsep"}

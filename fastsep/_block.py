@@ -16,7 +16,23 @@ import numpy as np
 
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
-from fastsep._plan import IDENTITY, Box, Corner, Dense, Divisors, Line, Plan, Separable, Suppress, tap_sum
+from fastsep._plan import (
+    IDENTITY,
+    Box,
+    Corner,
+    Dense,
+    Divisors,
+    Line,
+    Plan,
+    Separable,
+    Suppress,
+    Term,
+    has_same_border,
+    is_antisymmetric,
+    is_row_first,
+    middle,
+    tap_sum,
+)
 
 MODES = {
     "reflect": at.REFLECT,
@@ -163,13 +179,16 @@ class _Maker:
         if what.divisors is not None:
             self.divisors(what.divisors)
         depth_lines = self.depth_lines(what) if volume else []
+        row_lines = self.row_lines(what) if "differences" in plan.kernel[1] else {}
+        lines_x += [line for line, _ in row_lines]
         words[at.TABLE] = 8 * (taken + 2)
         lead_z = max((line.centre for line in depth_lines), default=0)
         trail_z = max((len(line.taps) - 1 - line.centre for line in depth_lines), default=0)
         taken_z = lead_z + trail_z + self.tile
         words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
-        self.take(max(len(depth_lines), 1) * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
-        self.terms(what, depth_lines)
+        tables = max(len(depth_lines), 1 + len(row_lines))
+        self.take(tables * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
+        self.terms(what, depth_lines, row_lines)
         self.take_spare(self.lanes * self.lanes)
         self.take(8 * self.channels * sum(len(line.taps) for line in lines_x), at.BORDERS)
         # The strip: the image's columns and those around them; a tile that starts at the last
@@ -181,6 +200,8 @@ class _Maker:
         if plan.kernel[1].endswith("terms"):
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = -(-self.padded // self.lanes) * self.lanes
+        if row_lines:
+            self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
         if volume:
             words[at.SLAB_ROW] = slab_row = odd_lines(row * plan.acc.itemsize)
             words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
@@ -193,28 +214,65 @@ class _Maker:
             words[at.CHUNK] = self.depth if pieces >= 2 * (os.cpu_count() or 1) else SHORT_CHUNK
             self.take(each * (window + taken), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
-        elif self.in_ring(lead + trail):
+        elif self.in_ring(lead + trail, bool(row_lines)):
             words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
 
-    def in_ring(self, halo: int) -> bool:
-        """Whether rows are copied: always if they are narrower than a vector, which would read past their end."""
+    def in_ring(self, halo: int, filtered: bool) -> bool:
+        """Whether rows are copied: always if they are narrower than a vector, which would read past their end.
+
+        `filtered`: there are rings of filtered rows, and another one would not stay in the second level of the cache.
+        """
         if self.width < self.lanes:
             return True
         if halo > self.rows:
             return False  # the ring would be larger than the image
-        return halo > ROWS_IN_PLACE or self.width * self.plan.src.itemsize % 4096 == 0
+        return (halo > ROWS_IN_PLACE and not filtered) or self.width * self.plan.src.itemsize % 4096 == 0
 
     def depth_lines(self, what: Separable) -> list[Line]:
         """The different lines along the depth."""
         return list(dict.fromkeys(term.lines[0] or IDENTITY for term in what.terms))
 
-    def terms(self, what: Separable, depth_lines: list[Line]) -> None:
+    def row_lines(self, what: Separable) -> dict[tuple[Line, float], int]:
+        """The different lines along x that come first, each with the value beyond the border; counted from 1."""
+        found: dict[tuple[Line, float], int] = {}
+        for term in what.terms:
+            if self.is_row_first(term, what):
+                found.setdefault(self.row_line(term, what), len(found) + 1)
+        return found
+
+    def is_row_first(self, term: Term, what: Separable) -> bool:
+        return is_row_first(term, has_same_border(what, self.plan.modes, self.plan.cval))
+
+    def row_line(self, term: Term, what: Separable) -> tuple[Line, float]:
+        _, y, x = term.lines
+        assert x is not None
+        # The line along y comes after it, and has to make the value of it that belongs beyond the border then.
+        return x, self.plan.cval / tap_sum(y) if what.chained else self.plan.border
+
+    def rings(self, what: Separable, row_lines: dict[tuple[Line, float], int], taken: int, ring_row: int) -> None:
+        """Room for the rows that the lines along x make, and the words of these lines."""
+        table = np.zeros((len(row_lines), at.ROW_LINE_WORDS), np.int64)
+        for row, (line, beyond) in zip(table, row_lines, strict=True):
+            row[: at.R_OUTSIDE] = self.differences(line, what)
+            row[at.R_OUTSIDE] = self.scalars(beyond)
+            row[at.R_RING], row[at.R_RING_ROW] = self.take(taken * ring_row), ring_row
+        self.words[at.ROW_LINES], self.words[at.ROW_LINES_AT] = len(table), self.address(table)
+
+    def terms(
+        self, what: Separable, depth_lines: list[Line], row_lines: dict[tuple[Line, float], int]
+    ) -> None:  # fmt: skip
         plan = self.plan
+        differences = "differences" in plan.kernel[1]
         table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
         for row, term in zip(table, what.terms, strict=True):
             z, y, x = (line or IDENTITY for line in term.lines)
-            row[: at.X_LINE] = self.line(y, what)
+            if differences and self.is_row_first(term, what):
+                row[: at.X_LINE] = self.line(y, what)
+                row[at.X_LINE : at.X_OUTSIDE] = self.line(IDENTITY, what)
+                row[at.DEPTH_LINE] = row_lines[self.row_line(term, what)]
+                continue
+            row[: at.X_LINE] = self.differences(y, what) if differences else self.line(y, what)
             row[at.X_LINE : at.X_OUTSIDE] = self.line(x, what)
             # The scale is in the taps of the first pass, so sums are on the user's scale already,
             # if they are taken over the values of the border in the source's units.
@@ -234,6 +292,18 @@ class _Maker:
     def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         taps = np.array(line.taps, self.plan.acc)
         return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def differences(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
+        """The words of a line whose taps apply to differences (see `Emitter.fir`)."""
+        taps = line.taps
+        if is_antisymmetric(line):
+            return self.line(line, what)
+        total = tap_sum(line)
+        if len(taps) == 2 * line.centre + 1 and taps == taps[::-1]:
+            half = [math.fsum(taps[k:]) for k in range(line.centre + 1, len(taps))]
+            return self.scalars(*half[::-1], total, *half), len(taps), line.centre, at.SYMMETRIC + at.CENTRE
+        sums = [-math.fsum(taps[: k + 1]) for k in range(len(taps) - 1)]
+        return self.scalars(*sums, total), len(taps), line.centre, at.GENERAL
 
     def kind(self, line: Line, what: Separable) -> int:
         taps = line.taps
@@ -317,7 +387,16 @@ class _Maker:
         taken = size_y - 1 + height
         words[at.OFFSETS] = offsets
         words[at.SLICE_TABLE] = self.address(plan.slices)
-        self.runs(what.kernel, taken)
+        kernel = what.kernel
+        found = middle(kernel)
+        if found is not None:
+            offset, row, column = found
+            words[at.MIDDLE_ROW] = offset * taken + row
+            words[at.MIDDLE_SHIFT] = column * self.channels * acc.itemsize
+            words[at.FACTOR] = self.scalars(math.fsum(kernel.flat))
+            kernel = kernel.copy()
+            kernel[found] = 0.0  # its difference from itself
+        self.runs(kernel, taken)
         edge = self.edge(offsets * taken, max(what.centre[1], size_x - 1 - what.centre[1]))
         words[at.EDGE] = edge
         # As many columns as keep the rows in the cache, but not so few that most of them are halo.

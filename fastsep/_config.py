@@ -26,7 +26,7 @@ class Config(dict[str, str]):
 
 
 def show_config() -> Config:
-    """Versions, CPU, SIMD width, threading layer, threads, and where compiled code is kept.
+    """Versions, CPU, SIMD width, threads, and where compiled code is kept.
 
     The result is a dict of strings and prints as a table. Numba is not imported for it.
 
@@ -41,7 +41,6 @@ def show_config() -> Config:
     report.update((name, _version(name)) for name in _PACKAGES)
     report["cpu"] = f"{_cpu()} ({platform.machine()}, compiled for {target.name})"
     report["simd"] = f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once"
-    report["threading layer"] = str(_run.threading_layer())
     report["threads"] = str(_run.get_num_threads())
     report["cache"] = _cache(jit.cache_folder())
     return report

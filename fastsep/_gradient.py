@@ -158,7 +158,7 @@ class _Maker:
         self.source, self.target = source, target
         both = (np.dtype(np.float64)) in (source, target)
         #: What lies between stages.
-        self.acc = np.dtype(np.float64 if both else np.float32)
+        self.acc = np.dtype(np.float64 if both or self.smooths else np.float32)
 
     def make(self, wanted: list[int | str], over: tuple[int, ...]) -> Run:
         count = len(self.modes)

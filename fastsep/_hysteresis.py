@@ -18,7 +18,6 @@ class _Kernel:
     def __init__(self, *key: str) -> None:
         self.address = jit.kernel(*key)
         self.band: Callable[..., int] = jit.BAND(self.address)
-        self.work = float("inf")  # more than a pool needs to be worth it: `bands` has decided
 
 
 @cache
@@ -55,8 +54,8 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     word = workspace.word
     word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
     word[at.SCRATCH], word[at.SCRATCH_BAND] = workspace.scratch, scratch
-    word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), offsets.ctypes.data, reach
-    word[at.FURTHEST] = int(abs(offsets).max(initial=0)) + reach
+    word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), address_of(offsets), reach
+    word[at.FURTHEST] = max(map(abs, lines), default=0) + reach
     steps = [(at.SEARCH, bands), (at.BOOLS, bands)]
     if bands > 1:
         steps.insert(1, (at.JOIN, 1))

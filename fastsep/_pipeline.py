@@ -17,7 +17,7 @@ from fastsep._block import Array, Block, lines_of, odd_lines
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._plan import Plan, Separable
-from fastsep._run import Ready
+from fastsep._run import Ready, float32_work
 
 IMAGE = RESULT = at.OUTSIDE
 
@@ -92,7 +92,7 @@ class Pipeline:
         words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
         words[at.STEP], words[at.SPARE] = step, spare
         keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
-        work = sum(stage.plan.work for stage in stages)
+        work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
         # A band makes the rows at its ends again that it shares with its neighbours.
         most = max(planes * rows // max(4 * reach[0], step), 1)
         self.ready = Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)

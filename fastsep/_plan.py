@@ -194,12 +194,12 @@ def prepare(
     """
     src, dst = np.dtype(src_dtype), np.dtype(dst_dtype)
     axes = _Axes.of(what, shape, first, modes)
-    acc = _arithmetic(what, src, dst, scale, cval / scale)
+    acc = _arithmetic(what, axes, src, dst, scale, cval / scale)
     job = _Job(shape, axes, modes, cval, scale, src, acc, dst, vector_bytes)
     if isinstance(what, Roberts):
         return _roberts(what, job)
     if isinstance(what, Dense):
-        return _dense(what, job)
+        return _laplacian(what, job) or _dense(what, job)
     if isinstance(what, Fourier):
         return _fourier(what, job, first)
     if len(axes.sizes) > 3:
@@ -304,17 +304,17 @@ def _idle(what: Filter, ndim: int) -> list[bool]:
 F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
 
 
-def _arithmetic(what: Filter, src: Dtype, dst: Dtype, scale: float, border: float) -> Dtype:
-    """float64 for float64 images and results, and where integers would not stay exact; else
-    float32."""
+def _arithmetic(what: Filter, axes: _Axes, src: Dtype, dst: Dtype, scale: float, border: float) -> Dtype:
+    """float64 for float64 images and results, and where integers would not stay exact or differences would be lost;
+    else float32."""
     if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
         return F64
     if src.kind == "f" or dst.kind == "f" or scale != 1:
-        return F32 if _size(what) < LARGEST_FLOAT32 else F64
+        return F32 if _size(what) < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale) else F64
     largest = max(_largest(src), abs(border))
     if isinstance(what, Separable):
         if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
-            return F64 if what.whole else F32
+            return F64 if what.whole or _needs_float64(what, axes, scale) else F32
         largest *= _size(what)
     elif isinstance(what, Box):
         largest *= math.prod(what.sizes)
@@ -352,12 +352,93 @@ def tap_sum(line: Line | None) -> float:
     return 1.0 if line is None else math.fsum(line.taps)
 
 
+# --- differences ---------------------------------------------------------------------------------
+
+
+def is_zero_sum(line: Line | None) -> bool:
+    """Whether the taps all but cancel on a constant image."""
+    return line is not None and abs(tap_sum(line)) < ZERO_SUM * _weight(line)
+
+
+def is_antisymmetric(line: Line | None) -> bool:
+    """Whether the taps are differences of two pixels at one distance from the centre."""
+    if line is None or len(line.taps) != 2 * line.centre + 1:
+        return False
+    return line.taps == tuple(-tap for tap in reversed(line.taps))
+
+
+def has_same_border(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
+    """Whether what lies beyond the border is the same whichever line comes first."""
+    return not what.chained or cval == 0 or "constant" not in modes
+
+
+def _tail(line: Line) -> tuple[float, ...]:
+    """The taps that count by themselves: of antisymmetric ones those behind the centre."""
+    return line.taps[line.centre + 1 :] if is_antisymmetric(line) else line.taps
+
+
+def is_row_first(term: Term, same_border: bool) -> bool:
+    """Whether the line along x has to come before the one along y, since it leaves less of a constant image.
+
+    Unless `same_border`, it sees beyond the image what the line along y has to make the constant of: that must not
+    be next to nothing.
+    """
+    *_, y, x = (None, *term.lines)
+    if not same_border and is_zero_sum(y):
+        return False
+    return is_zero_sum(x) and abs(tap_sum(x)) * _weight(y) < abs(tap_sum(y)) * _weight(x)
+
+
+def _loses_digits(what: Separable, scale: float) -> bool:
+    """Whether sums as they stand lose digits of a large image that differs little: lines come in the order of the axes.
+
+    They do not where antisymmetric taps come first: these subtract pixels before all else.
+    """
+
+    def loses(term: Term) -> bool:
+        lines = [line for line in term.lines if line is not None]
+        if not any(map(is_zero_sum, lines)):
+            return False
+        # The scale is in the taps of the first axis, which may be left alone.
+        first = lines[0] if scale == 1 else term.lines[0]
+        return not is_antisymmetric(first)
+
+    return any(map(loses, what.terms))
+
+
+def _takes_differences(what: Separable) -> bool:
+    """Whether every line can be applied to differences: no tap of zero has to be skipped."""
+    return not what.skip_zeros or not any(0.0 in _tail(line) for line in _lines(what))
+
+
+def _needs_float64(what: Filter, axes: _Axes, scale: float) -> bool:
+    """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
+    if isinstance(what, Fourier):
+        return middle(what.kernel) is not None
+    if not isinstance(what, Separable) or what.exact or what.divisors is not None:
+        return False
+    if _loses_digits(axes.reduce(what), scale):
+        return len(axes.sizes) > 2 or not _takes_differences(what)
+    if what.combine != "sum" or any(is_zero_sum(line) for line in _lines(what)):
+        return False
+    # Terms that cancel each other.
+    total = math.fsum(math.prod(map(tap_sum, term.lines)) for term in what.terms)
+    return abs(total) < ZERO_SUM_DENSE * _size(what)
+
+
 #: Up to this radius neighbours are shuffled out of registers; beyond it transposing is cheaper (measured).
 SHORT_RADIUS = 4
 #: Sweeps are compiled for each number of channels, so only for those that images have.
 SWEEP_CHANNELS = 4
+#: What `laplace` multiplies a plane by.
+LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 #: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
 SMALL_BOX = 15
+#: Taps whose sum is smaller than this part of their weight are differences first of all. Those of derivatives of a
+#: Gaussian that are cut off at four sigma sum to a thousandth.
+ZERO_SUM = 1 / 16
+#: Those of a dense kernel, which take a subtraction for each tap.
+ZERO_SUM_DENSE = 1e-6
 #: Taps of this size are no float32, or soon none.
 LARGEST_FLOAT32 = 2.0**100
 #: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
@@ -435,7 +516,7 @@ def _smoothing(what: Separable, job: _Job) -> Plan | None:
     for line in (y, x):
         if len(line.taps) != 2 * radius + 1 or line.centre != radius or line.taps != line.taps[::-1]:
             return None
-        if what.skip_zeros and 0.0 in line.taps:
+        if (what.skip_zeros and 0.0 in line.taps) or is_zero_sum(line):
             return None
     # Beyond a constant border the sweep sees the constant before the vertical pass, not after it.
     if job.axes.modes[1] == "constant" and job.cval != 0 and what.chained:
@@ -458,6 +539,12 @@ def _fir(what: Separable, job: _Job) -> Plan:
         else:
             terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
     form = "volume" if volume else "plane"
+    by_differences = _loses_digits(what, job.scale) and _takes_differences(what)
+    if not volume and not what.exact and what.divisors is None and by_differences:
+        form += " differences"
+        # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
+        same_border = has_same_border(what, job.modes, job.cval)
+        terms.sort(key=lambda term: is_row_first(term, same_border), reverse=True)
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
     elif what.exact or what.divisors is not None:
@@ -477,6 +564,17 @@ def _box(what: Box, job: _Job) -> Plan:
     return job.plan("box", ("box",), Box((*(1,) * (3 - len(sizes)), *sizes)), 24.0)
 
 
+def _laplacian(what: Dense, job: _Job) -> Plan | None:
+    """The sweep for a multiple of the Laplacian of a plane, if that is what this is: its five taps from registers."""
+    axes = job.axes
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(1) or what.centre != (1, 1):
+        return None
+    weight = float(what.kernel[1, 1]) / 4 if what.kernel.shape == (3, 3) else 0.0
+    if not weight or (what.kernel != weight * LAPLACIAN).any():
+        return None
+    return _sweep("laplace", (weight * job.scale, 0.0), job)
+
+
 def _dense(what: Dense, job: _Job) -> Plan:
     axes = job.axes
     kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
@@ -490,8 +588,17 @@ def _dense(what: Dense, job: _Job) -> Plan:
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
     what = Dense(flat[used], centre[-2:])
-    plan = job.plan("dense", ("dense",), what, float(np.count_nonzero(kernel)) + 8.0)
+    form = "differences" if middle(what.kernel) is not None else "sums"
+    plan = job.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
     return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
+
+
+def middle(kernel: Array) -> tuple[int, ...] | None:
+    """The tap whose pixel all others are compared with if they sum to zero: the largest. None if they do not."""
+    size = float(np.abs(kernel).sum())
+    if abs(math.fsum(kernel.flat)) > ZERO_SUM_DENSE * size or not size:
+        return None
+    return tuple(int(index) for index in np.unravel_index(np.abs(kernel).argmax(), kernel.shape))
 
 
 def _fourier(what: Fourier, job: _Job, first: int) -> Plan:

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import ctypes
+import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from time import sleep
+from typing import Any
 
 import numpy as np
 
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import LINE
-from fastsep._kernels.pool_words import BANDS, BLOCK, INSIDE, KERNEL, NEW, POOL_WORDS, SEEN, STATE
+from fastsep._kernels.pool_words import (
+    AWAKE,
+    BANDS,
+    BLOCK,
+    CLOCK,
+    DONE,
+    KERNEL,
+    MOMENT,
+    NEW,
+    POOL_WORDS,
+    SEEN,
+    STATE,
+    WERE_AWAKE,
+)
+from fastsep._native_threads import allocate_lock, start_new_thread
 
 ROLES = ("post", "share", "serve")
+#: How long compiled code looks in vain for a call, or for the end of one.
+LOOKING = 70e-6  # seconds
 #: Between looks whether the helpers of a call are done, once compiled code has looked in vain.
 NAP = 50e-6  # seconds
+#: Short calls that find helpers asleep before one rings for those behind it: at first, and after it was in vain.
+RING_SOON, RING_LATER = 2, 64
 
 
 class Pool:
-    """Threads that run bands in compiled code, and sleep in the interpreter. One call at a time."""
+    """Threads that run bands in compiled code, and sleep in the interpreter. One call at a time.
+
+    Threads are started, and kernels loaded, by the first call that wants helpers.
+    """
 
     def __init__(self, most: int) -> None:
         """`most`: threads that may ever be started."""
@@ -29,45 +52,115 @@ class Pool:
         self._words = self._memory[start : start + 8 * (POOL_WORDS + most)].view(np.int64)
         self._word = memoryview(self._words)  # type: ignore[arg-type]  # sets single words faster than the array does
         self._address = self._words.ctypes.data
-        self._post, self._share, self._serve = (jit.BAND(jit.kernel("pool", role)) for role in ROLES)
+        self._kernels: tuple[Callable[..., int], ...] = ()
         self._most = most
         #: One for each thread, unlocked to say that there is work; the thread locks it before it looks again.
-        self._bells: list[threading.Lock] = []
+        self._bells: list[Any] = []
+        self._until_ring = RING_SOON
 
     def run(self, kernel: int, block: int, bands: int, threads: int) -> None:
-        """Run all bands of the kernel at an address, in the calling thread and in others, so many in all.
+        """Run all bands of the kernel at an address, in the calling thread and in others, so many in all."""
+        self._run(kernel, block, bands, threads, None)
 
-        The caller takes bands, too, so that a call ends even if nobody comes to help. It does not leave
-        before the others, not even by Ctrl-C, because bands write into its arrays.
+    def run_tasks(self, task: Callable[[int], None], count: int, threads: int) -> None:
+        """Call `task` with 0 .. count - 1, in the calling thread and in others, so many in all.
+
+        For tasks in Python that spend their time in libraries which release the GIL. The first exception is raised
+        when all threads have left; tasks not begun by then are not run.
         """
+        numbers = deque(range(count))  # taking one is atomic, without the GIL, too
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                while numbers:
+                    try:
+                        number = numbers.popleft()
+                    except IndexError:  # somebody else took it
+                        break
+                    task(number)
+            except BaseException as error:
+                numbers.clear()
+                errors.append(error)
+
+        def band(*_: int) -> int:
+            work()
+            return 0
+
+        kernel = jit.BAND(band)  # for helpers only: an interrupt at its beginning would be lost
+        address = ctypes.cast(kernel, ctypes.c_void_p).value
+        assert address is not None
+        self._run(address, 0, threads - 1, threads, work)
+        if errors:
+            first = errors[0]
+            errors.clear()
+            try:
+                raise first
+            finally:
+                del first  # or it would keep itself alive, and the arrays of its frames
+
+    def helpers(self, wanted: int) -> int:
+        """How many of the helpers `wanted` for a short call it has: those that are awake.
+
+        To wake one takes longer than such a call. One in some rings all the same, for the calls behind it: where these
+        come soon, they find the helpers awake; where they do not, the next rings much later.
+        """
+        awake = min(int(self._word[AWAKE]), wanted)
+        if awake == wanted:
+            self._until_ring = RING_SOON
+            return awake
+        self._until_ring -= 1
+        if self._until_ring <= 0:
+            self._until_ring = RING_LATER
+            self._ring(wanted)
+        return awake
+
+    def _run(self, kernel: int, block: int, bands: int, threads: int, instead: Callable[[], None] | None) -> None:
+        """Run a call; the caller takes bands, too, or does something `instead`.
+
+        So a call ends even if nobody comes to help: nobody is waited for who has not begun. The caller does not leave
+        before those who have, not even by Ctrl-C, because bands write into its arrays.
+        """
+        self._load()
+        post, share, _ = self._kernels
         word = self._word
         word[KERNEL], word[BLOCK], word[BANDS], word[STATE] = kernel, block, bands, NEW
-        rung = False
+        rung, shares = False, instead is None
         interrupt: BaseException | None = None
-        while True:
+        while word[STATE] != DONE:
             try:
                 if word[STATE] == NEW:
-                    self._post(jit.UNUSED, jit.UNUSED, self._address, 0)
+                    post(jit.UNUSED, jit.UNUSED, self._address, 0)
                 if not rung:  # after the call is posted, or somebody may look in vain and sleep again
                     rung = True
-                    self._wake(threads - 1)
-                self._share(jit.UNUSED, jit.UNUSED, self._address, 0)
-                if not word[INSIDE]:
-                    break
-                time.sleep(NAP)
+                    if word[WERE_AWAKE] < threads - 1:
+                        self._ring(threads - 1)
+                if instead is not None:
+                    work, instead = instead, None
+                    work()
+                if not shares:
+                    word[BANDS] = 0  # for whoever has not begun
+                share(jit.UNUSED, jit.UNUSED, self._address, 0)
+                if word[STATE] != DONE:
+                    sleep(NAP)
             except BaseException as error:
                 interrupt = error
         if interrupt is not None:
             raise interrupt
 
-    def _wake(self, helpers: int) -> None:
+    def _load(self) -> None:
+        if not self._kernels:
+            self._word[CLOCK : MOMENT + 1] = memoryview(np.array(_clock(), np.int64))  # type: ignore[arg-type]
+            self._kernels = tuple(jit.BAND(jit.kernel("pool", role)) for role in ROLES)
+
+    def _ring(self, helpers: int) -> None:
         """Start threads that are missing, and tell all that are wanted that there is work."""
+        self._load()
         while len(self._bells) < min(helpers, self._most):
-            bell = threading.Lock()
+            bell = allocate_lock()
             bell.acquire()
-            number = len(self._bells)
             try:
-                threading.Thread(target=self._help, args=(number, bell), daemon=True, name="fastsep").start()
+                start_new_thread(self._help, (len(self._bells), bell))
             except RuntimeError:  # at the end of the process, or there are too many
                 break
             self._bells.append(bell)
@@ -75,41 +168,22 @@ class Pool:
             if bell.locked():
                 bell.release()
 
-    def _help(self, number: int, bell: threading.Lock) -> None:
+    def _help(self, number: int, bell: Any) -> None:
+        serve = self._kernels[2]
         while True:
-            self._serve(jit.UNUSED, jit.UNUSED, self._address, self._address + 8 * (SEEN + number))
+            serve(jit.UNUSED, jit.UNUSED, self._address, self._address + 8 * (SEEN + number))
             bell.acquire()
 
 
-class Tasks:
-    """Threads for tasks in Python that spend their time in libraries which release the GIL."""
-
-    def __init__(self, most: int) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=most, thread_name_prefix="fastsep")
-
-    def run(self, task: Callable[[int], None], count: int, threads: int) -> None:
-        """Call `task` with 0 .. count - 1, in the calling thread and in others, so many in all.
-
-        The first exception is raised when all threads have left; tasks not begun by then are not run.
-        """
-        numbers = iter(range(count))  # next() on it is atomic
-
-        def work() -> None:
-            try:
-                for number in numbers:
-                    task(number)
-            except BaseException:
-                for _ in numbers:
-                    pass
-                raise
-
-        helpers: list[Future[None]] = []
-        try:
-            with contextlib.suppress(RuntimeError):  # at the end of the process
-                for _ in range(threads - 1):
-                    helpers.append(self._executor.submit(work))
-            work()
-        finally:
-            wait(helpers)
-        for helper in helpers:
-            helper.result()
+def _clock() -> tuple[int, int, int]:
+    """What `atomic.now` is to call, and `LOOKING` in its units."""
+    if sys.platform == "win32":
+        kernel32 = ctypes.WinDLL("kernel32")
+        rate = ctypes.c_int64()
+        kernel32.QueryPerformanceFrequency(ctypes.byref(rate))
+        function, which, ticks = kernel32.QueryPerformanceCounter, 0, LOOKING * rate.value
+    else:
+        function, which, ticks = ctypes.CDLL(None).clock_gettime, time.CLOCK_MONOTONIC, LOOKING * 1e9
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return address, which, int(ticks)

@@ -1,10 +1,8 @@
 """Runs plans: allocates the result and scratch, cuts the work into bands, calls the kernels.
 
-Bands run on Numba's parallel loop in a process where Numba is loaded, else on a pool of threads of
-our own, which needs no Numba. Both call the same machine code. One lock lets one call at a time be
-parallel; whoever finds it taken runs serially, so many calling threads neither overload the
-machine nor enter a threading layer that allows one caller only. A forked child is always serial:
-OpenMP and threads do not survive a fork.
+Bands run on a pool of threads. One lock lets one call at a time be parallel; whoever finds it taken
+runs serially, so that many calling threads do not overload the machine. A forked child is always
+serial, because threads do not survive a fork, and so is whoever calls when the interpreter ends.
 """
 
 from __future__ import annotations
@@ -13,12 +11,12 @@ import ctypes
 import math
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from fastsep import _dtypes
 from fastsep._block import Block, block
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import (
@@ -35,27 +33,27 @@ from fastsep._kernels.blocks import (
     SRC_2,
 )
 from fastsep._kernels.conv_words import CONV_WORDS
-from fastsep._plan import Plan
-from fastsep._pool import ROLES, Pool, Tasks
+from fastsep._native_threads import allocate_lock
+from fastsep._plan import Plan, Separable
+from fastsep._pool import ROLES, Pool
 
-#: Multiply-adds below which a second thread does not pay (measured: launching the parallel loop
-#: takes 2 us, waking a thread of the pool about 20 us; a thread does some 10 of them a nanosecond).
-LOOP_WORK = 400_000.0
-POOL_WORK = 1_000_000.0
+#: Multiply-adds of float32 that each thread is to have: where its helpers are awake, and where they have to be woken.
+SHARED_WORK = 500_000.0
+WOKEN_WORK = 7_500_000.0
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
 LOOKED_AT = 1 << 18
+#: The largest finite values of floats, by their bytes.
+_LARGEST = {4: float(np.finfo(np.float32).max), 8: float(np.finfo(np.float64).max)}
 #: Results from this size on are worth the microsecond that aligning them takes.
 ALIGNED_BYTES = 32 << 10
 #: Bands beyond any use. Counted once: asking the system takes 5 us, more than the rest of a small call.
 _MOST_BANDS = 4 * (os.cpu_count() or 1)
 
-_parallel = threading.Lock()  # held by the one call that runs in parallel
+_parallel = allocate_lock()  # held by the one call that runs in parallel
 _threads: int | None = None
 _forked = False
-_pool: Pool | None = None
-_tasks: Tasks | None = None
-_loop: object = None  # the driver's entry point; False: not to be used
+_pool = Pool(_MOST_BANDS)
 #: Room for the argument block of any kernel.
 WORDS = max(BLOCK_WORDS, CONV_WORDS)
 
@@ -122,25 +120,18 @@ def give_back(workspace: Workspace) -> None:
 def get_num_threads() -> int:
     """Number of threads that a call uses unless `workers` says otherwise.
 
-    That is what `set_num_threads` asked for, else the CPUs this process may run on, or
-    OMP_NUM_THREADS if that is fewer. One in a forked child.
+    That is what `set_num_threads` asked for; else FASTSEP_NUM_THREADS; else as many as the CPUs that this
+    process may run on or its container's quota of CPU time allow, and OMP_NUM_THREADS and
+    NUMBA_NUM_THREADS if they are set, whichever is fewest. One in a forked child.
     """
+    global _threads
     if _forked:
         return 1
-    return _threads if _threads is not None else _default_threads()
+    if _threads is None:
+        from fastsep import _cpus
 
-
-def _default_threads() -> int:
-    global _threads
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    if limit.isdigit() and int(limit) > 0:
-        count = min(count, int(limit))
-    _threads = count
-    return count
+        _threads = _cpus.threads()
+    return _threads
 
 
 def set_num_threads(count: int) -> None:
@@ -164,108 +155,54 @@ def set_num_threads(count: int) -> None:
     _threads = check_workers(count)
 
 
-def _driver() -> Callable[[int, int, int], None] | None:
-    """Numba's parallel loop, if Numba is loaded and its threading layer allows it."""
-    global _loop
-    if _forked:
-        return None
-    if _loop is None:
-        if "numba" not in sys.modules:
-            return None
-        with jit.lock:
-            _loop = _load_driver()
-    return _loop or None  # type: ignore[return-value]
-
-
-def _load_driver() -> object:
-    try:
-        if _numba_layer() in ("workqueue", "none"):
-            # workqueue aborts the process if anybody else, say a kernel of the user's own, is in a parallel
-            # region at the same moment.
-            return False
-        from fastsep._kernels.driver import run
-
-        for role in ROLES:
-            jit.kernel("pool", role)  # for processes to come that need not load Numba
-        return run
-    except Exception:  # without its threads Numba is of no use here, and not needed
-        return False
-
-
-def _numba_layer() -> str:
-    from fastsep._kernels.threads import layer
-
-    return layer()
-
-
-def threading_layer() -> str:
-    """What runs bands in parallel: "omp", "tbb", "pool" for threads of our own; "serial" in a
-    forked child."""
-    if _forked:
-        return "serial"
-    return "pool" if _driver() is None else _numba_layer()
-
-
 class Runnable(Protocol):
     """A kernel with arguments of one kind."""
 
     address: int
     band: Callable[..., int]
-    work: float  # multiply-adds of a call
 
 
 def bands_for(work: float, workers: int | None) -> int:
-    """Number of bands in which to run a call of so many multiply-adds."""
-    if work <= LOOP_WORK or _forked:
+    """Number of bands in which to run a call of so many multiply-adds: of threads that it is worth."""
+    # Once the interpreter ends, a helper that wants something of it never comes back.
+    if work < 2 * SHARED_WORK or _forked or sys.is_finalizing():
         return 1
     # More bands than threads are of use to nobody, but each needs scratch memory.
-    return min(get_num_threads() if workers is None else workers, _MOST_BANDS)
+    most = min(get_num_threads() if workers is None else workers, _MOST_BANDS)
+    if most < 2:
+        return 1
+    bands = min(most, work / WOKEN_WORK)
+    if bands < most and _parallel.acquire(blocking=False):
+        try:
+            bands = max(bands, 1 + _pool.helpers(int(min(most, work / SHARED_WORK)) - 1))
+        finally:
+            _parallel.release()
+    return max(int(bands), 1)
 
 
 def run_bands(ready: Runnable, words: int, bands: int) -> None:
-    """Run all bands, in parallel unless another call does so now or it would not pay."""
-    if not _run_parallel(ready, words, bands):
+    """Run all bands, in parallel unless another call does so now."""
+    if _parallel.acquire(blocking=False):
+        try:
+            _pool.run(ready.address, words, bands, bands)
+        finally:
+            _parallel.release()
+    else:
         for band in range(bands):
             ready.band(jit.UNUSED, jit.UNUSED, words, band)
 
 
-def _run_parallel(ready: Runnable, words: int, bands: int) -> bool:
-    global _pool
-    if not _parallel.acquire(blocking=False):
-        return False
-    try:
-        driver = _driver()
-        if driver is not None:
-            driver(ready.address, words, bands)
-            return True
-        if ready.work < POOL_WORK:
-            return False
-        if _pool is None:
-            _pool = Pool(_MOST_BANDS)
-        _pool.run(ready.address, words, bands, bands)
-        return True
-    finally:
-        _parallel.release()
-
-
 def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
-    """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now.
-
-    For tasks in Python that spend their time in libraries which release the GIL. The first exception
-    is raised when all threads have left the task.
-    """
-    global _tasks
+    """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now: see `Pool.run_tasks`."""
     threads = min(bands_for(math.inf, workers), count)
-    if threads <= 1 or not _parallel.acquire(blocking=False):
+    if threads > 1 and _parallel.acquire(blocking=False):
+        try:
+            _pool.run_tasks(task, count, threads)
+        finally:
+            _parallel.release()
+    else:
         for index in range(count):
             task(index)
-        return
-    try:
-        if _tasks is None:
-            _tasks = Tasks(_MOST_BANDS)
-        _tasks.run(task, count, threads)
-    finally:
-        _parallel.release()
 
 
 def _before_fork() -> None:
@@ -282,11 +219,10 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _forked, _pool, _tasks, _parallel
+    global _forked, _parallel
     _after_fork_in_parent()
     _forked = True
-    _pool = _tasks = None
-    _parallel = threading.Lock()
+    _parallel = allocate_lock()
 
 
 def _numba_lock() -> object:
@@ -332,7 +268,13 @@ def execute(
 
 def _ready(plan: Plan) -> Ready:
     # More bands than rows would be empty; each band has scratch of its own.
-    return Ready(plan.kernel, block(plan), plan.work, max(math.prod(plan.view[:3]), 1))
+    work = float32_work(plan.work, plan.acc)
+    return Ready(plan.kernel, block(plan), work, max(math.prod(plan.view[:3]), 1))
+
+
+def float32_work(work: float, dtype: np.dtype[Any]) -> float:
+    """As many multiply-adds of float32 as take the time of `work` in `dtype`: vectors hold half as many float64."""
+    return work * dtype.itemsize / 4
 
 
 class Ready:
@@ -378,10 +320,9 @@ class Ready:
 class _Look:
     """The kernel that looks for values beyond a limit."""
 
-    def __init__(self, dtype: str, count: int) -> None:
+    def __init__(self, dtype: str) -> None:
         self.address = jit.kernel("within", dtype)
         self.band: Callable[..., int] = jit.BAND(self.address)
-        self.work = float(count)
 
     def run(self, image: Array, limit: float, bands: int) -> bool:
         """Whether no value is beyond it."""
@@ -390,7 +331,7 @@ class _Look:
         workspace.filled_by = None
         word = workspace.word
         word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
-        word[COLS], word[CLIP] = image.size, most.ctypes.data
+        word[COLS], word[CLIP] = image.size, address_of(most)
         if bands == 1:
             self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:
@@ -403,18 +344,15 @@ class _Look:
 
 def is_within(image: Array, limit: float, workers: int | None) -> bool:
     """`_dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
-    from fastsep._dtypes import is_within as small
-
     if image.dtype.kind != "f":
-        return small(image, limit)
+        return _dtypes.is_within(image, limit)
     if image.size < LOOKED_AT:
         values = image.reshape(-1)
         # A sum of squares up to the limit needs no second look: no value is larger than its root.
         with np.errstate(over="ignore", invalid="ignore"):
-            return (limit >= 1.0 and float(np.dot(values, values)) <= limit) or small(image, limit)
-    with np.errstate(over="ignore"):
-        most = min(limit, float(np.finfo(image.dtype).max))
-    return _Look(image.dtype.name, image.size).run(image, most, bands_for(float(image.size), workers))
+            return (limit >= 1.0 and float(np.dot(values, values)) <= limit) or _dtypes.is_within(image, limit)
+    most = min(limit, _LARGEST[image.dtype.itemsize])
+    return _Look(image.dtype.name).run(image, most, bands_for(float(image.size), workers))
 
 
 def address_of(array: Array) -> int:
@@ -427,9 +365,6 @@ def address_of(array: Array) -> int:
 
 def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
-    from fastsep._dtypes import finish
-    from fastsep._plan import Separable
-
     what = plan.what
     total: Array | None = None
     direct = len(plan.passes) == 1 and plan.passes[0][-1].dst == plan.dst and not (
@@ -454,7 +389,7 @@ def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -
     if what.clip is not None:
         np.clip(total, *what.clip, out=total)
     if plan.dst.kind != "f":
-        total = finish(total, plan.dst)
+        total = _dtypes.finish(total, plan.dst)
     np.copyto(out, total, casting="unsafe")
     return out
 
@@ -464,8 +399,7 @@ def warmup_keys() -> list[tuple[str, ...]]:
     kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
     kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
     keys: list[tuple[str, ...]] = [
-        ("pool", "share"),
-        ("pool", "serve"),
+        *(("pool", role) for role in ROLES),
         ("bank",),
         ("within", "float32"),
         ("within", "float64"),
@@ -473,7 +407,7 @@ def warmup_keys() -> list[tuple[str, ...]]:
     for kind in kinds:
         keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         keys.append(("sweep", "magnitude", "1", *kind))
-        keys += [("box", *kind), ("dense", *kind)]
+        keys += [("box", *kind), ("dense", "sums", *kind)]
     keys += [("pipeline",), ("hysteresis",)]
     for acc, form in (("float32", "divided"), ("float64", "exact")):
         keys += [("fir", f"plane {form}", src, acc, acc) for src in ("uint8", acc)]

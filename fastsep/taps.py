@@ -1,6 +1,6 @@
 """The numbers: from a filter's parameters to the taps that define it. NumPy only, no pixels.
 
-A filter is a value of `_plan.Separable`, `_plan.Box` or `_plan.Roberts`. The table of edge
+A filter is a value of `_plan.Separable`, `_plan.Dense`, `_plan.Box` or `_plan.Roberts`. The table of edge
 operators is in convolution order, as papers and scikit-image print their kernels; it is flipped
 once, in `edges`, because everything below this file correlates.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastsep._plan import Line, Separable, Term
+from fastsep._plan import Dense, Line, Separable, Term
 
 
 class Edge(NamedTuple):
@@ -68,10 +68,13 @@ def edges(name: str, ndim: int, axes: Sequence[int]) -> Separable:
     return Separable(terms, combine="sum" if len(axes) == 1 else "magnitude", skip_zeros=True)
 
 
-def laplace(ndim: int) -> Separable:
+def laplace(ndim: int) -> Dense:
     """Discrete Laplacian: 2 ndim in the middle, -1 at the nearest neighbours."""
-    second = Line((-1.0, 2.0, -1.0), 1)
-    return Separable(tuple(Term(tuple(second if i == axis else None for i in range(ndim))) for axis in range(ndim)))
+    kernel = np.zeros((3,) * ndim)
+    distances = np.abs(np.indices(kernel.shape) - 1).sum(axis=0)
+    kernel[distances == 1] = -1.0
+    kernel[distances == 0] = 2.0 * ndim
+    return Dense(kernel, (1,) * ndim)
 
 
 def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> Separable:
@@ -83,10 +86,26 @@ def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> S
 
 
 def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncate: float) -> Separable:
-    """The narrow Gaussian minus the wide one."""
+    """The narrow Gaussian minus the wide one, as a sum of terms that each take differences along one axis.
+
+    With d = n - w along each axis, n n n - w w w = d n n + w d n + w w d: no two large values are subtracted.
+    """
     (narrow,) = gaussian(low, [0] * len(low), truncate).terms
     (wide,) = gaussian(high, [0] * len(high), truncate).terms
-    return Separable((narrow, _scaled(wide, -1.0)))
+    terms = []
+    for axis, (first, second) in enumerate(zip(narrow.lines, wide.lines, strict=True)):
+        difference = _difference(first, second)
+        if any(difference.taps):
+            terms.append(Term((*wide.lines[:axis], difference, *narrow.lines[axis + 1 :])))
+    return Separable(tuple(terms) or (Term((Line((0.0,), 0), *narrow.lines[1:])),))
+
+
+def _difference(first: Line | None, second: Line | None) -> Line:
+    """Symmetric taps minus others."""
+    lines = [line or Line((1.0,), 0) for line in (first, second)]
+    radius = max(line.centre for line in lines)
+    one, other = (np.pad(line.taps, radius - line.centre) for line in lines)
+    return _line((one - other).tolist())
 
 
 def unsharp(radius: Sequence[float], amount: float, truncate: float, clip: tuple[float, float] | None) -> Separable:

@@ -13,7 +13,7 @@ from fastsep._kernels import jit
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helpers import forget
+from helpers import NO_WORK, forget
 
 # No deadline: the engine compiles on first use, which is no fault of the example at hand. The same
 # examples in every run, so that a failure is there again for whoever looks into it.
@@ -24,8 +24,8 @@ settings.load_profile("fastsep")
 @pytest.fixture
 def small_images_go_parallel(monkeypatch):
     """Images of any size are cut into as many bands as there are workers."""
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
+    monkeypatch.setattr(_run, "SHARED_WORK", NO_WORK)
+    monkeypatch.setattr(_run, "WOKEN_WORK", NO_WORK)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import reference
 from reference import assert_close
 
 import fastsep
-from fastsep import _canny, _funnel, _gradient, _hysteresis, taps
+from fastsep import _canny, _funnel, _gradient, _hysteresis, _run, taps
 from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Roberts
 
@@ -203,7 +203,7 @@ def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False):
     def run(image, **options):
         return fastsep.correlate(image, kernel, method="direct", **options)
 
-    return Case(("dense",), run, what, dtypes, channels, rescales=False)
+    return Case(("dense", "sums"), run, what, dtypes, channels, rescales=False)
 
 
 def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
@@ -263,17 +263,47 @@ CASES = {
     "gaussian": named("gaussian", GAUSS, ("fir", "plane"), (F4, U1, F8), sigma=(1.6, 2.3)),
     "gaussian RGB": named("gaussian", GAUSS, ("fir", "plane"), (U1, F4), 3, sigma=(1.6, 2.3)),
     "wide gaussian": named(
-        "gaussian", taps.gaussian((14.0, 6.0), (0, 1), 4.0), ("fir", "plane"), (F4, F8), sigma=(14, 6), order=(0, 1)
+        "gaussian", taps.gaussian((14.0, 6.0), (1, 0), 4.0), ("fir", "plane"), (F4, F8), sigma=(14, 6), order=(1, 0)
     ),
     "odd and even taps": from_taps((ODD, EVEN), ("fir", "plane"), (F4, F8)),
     "whole taps": from_taps((WHOLE_EVEN, WHOLE), ("fir", "plane"), (U1_I2, U1)),
     "one axis": from_taps((None, ODD), ("fir", "plane"), (F4,)),
-    "farid": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F4, U1_F8)),
-    "laplace RGB": named("laplace", taps.laplace(2), ("dense",), (F4, U1), 3),
+    "laplace": named("laplace", taps.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
+    "laplace RGB": named("laplace", taps.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
+    # differences first
+    "farid": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F8)),
+    "farid dx": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4)),
+    "second derivative": named(
+        "gaussian",
+        taps.gaussian((1.6, 2.3), (2, 1), 4.0),
+        ("fir", "plane differences"),
+        (F4, U1_F4),
+        sigma=(1.6, 2.3),
+        order=(2, 1),
+    ),
+    "derivative along rows RGB": named(
+        "gaussian",
+        taps.gaussian((2.3, 1.6), (0, 2), 4.0),
+        ("fir", "plane differences"),
+        (F4, F8),
+        3,
+        sigma=(2.3, 1.6),
+        order=(0, 2),
+    ),
+    "any taps of sum zero": from_taps((EVEN, (0.5, -0.75, 0.0, 0.25)), ("fir", "plane differences"), (F4, U1_F8)),
+    "any taps of sum zero, down": from_taps(((0.5, -0.75, 0.25), ODD), ("fir", "plane differences"), (F4, U2_F8)),
+    "difference of gaussians": named(
+        "difference_of_gaussians",
+        taps.difference_of_gaussians((0.7, 1.1), (1.4, 2.5), 4.0),
+        ("fir", "plane differences terms"),
+        (F4, U1_F8),
+        low_sigma=(0.7, 1.1),
+        high_sigma=(1.4, 2.5),
+    ),
     "difference RGB": named(
         "difference_of_gaussians",
         taps.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
-        ("fir", "plane terms"),
+        ("fir", "plane differences terms"),
         (F4,),
         3,
         low_sigma=0.7,
@@ -301,7 +331,8 @@ CASES = {
     "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
     "dense of a volume of one column": dense(7, (2, 3, 1), (F8, I2_F4), 2),
     "dense in four axes": dense(8, (2, 3, 2, 3), (F4,)),
-    "laplace of a volume": named("laplace", taps.laplace(3), ("fir", "volume terms"), (F4,)),
+    "laplace of a volume": named("laplace", taps.laplace(3), ("dense", "differences"), (F4, U1_F8)),
+    "laplace of five channels": named("laplace", taps.laplace(2), ("dense", "differences"), (F4, U1), 5),
     # boxes
     "small box": box((3, 4), ("fir", "plane"), (F4, U1_F8)),
     "large box": box((29, 18), ("box",), (F4, U1, F8)),
@@ -421,6 +452,15 @@ def assert_refused(call, exceptions, pattern):
         assert re.search(pattern, message), message
         assert "\n" not in message
         assert len(message) < 200
+
+
+#: Of so few multiply-adds a thread, images of any size are cut into as many bands as there are workers.
+NO_WORK = 1e-9
+
+
+def cut_all_images():
+    """For scripts; tests have the fixture `small_images_go_parallel`."""
+    _run.SHARED_WORK = _run.WOKEN_WORK = NO_WORK
 
 
 MIB = 1 << 20

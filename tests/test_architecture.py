@@ -61,7 +61,9 @@ ORDER = (
     "_symmetry",
     "taps",
     "_run",
+    "_cpus",
     "_pool",
+    "_native_threads",
     "_block",
     "_plan",
     "_transforms",
@@ -110,6 +112,11 @@ def test_imports_go_one_way(path):
 def test_only_kernels_import_numba(path):
     if layer(path) != "_kernels":
         assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
+
+
+@pytest.mark.parametrize("name", ["_cpus", "_native_threads"])
+def test_threads_and_cpus_need_no_numpy(name):
+    assert all(imported.split(".")[0] in sys.stdlib_module_names for imported in imports(PACKAGE / f"{name}.py"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Promise: the same bits, however the work is cut.
 
-Any number of workers, bands of any height, serial, on Numba's parallel loop or on the pool of
-threads, rows read in place or copied, and an image in one piece or in pieces with a margin.
+Any number of workers, bands of any height, rows read in place or copied, and an image in one piece
+or in pieces with a margin.
 """
 
 import numpy as np
@@ -83,10 +83,7 @@ def counted(function, calls):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_loop_and_pool_and_serial(name, rng, monkeypatch):
-    import numba  # noqa: F401  # loaded, it lends its parallel loop
-
-    loop = _run._driver()
+def test_any_number_of_threads(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[-1]
     image = make_image(rng, src, case.shape(*{2: (83, 51), 3: (68, 23, 10), 4: (4, 5, 6, 7)}[case.ndim]))
@@ -96,17 +93,9 @@ def test_loop_and_pool_and_serial(name, rng, monkeypatch):
 
     calls = []
     monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
-    monkeypatch.setattr(_run, "_driver", lambda: None)
     assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
     assert calls
     assert max(calls) == bands
-
-    if loop is not None:  # no layer that several threads may enter, then
-        calls.clear()
-        monkeypatch.setattr(_run, "_driver", lambda: counted(loop, calls))
-        assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
-        assert calls
-        assert max(calls) == bands
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] in ("fir", "passes")])
@@ -166,9 +155,8 @@ def test_a_piece_with_a_margin(name, rng):
 def test_large_images_go_parallel_by_themselves(rng, monkeypatch):
     """With the thresholds as they are: an image of everyday size is cut, and its bits do not change."""
     monkeypatch.undo()
-    image = rng.random((900, 700), np.float32)
+    image = rng.random((2000, 1600), np.float32)
     calls = []
-    monkeypatch.setattr(_run, "_driver", lambda: None)
     monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
     for name in ("sobel", "gaussian", "laplace", "farid"):
         expected = getattr(fastsep, name)(image, workers=1)

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import MODES, finish_script, say, start_script, started
+from helpers import MODES, cut_all_images, finish_script, say, start_script, started
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
@@ -55,8 +55,8 @@ def guard():
     def aligned(layer, size):
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
-    _run.LOOP_WORK = -1.0
-    _run._run_parallel = lambda *_: False  # one band after the other
+    cut_all_images()
+    _run._parallel.acquire()  # one band after the other
     guard_scratch(fill)
     Layer._aligned = aligned
     return fill

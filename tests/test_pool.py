@@ -1,15 +1,19 @@
-"""The pool of threads that runs bands where Numba's threads do not."""
+"""The pool of threads that runs bands, and tasks in Python."""
 
 import ctypes
 import random
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
-from _thread import interrupt_main
 
 import pytest
 
-from fastsep._kernels import jit
-from fastsep._pool import Pool, Tasks
+from fastsep import _pool
+from fastsep._kernels import jit, pool_words
+from fastsep._pool import RING_LATER, RING_SOON, Pool
 
 MOST = 8
 
@@ -77,47 +81,94 @@ def test_a_call_waits_for_bands_that_take_long():
         assert sorted(done) == [0, 1, 2, 3]
 
 
-def test_an_interrupted_call_waits_for_the_bands_at_work_and_the_next_one_runs_all():
+@pytest.fixture
+def sigint():
+    """SIGINT raises KeyboardInterrupt, also where whoever started the tests lets it be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_call_waits_for_the_bands_at_work_and_the_next_one_runs_all(sigint, monkeypatch):
     pool, caller = Pool(MOST), threading.current_thread()
     for _ in range(5):
-        helping, begun, done = threading.Event(), [], []
+        helping, interrupted, waiting, done = threading.Event(), threading.Event(), threading.Event(), []
 
-        def band(_, number, helping=helping, begun=begun, done=done):
+        def band(_, number, helping=helping, waiting=waiting, done=done):
             if threading.current_thread() is caller:
-                assert helping.wait(30)  # so that somebody helps
+                assert helping.wait(60)  # so that somebody helps
             else:
-                begun.append(number)
                 helping.set()
-                time.sleep(0.01)
-                interrupt_main()
-                time.sleep(0.05)
+                assert waiting.wait(60)
                 done.append(number)
 
+        def nap(_, interrupted=interrupted, waiting=waiting):
+            """In place of the caller's sleep: Ctrl-C in the first, and the helper goes on in the next."""
+            if interrupted.is_set():
+                waiting.set()
+            else:
+                interrupted.set()
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(_pool, "sleep", nap)
         # The arrays of a call may be freed as soon as it is left.
         with pytest.raises(KeyboardInterrupt):
             run(pool, band, 2, 2)
-        assert done
-        assert sorted(done) == sorted(begun)
+        assert len(done) == 1
+        monkeypatch.undo()
         seen = []
         run(pool, lambda _, number, seen=seen: seen.append(number), 3, 3)
         assert sorted(seen) == [0, 1, 2]
 
 
-def test_a_call_runs_alone_where_no_thread_can_be_started(monkeypatch):
-    def refuse(_):
-        raise RuntimeError("can't start new thread")
+def test_interrupted_tasks_leave_no_thread_at_work(sigint):
+    pool, caller = Pool(MOST), threading.current_thread()
+    helping, interrupted, done = threading.Event(), threading.Event(), []
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    seen = []
-    run(Pool(MOST), lambda _, number: seen.append(number), 5, 3)
-    assert sorted(seen) == [0, 1, 2, 3, 4]
+    def task(number):
+        if threading.current_thread() is caller:
+            assert helping.wait(60)
+            interrupted.set()
+            signal.raise_signal(signal.SIGINT)
+        else:
+            helping.set()
+            assert interrupted.wait(60)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.run_tasks(task, 2, 2)
+    assert len(done) == 1
+
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("start", [refuse, lambda *_: 0], ids=["refused", "never comes"])
+def test_calls_run_alone_where_no_thread_comes(start, monkeypatch):
+    monkeypatch.setattr(_pool, "start_new_thread", start)
+    pool, seen = Pool(MOST), []
+    run(pool, lambda _, number: seen.append(number), 5, 3)
+    pool.run_tasks(seen.append, 5, 3)
+    assert seen == [0, 1, 2, 3, 4] * 2
+
+
+def test_bands_and_tasks_share_the_threads(monkeypatch):
+    started, start = [], _pool.start_new_thread
+    monkeypatch.setattr(_pool, "start_new_thread", lambda *given: (started.append(given), start(*given)))
+    pool = Pool(MOST)
+    for _ in range(3):
+        both = threading.Barrier(3, timeout=60)
+        run(pool, lambda _, __, both=both: both.wait(), 3, 3)
+        pool.run_tasks(lambda _, both=both: both.wait(), 3, 3)
+    assert len(started) == 2
 
 
 def test_tasks_run_once_each_and_the_first_exception_ends_them():
-    tasks, seen = Tasks(MOST), []
+    pool, seen = Pool(MOST), []
     for threads in (1, 2, 5):
         seen.clear()
-        tasks.run(seen.append, 20, threads)
+        pool.run_tasks(seen.append, 20, threads)
         assert sorted(seen) == list(range(20))
 
     def fail(number):
@@ -127,5 +178,131 @@ def test_tasks_run_once_each_and_the_first_exception_ends_them():
 
     seen.clear()
     with pytest.raises(ValueError, match=r"\d"):
-        tasks.run(fail, 50, 3)
+        pool.run_tasks(fail, 50, 3)
     assert len(seen) <= 3
+
+
+# ---- waiting
+
+
+class Clock:
+    """A clock in place of the system's, which goes on by `step` whenever it is looked at."""
+
+    def __init__(self, step):
+        self.step, self.time, self.looks = step, 0, 0
+        self.function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int64))(self.tell)
+
+    def tell(self, which, result):
+        assert which == 7
+        self.looks += 1
+        self.time += self.step
+        result[0], result[1] = divmod(self.time, 10**9)
+        return 0
+
+    def settings(self, moment):
+        return ctypes.cast(self.function, ctypes.c_void_p).value, 7, moment
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another clock")
+@pytest.mark.parametrize(("step", "looks"), [(1, 1001), (10, 101), (999, 3), (1000, 2), (700_000_000, 2)])
+def test_whoever_waits_in_vain_stops_by_the_clock(step, looks, monkeypatch):
+    """Not by the number of looks: they take more or less time, by the CPU."""
+    clock = Clock(step)
+    monkeypatch.setattr(_pool, "_clock", lambda: clock.settings(1000))
+    pool = Pool(MOST)
+    pool._load()
+    _, share, serve = pool._kernels
+    serve(jit.UNUSED, jit.UNUSED, pool._address, pool._address + 8 * pool_words.SEEN)
+    assert clock.looks == looks
+    assert pool._word[pool_words.AWAKE] == 0
+    clock.looks = 0
+    pool._word[pool_words.INSIDE], pool._word[pool_words.STATE] = 1, pool_words.CLOSED
+    share(jit.UNUSED, jit.UNUSED, pool._address, 0)
+    assert clock.looks == looks
+    assert pool._word[pool_words.STATE] == pool_words.CLOSED  # somebody is still inside
+    pool._word[pool_words.INSIDE] = 0
+    share(jit.UNUSED, jit.UNUSED, pool._address, 0)
+    assert pool._word[pool_words.STATE] == pool_words.DONE
+
+
+def test_the_clock_is_the_systems():
+    address, which, moment = _pool._clock()
+    assert address
+    assert moment > 0
+    if sys.platform != "win32":
+        assert which == time.CLOCK_MONOTONIC
+        assert moment == _pool.LOOKING * 1e9
+
+
+def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_was_in_vain(monkeypatch):
+    pool, rung = Pool(MOST), []
+    monkeypatch.setattr(pool, "_ring", rung.append)
+
+    def calls(number):
+        rung.clear()
+        found = {pool.helpers(2) for _ in range(number)}
+        return found, rung
+
+    assert calls(RING_SOON - 1) == ({0}, [])
+    assert calls(1) == ({0}, [2])
+    assert calls(RING_LATER - 1) == ({0}, [])
+    assert calls(1) == ({0}, [2])
+    pool._word[pool_words.AWAKE] = 2
+    assert calls(5) == ({2}, [])
+    pool._word[pool_words.AWAKE] = 1  # as many as there are
+    assert calls(RING_SOON) == ({1}, [2])
+    pool._word[pool_words.AWAKE] = 9
+    assert calls(1) == ({2}, [])
+
+
+def test_helpers_rung_ahead_of_a_call_wait_for_it():
+    pool = Pool(MOST)
+    for _ in range(RING_SOON):
+        pool.helpers(1)
+    end = time.monotonic() + 60
+    while not pool._bells[0].locked() and time.monotonic() < end:  # it has heard
+        time.sleep(1e-3)
+    both = threading.Barrier(2, timeout=60)
+    run(pool, lambda _, __: both.wait(), 2, 2)
+
+
+# Compiles the pool's code for ARM: of what an intrinsic emits there, this CPU's code generator knows nothing, so that
+# it stands as a call of a function until then.
+ON_ARM = r"""
+import dataclasses
+import llvmlite.binding as llvm
+from numba import njit
+from fastsep._kernels import atomic, jit
+
+arm = dataclasses.replace(jit.target(), triple="aarch64-unknown-linux-gnu")
+declare = atomic.declare
+atomic.target = lambda: arm
+atomic.declare = lambda module, kind, name: declare(module, kind, name.replace("llvm.aarch64", "arm"))
+llvm.add_symbol("arm.isb", jit.UNUSED)
+from fastsep._kernels import pool
+
+llvm.initialize_all_targets()
+llvm.initialize_all_asmprinters()
+machine = llvm.Target.from_triple(arm.triple).create_target_machine()
+for role in ("share", "serve"):
+    compiled = njit("void(int64, int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)(pool.build(role))
+    (result,) = compiled.overloads.values()
+    lines = result.library.get_llvm_str().replace("arm.isb", "llvm.aarch64.isb").splitlines()
+    module = llvm.parse_assembly("\n".join(line for line in lines if not line.startswith("target ")))
+    module.triple, module.data_layout = arm.triple, str(machine.target_data)
+    print("----", machine.emit_assembly(module))
+"""
+
+
+def test_waiting_loops_pause_on_arm():
+    """`isb` in the loops of whoever looks for a call, and of whoever waits for helpers."""
+    done = subprocess.run([sys.executable, "-c", ON_ARM], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    _, *roles = done.stdout.split("----")
+    assert len(roles) == 2
+    for assembly in roles:
+        functions = re.findall(r"\.cfi_startproc.*?\.cfi_endproc", assembly, re.DOTALL)
+        waiting = [function.split("\tisb\n") for function in functions if "\tisb\n" in function]
+        assert waiting
+        for before, behind in waiting:
+            assert set(re.findall(r"^(\.L\w+):", before, re.MULTILINE)) & set(re.findall(r"\.L\w+", behind))  # a loop

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, MODES, finish_script, forget, make_image, say, start_script, started
+from helpers import CASES, MODES, cut_all_images, finish_script, forget, make_image, say, start_script, started
 
 import fastsep
 from fastsep import _bank, _block, _run, _tensor
@@ -231,8 +231,8 @@ def check_bank_addresses(fill, keep, sources, results):
 
 def check_hessian_addresses(fill, keep, dtype):
     """Second differences of planes in one to three bands, against NumPy's, without a blur; rows of a pipeline."""
-    _run.LOOP_WORK = -1.0
-    _run._run_parallel = lambda *_: False  # one band after the other
+    cut_all_images()
+    _run._parallel.acquire()  # one band after the other
     rng = np.random.default_rng(9)
     source, results = Guarded(1 << 15), [Guarded(1 << 15) for _ in range(3)]
     for index, (height, width) in enumerate(PLANES[::7]):

@@ -1,12 +1,15 @@
 """Promise: no crash and no wrong pixel by threads or forks.
 
-Calls from many threads, on Numba's threading layers and on the pool, and from forked children, give
-what a serial call gives. What can end or hang a process runs as a script in one of its own.
+Calls from many threads, from forked children, at the end of the process, and where greenlets stand in
+for threads, give what a serial call gives. What can end or hang a process runs as a script in one of its own.
 """
 
+import _thread
+import atexit
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,20 +21,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, finish_script, forget, make_image, same_bits, say, start_script
+from helpers import CASES, cut_all_images, finish_script, forget, make_image, same_bits, say, start_script
 
 import fastsep
-from fastsep import _run
+from fastsep import _native_threads, _pool, _run
 from fastsep._kernels import jit
 
 forks = pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork")
-# What starts the process, the environment, and what then runs bands in parallel.
-LAYERS = {
-    "omp": (("numba",), {"NUMBA_THREADING_LAYER": "omp"}, ("omp",) if sys.platform == "linux" else ("omp", "pool")),
-    "workqueue": (("numba",), {"NUMBA_THREADING_LAYER": "workqueue"}, ("pool",)),
-    "no numba": ((), {}, ("pool",)),
-}
-layers = pytest.mark.parametrize("layer", LAYERS)
 NAMES = (
     "canny",
     "gaussian",
@@ -49,16 +45,11 @@ NAMES = (
 FEW = NAMES[:5]
 
 
-def run(scenario, layer, *, compiles=False, **environment):
-    """Run a scenario; if it `compiles`, Numba and its layer may come in on the way."""
-    modules, variables, expected = LAYERS[layer]
-    if compiles and not modules:
-        expected = ("omp", "tbb", "pool")
-    process = start_script(__file__, scenario, *modules, **variables, **environment)
-    status, output = finish_script(process)
+def run(scenario, **environment):
+    """Run a scenario, which prints that it is done, and nothing else."""
+    status, output = finish_script(start_script(__file__, scenario, **environment))
     assert status == 0, f"exit status {status}\n{output}"
-    assert output.split()[-2] in expected, output
-    assert output.split()[-1] == "done", output
+    assert output == "done\n"
 
 
 # ---- scenarios: each runs as a script
@@ -120,7 +111,7 @@ def executor():
 
 
 def beside_numba():
-    """Somebody else runs a parallel loop of Numba's all the time, from before the first call."""
+    """The user runs a parallel loop of Numba's all the time, from before the first call."""
     from numba import njit, prange
 
     @njit(parallel=True, nogil=True)
@@ -197,16 +188,7 @@ def fork():
 
 
 def fork_before_parallel():
-    """The parent has made serial calls only; if Numba is loaded, it has run a parallel loop of its own."""
-    if "numba" in sys.modules:
-        from numba import njit, prange
-
-        @njit(parallel=True)
-        def fill(values):
-            for i in prange(len(values)):
-                values[i] = i
-
-        fill(np.empty(1000))
+    """The parent has made serial calls only."""
     assert fastsep.box(np.ones((4, 4)), 3, workers=1)[1, 1] == 1
     run_children(2, in_child)
 
@@ -238,56 +220,180 @@ def fork_while_others_work():
     assert all(right(job, workers=4) for job in jobs)
 
 
-def few_threads():
-    image = np.ones((90, 80))
-    for workers in (2, 4, 3, 4):
-        fastsep.gaussian(image, workers=workers)
-    assert threading.active_count() == 4  # the caller's is one of them
+IMAGE, KERNEL = np.random.default_rng(7).random((130, 140), np.float32), np.random.default_rng(8).random((9, 11))
+
+
+def calls(workers):
+    """Of bands, of bands in several stages, and of tasks in Python."""
+    return [
+        fastsep.gaussian(IMAGE, workers=workers),
+        fastsep.canny(IMAGE, workers=workers),
+        fastsep.correlate(IMAGE, KERNEL, method="fft", workers=workers),
+    ]
+
+
+def first_use_at_exit():
+    """In an exit handler."""
+    atexit.register(lambda: check(calls(3), calls(1)))
+
+
+def first_use_at_exit_without_threads():
+    """In an exit handler as of Python 3.12 and later, where no thread can be started then."""
+
+    def refuse(*_):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    _pool.start_new_thread = refuse
+    first_use_at_exit()
+
+
+def use_after_the_last_import():
+    """In a finalizer that runs when the interpreter ends: nothing can be imported, and threads do not come back."""
+
+    class Last:
+        def __init__(self):
+            self.expected = self.call()
+
+        def call(self):
+            return fastsep.gaussian(IMAGE, workers=3), fastsep.canny(IMAGE, workers=3)
+
+        def __del__(self):
+            check(self.call(), self.expected)
+
+    last = Last()
+    last.itself = last  # so that it is found no sooner
+
+
+def use_by_a_thread_to_the_end():
+    """By a thread that nobody waits for."""
+    begun = threading.Event()
+
+    def work():
+        while True:
+            fastsep.gaussian(IMAGE, workers=3)
+            fastsep.canny(IMAGE, workers=3)
+            begun.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert begun.wait(60)
+
+
+def check(results, expected):
+    for result, wanted in zip(results, expected, strict=True):
+        assert same_bits(result, wanted)
 
 
 # ---- tests
 
 
-@layers
-def test_eight_threads_at_once(layer):
-    run("eight_threads", layer)
+def test_eight_threads_at_once():
+    run("eight_threads")
 
 
-@layers
-def test_eight_first_calls_at_once(layer, tmp_path):
-    run("first_calls", layer, compiles=True, FASTSEP_CACHE_DIR=str(tmp_path))
+def test_eight_first_calls_at_once(tmp_path):
+    run("first_calls", FASTSEP_CACHE_DIR=str(tmp_path))
 
 
-@layers
-def test_an_executor_with_images_of_all_sizes(layer):
-    run("executor", layer)
+def test_an_executor_with_images_of_all_sizes():
+    run("executor")
 
 
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-def test_beside_a_parallel_loop_of_somebody_else(layer):
-    run("beside_numba", layer)
+def test_beside_a_parallel_loop_of_numba():
+    run("beside_numba", NUMBA_THREADING_LAYER="workqueue")  # it ends the process if two threads run loops at a time
 
 
 @forks
-@layers
-def test_forked_children(layer):
-    run("fork", layer)
+def test_forked_children():
+    run("fork")
 
 
 @forks
-@layers
-def test_children_of_a_parent_that_made_no_parallel_call(layer):
-    run("fork_before_parallel", layer)
+def test_children_of_a_parent_that_made_no_parallel_call():
+    run("fork_before_parallel")
 
 
 @forks
-@layers
-def test_a_fork_while_threads_compile_and_run(layer):
-    run("fork_while_others_work", layer, compiles=True)
+def test_a_fork_while_threads_compile_and_run():
+    run("fork_while_others_work")
+
+
+def test_an_exit_handler_may_filter_where_it_may_start_no_threads():
+    run("first_use_at_exit_without_threads")
+
+
+def test_the_first_use_in_an_exit_handler_may_compile_or_load(tmp_path):
+    for _ in range(2):
+        run("first_use_at_exit", FASTSEP_CACHE_DIR=str(tmp_path))
+
+
+def test_finalizers_may_filter_when_the_interpreter_ends():
+    run("use_after_the_last_import")
+
+
+def test_a_thread_may_filter_until_the_process_is_gone():
+    run("use_by_a_thread_to_the_end")
+
+
+# gevent puts greenlets in the place of threads. They run only when the thread that started them waits: here, never.
+REPLACED = """
+import sys, threading, _thread
+
+def replace():
+    _thread.start_new_thread = threading._start_new_thread = lambda *_: 0
+    threading.Thread.start = lambda thread: None
+
+def start(when):
+    if sys.argv[1] == when:
+        replace()
+
+start("before the import")
+import numpy as np
+import fastsep
+from fastsep import _native_threads, _run
+
+start("after the import")
+image, kernel = np.random.default_rng(0).random((130, 140), np.float32), np.ones((9, 11))
+expected = fastsep.correlate(image, kernel, method="fft", workers=1)
+if sys.argv[1] == "after the first use":
+    fastsep.correlate(image, kernel, method="fft", workers=3)
+start("after the first use")
+assert fastsep.correlate(image, kernel, method="fft", workers=3).tobytes() == expected.tobytes()
+
+locks = [_native_threads.allocate_lock() for _ in range(2)]
+for lock in locks:
+    lock.acquire()
+met = []
+
+def meet(number):
+    locks[number].release()
+    met.append(locks[1 - number].acquire(timeout=60))
+
+_run.run_tasks(meet, 2, 2)  # two threads, or nobody meets
+print(met)
+"""
+
+
+@pytest.mark.parametrize("when", ["before the import", "after the import", "after the first use"])
+def test_helpers_are_threads_where_something_else_is_put_in_their_place(when):
+    done = subprocess.run([sys.executable, "-c", REPLACED, when], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "[True, True]\n", done.stderr
+
+
+def test_threads_and_locks_are_the_interpreters_own(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("replaced")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    monkeypatch.setattr(_thread, "allocate_lock", refuse)
+    native = _native_threads._as_built()
+    done = native.allocate_lock()
+    done.acquire()
+    native.start_new_thread(done.release, ())
+    assert done.acquire(timeout=60)
 
 
 @pytest.fixture
-def bands(monkeypatch):
+def bands(monkeypatch, small_images_go_parallel):
     """How many bands each parallel call was cut into."""
     counts = []
     run_bands = _run.Pool.run
@@ -296,9 +402,6 @@ def bands(monkeypatch):
         counts.append(number)
         run_bands(pool, band, address, number, threads)
 
-    monkeypatch.setattr(_run, "LOOP_WORK", 0.0)
-    monkeypatch.setattr(_run, "POOL_WORK", 0.0)
-    monkeypatch.setattr(_run, "_driver", lambda: None)
     monkeypatch.setattr(_run, "_threads", None)
     monkeypatch.setattr(_run.Pool, "run", count)
     return counts
@@ -327,30 +430,69 @@ def test_no_more_bands_than_rows(bands, rng):
     assert bands == [3]
 
 
-def test_the_environment_limits_the_default(bands, monkeypatch):
-    if hasattr(os, "sched_getaffinity"):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
-    else:
-        monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    for value, expected in (("", 6), ("2", 2), ("64", 6), ("0", 6), ("many", 6)):
-        monkeypatch.setenv("OMP_NUM_THREADS", value)
-        monkeypatch.setattr(_run, "_threads", None)
-        assert fastsep.get_num_threads() == expected
+@pytest.fixture
+def started_threads(monkeypatch):
+    """The threads that a new pool starts."""
+    started, start = [], _pool.start_new_thread
+
+    def count(function, arguments):
+        started.append(function)
+        return start(function, arguments)
+
+    monkeypatch.setattr(_pool, "start_new_thread", count)
+    monkeypatch.setattr(_run, "_pool", _pool.Pool(16))
+    return started
 
 
-def test_one_worker_starts_no_thread(bands, rng):
-    before = threading.active_count()
+def test_one_worker_starts_no_thread(bands, started_threads, rng):
     fastsep.gaussian(rng.random((90, 80)), workers=1)
-    assert threading.active_count() == before
+    fastsep.correlate(rng.random((90, 80)), rng.random((9, 9)), method="fft", workers=1)
+    assert not started_threads
 
 
-def test_the_pool_starts_no_more_threads_than_asked_for():
-    run("few_threads", "no numba")
+def test_no_more_threads_are_started_than_asked_for(bands, started_threads, rng):
+    image = rng.random((90, 80))
+    for workers in (2, 4, 3, 4):
+        fastsep.gaussian(image, workers=workers)
+    assert len(started_threads) == 3  # the caller is the fourth
+
+
+@pytest.mark.parametrize(
+    ("work", "awake", "threads"),
+    [
+        (0, 3, 1),
+        (1.9, 3, 1),  # not worth it
+        (2, 3, 2),
+        (3.5, 3, 3),
+        (15, 3, 4),
+        (15, 1, 2),  # with those who are awake
+        (15, 0, 1),
+        (20, 0, 2),  # worth waking helpers
+        (39, 0, 3),
+        (39, 3, 4),
+        (1000, 0, 8),
+        (float("inf"), 0, 8),
+    ],
+)
+def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, threads, monkeypatch):
+    monkeypatch.setattr(_run, "SHARED_WORK", 1.0)
+    monkeypatch.setattr(_run, "WOKEN_WORK", 10.0)
+    monkeypatch.setattr(_run, "_MOST_BANDS", 8)
+    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted), raising=False)
+    assert _run.bands_for(work, 100) == threads
+    assert _run.bands_for(work, 1) == 1
+    assert _run.bands_for(work, 3) == min(threads, 3)
+
+
+def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
+    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: wanted)
+    work = 2 * _run.SHARED_WORK
+    assert _run.bands_for(work, 2) == 2
+    with _run._parallel:
+        assert _run.bands_for(work, 2) == 1
 
 
 if __name__ == "__main__":
-    if "numba" in sys.argv[2:]:
-        import numba  # noqa: F401
-    _run.LOOP_WORK = _run.POOL_WORK = 0.0  # small images are cut, too
+    cut_all_images()  # small ones, too
     globals()[sys.argv[1]]()
-    say(_run.threading_layer(), "done")
+    say("done")

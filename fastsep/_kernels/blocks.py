@@ -75,7 +75,7 @@ SUM, MAGNITUDE = range(2)
     SRC_2,  # suppress: address of a second source
     SRC_2_ROW,
     SRC_PLANE,  # corner: bytes from one plane of its source to the next
-    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1
+    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps
     PHASE,  # hysteresis: which step
     LINES,  # number of lines of pixels next to one
     LINES_AT,  # address of a word for each: how many pixels away it lies
@@ -100,9 +100,13 @@ SUM, MAGNITUDE = range(2)
     OFFSETS,  # number of offsets of the kernel along the axes before the last two
     SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
     EDGE,  # pixels at either end of a row whose sources are copied; 0: all are
-) = range(78)
+    ROW_LINES,  # fir: number of lines along x that are applied before the one along y
+    ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
+    MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
+    MIDDLE_SHIFT,  # bytes from the left end of that row
+) = range(82)
 
-BLOCK_WORDS = 80
+BLOCK_WORDS = 88
 
 #: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
@@ -114,8 +118,12 @@ TAPS, COUNT, BEFORE, KIND = range(4)
 # A term: the line along y, the line along x (from X_LINE), ...
 X_LINE = 4
 X_OUTSIDE = 8  # address of the value beyond the left and right border
-DEPTH_LINE = 9  # which of the lines along the depth
+DEPTH_LINE = 9  # which of the lines along the depth; or of those along x that come first, counted from 1; 0: none
 TERM_WORDS = 10
+# A line along x that comes first: a line, address of the value beyond the left and right border, offset of the ring of
+# its results, bytes from row to row there.
+R_OUTSIDE, R_RING, R_RING_ROW = range(4, 7)
+ROW_LINE_WORDS = 7
 # A line along the depth: a line, and the address of the value above and below the plane.
 Y_OUTSIDE = 4
 LINE_WORDS = 5

@@ -10,6 +10,9 @@ The kernel is cut into *runs*, stretches of taps in one column without a zero; a
 slide through registers, so that a tap costs one multiply-add for each output row and one load for
 all of them. Zero taps are in no run: they cost nothing, and NaN or inf under them does not count.
 
+Taps that sum to zero apply to differences from the pixel under one of them, so that an image of large values that
+differ little loses nothing.
+
 Columns are done in chunks, so that the rings stay in the cache. Rows hold `cols` pixels of
 `channels` values.
 """
@@ -25,11 +28,12 @@ from fastsep._kernels.borders import outside
 from fastsep._kernels.jit import dense_height
 
 
-def build(src_name: str, acc_name: str, dst_name: str):
-    """The band function for one source, arithmetic and result dtype."""
+def build(form: str, src_name: str, acc_name: str, dst_name: str):
+    """The band function for one source, arithmetic and result dtype; `form`: "sums" or "differences"."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
     height = dense_height()
+    differences = form == "differences"
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
     @register_jitable
@@ -155,10 +159,19 @@ def build(src_name: str, acc_name: str, dst_name: str):
                                 simd.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
                             # The last vector overlaps the one before it.
                             x = max(min(x, finish - lanes), begin)
-                            simd.dense_tile(
-                                acc, dst, height, simd.word(block, at.RUNS_AT), simd.word(block, at.RUNS),
-                                table + number * table_bytes, (x - origin) * acc_size, targets, x * dst_size,
-                            )  # fmt: skip
+                            entries = table + number * table_bytes
+                            if differences:
+                                simd.dense_tile(
+                                    acc, dst, height, simd.word(block, at.RUNS_AT), simd.word(block, at.RUNS),
+                                    entries, (x - origin) * acc_size, targets, x * dst_size,
+                                    entries + 8 * simd.word(block, at.MIDDLE_ROW), simd.word(block, at.MIDDLE_SHIFT),
+                                    simd.word(block, at.FACTOR),
+                                )  # fmt: skip
+                            else:
+                                simd.dense_tile(
+                                    acc, dst, height, simd.word(block, at.RUNS_AT), simd.word(block, at.RUNS),
+                                    entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
+                                )  # fmt: skip
                     if narrow:
                         for r in range(min(height, end - top)):
                             simd.copy_bytes(

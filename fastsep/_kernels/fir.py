@@ -30,7 +30,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
 
     `form` is "plane" or "volume", for one term, or "plane terms" or "volume terms", for several; or
     "plane exact", for one term of symmetric taps in SciPy's order of operations, or "plane divided", for
-    the same in any order; both divide results by numbers that differ near the borders of the image.
+    the same in any order; both divide results by numbers that differ near the borders of the image. "plane
+    differences" is for terms whose taps sum to zero or nearly so, along one axis at least: that axis comes first and
+    works on differences of neighbours, so that an image of large values that differ little loses nothing.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
@@ -41,35 +43,43 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     exact = form.endswith("exact")
     divided = exact or form.endswith("divided")
     volume = form.startswith("volume")
+    differences = "differences" in form
     # A volume's planes are filtered from rows that were filtered along the depth before.
     row_dtype = acc if volume else src
     row_size = row_dtype.itemsize
 
     @register_jitable
-    def find_borders(block, borders):
-        """List, for each term, which column stands for each one beyond the image; -1: none."""
+    def list_borders(block, borders, before, count):
+        """List which column stands for each one beyond the image; -1: none. Returns the end of the list."""
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
-        for number in range(simd.word(block, at.TERMS)):
-            term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
-            before = simd.word(term, at.X_LINE + at.BEFORE)
-            count = simd.word(term, at.X_LINE + at.COUNT)
-            for k in range(count - 1):
-                pixel = k - before if k < before else k - before + cols
-                column = outside(pixel, cols, simd.word(block, at.MODE_X))
-                for c in range(channels):
-                    value = column * channels + c if column >= 0 else -1
-                    simd.set_word(borders, k * channels + c, value)
-            borders += 8 * (count - 1) * channels
+        for k in range(count - 1):
+            pixel = k - before if k < before else k - before + cols
+            column = outside(pixel, cols, simd.word(block, at.MODE_X))
+            for c in range(channels):
+                value = column * channels + c if column >= 0 else -1
+                simd.set_word(borders, k * channels + c, value)
+        return borders + 8 * (count - 1) * channels
 
     @register_jitable
-    def fill_border(block, term, borders, strip, start, stop):
+    def find_borders(block, borders):
+        """List the columns beyond the image for the line along x of each term, then for those that come first."""
+        for number in range(simd.word(block, at.TERMS)):
+            line = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS) + 8 * at.X_LINE
+            borders = list_borders(block, borders, simd.word(line, at.BEFORE), simd.word(line, at.COUNT))
+        if differences:
+            for number in range(simd.word(block, at.ROW_LINES)):
+                line = simd.word(block, at.ROW_LINES_AT) + number * (8 * at.ROW_LINE_WORDS)
+                borders = list_borders(block, borders, simd.word(line, at.BEFORE), simd.word(line, at.COUNT))
+
+    @register_jitable
+    def fill_border(borders, strip, start, stop, beyond):
         """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         for value in range(start, stop):
             column = simd.word(borders, value - start)
             to = strip + value * vector
             if column < 0:
-                simd.fill_vector(acc, to, simd.word(term, at.X_OUTSIDE))
+                simd.fill_vector(acc, to, beyond)
             else:
                 simd.copy_vector(acc, to, strip + column * vector)
 
@@ -111,8 +121,36 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         for number in range(terms):
             term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
             rows = table + 8 * (simd.word(block, at.LEAD) + 1 - simd.word(term, at.BEFORE))
-            if volume:
-                rows += simd.word(term, at.DEPTH_LINE) * simd.word(block, at.TABLE)
+            row_line = simd.word(term, at.DEPTH_LINE)
+            if volume or differences:
+                rows += row_line * simd.word(block, at.TABLE)
+            if differences and row_line != 0:
+                # The line along x is done; that along y is all that is left.
+                if not several:
+                    for first in range(0, 8 * lanes, 8 * tile):
+                        for x in range(0, width, lanes):
+                            column = min(x, last)
+                            simd.fir_rows(
+                                acc, dst, rows + first, column * acc_size, simd.word(term, at.TAPS),
+                                simd.word(term, at.COUNT), simd.word(term, at.KIND),
+                                dst_table + first, column * dst_size,
+                            )  # fmt: skip
+                    continue
+                squares = simd.word(block, at.COMBINE)
+                into = sums if squares == 0 and number == 0 else strip
+                for x in range(0, width, lanes):
+                    column = min(x, last)
+                    simd.fir_to_strip(
+                        acc, acc, rows, column * acc_size, into + column * vector,
+                        simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
+                    )  # fmt: skip
+                if number < terms - 1 and (squares != 0 or number == 0):
+                    if squares != 0:
+                        simd.add_squares(acc, sums, strip, width, 1 if number > 0 else 0)
+                    continue
+                # One more sum, or the last one: the identity along x adds it and stores them.
+                if into == sums:
+                    simd.copy_bytes(strip, sums, width * vector)
             taps = simd.word(term, at.X_LINE + at.TAPS)
             count = simd.word(term, at.X_LINE + at.COUNT)
             kind = simd.word(term, at.X_LINE + at.KIND)
@@ -122,10 +160,17 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             inside = strip + before * vector
             for x in range(0, width, lanes):
                 column = min(x, last)
+                if differences and row_line != 0:
+                    break
                 if exact:
                     exact_simd.exact_to_strip(
                         src, acc, rows, column * row_size, inside + column * vector,
                         simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(block, at.SCALE),
+                    )  # fmt: skip
+                elif differences:
+                    simd.differences_to_strip(
+                        src, acc, rows, column * src_size, inside + column * vector,
+                        simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                     )  # fmt: skip
                 else:
                     simd.fir_to_strip(
@@ -134,8 +179,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     )  # fmt: skip
                 if ahead != 0 and number == 0 and column * row_size % at.LINE == 0:
                     simd.prefetch_rows(acc, lanes, ahead + column * row_size, simd.word(block, at.SRC_ROW))
-            fill_border(block, term, borders, inside, -before, 0)
-            fill_border(block, term, borders + 8 * before, inside, width, width + after)
+            beyond = simd.word(term, at.X_OUTSIDE)
+            fill_border(borders, inside, -before, 0, beyond)
+            fill_border(borders + 8 * before, inside, width, width + after, beyond)
             borders += 8 * (before + after)
             if not several and channels == 1:
                 for x in range(0, width, lanes):
@@ -182,6 +228,64 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         simd.store_strip(acc, dst, place, dst_table, last * dst_size)
 
     @register_jitable
+    def filter_rows_first(block, scratch, table, taken, fresh, row, ahead):
+        """Apply each line along x that comes first to the last `fresh` rows of `table`, the first of them number `row`.
+
+        Their results go to a ring of rows for each line, and into a table of its own behind `table`. `ahead`: the
+        source rows of the next block, to be fetched meanwhile.
+        """
+        channels = simd.word(block, at.CHANNELS)
+        width = simd.word(block, at.COLS) * channels
+        last = max(width - lanes, 0)
+        step = channels * vector
+        borders = scratch + simd.word(block, at.BORDERS)
+        for number in range(simd.word(block, at.TERMS)):
+            term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
+            borders += 8 * (simd.word(term, at.X_LINE + at.COUNT) - 1) * channels
+        for number in range(simd.word(block, at.ROW_LINES)):
+            line = simd.word(block, at.ROW_LINES_AT) + number * (8 * at.ROW_LINE_WORDS)
+            taps, count, kind = simd.word(line, at.TAPS), simd.word(line, at.COUNT), simd.word(line, at.KIND)
+            before = simd.word(line, at.BEFORE) * channels
+            after = (count - 1) * channels - before
+            beyond = simd.word(line, at.R_OUTSIDE)
+            filtered = table + (number + 1) * simd.word(block, at.TABLE)
+            simd.copy_bytes(filtered, filtered + 8 * lanes, 8 * (taken + 1 - fresh))
+            for i in range(taken + 1 - fresh, taken + 1):
+                slot = (row + i - (taken + 1 - fresh)) % taken
+                place = scratch + simd.word(line, at.R_RING) + slot * simd.word(line, at.R_RING_ROW)
+                simd.set_word(filtered, i, place)
+            if fresh == taken:
+                simd.set_word(filtered, 0, simd.word(filtered, 1))
+            simd.set_word(filtered, taken + 1, simd.word(filtered, taken))
+            strip = scratch + simd.word(block, at.STRIP)
+            inside = strip + before * vector
+            for top in range(taken + 1 - fresh, taken + 1, lanes):
+                # The last group makes some rows again, to the same bits.
+                first = 8 * min(top, taken + 1 - lanes)
+                for x in range(0, width, lanes):
+                    column = min(x, last)
+                    simd.load_strip(src, acc, table + first, column * src_size, inside + column * vector)
+                    if number == 0 and column * src_size % at.LINE == 0:
+                        simd.prefetch_rows(acc, lanes, ahead + column * src_size, simd.word(block, at.SRC_ROW))
+                fill_border(borders, inside, -before, 0, beyond)
+                fill_border(borders + 8 * before, inside, width, width + after, beyond)
+                if channels == 1:
+                    for x in range(0, width, lanes):
+                        column = min(x, last)
+                        simd.differences_from_strip(
+                            acc, acc, strip + column * vector, taps, count, kind, filtered + first, column * acc_size
+                        )
+                    continue
+                for x in range(0, width, tile * channels):
+                    for column in range(x, x + channels):
+                        place = strip + column * vector
+                        simd.differences_along_strip(acc, place, step, taps, count, kind, place, 0)
+                for x in range(0, width, lanes):
+                    column = min(x, last)
+                    simd.store_strip(acc, acc, strip + column * vector, filtered + first, column * acc_size)
+            borders += 8 * (before + after)
+
+    @register_jitable
     def aim(block, dst_table, spare, target, top, end):
         """List where the rows from `top` go; rows from `end` on are not wanted.
 
@@ -223,6 +327,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         table = scratch
         dst_table = table + 8 * (taken + 2)
         spare = scratch + simd.word(block, at.SPARE)
+        if differences:
+            dst_table += simd.word(block, at.ROW_LINES) * simd.word(block, at.TABLE)
         ring = simd.word(block, at.RING)
         find_borders(block, scratch + simd.word(block, at.BORDERS))
         while unit < stop:
@@ -255,10 +361,12 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 if fresh == taken:
                     simd.set_word(table, 0, simd.word(table, 1))
                 simd.set_word(table, taken + 1, simd.word(table, taken))
-                fresh = lanes
-                aim(block, dst_table, spare, target, top, end)
                 # Source rows of the next block: too many streams for the hardware to foresee.
                 ahead = source + (top + lanes + simd.word(block, at.TRAIL)) * row_bytes
+                if differences:
+                    filter_rows_first(block, scratch, table, taken, fresh, top - first_row + taken - fresh, ahead)
+                fresh = lanes
+                aim(block, dst_table, spare, target, top, end)
                 filter_block(block, table, dst_table, scratch, top, ahead)
                 deliver_narrow(block, spare, target, top, end)
 

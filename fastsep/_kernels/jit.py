@@ -241,5 +241,7 @@ def _link(name: str, code: bytes) -> int | None:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    _keep.append(engine)
-    return int(engine.get_function_address(name)) or None
+    address = int(engine.get_function_address(name)) or None
+    # Code is never freed: threads may run it to the end of the process, where llvmlite cannot free it without errors.
+    engine.detach()
+    return address

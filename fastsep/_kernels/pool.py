@@ -11,11 +11,25 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from fastsep._kernels import atomic
-from fastsep._kernels.pool_words import BANDS, BLOCK, CLOSED, INSIDE, KERNEL, NEXT, OPEN, OPENED, POSTED, STATE
+from fastsep._kernels.pool_words import (
+    AWAKE,
+    BANDS,
+    BLOCK,
+    CLOCK,
+    CLOCK_ID,
+    CLOSED,
+    DONE,
+    INSIDE,
+    KERNEL,
+    MOMENT,
+    NEXT,
+    OPEN,
+    OPENED,
+    POSTED,
+    STATE,
+    WERE_AWAKE,
+)
 from fastsep._kernels.simd import call, set_word, word
-
-#: Looks before giving up, some 70 us.
-LOOKS = 4000
 
 
 def build(role: str):
@@ -24,6 +38,10 @@ def build(role: str):
     @register_jitable
     def at(words, number):
         return words + 8 * number
+
+    @register_jitable
+    def now(words):
+        return atomic.now(word(words, CLOCK), word(words, CLOCK_ID))
 
     @register_jitable
     def run_bands(words):
@@ -39,6 +57,8 @@ def build(role: str):
         atomic.store(at(words, NEXT), 0)
         atomic.store(at(words, OPEN), 1)
         atomic.add(at(words, POSTED), 1)
+        # Behind the post: a thread that is not counted here any more looks once more before it sleeps.
+        set_word(words, WERE_AWAKE, atomic.load(at(words, AWAKE)))
         set_word(words, STATE, OPENED)
 
     def share(words, unused):
@@ -51,27 +71,40 @@ def build(role: str):
             run_bands(words)
             # Whoever counts itself in from here on finds the call closed, all others are waited for.
             atomic.store(at(words, OPEN), 0)
-        looks = 0
-        while looks < LOOKS and atomic.load(at(words, INSIDE)) != 0:
+        end = now(words) + word(words, MOMENT)
+        while atomic.load(at(words, INSIDE)) != 0:
+            if now(words) >= end:
+                return
             atomic.pause()
-            looks += 1
+        set_word(words, STATE, DONE)
+
+    @register_jitable
+    def help_until_idle(words, seen):
+        """Help with calls until none has come for a moment; the number of those seen."""
+        end = now(words) + word(words, MOMENT)
+        while True:
+            posted = atomic.load(at(words, POSTED))
+            if posted != seen:
+                seen = posted
+                atomic.add(at(words, INSIDE), 1)
+                if atomic.load(at(words, OPEN)) != 0:
+                    run_bands(words)
+                atomic.add(at(words, INSIDE), -1)
+                end = now(words) + word(words, MOMENT)
+            elif now(words) >= end:
+                return seen
+            else:
+                atomic.pause()
 
     def serve(words, last):
         """Help with calls until none has come for a moment. The word at `last` counts those seen."""
         seen = word(last, 0)
-        looks = 0
-        while looks < LOOKS:
-            posted = atomic.load(at(words, POSTED))
-            if posted == seen:
-                atomic.pause()
-                looks += 1
-                continue
-            seen = posted
-            looks = 0
-            atomic.add(at(words, INSIDE), 1)
-            if atomic.load(at(words, OPEN)) != 0:
-                run_bands(words)
-            atomic.add(at(words, INSIDE), -1)
+        while True:
+            atomic.add(at(words, AWAKE), 1)
+            seen = help_until_idle(words, seen)
+            atomic.add(at(words, AWAKE), -1)
+            if atomic.load(at(words, POSTED)) == seen:
+                break
         set_word(last, 0, seen)
 
     return {"post": post, "share": share, "serve": serve}[role]

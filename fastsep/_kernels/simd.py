@@ -44,12 +44,7 @@ def nothing(generate):
 # the distance in bytes from a row's start, `taps` the address of `count` taps in the arithmetic dtype.
 
 
-@intrinsic
-def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
-    """Filter `lanes` columns over `lanes` rows vertically and store them, transposed, as columns.
-
-    table[j] is the row under the first tap of output row j.
-    """
+def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences):
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
@@ -68,7 +63,7 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
                     e.prefetch(builder.add(at, I64(LINE)), level=1)
                 return e.load(at, source)
 
-            rows += e.fir(element, taps, count, kind, outputs)
+            rows += e.fir(element, taps, count, kind, outputs, differences)
         size = target().vector_bytes
         for k, column in enumerate(e.transpose(rows)):
             builder.store(column, e.at(strip, k * size), align=size)
@@ -77,11 +72,37 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
 
 
 @intrinsic
-def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
-    """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap.
+def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
+    """Filter `lanes` columns over `lanes` rows vertically and store them, transposed, as columns.
 
-    The results are stored at `out`, or added to what is there if `add` is 1.
+    table[j] is the row under the first tap of output row j.
     """
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False)
+
+
+@intrinsic
+def differences_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
+    """`fir_to_strip` for taps of differences (see `Emitter.fir`)."""
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, True)
+
+
+@intrinsic
+def load_strip(typing, src, acc, table, offset, strip):
+    """Store `lanes` columns of the `lanes` rows in `table`, transposed, as columns."""
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, strip = values[2:]
+        e = Emitter(builder, arithmetic)
+        rows = [e.load(builder.add(e.word(table, I64(r)), offset), source) for r in range(e.count)]
+        size = target().vector_bytes
+        for k, column in enumerate(e.transpose(rows)):
+            builder.store(column, e.at(strip, k * size), align=size)
+
+    return signature_of(src, acc, table, offset, strip), nothing(generate)
+
+
+def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences):
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
@@ -93,7 +114,7 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
             return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
         outputs = tile(arithmetic)
-        sums = e.fir(element, taps, count, kind, outputs)
+        sums = e.fir(element, taps, count, kind, outputs, differences)
         places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
 
         def added():
@@ -106,11 +127,21 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
 
 @intrinsic
-def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
-    """Filter `lanes` neighbouring columns and store them, transposed back, as pieces of rows.
+def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap.
 
-    What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
+    The results are stored at `out`, or added to what is there if `add` is 1.
     """
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, False)
+
+
+@intrinsic
+def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, True)
+
+
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
@@ -126,10 +157,48 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
                 at = e.at(start, builder.mul(j, I64(size)))
                 return builder.load(at, align=size, typ=e.vector)
 
-            columns += e.fir(element, taps, count, kind, outputs)
+            columns += e.fir(element, taps, count, kind, outputs, differences)
         e.store_transposed(columns, table, offset, result)
 
     return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
+
+
+@intrinsic
+def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """Filter `lanes` neighbouring columns and store them, transposed back, as pieces of rows.
+
+    What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
+    """
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, False)
+
+
+@intrinsic
+def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, True)
+
+
+@intrinsic
+def fir_rows(typing, acc, dst, rows, offset, taps, count, kind, targets, place):
+    """Filter `lanes` columns over `tile` rows vertically and store them as pieces of the rows in `targets`."""
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        rows, offset, taps, count, kind, targets, place = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def element(j):
+            at = builder.add(e.word(rows, j), offset)
+            e.prefetch(builder.add(at, I64(LINE)), level=1)  # as in `fir_to_strip`
+            return e.load(at, arithmetic)
+
+        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
+            to = builder.add(e.word(targets, I64(r)), place)
+            e.store(value, to, result)
+            # Results go to as many rows as there are lanes, too many streams for the hardware.
+            e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
+
+    return signature_of(acc, dst, rows, offset, taps, count, kind, targets, place), nothing(generate)
 
 
 @intrinsic
@@ -239,17 +308,25 @@ def any_beyond(typing, src, address, count, limit):
 
 
 @intrinsic(prefer_literal=True)
-def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place):
+def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place, centre, shift, total):
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
 
-    `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j.
+    `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j. Unless `centre` is
+    the literal 0, taps apply to differences from a pixel of the window: that of output row r lies in the row
+    centre[r], `shift` bytes from its left end; `total`: address of the sum of all taps, by which it counts itself.
     """
     arithmetic, result = dtype_of(acc), dtype_of(dst)
     rows = height.literal_value
+    differences = not isinstance(centre, types.Literal)
 
     def generate(context, builder, signature, values):
-        runs, count, table, offset, targets, place = values[3:]
+        runs, count, table, offset, targets, place, centre, shift, total = values[3:]
         e = Emitter(builder, arithmetic)
+        sums, middles = [e.splat(0)] * rows, None
+        if differences:
+            column = builder.add(offset, shift)
+            middles = [e.load(builder.add(e.word(centre, I64(r)), column), arithmetic) for r in range(rows)]
+            sums = [e.mul(e.broadcast(total, I64(0)), middle) for middle in middles]
 
         def run(k, sums):
             words = builder.add(runs, builder.mul(k, I64(8 * RUN_WORDS)))
@@ -259,9 +336,10 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
             def element(j):
                 return e.load(builder.add(e.word(first, j), column), arithmetic)
 
-            return e.slide(element, e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT)), sums, False)
+            taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
+            return e.slide(element, taps, count, sums, False, middles)
 
-        sums = e.loop(I64(0), count, [e.splat(0)] * rows, run)
+        sums = e.loop(I64(0), count, sums, run)
         for r, value in enumerate(sums):
             to = builder.add(e.word(targets, I64(r)), place)
             e.store(value, to, result)
@@ -269,7 +347,8 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
             e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
 
     arguments = [runs, count, table, offset, targets, place]
-    return types.void(acc, dst, height, *[types.int64] * len(arguments)), nothing(generate)
+    middle = [types.int64 if differences else centre, types.int64, types.int64]
+    return types.void(acc, dst, height, *[types.int64] * len(arguments), *middle), nothing(generate)
 
 
 @intrinsic

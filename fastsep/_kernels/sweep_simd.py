@@ -30,8 +30,8 @@ def gradient_sweep(
 ):  # fmt: skip
     """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
 
-    `form` names one of Roberts' differences, or the results with "+" between them: "dy", "dx",
-    "magnitude", "orientation", or the products "yy", "yx", "xx"; with "exact " before them, in
+    `form` names one of Roberts' differences, or the Laplacian, or the results with "+" between them: "dy",
+    "dx", "magnitude", "orientation", or the products "yy", "yx", "xx"; with "exact " before them, in
     SciPy's order of operations, rounded after each, for weights of 1 and 2.
     table[0] is the row above the first output row. Columns from one vector before `offset` to one
     behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
@@ -42,6 +42,7 @@ def gradient_sweep(
     exact, names = form.literal_value.startswith("exact "), form.literal_value.removeprefix("exact ").split("+")
     shift, rows = channels.literal_value, height.literal_value
     roberts = names[0].removeprefix("roberts_") if names[0].startswith("roberts") else None
+    laplace = names == ["laplace"]
     # Only what is asked for is computed; of a single derivative not even the other's smoothing.
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
@@ -62,20 +63,29 @@ def gradient_sweep(
             before, here, after = v
             return e.neighbours(before, here, e.count - shift), e.neighbours(here, after, shift)
 
+        def smooth(before, here, after):
+            return e.muladd(side, e.add(before, after), e.mul(centre, here))
+
         def derivatives(triples):
-            """(dy, dx) of each row, from the vectors before, here and after of each source row."""
-            slopes, smooth = [], []
-            for triple in triples:
+            """(dy, dx) of each row, from the vectors before, here and after of each source row.
+
+            Differences come first: they are exact, or nearly so, where pixels are large and differ little.
+            """
+            sides, slopes = [], []
+            # Row by row, so that few vectors are alive at a time.
+            for r, triple in enumerate(triples):
                 left, right = across(triple)
-                if wants_x:
-                    slopes.append(e.sub(right, left))
+                sides.append((left, right))
+                slopes.append(e.sub(right, left) if wants_x else None)
+                if r < 2:
+                    continue
+                dy = dx = None
                 if wants_y:
-                    smooth.append(e.muladd(side, e.add(left, right), e.mul(centre, triple[1])))
-            for r in range(rows):
-                dy = e.sub(smooth[r + 2], smooth[r]) if wants_y else None
-                dx = None
+                    left_above, right_above = sides[r - 2]
+                    middle = e.sub(triple[1], triples[r - 2][1])
+                    dy = smooth(e.sub(left, left_above), middle, e.sub(right, right_above))
                 if wants_x:
-                    dx = e.muladd(side, e.add(slopes[r], slopes[r + 2]), e.mul(centre, slopes[r + 1]))
+                    dx = smooth(*slopes[-3:])
                 yield dy, dx
 
         def exact_derivatives(triples, downs):
@@ -105,6 +115,14 @@ def gradient_sweep(
             to = builder.mul(k, result_step)
             triples = list(zip(before, here, after, strict=True))
             triples, downs = triples[: rows + 2], triples[rows + 2 :]
+            if laplace:
+                for r, (above, triple, below) in enumerate(zip(triples, triples[1:], triples[2:], strict=False)):
+                    left, right = across(triple)
+                    middle = triple[1]
+                    column = e.add(e.sub(middle, above[1]), e.sub(middle, below[1]))
+                    row = e.add(e.sub(middle, left), e.sub(middle, right))
+                    e.store(e.mul(e.add(column, row), side), builder.add(into[r], to), result)
+                return [*here, *after]
             if roberts is not None:
                 rights = [across(triple)[1] for triple in triples]
                 for r in range(rows):

@@ -1,0 +1,177 @@
+"""Promise: filters whose taps cancel are accurate on images that stand high, as elevations and temperatures do.
+
+In float32 their error is at most 1e-6 of the image's range, largest minus smallest pixel, times the sum of the taps'
+magnitudes. Sums of large pixels could not keep that: they are rounded to parts of the pixels, not of the range.
+"""
+
+import numpy as np
+import pytest
+import reference
+from scipy import ndimage
+
+import fastsep
+from fastsep import taps
+from fastsep._plan import Dense, Line, Roberts, Separable, Term
+
+ROWS, COLS = np.indices((75, 210))
+IMAGES = {
+    "ripples of 0.01 on 300": 300 + 0.01 * np.sin(COLS / 17) * np.cos(ROWS / 23),
+    "relief of 1 m at 4000 m": 4000 + np.random.default_rng(0).random(ROWS.shape),
+    "Kelvin": 290 + 5 * np.sin(COLS / 40) + np.random.default_rng(1).normal(0, 0.01, ROWS.shape),
+    "below zero": -1e5 - np.random.default_rng(2).random(ROWS.shape),
+    "range from zero": np.random.default_rng(3).random(ROWS.shape),
+}
+INTEGERS = {
+    "uint16": 40_000 + np.random.default_rng(4).integers(0, 12, ROWS.shape, np.uint16),
+    "int16": -30_000 + np.random.default_rng(5).integers(0, 12, ROWS.shape, np.int16),
+    "uint8": 250 + np.random.default_rng(6).integers(0, 5, ROWS.shape, np.uint8),
+}
+
+SLOPE, MEAN, ANY = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0), (-0.3, 0.1, 0.2)
+ZERO_SUM = np.random.default_rng(7).normal(size=(5, 7))
+ZERO_SUM -= ZERO_SUM.mean()
+LARGE = np.random.default_rng(8).normal(size=(31, 31))
+LARGE -= LARGE.mean()
+
+
+def filtered(name, what, **arguments):
+    return (lambda image, **options: getattr(fastsep, name)(image, **arguments, **options)), what
+
+
+def separable(*lines):
+    return filtered("separable_filter", taps.separable(lines), taps=lines)
+
+
+def correlated(kernel, **arguments):
+    return filtered("correlate", Dense(kernel, tuple(n // 2 for n in kernel.shape)), kernel=kernel, **arguments)
+
+
+FILTERS = {
+    **{name: filtered(name, taps.edges(name, 2, (0, 1))) for name in taps.EDGES},
+    **{f"{name}_h": filtered(f"{name}_h", taps.edges(name, 2, (0,))) for name in taps.EDGES},
+    **{f"{name}_v": filtered(f"{name}_v", taps.edges(name, 2, (1,))) for name in taps.EDGES},
+    "roberts": filtered("roberts", Roberts("magnitude")),
+    "laplace": filtered("laplace", taps.laplace(2)),
+    **{
+        f"gaussian {order}": filtered("gaussian", taps.gaussian((2, 2), order, 4.0), sigma=2, order=order)
+        for order in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (2, 1), (0, 3))
+    },
+    "wide derivative": filtered("gaussian", taps.gaussian((9, 9), (0, 1), 4.0), sigma=9, order=(0, 1)),
+    "gaussian_gradient_magnitude": filtered(
+        "gaussian_gradient_magnitude", taps.gaussian_gradient_magnitude((1.5, 1.5), 4.0), sigma=1.5
+    ),
+    "gaussian_laplace": filtered("gaussian_laplace", taps.gaussian_laplace((1.5, 1.5), 4.0), sigma=1.5),
+    "separable_filter": separable(MEAN, SLOPE),
+    "separable_filter, five and three taps": separable((1.0, 2.0, 3.0, 2.0, 1.0), ANY),
+    "separable_filter, any taps": separable(MEAN, ANY),
+    "separable_filter, any taps along y": separable(ANY, MEAN),
+    "separable_filter, second differences": separable((0.2, 0.6, 0.2), (0.3, -0.6, 0.3)),
+    "correlate": correlated(ZERO_SUM),
+    "correlate, separable": correlated(ZERO_SUM, method="separable"),
+    "correlate, fft": correlated(LARGE, method="fft"),
+}
+
+
+def weight(what):
+    """The sum of the taps' magnitudes, of a magnitude that of one derivative."""
+    if isinstance(what, Roberts):
+        return 1.0
+    if isinstance(what, Dense):
+        return float(np.abs(what.kernel).sum())
+    terms = [np.prod([sum(map(abs, line.taps)) for line in term.lines if line]) for term in what.terms]
+    return float(max(terms) if what.combine == "magnitude" else sum(terms))
+
+
+def allowed(image, expected, weight):
+    # The second derivative of a Gaussian that is cut off does not sum to zero: what is left of it smooths, and its
+    # error goes with what it makes of the image.
+    return 1e-6 * np.ptp(image.astype(float)) * weight + 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("mode", ["reflect", "nearest", "wrap"])
+@pytest.mark.parametrize("place", IMAGES)
+@pytest.mark.parametrize("name", FILTERS)
+def test_float32_images(name, place, mode):
+    run, what = FILTERS[name]
+    image = IMAGES[place].astype(np.float32)
+    expected = reference.exact(what, image, modes=(mode, mode))
+    result = run(image, mode=mode)
+    assert result.dtype == np.float32
+    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("name", FILTERS)
+def test_integers_in_float32(name, dtype):
+    run, what = FILTERS[name]
+    image = INTEGERS[dtype]
+    never_rescaled = ("gaussian_", "separable", "correlate")
+    scale = 1.0 if name.startswith(never_rescaled) else 1 / np.iinfo(dtype).max
+    expected = reference.exact(what, image, modes=("reflect", "reflect"), scale=scale)
+    result = run(image, dtype=np.float32, mode="reflect")
+    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what)) * scale
+
+
+def constant_at_the_height_of_the_image(run, what, image, cval):
+    expected = reference.exact(what, image, modes=("constant", "constant"), cval=cval)
+    result = run(image, mode="constant", cval=cval)
+    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_constant_border_at_the_height_of_the_image(name):
+    constant_at_the_height_of_the_image(*FILTERS[name], IMAGES["ripples of 0.01 on 300"].astype(np.float32), 300.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1.6), (2, 8), ((0, 1), (1.5, 3)), ((1, 2), (1, 3))])
+@pytest.mark.parametrize("place", IMAGES)
+def test_difference_of_gaussians(low, high, place):
+    image = IMAGES[place].astype(np.float32)
+    narrow, wide = (ndimage.gaussian_filter(image.astype(float), sigma, mode="nearest") for sigma in (low, high))
+    result = fastsep.difference_of_gaussians(image, low, high)
+    assert np.abs(result - (narrow - wide)).max() <= 1e-6 * np.ptp(image)
+
+
+@pytest.mark.parametrize("operator", [*taps.OPERATORS, "gaussian"])
+@pytest.mark.parametrize("sigma", [None, 1.5, (0.8, 2.5)])
+@pytest.mark.parametrize("place", IMAGES)
+def test_gradients(operator, sigma, place):
+    image = IMAGES[place].astype(np.float32)
+    names = ("dy", "dx", "magnitude")
+    expected = fastsep.gradient(image.astype(float), operator, sigma=sigma, output=names)
+    results = fastsep.gradient(image, operator, sigma=sigma, output=names)
+    for one, other in zip(results, expected, strict=True):
+        assert np.abs(one - other).max() <= 2e-6 * np.ptp(image)  # two: the taps of a difference of neighbours
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        *((name, taps.edges(name, 3, (0, 1, 2))) for name in taps.EDGES),
+        ("laplace", taps.laplace(3)),
+        ("gaussian_laplace", taps.gaussian_laplace((1.0,) * 3, 4.0)),
+        ("difference_of_gaussians", taps.difference_of_gaussians((1.0,) * 3, (1.6,) * 3, 4.0)),
+    ],
+)
+@pytest.mark.parametrize("base", [300, 4000, -1e5])
+def test_volumes(name, what, base, rng):
+    image = (base + rng.random((11, 14, 37))).astype(np.float32)
+    arguments = {"gaussian_laplace": {"sigma": 1}, "difference_of_gaussians": {"low_sigma": 1, "high_sigma": 1.6}}
+    expected = reference.exact(what, image, modes=("reflect",) * 3)
+    result = getattr(fastsep, name)(image, **arguments.get(name, {}), mode="reflect")
+    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
+
+
+def test_four_axes(rng):
+    image = (4000 + rng.random((5, 6, 7, 9))).astype(np.float32)
+    what = taps.edges("sobel", 4, (0, 1, 2, 3))
+    expected = reference.exact(what, image, modes=("reflect",) * 4)
+    assert np.abs(fastsep.sobel(image) - expected).max() <= allowed(image, expected, weight(what))
+
+
+def test_a_border_that_later_passes_see_as_it_is(rng):
+    """As in a chain of correlate1d: beyond the left and right border of what the first pass made lies `cval` again."""
+    image = (300 + rng.random((40, 50))).astype(np.float32)
+    lines = ((1.0, 2.0, 1.0), (1.0, -2.5, 1.5))
+    what = Separable((Term(tuple(Line(line, 1) for line in lines)),), chained=True)
+    constant_at_the_height_of_the_image(separable(*lines)[0], what, image, 299.5)
