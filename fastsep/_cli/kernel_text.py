@@ -100,21 +100,16 @@ def _operator(name: str) -> np.ndarray | None:
     """The kernel that `correlate` would take for a two-dimensional operator of that name."""
     stem, axis = (name[:-2], "hv".index(name[-1])) if name.endswith(("_h", "_v")) else (name, 0)
     if stem in taps.EDGES:
-        return _dense(taps.edges(stem, 2, [axis]))
+        return _product(taps.edges(stem, 2, [axis]))
     if name == "laplace":
-        return _dense(taps.laplace(2))
+        return taps.laplace(2).kernel
     if name == "gaussian":
-        return _dense(taps.gaussian([1.0, 1.0], [0, 0], truncate=4.0))
+        return _product(taps.gaussian([1.0, 1.0], [0, 0], truncate=4.0))
     return None
 
 
-def _dense(filter: Separable) -> np.ndarray:
-    """All taps of terms whose lines are centred, multiplied out and summed."""
-    lines = [[np.array((1.0,) if line is None else line.taps) for line in term.lines] for term in filter.terms]
-    shape = [max(len(term[axis]) for term in lines) for axis in range(2)]
-    total = np.zeros(shape)
-    for down, across in lines:
-        product = np.outer(down, across)
-        before = [(size - part) // 2 for size, part in zip(shape, product.shape, strict=True)]
-        total[before[0] : before[0] + product.shape[0], before[1] : before[1] + product.shape[1]] += product
-    return total
+def _product(filter: Separable) -> np.ndarray:
+    """The taps of the only term, multiplied out."""
+    (term,) = filter.terms
+    down, across = (np.array((1.0,) if line is None else line.taps) for line in term.lines)
+    return np.outer(down, across)
