@@ -24,7 +24,7 @@ TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6, np.dtype(n
 LARGE = (2160, 3840)  # pixels of a 4K picture
 
 # Of each library on one picture: at least so many rounds, and more within so many seconds.
-LEAST_ROUNDS, SECONDS, MOST_ROUNDS = 2, 0.7, 25
+LEAST_ROUNDS, SECONDS, MOST_ROUNDS = 3, 0.8, 25
 
 TILE = 360  # pixels on the longer side of one result
 COLUMNS = 3  # results side by side: more would be too small on a page
