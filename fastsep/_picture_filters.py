@@ -19,11 +19,7 @@ def blur(picture: Picture, sigma: float, workers: int | None) -> Picture:
     def smooth(pixels: np.ndarray) -> np.ndarray:
         return _gaussian(pixels, sigma, pixels.dtype, workers)
 
-    alpha = picture.alpha
-    if alpha is None or _even(alpha):
-        return _each(picture, smooth)
-    pixels = _visible_gaussian(picture.pixels, alpha, sigma, workers)
-    return _each(picture, smooth, _rounded(pixels, picture.pixels.dtype))
+    return _filtered(picture, smooth, sigma, lambda _, smooth: smooth, workers)
 
 
 def sharpen(picture: Picture, radius: float, amount: float, workers: int | None) -> Picture:
@@ -41,24 +37,56 @@ def sharpen(picture: Picture, radius: float, amount: float, workers: int | None)
         )
         return result
 
-    alpha = picture.alpha
-    if alpha is None or _even(alpha):
-        return _each(picture, sharp)
-    smooth = _visible_gaussian(picture.pixels, alpha, radius, workers)
-    with np.errstate(invalid="ignore"):  # infinities
-        pixels = picture.pixels + amount * (picture.pixels - smooth)
-    return _each(picture, sharp, _rounded(pixels, picture.pixels.dtype))
+    return _filtered(picture, sharp, radius, lambda own, smooth: own + amount * (own - smooth), workers)
 
 
-def _each(
-    picture: Picture, filtered: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray | None = None
-) -> Picture:  # fmt: skip
-    """The picture with filtered pixels, or with these, and with filtered further channels."""
-    others = picture.others
-    return picture._replace(
-        pixels=filtered(picture.pixels) if pixels is None else pixels,
-        others=None if others is None else filtered(others),
-    )
+def _filtered(
+    picture: Picture,
+    whole: Callable[[np.ndarray], np.ndarray],
+    sigma: float,
+    combine: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    workers: int | None,
+) -> Picture:
+    """The picture by the filter `whole`, or by `combine` of its values and smooth ones if some of it is transparent."""
+    pixels, alpha, _, others = picture
+    if alpha is None or alpha.min() == alpha.max():
+        filtered = whole(pixels)
+    else:
+        filtered = _weighted(pixels, alpha, sigma, combine, workers)
+    return picture._replace(pixels=filtered, others=None if others is None else whole(others))
+
+
+def _weighted(
+    pixels: np.ndarray,
+    alpha: np.ndarray,
+    sigma: float,
+    combine: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    workers: int | None,
+) -> np.ndarray:
+    """Filtered with a Gaussian in which each pixel counts as far as it is seen.
+
+    That is the blurred product of colours and alpha, divided by the blurred alpha, so that colours which nobody sees do
+    not show beside the pixels that hide them. Where nothing is seen within its reach, colours count as they are.
+    """
+    # float32 holds products of 8 bits exactly, so that the result is rounded only once.
+    dtype = np.dtype(np.float32 if pixels.dtype == np.uint8 else np.float64)
+    weight = alpha if alpha.dtype.kind == "u" else np.maximum(np.nan_to_num(alpha), 0)
+    share = _gaussian(weight, sigma, dtype, workers)
+    result = np.empty_like(pixels)
+    for channel, out in zip(_planes(pixels), _planes(result), strict=True):
+        product = np.zeros(channel.shape, dtype)  # also where colours that are not seen are NaN
+        np.multiply(channel, weight, out=product, where=weight > 0, dtype=dtype)
+        total = _gaussian(product, sigma, dtype, workers)
+        del product
+        for rows in bands(channel.shape):
+            own = channel[rows].astype(dtype)
+            smooth = np.divide(total[rows], share[rows], out=own.copy(), where=share[rows] > 0)
+            out[rows] = _rounded(combine(own, smooth), pixels.dtype)
+    return result
+
+
+def _planes(pixels: np.ndarray) -> np.ndarray:
+    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
 
 
 def _channel_axis(pixels: np.ndarray) -> int | None:
@@ -69,28 +97,6 @@ def _gaussian(pixels: np.ndarray, sigma: float, dtype: np.dtype, workers: int | 
     result: np.ndarray = fastsep.gaussian(
         pixels, sigma, preserve_range=True, channel_axis=_channel_axis(pixels), dtype=dtype, workers=workers
     )
-    return result
-
-
-def _even(alpha: np.ndarray) -> bool:
-    return bool(alpha.min() == alpha.max())
-
-
-def _visible_gaussian(pixels: np.ndarray, alpha: np.ndarray, sigma: float, workers: int | None) -> np.ndarray:
-    """A Gaussian of the colours in floats, each pixel weighted by how much of it is seen.
-
-    That is the blurred product of colours and alpha, divided by the blurred alpha, so that colours which nobody sees do
-    not show beside the pixels that hide them. Where nothing is seen within its reach, colours stay as they are.
-    """
-    # float32 holds products of 8 bits exactly, so that the result is rounded only once.
-    dtype = np.dtype(np.float32 if pixels.dtype == np.uint8 else np.float64)
-    weight = np.nan_to_num(alpha, nan=0.0).astype(dtype).clip(0)
-    share = _gaussian(weight, sigma, dtype, workers)
-    result = pixels.astype(dtype)
-    for channel in [result] if result.ndim == 2 else np.moveaxis(result, 2, 0):
-        product = np.zeros_like(weight)
-        np.multiply(channel, weight, out=product, where=weight > 0)  # what is not seen may be NaN
-        np.divide(_gaussian(product, sigma, dtype, workers), share, out=channel, where=share > 0)
     return result
 
 

@@ -11,6 +11,12 @@ from fastsep._pictures import Picture
 DTYPES = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
 
 
+@pytest.fixture(autouse=True)
+def small_bands(monkeypatch):
+    """The pictures here are small, and are to be worked on in several bands."""
+    monkeypatch.setattr(_samples, "BAND", 100)
+
+
 def most(dtype):
     """The value of alpha where a pixel is seen wholly."""
     return np.iinfo(dtype).max if np.dtype(dtype).kind in "ui" else 1
@@ -128,8 +134,7 @@ def test_further_channels_are_filtered_whatever_is_seen(rng, picture):
 
 
 @pytest.mark.parametrize("pixels", ["grey", "colour", "16 bits", "float"])
-def test_edges_hide_the_picture_by_their_strength(rng, pixels, monkeypatch):
-    monkeypatch.setattr(_samples, "BAND", 100)  # so that there are several
+def test_edges_hide_the_picture_by_their_strength(rng, pixels):
     image = {
         "grey": rng.integers(0, 256, (31, 40), dtype=np.uint8),
         "colour": rng.integers(0, 256, (31, 40, 3), dtype=np.uint8),

@@ -86,20 +86,18 @@ def tiff(path, upright, orientation=1, planarconfig="contig", **options):
     return path
 
 
-def raw_tiff(path, width, height, data, **tags):
-    """A file of one strip, written by hand: tags by their numbers, each a number or several of 16 bits."""
-    tags = {"256": width, "257": height, "259": 1, "273": 0, "278": height, "279": len(data), **tags}
-    tags = {int(name.strip("t")): value if isinstance(value, tuple) else (value,) for name, value in tags.items()}
-    at = 8 + 2 + 12 * len(tags) + 4
-    far = b"".join(struct.pack(f"<{len(v)}H", *v) for v in tags.values() if len(v) > 2)
-    tags[273] = (at + len(far),)
-    entries, place = b"", at
-    for tag, value in sorted(tags.items()):
-        packed = struct.pack(f"<{len(value)}H", *value).ljust(4, b"\0")
+def raw_tiff(path, width, height, data, tags):
+    """A file of one strip, written by hand: numbers of 16 bits by tag, one or several."""
+    tags = {256: width, 257: height, 259: 1, 273: 0, 278: height, 279: len(data), **tags}
+    tags = {tag: value if isinstance(value, tuple) else (value,) for tag, value in sorted(tags.items())}
+    beyond = 8 + 2 + 12 * len(tags) + 4  # where values lie that have no room in their entry, and then the strip
+    tags[273] = (beyond + sum(2 * len(value) for value in tags.values() if len(value) > 2),)
+    entries = far = b""
+    for tag, value in tags.items():
+        packed = struct.pack(f"<{len(value)}H", *value)
         entries += struct.pack("<HHI", tag, 3, len(value))
-        entries += packed if len(value) <= 2 else struct.pack("<I", place)
-        place += len(packed) if len(value) > 2 else 0
-    far = b"".join(struct.pack(f"<{len(v)}H", *v) for _, v in sorted(tags.items()) if len(v) > 2)
+        entries += packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack("<I", beyond + len(far))
+        far += packed if len(packed) > 4 else b""
     path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + far + data)
     return path
 
@@ -191,13 +189,13 @@ def test_channels_that_are_neither_colour_nor_transparency_are_kept(
 def test_one_channel_more_without_a_name_is_transparency(file, rng):
     # Old programs left the tag out. Of several such channels nothing is known.
     values = rng.integers(0, 256, (3, 4, 4), dtype=np.uint8)
-    raw_tiff(file, 4, 3, values.tobytes(), **{"258": (8,) * 4, "262": 2, "277": 4})
+    raw_tiff(file, 4, 3, values.tobytes(), {258: (8,) * 4, 262: 2, 277: 4})
     check(_pictures.read(file), values[..., :3], values[..., 3])
     values = rng.integers(0, 65536, (3, 4, 2), dtype=np.uint16)
-    raw_tiff(file, 4, 3, values.tobytes(), **{"258": (16,) * 2, "262": 1, "277": 2})
+    raw_tiff(file, 4, 3, values.tobytes(), {258: (16,) * 2, 262: 1, 277: 2})
     check(_pictures.read(file), values[..., 0], values[..., 1])
     values = rng.integers(0, 65536, (3, 4, 5), dtype=np.uint16)
-    raw_tiff(file, 4, 3, values.tobytes(), **{"258": (16,) * 5, "262": 2, "277": 5})
+    raw_tiff(file, 4, 3, values.tobytes(), {258: (16,) * 5, 262: 2, 277: 5})
     check(_pictures.read(file), values[..., :3], None, values[..., 3:])
 
 
@@ -246,13 +244,13 @@ def test_tiff_of_few_bits_has_the_range_of_8(file, rng, bits, fill, white_is_zer
     most = 2**bits - 1
     values = rng.integers(0, most + 1, (5, 11))
     data = pack(values, bits, fill == 2)
-    raw_tiff(file, 11, 5, data, **{"258": bits, "262": int(not white_is_zero), "266": fill, "277": 1})
+    raw_tiff(file, 11, 5, data, {258: bits, 262: int(not white_is_zero), 266: fill, 277: 1})
     check(_pictures.read(file), ((most - values if white_is_zero else values) * 255 // most).astype(np.uint8))
 
 
 def test_tiff_of_12_bits_keeps_its_values(file, rng):
     values = rng.integers(0, 4096, (5, 8))
-    raw_tiff(file, 8, 5, pack(values, 12, False), **{"258": 12, "262": 1, "277": 1})
+    raw_tiff(file, 8, 5, pack(values, 12, False), {258: 12, 262: 1, 277: 1})
     check(_pictures.read(file), values.astype(np.uint16))
 
 
