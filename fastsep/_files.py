@@ -46,6 +46,9 @@ def _give_access(file: IO[bytes], like: os.stat_result) -> None:
     """Owner, group and permissions of another file."""
     if sys.platform == "win32":  # where a file inherits them from its folder
         return
-    with contextlib.suppress(PermissionError):  # only root gives files away
+    # Only root gives files away, and some file systems know no owners or permissions. The mode that the file was made
+    # with lets nobody read it who could not read the other.
+    with contextlib.suppress(OSError):
         os.fchown(file.fileno(), like.st_uid, like.st_gid)
-    os.fchmod(file.fileno(), like.st_mode & 0o777)
+    with contextlib.suppress(OSError):
+        os.fchmod(file.fileno(), like.st_mode & 0o777)

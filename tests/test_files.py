@@ -140,6 +140,20 @@ def test_a_file_that_root_overwrites_keeps_its_owner(file):
 
 
 @posix
+def test_file_systems_without_owners_and_permissions_are_written_to(file, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    file.write_bytes(b"old")
+    file.chmod(0o600)
+    monkeypatch.setattr(os, "fchown", refuse)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    write(file)
+    assert file.read_bytes() == b"new"
+    assert mode(file) == 0o600
+
+
+@posix
 def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path):
     (tmp_path / "far").mkdir()
     target, link, other = tmp_path / "far" / "a.dat", tmp_path / "link.png", tmp_path / "other.png"
