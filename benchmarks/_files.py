@@ -1,10 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, one or several together."""
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Mapping
+from contextlib import ExitStack
+
+from fastsep._files import replacing
 
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:
@@ -13,13 +15,9 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
 
 
 def write_together(contents: Mapping[pathlib.Path, bytes]) -> None:
-    """All files or none: each is written beside its place, and none is moved there before all are written."""
-    parts = {path: path.with_name(path.name + ".part") for path in contents}
-    try:
-        for path, part in parts.items():
-            part.write_bytes(contents[path])
-        for path, part in parts.items():
-            os.replace(part, path)
-    finally:
-        for part in filter(pathlib.Path.is_file, parts.values()):
-            part.unlink()
+    """All files or none: none is moved to its place before all are written."""
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            file = stack.enter_context(replacing(path))
+            file.write(content)
+            file.flush()  # a full disk is met here

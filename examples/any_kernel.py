@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         assert version.error <= version.bound + 1e-2  # float32 rounds at 1e-5 of 255
     bank(photo, rounds)
-    save(draw(versions), options.output)
+    draw(versions).savefig(options.output, dpi=100)
     print(f"wrote {options.output}")
 
 
@@ -155,16 +155,6 @@ def picture_name(text: str) -> pathlib.Path:
     if path.suffix not in (".png", ".pdf", ".svg") or path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text} is no .png, .pdf or .svg in a folder that can be written to")
     return path
-
-
-def save(figure: Figure, output: pathlib.Path) -> None:
-    """Write the picture beside its place and move it there: whole or not at all."""
-    part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-    try:
-        figure.savefig(part, dpi=100)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,5 @@ figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
 for axis, (title, panel) in zip(axes.flat, panels.items(), strict=True):
     axis.imshow(panel, cmap="twilight" if title == "orientation" else "gray")
     axis.set(title=title, xticks=[], yticks=[])
-figure.savefig(part := output.with_name(f".{output.name}"), dpi=100)
-part.replace(output)  # whole or not at all
+figure.savefig(output, dpi=100)
 print(f"wrote {output}")

@@ -256,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, seconds in times.items():
         print(f"{name:8}{1e3 * seconds:8.2f} ms a pass")
     if options.output:
-        save(draw(layers, step_times(network, image, 10 * options.rounds), times), options.output)
+        draw(layers, step_times(network, image, 10 * options.rounds), times).savefig(options.output, dpi=100)
         print(f"wrote {options.output}")
 
 
@@ -304,16 +304,6 @@ def picture_name(text: str) -> pathlib.Path:
     if path.suffix not in (".png", ".pdf", ".svg") or path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text} is no .png, .pdf or .svg in a folder that can be written to")
     return path
-
-
-def save(figure: Any, output: pathlib.Path) -> None:
-    """Write the picture beside its place and move it there: whole or not at all."""
-    part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-    try:
-        figure.savefig(part, dpi=100)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     space = in_space(seconds)
     layers = in_channels(seconds)
-    save(draw(space, layers), options.output)
+    draw(space, layers).savefig(options.output, dpi=100)
     print(f"\nwrote {options.output}")
 
 
@@ -389,16 +389,6 @@ def picture_name(text: str) -> pathlib.Path:
     if path.suffix not in (".png", ".pdf", ".svg") or path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text} is no .png, .pdf or .svg in a folder that can be written to")
     return path
-
-
-def save(figure: Figure, output: pathlib.Path) -> None:
-    """Write the picture beside its place and move it there: whole or not at all."""
-    part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-    try:
-        figure.savefig(part, dpi=100)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     smooth = fastsep.gaussian(energy, sigma=2, mode="reflect", channel_axis=-1)
     distinct = smooth - smooth.min(axis=-1, keepdims=True)  # what one direction has more than all of them
     picture = fastsep.pointwise_conv2d(distinct, COLOURS)  # (H, W, 3)
-    save(draw(photo, directions, energy, picture), options.output)
+    draw(photo, directions, energy, picture).savefig(options.output, dpi=100)
     print(f"wrote {options.output}")
 
 
@@ -156,16 +156,6 @@ def picture_name(text: str) -> pathlib.Path:
     if path.suffix not in (".png", ".pdf", ".svg") or path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text} is no .png, .pdf or .svg in a folder that can be written to")
     return path
-
-
-def save(figure: Figure, output: pathlib.Path) -> None:
-    """Write the picture beside its place and move it there: whole or not at all."""
-    part = output.with_name(f".{output.stem}.{os.getpid()}{output.suffix}")
-    try:
-        figure.savefig(part, dpi=100)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,7 @@ def main() -> None:
         column[0].set_title(f"frame {number}")
         for axis in column:
             axis.set(xticks=[], yticks=[])
-    figure.savefig(part := output.with_name(f".{output.name}"), dpi=100)
-    part.replace(output)  # whole or not at all
+    figure.savefig(output, dpi=100)
     print(f"wrote {output}")
 
 

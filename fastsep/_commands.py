@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
-import pathlib
 from typing import Any
 
 import numpy as np
 
 import fastsep
 from fastsep import correlation, filters
-from fastsep._refusal import Refusal
+from fastsep._cli import as_json, kernel_text
+from fastsep._refusal import Refusal, one_line
 
 # What stands for an image on the command line: pixels do not count.
 SHAPE, DTYPE = "1080x1920", "float32"
@@ -19,12 +19,12 @@ SHAPE, DTYPE = "1080x1920", "float32"
 
 def add_commands(commands: Any) -> None:
     """Add `factorize` and `explain` to a parser's sub-commands."""
-    kernel = 'a .npy file, or rows of numbers with ";" between them, such as "1 2 1; 2 4 2; 1 2 1"'
     command = commands.add_parser("factorize", help="write a kernel as a sum of separable ones")
-    command.add_argument("kernel", help=kernel)
+    command.add_argument("kernel", help=kernel_text.HELP)
     command.add_argument("--rank", type=int, metavar="N", help="at most N terms")
     command.add_argument("--tol", type=float, metavar="X", help="as few terms as leave at most X of the kernel")
     command.add_argument("--bank", action="store_true", help="the kernels (n, kh, kw) of a file: terms for all of them")
+    command.add_argument("--json", action="store_true", help="print the terms as JSON, with all digits")
     command.set_defaults(run=run_factorize)
 
     command = commands.add_parser(
@@ -34,19 +34,23 @@ def add_commands(commands: Any) -> None:
         epilog='example: fastsep explain correlate "kernel=1 2 1; 2 4 2; 1 2 1" --shape 2160x3840',
     )
     command.add_argument("filter", help="name of a filter, such as gaussian or correlate")
-    command.add_argument("arguments", nargs="*", metavar="NAME=VALUE", help=f"its arguments; a kernel is {kernel}")
+    command.add_argument(
+        "arguments", nargs="*", metavar="NAME=VALUE", help=f"its arguments; a kernel is {kernel_text.HELP}"
+    )
     command.add_argument("--shape", default=SHAPE, help="of the image (default: %(default)s)")
     command.add_argument("--dtype", default=DTYPE, help="of the image (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="print the explanation as JSON")
     command.set_defaults(run=run_explain)
 
 
 def run_factorize(options: argparse.Namespace) -> int:
-    kernel = read_kernel(options.kernel)
+    kernel = kernel_text.read(options.kernel)
     find = fastsep.factorize_bank if options.bank else fastsep.factorize
     try:
-        print(find(kernel, rank=options.rank, tol=options.tol))
+        found = find(kernel, rank=options.rank, tol=options.tol)
     except (TypeError, ValueError) as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(one_line(str(error))) from None
+    print(as_json.dumps(found) if options.json else found)
     return 0
 
 
@@ -63,9 +67,10 @@ def run_explain(options: argparse.Namespace) -> int:
             f"--shape must be such as {SHAPE} and --dtype such as {DTYPE}; got {options.shape} and {options.dtype}"
         ) from None
     try:
-        print(fastsep.explain(getattr(fastsep, options.filter), image, **arguments))
+        found = fastsep.explain(getattr(fastsep, options.filter), image, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(one_line(str(error))) from None
+    print(as_json.dumps(found) if options.json else found)
     return 0
 
 
@@ -74,35 +79,8 @@ def _argument(text: str) -> tuple[str, Any]:
     if not equals or not name.isidentifier():
         raise Refusal(f"an argument must be NAME=VALUE; got {text!r}")
     if name in ("kernel", "kernels"):
-        return name, read_kernel(value)
+        return name, kernel_text.read(value)
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return name, value  # a word, such as the name of a border mode
-
-
-def read_kernel(text: str) -> np.ndarray:
-    """The array in a .npy file, or the numbers that `text` spells."""
-    if text.endswith(".npy"):
-        try:
-            found = np.load(pathlib.Path(text), allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise Refusal(f"cannot read the kernel {text}: {getattr(error, 'strerror', None) or error}") from None
-        if not isinstance(found, np.ndarray):
-            raise Refusal(f"cannot read the kernel {text}: it is an archive of arrays, not one array")
-        return found
-    try:
-        rows = [row.replace(",", " ").split() for row in text.split(";")]
-        return np.array([[_number(word) for word in row] for row in rows])
-    except (ValueError, ZeroDivisionError):
-        raise Refusal(f'a kernel must be a .npy file or such as "1 2 1; 2 4 2; 1 2 1"; got {text!r}') from None
-
-
-def _number(word: str) -> float:
-    """A whole number as an int, so that it stays exact; 1/16 is a number, too."""
-    try:
-        whole = int(word)
-        return whole if abs(whole) < 2**63 else float(whole)
-    except ValueError:
-        above, slash, below = word.partition("/")
-        return float(above) / float(below) if slash else float(word)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fastsep import _run
+from fastsep import __main__, _run
 from fastsep._kernels import jit
 
 # `reference` is imported by name under any import mode of pytest.
@@ -57,3 +57,36 @@ def restart(monkeypatch):
 @pytest.fixture
 def rng():
     return np.random.default_rng(2024)
+
+
+# ---- for commands that read and write files
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The test works in a folder of its own, and leaves nothing half-written in it."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.fixture
+def photo(rng):
+    """Blocks and a ramp in colour, with some noise."""
+    pixels = np.zeros((40, 56, 3))
+    pixels += np.linspace(0, 90, 56)[:, None]
+    pixels[8:24, 10:30, 0] = 220
+    pixels[16:36, 24:50, 1] = 180
+    return (pixels + rng.integers(0, 12, pixels.shape)).astype(np.uint8)
+
+
+@pytest.fixture
+def command(capsys):
+    """Run a command: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        status = __main__.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run

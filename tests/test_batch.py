@@ -1,4 +1,4 @@
-"""The commands that filter pictures in files: `edges`, `blur`, `sharpen`; and `demo`, which writes one."""
+"""The commands that filter pictures in files: `edges`, `blur` and `sharpen`."""
 
 import importlib.util
 import io
@@ -10,61 +10,20 @@ import zlib
 
 import numpy as np
 import pytest
+from picture_files import grey_of, load, names, save
 
 import fastsep
-from fastsep import __main__, _pictures
+from fastsep import _pictures
 
 Image = pytest.importorskip("PIL.Image")
+PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
 tifffile = pytest.importorskip("tifffile")
 tqdm = pytest.importorskip("tqdm")
 
 ORIENTATION, PROFILE, SPECIAL = 0x0112, b"not checked by anybody", "name with  two spaces.png"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """Every test works in a folder of its own, and leaves nothing half-written in it."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
-
-
-@pytest.fixture
-def photo(rng):
-    """Blocks and a ramp in colour, with some noise."""
-    pixels = np.zeros((40, 56, 3))
-    pixels += np.linspace(0, 90, 56)[:, None]
-    pixels[8:24, 10:30, 0] = 220
-    pixels[16:36, 24:50, 1] = 180
-    return (pixels + rng.integers(0, 12, pixels.shape)).astype(np.uint8)
-
-
-@pytest.fixture
-def command(capsys):
-    def run(*arguments):
-        status = __main__.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-def save(path, pixels, **options):
-    Image.fromarray(pixels).save(path, **options)
-    return pixels
-
-
-def load(path):
-    with Image.open(path) as file:
-        return np.array(file)
-
-
-def grey_of(pixels):
-    return np.array(Image.fromarray(pixels).convert("L"))
-
-
-def names(path):
-    return sorted(entry.name for entry in path.iterdir())
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 # ---- what is computed
@@ -158,8 +117,10 @@ def test_tiff_of_16_bits_in_colour_and_with_alpha(command, rng, channels, planar
     assert np.array_equal(tifffile.imread("b.tif"), deep)
     with tifffile.TiffFile("b.tif") as file:
         assert file.pages.first.tags.valueof(34675) == PROFILE
-    command("blur", "a.tif", "-o", "b.tif", "--sigma", 2)
     colours = 3 if channels > 2 else 1
+    deep[..., colours:] = 40000  # alpha: with other values colours are weighted by it
+    tifffile.imwrite("a.tif", deep, photometric="rgb" if channels > 2 else "minisblack", planarconfig="contig")
+    command("blur", "a.tif", "-o", "b.tif", "--sigma", 2)
     expected = fastsep.gaussian(deep[..., :colours], 2, channel_axis=-1, dtype=np.uint16)
     assert np.array_equal(tifffile.imread("b.tif")[..., :colours], expected)
     assert np.array_equal(tifffile.imread("b.tif")[..., colours:], deep[..., colours:])  # alpha
@@ -193,6 +154,58 @@ def test_tiff_of_floats(command, rng):
         assert 0 < load("e.png").mean() < 255
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "int32", "float16", "float64"])
+def test_tiff_of_every_type_keeps_it(command, rng, dtype):
+    values = (rng.random((30, 40)) * 200 - 100 * (dtype != "uint32")).astype(dtype)
+    tifffile.imwrite("a.tif", values, photometric="minisblack")
+    for arguments, expected in (
+        (("blur", "--sigma", 0), values),
+        (("blur",), fastsep.gaussian(values, preserve_range=True, dtype=dtype)),
+        (("sharpen",), fastsep.unsharp_mask(values, preserve_range=values.dtype.kind == "f", dtype=dtype)),
+    ):
+        assert command(*arguments, "a.tif", "-o", "b.tif") == (0, "wrote b.tif\n", "")
+        found = tifffile.imread("b.tif")
+        assert found.dtype == dtype
+        assert np.array_equal(found, expected)
+    for method in ("canny", "sobel"):
+        assert command("edges", "a.tif", "-o", "e.png", "--method", method, "--overlay") == (0, "wrote e.png\n", "")
+    assert command("blur", "a.tif", "-o", "b.png")[2].endswith(f"it would not hold {dtype}; a .tif would\n")
+
+
+def test_a_channel_of_infrared_is_filtered_and_kept(command, rng):
+    values = rng.integers(0, 256, (30, 40, 4), dtype=np.uint8)
+    tifffile.imwrite("a.tif", values, photometric="rgb", extrasamples=["unspecified"])
+    assert command("blur", "a.tif", "-o", "b.tif", "--sigma", 2) == (0, "wrote b.tif\n", "")
+    assert np.array_equal(tifffile.imread("b.tif"), fastsep.gaussian(values, 2, channel_axis=2, dtype=np.uint8))
+    with tifffile.TiffFile("b.tif") as file:
+        assert [int(kind) for kind in file.pages.first.extrasamples] == [0]
+    command("edges", "a.tif", "-o", "e.png")
+    assert np.array_equal(load("e.png") == 255, fastsep.canny(grey_of(values[..., :3])))
+    assert command("blur", "a.tif", "-o", "b.jpg")[2].endswith(
+        "would not hold channels beside the colours; a .tif would\n"
+    )
+
+
+def test_colours_that_are_not_seen_do_not_bleed(command, photo):
+    seen = np.zeros(photo.shape[:2], np.uint8)
+    seen[10:30, 20:40] = 255
+    photo[seen > 0] = 200, 100, 50
+    for suffix in ("png", "webp", "tif"):
+        Image.fromarray(np.dstack([photo, seen])).save(f"a.{suffix}", lossless=True)
+        for name in ("blur", "sharpen"):
+            assert command(name, f"a.{suffix}", "-o", "b.png")[0] == 0
+            assert (load("b.png")[seen > 0] == (200, 100, 50, 255)).all()
+
+
+def test_pictures_whose_notes_cannot_be_read(command, rng):
+    values = rng.integers(0, 256, (9, 14, 3), dtype=np.uint8)
+    notes = PngInfo()
+    notes.add_text("Comment", "x" * 3_000_000, zip=True)
+    Image.fromarray(values).save("a.png", pnginfo=notes)
+    assert command("blur", "a.png", "-o", "b.png", "--sigma", 0) == (0, "wrote b.png\n", "")
+    assert np.array_equal(load("b.png"), values)
+
+
 def test_tiff_whose_zero_is_white(command):
     for name, dtype in (("a.tif", np.uint8), ("b.tif", np.uint16)):
         tifffile.imwrite(name, np.array([[0, np.iinfo(dtype).max]], dtype), photometric="miniswhite")
@@ -220,14 +233,14 @@ def test_transparency_is_kept_and_drawn_edges_have_none(command, photo, rng):
     alpha = rng.integers(0, 256, photo.shape[:2], dtype=np.uint8)
     save("a.png", np.dstack([photo, alpha]))
     command("blur", "a.png", "-o", "b.png")
-    assert np.array_equal(load("b.png")[..., :3], fastsep.gaussian(photo, channel_axis=2, dtype=np.uint8))
     assert np.array_equal(load("b.png")[..., 3], alpha)
     command("edges", "a.png", "-o", "e.png")
     assert np.array_equal(load("e.png") == 255, fastsep.canny(grey_of(photo)))
     grey = grey_of(photo)
     save("la.png", np.dstack([grey, alpha]))
     command("sharpen", "la.png", "-o", "b.png")
-    assert np.array_equal(load("b.png"), np.dstack([fastsep.unsharp_mask(grey, dtype=np.uint8), alpha]))
+    assert load("b.png").shape == (*grey.shape, 2)
+    assert np.array_equal(load("b.png")[..., 1], alpha)
     with Image.fromarray(np.dstack([photo, alpha])).quantize() as palette:
         palette.save("p.png")
     command("blur", "p.png", "-o", "b.png")
@@ -282,37 +295,7 @@ def test_what_holds_8_bits_only_does_not_get_16(command, rng, name):
     assert err == f"fastsep blur: cannot write {name}: it would not hold uint16; a .tif would\n"
 
 
-# ---- one, many, folders
-
-
-def test_one_file_into_a_folder_keeps_its_name(command, photo, folder):
-    save("a.jpg", photo)
-    (folder / "out").mkdir()
-    assert command("edges", "a.jpg", "-o", "out") == (0, "wrote out/a.png\n", "")
-    assert command("blur", "a.jpg", "-o", "out/") == (0, "wrote out/a.jpg\n", "")
-    assert names(folder / "out") == ["a.jpg", "a.png"]
-
-
-def test_many_files_and_folders(command, photo, folder):
-    (folder / "in" / "deeper.png").mkdir(parents=True)
-    for name in ("in/b.png", "in/a.JPG", "in/c.tiff", "in/deeper.png/d.png", SPECIAL):
-        save(name, photo)
-    (folder / "in" / "notes.txt").write_text("no picture")
-    assert command("edges", "in", "-o", "out") == (0, "wrote 3 pictures to out\n", "")
-    assert names(folder / "out") == ["a.png", "b.png", "c.png"]
-    assert command("blur", "in", SPECIAL, "-o", "soft") == (0, "wrote 4 pictures to soft\n", "")
-    assert names(folder / "soft") == sorted(["a.JPG", "b.png", "c.tiff", SPECIAL])
-    with Image.open("soft/c.tiff") as file:
-        assert file.format == "TIFF"
-    assert command("edges", "in/b.png", SPECIAL, "-o", "out")[:2] == (0, "wrote 2 pictures to out\n")
-
-
-def test_hidden_files_are_not_pictures_of_a_folder(command, photo, folder):
-    (folder / "in").mkdir()
-    save("in/a.png", photo)
-    (folder / "in" / "._a.png").write_bytes(b"what another system keeps beside a picture")
-    assert command("edges", "in", "-o", "out") == (0, "wrote out/a.png\n", "")
-    (folder / "in" / "._a.png").unlink()
+# ---- many
 
 
 def test_a_kind_that_cannot_be_written_becomes_png(command, photo, folder):
@@ -507,6 +490,32 @@ def test_an_input_under_another_name_is_not_overwritten(command, several):
     assert command("blur", "a.png", "-o", "f.png")[2].endswith("cannot write f.png: it is an image to be read\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_an_output_that_is_a_link_stays_one(command, several):
+    (several / "far").mkdir()
+    for name in ("out.png", "two/c.png"):
+        os.symlink(several / "far" / "real.png", name)
+    assert command("blur", "a.png", "-o", "out.png", "--sigma", 0) == (0, "wrote out.png\n", "")
+    assert os.path.islink("out.png")
+    assert np.array_equal(load("far/real.png"), load("a.png"))
+    assert command("edges", "one", "-o", "two") == (0, "wrote two/c.png\n", "")
+    assert os.path.islink("two/c.png")
+    assert load("far/real.png").ndim == 2
+    os.symlink(several / "nowhere" / "real.png", "lost.png")
+    message = f"cannot write lost.png: there is no folder {several / 'nowhere'}\n"
+    assert command("blur", "a.png", "-o", "lost.png") == (2, "", f"fastsep blur: {message}")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everything")
+def test_a_write_protected_output_is_refused(command, several):
+    save("e.png", np.zeros((2, 2), np.uint8))
+    os.chmod("e.png", 0o444)
+    assert command("edges", "a.png", "-o", "e.png")[::2] == (
+        2,
+        "fastsep edges: cannot write e.png: it is write-protected\n",
+    )
+
+
 def test_without_the_extra_one_line_says_which(command, photo, monkeypatch):
     save("a.png", photo)
     found = importlib.util.find_spec
@@ -523,19 +532,3 @@ def test_other_commands_do_not_import_what_reads_pictures():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.split() == []
-
-
-# ---- the demo
-
-
-def test_the_demo_compares_and_writes_its_picture(command, photo, folder):
-    pytest.importorskip("skimage")
-    save("a.png", photo)
-    status, out, err = command("demo", "--image", "a.png", "-o", "sheet.png")
-    assert (status, err) == (0, "")
-    assert out.endswith("wrote sheet.png\n")
-    assert "\ncanny(sigma=2)                           0.0e+00 " in out
-    assert names(folder) == ["a.png", "sheet.png"]
-    assert command("demo", "--image", "a.png", "-o", "a.png")[0] == 2
-    save("deep.png", photo[..., 0].astype(np.uint16) * 257)
-    assert command("demo", "--image", "deep.png", "-o", "sheet.png")[0] == 0

@@ -317,20 +317,22 @@ def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
     assert _readme.digest(results) != _readme.digest(make_results(make_row()))
 
 
-def test_the_readme_its_picture_and_its_results_are_written_together_or_not_at_all(tmp_path):
+def test_the_readme_its_picture_and_its_results_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
     readme, kept = tmp_path / "README.md", tmp_path / _readme.KEPT
     kept.parent.mkdir()
     readme.write_text(f"{frame('speed', 'old')}{frame('whole processes', 'old')}")
     kept.write_text("old")
-    # The last of the three cannot be written.
-    (tmp_path / "README.md.part").mkdir()
+    # The last of the three cannot be written: its temporary name is taken.
+    names = iter("abc")
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(names))
+    (tmp_path / ".c.md").mkdir()
     before = readme.read_text()
-    with pytest.raises(OSError, match=r"README\.md\.part"):
+    with pytest.raises(FileExistsError, match=r"\.c\.md"):
         _readme.update(readme, readme_results())
     assert (readme.read_text(), kept.read_text()) == (before, "old")
-    assert not (tmp_path / _readme.PICTURE).exists()
+    assert sorted(path.name for path in kept.parent.iterdir()) == [kept.name]
 
 
 def test_a_readme_without_the_section_is_left_alone(tmp_path):

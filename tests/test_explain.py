@@ -185,7 +185,7 @@ def test_files_that_hold_no_kernel_get_one_line(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("factorize", "1 2; 3"), 'a kernel must be a .npy file or such as "1 2 1; 2 4 2; 1 2 1"'),
+        (("factorize", "1 2; 3"), "a kernel must be a .npy, .csv or .txt file"),
         (("factorize", "1/0"), "a kernel must be"),
         (("factorize", "nowhere.npy"), "cannot read the kernel nowhere.npy: No such file"),
         (("factorize", "1 2", "--rank", "0"), "`rank` must be"),

@@ -1,5 +1,6 @@
 """Promises: no second image in memory, kernels that allocate nothing, and an input that is left alone."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -35,6 +36,59 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
     extra, got = peak_memory(name, options, side, dtype, first)
     assert got == result_dtype
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
+
+
+# What a command takes more at most for the second picture than it has after the first, which is a small one.
+_COMMAND = """
+import sys
+from fastsep.__main__ import main
+
+def status(name):
+    with open("/proc/self/status") as file:
+        (line,) = (line for line in file if line.startswith(name + ":"))
+    return int(line.split()[1]) * 1024
+
+small, large, *options = sys.argv[1:]
+assert main(["edges", small, *options, "--output", "edges.png", "--quiet"]) == 0
+before = status("VmRSS")
+assert main(["edges", large, *options, "--output", "edges.png", "--quiet"]) == 0
+print(status("VmHWM") - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A small and a large picture of each kind."""
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, side in (("small", 512), ("large", 4096)):
+        blocks = np.random.default_rng(0).integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)
+        colour = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
+        deep = colour[..., 0].astype(np.uint16) * 257
+        for kind, pixels in (("colour.png", colour), ("colour.jpg", colour), ("deep.png", deep), ("deep.tif", deep)):
+            image.fromarray(pixels).save(folder / f"{name}-{kind}", compress_level=1)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("colour.png", ""),
+        ("colour.png", "--overlay"),
+        ("colour.jpg", "--sigma 2 --overlay"),
+        ("colour.jpg", "--low 0.1 --high 0.2"),
+        ("deep.png", "--overlay"),
+        ("deep.tif", "--sigma 2"),
+    ],
+)
+def test_edges_of_a_picture_take_12_bytes_a_pixel(pictures, kind, options):
+    """From the file to the file: with its own pixels, and what decodes and encodes them."""
+    files = [str(pictures / f"{name}-{kind}") for name in ("small", "large")]
+    command = [sys.executable, "-c", _COMMAND, *files, "--method", "sobel", *options.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=pictures)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 12 * 4096**2 + SLACK, f"{int(done.stdout) / 4096**2:.1f} bytes a pixel"
 
 
 # ---- results
