@@ -388,8 +388,9 @@ class _Maker:
         words[at.OFFSETS] = offsets
         words[at.SLICE_TABLE] = self.address(plan.slices)
         kernel = what.kernel
-        found = middle(kernel)
-        if found is not None:
+        if plan.kernel[1] == "differences":
+            found = middle(kernel)
+            assert found is not None
             offset, row, column = found
             words[at.MIDDLE_ROW] = offset * taken + row
             words[at.MIDDLE_SHIFT] = column * self.channels * acc.itemsize

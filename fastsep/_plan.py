@@ -539,7 +539,8 @@ def _fir(what: Separable, job: _Job) -> Plan:
         else:
             terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
     form = "volume" if volume else "plane"
-    by_differences = _loses_digits(what, job.scale) and _takes_differences(what)
+    # float64 has digits to spare, and there infinity stays what it is: the difference of two would be NaN.
+    by_differences = job.acc == F32 and _loses_digits(what, job.scale) and _takes_differences(what)
     if not volume and not what.exact and what.divisors is None and by_differences:
         form += " differences"
         # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
@@ -588,7 +589,7 @@ def _dense(what: Dense, job: _Job) -> Plan:
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
     what = Dense(flat[used], centre[-2:])
-    form = "differences" if middle(what.kernel) is not None else "sums"
+    form = "differences" if job.acc == F32 and middle(what.kernel) is not None else "sums"
     plan = job.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
     return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
 

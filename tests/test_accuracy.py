@@ -175,3 +175,13 @@ def test_a_border_that_later_passes_see_as_it_is(rng):
     lines = ((1.0, 2.0, 1.0), (1.0, -2.5, 1.5))
     what = Separable((Term(tuple(Line(line, 1) for line in lines)),), chained=True)
     constant_at_the_height_of_the_image(separable(*lines)[0], what, image, 299.5)
+
+
+@pytest.mark.parametrize("name", [name for name in FILTERS if "fft" not in name])
+def test_nan_and_infinity_reach_no_further_than_the_taps(name):
+    run, what = FILTERS[name]
+    image = IMAGES["Kelvin"].astype(np.float32)
+    image[20, 30], image[50, 150], image[0, 0], image[60, 209] = np.nan, np.inf, -np.inf, np.nan
+    expected = reference.exact(what, image, modes=("reflect", "reflect"))
+    # The difference of two infinite pixels is NaN where the sum of their products might be infinite.
+    np.testing.assert_array_equal(np.isfinite(run(image, mode="reflect")), np.isfinite(expected))
