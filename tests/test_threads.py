@@ -25,7 +25,7 @@ from helpers import CASES, cut_all_images, finish_script, forget, make_image, sa
 
 import fastsep
 from fastsep import _native_threads, _pool, _run
-from fastsep._kernels import jit
+from fastsep._kernels import jit, pool_words
 
 forks = pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork")
 NAMES = (
@@ -478,17 +478,19 @@ def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, th
     monkeypatch.setattr(_run, "SHARED_WORK", 1.0)
     monkeypatch.setattr(_run, "WOKEN_WORK", 10.0)
     monkeypatch.setattr(_run, "_MOST_BANDS", 8)
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted), raising=False)
+    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted))
     assert _run.bands_for(work, 100) == threads
     assert _run.bands_for(work, 1) == 1
     assert _run.bands_for(work, 3) == min(threads, 3)
 
 
 def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: wanted)
+    pool = _pool.Pool(4)
+    pool._word[pool_words.AWAKE] = 3
+    monkeypatch.setattr(_run, "_pool", pool)
     work = 2 * _run.SHARED_WORK
     assert _run.bands_for(work, 2) == 2
-    with _run._parallel:
+    with _run._pool.lock:
         assert _run.bands_for(work, 2) == 1
 
 
