@@ -36,7 +36,11 @@ from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._plan import Plan, Separable
 from fastsep._pool import ROLES, Pool
 
-#: Multiply-adds of float32 that each thread is to have: where its helpers are awake, and where they have to be woken.
+#: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
+#: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores
+#: (gaussian, sobel, box, canny, separable layers from 128x128 to 640x640): with a helper awake 8 and 10, 13 and 13,
+#: 18 and 15, 44 and 28, 103 and 60; called once in 2 ms, so that it sleeps, 54 and 164, 93 and 210, 131 and 264,
+#: 169 and 199, 204 and 185, 318 and 220.
 SHARED_WORK = 500_000.0
 WOKEN_WORK = 7_500_000.0
 
