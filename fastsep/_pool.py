@@ -36,11 +36,12 @@ LOOKING = 70e-6  # seconds
 #: Between looks whether the helpers of a call are done, once compiled code has looked in vain.
 NAP = 50e-6  # seconds
 #: Short calls that find helpers asleep before one rings for those behind it: at first, and after it was in vain.
+#: (To ring takes 8 us, and a helper comes after 35: measured on a virtual machine, whose idle cores wake slowly.)
 RING_SOON, RING_LATER = 2, 64
 
 
 class Pool:
-    """Threads that run bands in compiled code, and sleep in the interpreter. One call at a time.
+    """Threads that run bands in compiled code, and sleep in the interpreter.
 
     Threads are started, and kernels loaded, by the first call that wants helpers.
     """
@@ -54,12 +55,17 @@ class Pool:
         self._address = self._words.ctypes.data
         self._kernels: tuple[Callable[..., int], ...] = ()
         self._most = most
+        #: Held by the one call that runs now.
+        self.lock = allocate_lock()
         #: One for each thread, unlocked to say that there is work; the thread locks it before it looks again.
         self._bells: list[Any] = []
         self._until_ring = RING_SOON
 
     def run(self, kernel: int, block: int, bands: int, threads: int) -> None:
-        """Run all bands of the kernel at an address, in the calling thread and in others, so many in all."""
+        """Run all bands of the kernel at an address, in the calling thread and in others, so many in all.
+
+        The caller holds `lock`, as for tasks.
+        """
         self._run(kernel, block, bands, threads, None)
 
     def run_tasks(self, task: Callable[[int], None], count: int, threads: int) -> None:
@@ -103,17 +109,22 @@ class Pool:
         """How many of the helpers `wanted` for a short call it has: those that are awake.
 
         To wake one takes longer than such a call. One in some rings all the same, for the calls behind it: where these
-        come soon, they find the helpers awake; where they do not, the next rings much later.
+        come soon, they find the helpers awake; where they do not, the next rings much later. There are none while
+        another call runs.
         """
-        awake = min(int(self._word[AWAKE]), wanted)
-        if awake == wanted:
+        awake = self._word[AWAKE]
+        if awake >= wanted:
             self._until_ring = RING_SOON
-            return awake
-        self._until_ring -= 1
-        if self._until_ring <= 0:
-            self._until_ring = RING_LATER
-            self._ring(wanted)
-        return awake
+            awake = wanted
+        else:
+            self._until_ring -= 1
+            if self._until_ring <= 0 and self.lock.acquire(blocking=False):
+                try:
+                    self._until_ring = RING_LATER
+                    self._ring(wanted)
+                finally:
+                    self.lock.release()
+        return 0 if awake and self.lock.locked() else awake
 
     def _run(self, kernel: int, block: int, bands: int, threads: int, instead: Callable[[], None] | None) -> None:
         """Run a call; the caller takes bands, too, or does something `instead`.

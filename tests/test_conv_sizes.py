@@ -56,7 +56,7 @@ def guard():
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
     cut_all_images()
-    _run._parallel.acquire()  # one band after the other
+    _run._pool.lock.acquire()  # one band after the other
     guard_scratch(fill)
     Layer._aligned = aligned
     return fill

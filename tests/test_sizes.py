@@ -232,7 +232,7 @@ def check_bank_addresses(fill, keep, sources, results):
 def check_hessian_addresses(fill, keep, dtype):
     """Second differences of planes in one to three bands, against NumPy's, without a blur; rows of a pipeline."""
     cut_all_images()
-    _run._parallel.acquire()  # one band after the other
+    _run._pool.lock.acquire()  # one band after the other
     rng = np.random.default_rng(9)
     source, results = Guarded(1 << 15), [Guarded(1 << 15) for _ in range(3)]
     for index, (height, width) in enumerate(PLANES[::7]):

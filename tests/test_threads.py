@@ -25,7 +25,7 @@ from helpers import CASES, cut_all_images, finish_script, forget, make_image, sa
 
 import fastsep
 from fastsep import _native_threads, _pool, _run
-from fastsep._kernels import jit
+from fastsep._kernels import jit, pool_words
 
 forks = pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork")
 NAMES = (
@@ -152,7 +152,7 @@ def forget_kernel(module):
 
 def child_work(number):
     """In a child: kernels that the parent has run, and one that nobody has compiled."""
-    signal.alarm(100)  # a child that hangs dies of it
+    signal.alarm(280)  # a child that hangs dies of it
     jobs = work(FEW)
     assert all(right(job, workers=4) for job in jobs)
     forget_kernel("sweep")
@@ -430,6 +430,16 @@ def test_no_more_bands_than_rows(bands, rng):
     assert bands == [3]
 
 
+def test_the_default_is_counted_once_and_set_num_threads_is_stronger(monkeypatch):
+    monkeypatch.setattr(_run, "_threads", None)
+    monkeypatch.setenv("FASTSEP_NUM_THREADS", "5")
+    assert fastsep.get_num_threads() == 5
+    monkeypatch.setenv("FASTSEP_NUM_THREADS", "4")
+    assert fastsep.get_num_threads() == 5
+    fastsep.set_num_threads(3)
+    assert fastsep.get_num_threads() == 3
+
+
 @pytest.fixture
 def started_threads(monkeypatch):
     """The threads that a new pool starts."""
@@ -478,17 +488,29 @@ def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, th
     monkeypatch.setattr(_run, "SHARED_WORK", 1.0)
     monkeypatch.setattr(_run, "WOKEN_WORK", 10.0)
     monkeypatch.setattr(_run, "_MOST_BANDS", 8)
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted), raising=False)
+    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted))
     assert _run.bands_for(work, 100) == threads
     assert _run.bands_for(work, 1) == 1
     assert _run.bands_for(work, 3) == min(threads, 3)
 
 
+@pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
+def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
+    works = []
+    monkeypatch.setattr(_run, "bands_for", lambda work, workers: works.append(work) or 1)
+    for dtype in (np.float32, np.float64):
+        getattr(fastsep, name)(np.ones((40, 50), dtype))
+    single, double = works[0], works[len(works) // 2]
+    assert double == 2 * single
+
+
 def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: wanted)
+    pool = _pool.Pool(4)
+    pool._word[pool_words.AWAKE] = 3
+    monkeypatch.setattr(_run, "_pool", pool)
     work = 2 * _run.SHARED_WORK
     assert _run.bands_for(work, 2) == 2
-    with _run._parallel:
+    with _run._pool.lock:
         assert _run.bands_for(work, 2) == 1
 
 
