@@ -77,11 +77,18 @@ class Case:
         """Compare a result with the oracle's."""
         assert result.dtype == dst
         expected, largest = self.expected(image, dst, modes, cval)
+        if any("differences" in part for part in self.kernel):
+            result, expected = without_infinity(result), without_infinity(expected)
         assert_close(result, expected, largest)
 
     def empty(self, shape, dst):
         """Shape and dtype of the result for an image of `shape`."""
         return shape, dst
+
+
+def without_infinity(values):
+    """NaN for infinity: the difference of two infinite pixels is NaN where a sum of their products may be infinite."""
+    return np.where(np.isinf(values), np.nan, values).astype(values.dtype) if values.dtype.kind == "f" else values
 
 
 def weight(term):
