@@ -55,7 +55,7 @@ def pieces_of(plan: Plan) -> list[Piece]:
     if plan.strategy not in ("fir", "box", "dense", "sweep"):
         return []
     rows, margins = reach(plan)
-    kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.view[1] > 1 else "plane"
+    kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.kernel[1].startswith("volume") else "plane"
     return cut(plan.view, margins, VALUES[kind], plan.modes[2] == "wrap", not rows)
 
 
@@ -72,7 +72,7 @@ def cut(
     left, right = (_up(margin) for margin in margins)
     apart = apart and rows < ROWS_TOGETHER
     size = (ROW_VALUES if apart else values * max(rows * cols * channels // ENOUGH, 1)) // channels
-    step = _up(max(size, MARGINS * (left + right)))
+    step = _up(max(size, MARGINS * (left + right), 1))
     if cols < FEWEST_PIECES * step:
         return []
     count = int(apart)

@@ -181,6 +181,18 @@ def test_long_rows_in_pieces(name, rng):
     assert cut
 
 
+def test_long_rows_of_many_channels_in_pieces(rng):
+    image = rng.random((600, 9000), np.float32)
+    for taps in ([2.0], [1.0, 2.0, 4.0]):
+        forget()
+        expected = fastsep.separable_filter(image, taps, channel_axis=1)
+        with pytest.MonkeyPatch.context() as patch:
+            calls = in_pieces(patch)
+            forget()
+            assert same_bits(fastsep.separable_filter(image, taps, channel_axis=1), expected)
+            assert calls
+
+
 LINES = {
     "gaussian": lambda image, **options: fastsep.gaussian(image, 2.5, **options),
     "even taps": lambda image, **options: fastsep.separable_filter(image, [1.0, 2.0, 4.0, 3.0], **options),
