@@ -22,7 +22,7 @@ LOOP = re.compile(r"^(\.LBB\w+):\n((?:(?!\.LBB).*\n)*?.*\sb\S*\s.*\1$)", re.MULT
 MOST_LOADS = {
     ("fir", "plane", "float32", "float32", "float32"): 5 / 8,
     ("fir", "plane", "float64", "float64", "float64"): 5 / 8,
-    ("dense", "float32", "float32", "float32"): 3 / 12,
+    ("dense", "sums", "float32", "float32", "float32"): 3 / 12,
     ("conv_matrix", "blocks", "2", "float32"): 7 / 12,
 }
 SUMS = 8  # that have to be under way at once: two pipelines, and a multiply-add takes four cycles
