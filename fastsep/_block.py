@@ -132,8 +132,11 @@ class _Maker:
 
     def take_spare(self, narrow_rows: int) -> None:
         """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
-        size = max(self.width, narrow_rows) * self.plan.dst.itemsize
-        self.take(size, at.SPARE)
+        self.take_narrow(max(self.width, narrow_rows))
+
+    def take_narrow(self, values: int) -> None:
+        """Room for the results of an image narrower than a vector."""
+        self.take(values * self.plan.dst.itemsize, at.SPARE)
 
     # strategies ----------------------------------------------------------------------------------
 
@@ -321,7 +324,7 @@ class _Maker:
         words, acc = self.words, self.plan.acc
         row = lines_of(self.padded * acc.itemsize)
         table = np.ones((len(what.table), 2, row // acc.itemsize), acc)
-        table[:, 0, : self.cols] = what.table
+        table[:, 0, : self.cols] = what.columns(self.cols)
         table[:, 1] = 1 / table[:, 0]
         words[at.LEFT] = what.margin
         words[at.DIVISORS], words[at.DIVISOR_ROW] = self.address(table), row
@@ -331,13 +334,13 @@ class _Maker:
     def polar(self) -> None:
         results = len(self.plan.kernel[1].split("+"))
         self.take(8 * results)
-        self.take_spare(results * self.lanes)
+        self.take_narrow(results * self.lanes)
 
     def corner(self) -> None:
         what = self.plan.what
         assert isinstance(what, Corner)
         self.words[at.FACTOR] = self.scalars(what.factor)
-        self.take_spare(self.lanes)
+        self.take_narrow(self.lanes)
 
     def hessian(self) -> None:
         self.words[at.FACTOR] = self.scalars(0.5, 1.0)
@@ -349,7 +352,7 @@ class _Maker:
         what = self.plan.what
         assert isinstance(what, Suppress)
         self.words[at.LIMITS] = self.scalars(what.low, what.high)
-        self.take_spare(self.lanes)
+        self.take_narrow(self.lanes)
 
     def box(self) -> None:
         plan, words = self.plan, self.words

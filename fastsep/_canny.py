@@ -210,10 +210,7 @@ def _divisors(shape: tuple[int, ...], acc: np.dtype[Any], smoothing: Smoothing) 
     for axis, line in enumerate(smoothing.lines):
         weights = _correlate_constant(weights, line, axis, smoothing.cval)
     weights = weights.astype(acc) + np.finfo(acc).eps
-    # All columns between the margins are alike.
-    column = np.arange(shape[1])
-    column = np.maximum(np.minimum(column, margins[1]), column - (shape[1] - sizes[1]))
-    return Divisors(weights[:, column], margins[1])
+    return Divisors(weights, margins[1], shape[1], 0)
 
 
 def _suppress_plan(shape: tuple[int, ...], acc: np.dtype[Any], low: float, high: float) -> Plan:

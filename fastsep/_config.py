@@ -36,7 +36,7 @@ def show_config() -> Config:
     from fastsep._kernels import jit
 
     target = jit.target()
-    bits = 8 * target.vector_bytes
+    bits = 8 * target.register_bytes
     report = Config(fastsep=fastsep.__version__, python=platform.python_version())
     report.update((name, _version(name)) for name in _PACKAGES)
     report["cpu"] = f"{_cpu()} ({platform.machine()}, compiled for {target.name})"
@@ -87,17 +87,42 @@ def _cache(folder: pathlib.Path | None) -> str:
     return f"{folder} (read-only: used, but nothing is added to it)"
 
 
+#: Makers of ARM processors by the number that /proc/cpuinfo gives: those that servers and computers have.
+_MAKERS = {
+    0x41: "Arm", 0x42: "Broadcom", 0x43: "Cavium", 0x46: "Fujitsu", 0x48: "HiSilicon", 0x4E: "NVIDIA", 0x50: "APM",
+    0x51: "Qualcomm", 0x53: "Samsung", 0x56: "Marvell", 0x61: "Apple", 0x6D: "Microsoft", 0xC0: "Ampere",
+}  # fmt: skip
+
+
 def _cpu() -> str:
     """The maker's name of the processor: `platform.processor` knows it on Windows only."""
+    name = None
     try:
         if platform.system() == "Linux":
-            for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-                name, _, value = line.partition(":")
-                if name.strip() in ("model name", "Model", "Hardware") and value.strip():
-                    return value.strip()
+            name = _named_in(pathlib.Path("/proc/cpuinfo").read_text())
         elif platform.system() == "Darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+            name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         pass  # a sandbox may hide either source; the report goes on without the name
-    return platform.processor() or "unknown processor"
+    return name or platform.processor() or "unknown processor"
+
+
+def _named_in(cpuinfo: str) -> str | None:
+    """The processor by Linux's description. Of ARM servers there is no name in it, but numbers of maker and model."""
+    from fastsep._kernels import jit
+
+    facts: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if value:
+            facts.setdefault(key, value)
+    for key in ("model name", "Model", "Hardware"):
+        if key in facts:
+            return facts[key]
+    try:
+        maker, part = int(facts["CPU implementer"], 16), int(facts["CPU part"], 16)
+    except (KeyError, ValueError):
+        return None
+    model = jit.host_cpu()
+    return f"{_MAKERS.get(maker, f'maker {maker:#x}')} {f'part {part:#x}' if model == 'generic' else model}"

@@ -7,7 +7,7 @@ them, some rows at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from fastsep import _block
 from fastsep._block import Array, Block, lines_of, odd_lines
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
+from fastsep._long_rows import InPieces
+from fastsep._pieces import Piece, narrow, pieces_of_all
 from fastsep._plan import Plan, Separable
 from fastsep._run import Ready, float32_work
 
@@ -51,9 +53,27 @@ class Pipeline:
     """
 
     def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
-        first, last = stages[0].plan, stages[-1].plan
-        if any(stage.plan.view != first.view for stage in stages):
+        plans = [stage.plan for stage in stages]
+        if any(plan.view != plans[0].view for plan in plans):
             raise ValueError("all stages of a pipeline must see the same rows")
+
+        def of(piece: Piece) -> Ready:
+            return _Whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in stages], buffers).ready
+
+        pieces = pieces_of_all(plans)
+        self.ready: Ready | InPieces
+        self.ready = InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(stages, buffers).ready
+
+    def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
+        """Fill `results` from `image`; both as `_run.execute` wants them."""
+        self.ready.run(image, results[0], workers, results[1:])
+
+
+class _Whole:
+    """The kernel of a pipeline for whole rows."""
+
+    def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
+        first, last = stages[0].plan, stages[-1].plan
         planes, _, rows, cols, channels = first.view
         width = cols * channels
         self.stages = stages
@@ -96,10 +116,6 @@ class Pipeline:
         # A band makes the rows at its ends again that it shares with its neighbours.
         most = max(planes * rows // max(4 * reach[0], step), 1)
         self.ready = Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)
-
-    def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
-        """Fill `results` from `image`; both as `_run.execute` wants them."""
-        self.ready.run(image, results[0], workers, results[1:])
 
     def _filled_by(self, number: int) -> int:
         """The stage that leaves in its source what this one reads."""

@@ -48,17 +48,25 @@ class Divisors:
     """What the results of a filter of one term are divided by.
 
     Row r of the table belongs to row r of the image near its top, the last ones to those near its
-    bottom, and the one between, number `centre` of the line along y, to all others.
+    bottom, and the one between, number `centre` of the line along y, to all others. So do columns.
     """
 
-    table: Array  # (2 * centre + 1 or all rows, cols)
+    table: Array  # (2 * centre + 1 or all rows, 2 * margin + 1 or all columns)
     margin: int  # columns at either end that differ from those in the middle
+    cols: int  # of the image
+    start: int  # the first column that is wanted
 
     @property
     def middle(self) -> float:
         """The divisor of all pixels but those of the margins."""
         rows, cols = self.table.shape
         return float(self.table[rows // 2, cols // 2])
+
+    def columns(self, count: int) -> Array:
+        """The divisors of so many columns."""
+        column = np.arange(self.start, self.start + count)
+        column = np.maximum(np.minimum(column, self.margin), column - (self.cols - self.table.shape[1]))
+        return self.table[:, column]
 
 
 @dataclass(frozen=True, slots=True)

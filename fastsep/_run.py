@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastsep import _dtypes
+from fastsep import _dtypes, _pieces
 from fastsep._block import Block, block
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import (
@@ -33,6 +33,7 @@ from fastsep._kernels.blocks import (
     SRC_2,
 )
 from fastsep._kernels.conv_words import CONV_WORDS
+from fastsep._long_rows import InPieces
 from fastsep._plan import Plan, Separable
 from fastsep._pool import ROLES, Pool
 
@@ -264,7 +265,14 @@ def execute(
     return out
 
 
-def _ready(plan: Plan) -> Ready:
+def _ready(plan: Plan) -> Ready | InPieces:
+    pieces = _pieces.pieces_of(plan)
+    if pieces:
+        return InPieces(plan, plan.dst, pieces, lambda piece: _whole(_pieces.narrow(plan, piece)))
+    return _whole(plan)
+
+
+def _whole(plan: Plan) -> Ready:
     # More bands than rows would be empty; each band has scratch of its own.
     work = float32_work(plan.work, plan.acc)
     return Ready(plan.kernel, block(plan), work, max(math.prod(plan.view[:3]), 1))

@@ -487,24 +487,24 @@ def status(name):
         (line,) = (line for line in file if line.startswith(name + ":"))
     return int(line.split()[1]) * 1024
 
-side, dtype, name, options = int(sys.argv[1]), sys.argv[2], sys.argv[3], eval(sys.argv[4])
+shape, dtype, name, options = eval(sys.argv[1]), sys.argv[2], sys.argv[3], eval(sys.argv[4])
 run = getattr(fastsep, name)
-run(np.ones((1024, 1024), dtype), **options)
+run(np.ones([min(size, 1024) for size in shape], dtype), **options)
 before = status("VmRSS")
-image = np.ones((side, side), dtype)
+image = np.ones(shape, dtype)
 image[::2] = 0
 result = run(image, **options)
 del result
 result = run(image, **options)  # the same call again takes a shorter way
 results = result if isinstance(result, (tuple, list)) else (result,)
 size = sum(each.nbytes for each in results)
-print(status("VmHWM") - before - image.nbytes - size, results[0].dtype, float(results[0][5, 5]))
+print(status("VmHWM") - before - image.nbytes - size, results[0].dtype, float(results[0].flat[5]))
 """
 
 
-def peak_memory(name, options, side, dtype, first=""):
+def peak_memory(name, options, shape, dtype, first=""):
     """Bytes alive at most beside image and results, and the results' dtype; after `first` in the same process."""
-    command = [sys.executable, "-c", f"{first}\n{_PEAK}", str(side), dtype, name, repr(options)]
+    command = [sys.executable, "-c", f"{first}\n{_PEAK}", repr(shape), dtype, name, repr(options)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     extra, got, _ = done.stdout.split()

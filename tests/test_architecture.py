@@ -67,6 +67,8 @@ ORDER = (
     "_cpus",
     "_pool",
     "_native_threads",
+    "_long_rows",
+    "_pieces",
     "_block",
     "_plan",
     "_transforms",

@@ -6,10 +6,11 @@ or in pieces with a margin.
 
 import numpy as np
 import pytest
-from helpers import CASES, MODES, Case, forget, kernels_of, make_image, same_bits
+from helpers import CASES, MODES, Case, Gradients, forget, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep import _block, _run
+from fastsep import _block, _long_rows, _pieces, _run
+from fastsep._kernels import jit
 
 WORKERS = (2, 3, 5, 16, 61)
 VARIANTS = [(name, dtypes) for name, case in CASES.items() for dtypes in case.dtypes]
@@ -44,11 +45,27 @@ def images(case, dtypes, rng):
         yield image, {"mode": modes, "dtype": dtypes[1]}
 
 
+def expected_kernel(case, dtypes, vector_bytes):
+    """The kernel that a case is named after, or, where neighbours lie beyond the next vector, what replaces a sweep."""
+    if case.kernel[0] != "sweep":
+        return case.kernel
+    form = case.kernel[1]
+    smooth = form.startswith("smooth")
+    radius = int(form.removeprefix("smooth")) if smooth else 1
+    lanes = vector_bytes // np.result_type(*dtypes, np.float32).itemsize
+    if radius * max(case.channels, 1) <= lanes:
+        return case.kernel
+    if isinstance(case, Gradients):
+        return "polar", form
+    return "fir", "plane" if smooth else "plane terms"
+
+
 @variants
 def test_cases_reach_the_kernels_they_are_named_after(name, dtypes):
     case = CASES[name]
     keys = kernels_of(case, *dtypes, case.shape(*(50,) * 2, *(4,) * (case.ndim - 2)))
-    assert case.kernel in [key[: len(case.kernel)] for key in keys]
+    expected = expected_kernel(case, dtypes, jit.target().vector_bytes)
+    assert expected in [key[: len(expected)] for key in keys]
 
 
 @variants
@@ -128,6 +145,77 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
         results.append(case.call(image, workers=1, dtype=dst))
         assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
         assert same_bits(results[-1], results[0])
+
+
+def in_pieces(monkeypatch):
+    """Cut all rows of some hundred values; the list that is returned counts the images that are."""
+    monkeypatch.setattr(_pieces, "VALUES", dict.fromkeys(_pieces.VALUES, 64))
+    for name, value in {"ROW_VALUES": 64, "ROWS_TOGETHER": 5, "MARGINS": 1}.items():
+        monkeypatch.setattr(_pieces, name, value)
+    calls = []
+    monkeypatch.setattr(_long_rows.InPieces, "run", counted(_long_rows.InPieces.run, calls))
+    return calls
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] != "hysteresis"])
+def test_long_rows_in_pieces(name, rng):
+    case = CASES[name]
+    rows = {2: ((1,), (3,), (18,)), 3: ((1, 1), (2, 3)), 4: ((2, 1, 2),)}[case.ndim]
+    cut = 0
+    for number, (src, dst) in enumerate(case.dtypes):
+        for i, mode in enumerate(MODES):
+            image = make_image(rng, src, case.shape(*rows[(i + number) % len(rows)], 1283 + 64 * i))
+            others = (MODES[(i + 2 * axis) % 5] for axis in range(case.ndim - 1))
+            options = {"mode": (*others, mode), "cval": 0.5}
+            forget()
+            expected = case.call(image, dtype=dst, **options)
+            with pytest.MonkeyPatch.context() as patch:
+                calls = in_pieces(patch)
+                forget()
+                for workers in (1, 3):
+                    assert same_bits(case.call(image, dtype=dst, workers=workers, **options), expected), (
+                        image.shape,
+                        mode,
+                    )
+                cut += len(calls)
+    assert cut
+
+
+def test_long_rows_of_many_channels_in_pieces(rng):
+    image = rng.random((600, 9000), np.float32)
+    for taps in ([2.0], [1.0, 2.0, 4.0]):
+        forget()
+        expected = fastsep.separable_filter(image, taps, channel_axis=1)
+        with pytest.MonkeyPatch.context() as patch:
+            calls = in_pieces(patch)
+            forget()
+            assert same_bits(fastsep.separable_filter(image, taps, channel_axis=1), expected)
+            assert calls
+
+
+LINES = {
+    "gaussian": lambda image, **options: fastsep.gaussian(image, 2.5, **options),
+    "even taps": lambda image, **options: fastsep.separable_filter(image, [1.0, 2.0, 4.0, 3.0], **options),
+    "derivative": lambda image, **options: fastsep.separable_filter(image, [-0.5, 0.0, 0.5], **options),
+    "box": lambda image, **options: fastsep.box(image, 37, **options),
+    "dense": lambda image, **options: fastsep.correlate(image, [1.0, 0.0, 3.0, 2.0, 0.0], method="direct", **options),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_long_lines_in_pieces(name, rng):
+    for i, length in enumerate((511, 512, 513, 640, 1283, 2000)):
+        for shape, channel_axis in (((length,), None), ((length, 3), -1), ((2, length), 0), ((23, length), 0)):
+            image = make_image(rng, ("float32", "uint8", "float64")[i % 3], shape)
+            for mode in MODES:
+                options = {"mode": mode, "cval": 0.5, "channel_axis": channel_axis}
+                forget()
+                expected = LINES[name](image, **options)
+                with pytest.MonkeyPatch.context() as patch:
+                    calls = in_pieces(patch)
+                    forget()
+                    assert same_bits(LINES[name](image, **options), expected), (shape, mode)
+                    assert bool(calls) == (length >= 4 * 128), (shape, mode)
 
 
 # Means over large windows are exempt: their sums start at rows counted from the top of the image.

@@ -322,7 +322,7 @@ def test_no_more_images_than_promised_are_alive_beside_input_and_results(name, o
     side = 3072
     nbytes = side * side * np.dtype("float32").itemsize
     assert nbytes > SLACK
-    extra, _ = peak_memory(name, options, side, "float32")
+    extra, _ = peak_memory(name, options, (side, side), "float32")
     assert extra <= temporaries * nbytes + SLACK, f"{extra / MIB:.1f} MiB beside input and results"
 
 

@@ -33,8 +33,32 @@ GRADIENT = ("orientation", "magnitude", "dx")
     ],
 )
 def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype, first):
-    extra, got = peak_memory(name, options, side, dtype, first)
+    extra, got = peak_memory(name, options, (side, side), dtype, first)
     assert got == result_dtype
+    assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("name", "options", "shape"),
+    [
+        ("gaussian", {"sigma": 2}, (1 << 24,)),
+        ("gaussian", {"sigma": 2}, (1, 1 << 24)),
+        ("gaussian", {"sigma": 30, "mode": "wrap"}, (3, 1 << 22)),
+        ("gaussian", {"sigma": 2}, (2, 2, 1 << 21)),
+        ("box", {"size": 51, "mode": "constant"}, (1 << 24,)),
+        ("box", {"size": 51}, (3, 1 << 22)),
+        ("sobel", {"mode": "constant"}, (1, 1 << 24)),
+        ("separable_filter", {"taps": [1, 2, 0, 4], "mode": "mirror"}, (1 << 24,)),
+        ("unsharp_mask", {}, (3, 1 << 22)),
+        # What lies between stages:
+        ("canny", {"sigma": 2, "mode": "constant"}, (5, 1 << 22)),
+        ("gradient", {"operator": "farid", "output": GRADIENT}, (5, 1 << 22)),
+        ("corner_harris", {}, (5, 1 << 22)),
+    ],
+)
+def test_long_rows_take_no_more_memory_than_others(name, options, shape):
+    extra, _ = peak_memory(name, options, shape, "float32")
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
 
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, MODES, cut_all_images, finish_script, forget, make_image, say, start_script, started
 
 import fastsep
-from fastsep import _bank, _block, _run, _tensor
+from fastsep import _bank, _block, _pieces, _run, _tensor
 from fastsep._kernels import jit
 
 PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
@@ -189,6 +189,7 @@ def check_addresses(pair):
             if index % 50 == 0:
                 forget()
                 keep.clear()
+    check_long_rows(fill, keep, sources, results, pair)
     check_bank_addresses(fill, keep, sources, results)
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
     _run.LOOKED_AT = 0
@@ -200,6 +201,31 @@ def check_addresses(pair):
             image[count // 2] = np.nan
             assert not _run.is_within(image, 1.0, 1)
     say("all addresses")
+
+
+def check_long_rows(fill, keep, sources, results, pair):
+    """Rows of just too few values to be cut, of just enough, and of some more, in pieces as small as they can be."""
+    _pieces.VALUES = dict.fromkeys(_pieces.VALUES, _pieces.UNIT)
+    _pieces.ROW_VALUES, _pieces.ROWS_TOGETHER, _pieces.MARGINS = _pieces.UNIT, 3, 1
+    rng = np.random.default_rng(10)
+    for number, case in enumerate(CASES.values()):
+        for index, width in enumerate((255, 256, 257, 320, 511, 512, 513, 577, 640)):
+            if (index + number) % 3:
+                continue
+            shape = (*(1, 2, 1)[: case.ndim - 1], width) if case.ndim > 2 else ((1, 3)[index % 2], width)
+            image, dst, modes, cval = inputs(case, index + number, shape, rng, case.dtypes[pair])
+            seen = set()
+            for at_end, fill[0] in ((False, 0), (True, 0xFF)):
+                source = sources.array(image.shape, image.dtype, at_end)
+                source[...] = image
+                out = results.array(*case.empty(image.shape, dst), not at_end)
+                out[...] = 77
+                case.call(source, dtype=dst, mode=modes, cval=cval, out=out, workers=1)
+                assert source.tobytes() == image.tobytes(), shape
+                seen.add(out.tobytes())
+            assert len(seen) == 1, (shape, image.dtype, modes)
+            forget()
+            keep.clear()
 
 
 def check_bank_addresses(fill, keep, sources, results):

@@ -429,7 +429,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         if plane < 0:
                             address = simd.word(block, at.CONSTANT_ROW)
                         if row >= 0:
-                            simd.copy_bytes(place + (v - top_row) * ring_row, address, row_bytes)
+                            simd.copy_bytes(place + (v - top_row) * ring_row, address, width * src_size)
                 slot += tile
                 if slot >= taken_z:
                     slot -= taken_z

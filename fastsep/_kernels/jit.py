@@ -44,13 +44,18 @@ class Target:
     name: str
     features: str
     vector_bytes: int
-    tile: int  # outputs that one register tile computes together
+    tile: int  # outputs, a vector each, that one register tile computes together
     triple: str
+
+    @property
+    def register_bytes(self) -> int:
+        """Width of a register, of which a vector may fill two."""
+        return self.vector_bytes if _is_x86(self.triple) else 16
 
     @property
     def fused(self) -> bool:
         """Whether a multiply-add rounds once."""
-        return self.vector_bytes > 16 or not self.triple.startswith(("x86", "i686", "amd64"))
+        return self.vector_bytes > 16 or not _is_x86(self.triple)
 
 
 @cache
@@ -63,12 +68,27 @@ def target() -> Target:
     features = os.environ.get("NUMBA_CPU_FEATURES")
     if features is None:
         features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
+    triple = llvm.get_process_triple()
+    if not _is_x86(triple):
+        # NEON's 32 registers of 16 bytes are used as 16 of 32, in pairs: a tile of four outputs keeps eight sums.
+        # Eight outputs of one register each need one more move and as many loads for the same eight multiply-adds, and
+        # a block of them would have to be transposed in parts.
+        return Target(name, features, 32, 4, triple)
     # A name that was asked for decides, also where the features are still the host's.
     width = _vector_bytes(name if named else "", features)
     # 32 vector registers hold a tile of eight outputs, 16 a tile of four.
-    triple = llvm.get_process_triple()
-    many = width == 64 or not triple.startswith(("x86", "i686", "amd64"))
-    return Target(name, features, width, 8 if many else 4, triple)
+    return Target(name, features, width, 8 if width == 64 else 4, triple)
+
+
+def _is_x86(triple: str) -> bool:
+    return triple.startswith(("x86", "i686", "amd64"))
+
+
+def host_cpu() -> str:
+    """LLVM's name of this machine's processor; "generic" if it has none."""
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_host_cpu_name())
 
 
 def _vector_bytes(name: str, features: str) -> int:
