@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,12 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import filters as filters
     from fastsep import gaussians as gaussians
     from fastsep._config import show_config as show_config
-    from fastsep._config import warmup as warmup
     from fastsep._explain import Explanation as Explanation
     from fastsep._explain import explain as explain
     from fastsep._image import ArgumentError as ArgumentError
     from fastsep._run import get_num_threads as get_num_threads
     from fastsep._run import set_num_threads as set_num_threads
+    from fastsep._warmup import warmup as warmup
     from fastsep.conv import *  # noqa: F403
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
@@ -67,12 +68,26 @@ _HOMES = {
     "factor_bank": "BankFactorization factorize_bank",
     "factor_conv": "ConvFactorization factorize_conv",
     "_run": "get_num_threads set_num_threads",
-    "_config": "show_config warmup",
+    "_config": "show_config",
+    "_warmup": "warmup",
     "_explain": "Explanation explain",
     "_image": "ArgumentError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = [home for home in _HOMES if not home.startswith("_")]
+
+
+def _settle_cache_folder() -> None:
+    """Let a relative FASTSEP_CACHE_DIR mean one folder, also after a `chdir` and in children that start elsewhere."""
+    folder = os.environ.get("FASTSEP_CACHE_DIR")
+    if folder and not folder.startswith("~") and not os.path.isabs(folder):
+        try:  # noqa: SIM105 - importing contextlib takes longer than importing this package
+            os.environ["FASTSEP_CACHE_DIR"] = os.path.abspath(folder)
+        except OSError:  # started in a folder that is deleted
+            pass
+
+
+_settle_cache_folder()
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `fastsep demo`, `edges`, `blur`, `sharpen`, `factorize`, `explain`, `info` and `warmup`."""
+"""The command line: `fastsep demo`, `edges`, `blur`, `sharpen`, `factorize`, `explain`, `info`, `warmup`, `cache`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import fastsep
-from fastsep import _batch, _commands, _config
+from fastsep import _batch, _commands, _setup_commands
 from fastsep._cli import console, demo
 from fastsep._refusal import Refusal
 
@@ -47,38 +47,13 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     demo.add_command(commands)
     _batch.add_commands(commands)
     _commands.add_commands(commands)
-    info = commands.add_parser("info", help="versions, SIMD width, threads, cache folder")
-    info.set_defaults(run=run_info)
-    warmup = commands.add_parser("warmup", help="compile everything once, into the cache folder")
-    warmup.set_defaults(run=run_warmup)
+    _setup_commands.add_commands(commands)
 
     if not words or words[0] not in commands.choices:
         return parser.parse_args(words)  # help, the version, or what is wrong
     # By the command's own parser, which knows its usage, and takes options between other arguments.
     command: argparse.ArgumentParser = commands.choices[words[0]]
     return command.parse_intermixed_args(words[1:], argparse.Namespace(command=words[0]))
-
-
-def run_info(options: argparse.Namespace) -> int:
-    print(fastsep.show_config())
-    return 0
-
-
-def run_warmup(options: argparse.Namespace) -> int:
-    live = sys.stdout.isatty()
-
-    def progress(done: int, total: int, label: str) -> None:
-        line = f"[{done:{len(str(total))}}/{total}] {label}"
-        # On a terminal one line that overwrites itself; elsewhere a line for each kernel.
-        print(f"\r\x1b[K{line}" if live else line, end="" if live else "\n", flush=True)
-
-    seconds = fastsep.warmup(progress)
-    end = "\n" if live else ""
-    print(f"{end}ready in {seconds:.1f} s; cache folder: {fastsep.show_config()['cache']}")
-    if not _config.cache_usable():
-        line = "no cache folder is writable: the next process compiles what it does not find there"
-        return _fail(f"fastsep warmup: {line}", 1)
-    return 0
 
 
 def _fail(line: str, code: int) -> int:

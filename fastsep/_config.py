@@ -1,4 +1,4 @@
-"""What fastsep found on this machine, and compiling ahead of the first call."""
+"""What fastsep found on this machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import importlib.metadata
 import pathlib
 import platform
 import subprocess
-import time
-from collections.abc import Callable
 
 import fastsep
 
 # Versions come from the installed metadata: importing Numba would cost more than the report.
-_PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
+PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
+READ_ONLY = "read-only: used, but nothing is added to it"
 
 
 class Config(dict[str, str]):
@@ -38,31 +37,12 @@ def show_config() -> Config:
     target = jit.target()
     bits = 8 * target.register_bytes
     report = Config(fastsep=fastsep.__version__, python=platform.python_version())
-    report.update((name, _version(name)) for name in _PACKAGES)
+    report.update((name, _version(name)) for name in PACKAGES)
     report["cpu"] = f"{_cpu()} ({platform.machine()}, compiled for {target.name})"
     report["simd"] = f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once"
     report["threads"] = str(_run.get_num_threads())
-    report["cache"] = _cache(jit.cache_folder())
+    report["cache"] = cache_folders()
     return report
-
-
-def warmup(progress: Callable[[int, int, str], object] | None = None) -> float:
-    """Compile the kernels of common dtypes and sizes, or load them from the cache, and return the seconds that took.
-
-    `progress(done, total, label)` is called before each kernel, and at the end with done == total.
-    """
-    from fastsep import _layer, _run
-    from fastsep._kernels import jit
-
-    start = time.perf_counter()
-    keys = [*_run.warmup_keys(), *_layer.warmup_keys()]
-    for done, key in enumerate(keys):
-        if progress is not None:
-            progress(done, len(keys), " ".join(key))
-        jit.kernel(*key)
-    if progress is not None:
-        progress(len(keys), len(keys), "done")
-    return time.perf_counter() - start
 
 
 def _version(package: str) -> str:
@@ -74,17 +54,23 @@ def _version(package: str) -> str:
 
 def cache_usable() -> bool:
     """Whether what this process compiles is kept for the next."""
-    from fastsep._kernels import jit
+    from fastsep._kernels import cache, fingerprint, jit
 
-    return bool(jit.cache_folder() is not None and jit.cache_writable())
+    return cache.folders().writable is not None and fingerprint.fingerprint(jit.target()) is not None
 
 
-def _cache(folder: pathlib.Path | None) -> str:
-    if folder is None:
-        return "none (no folder is usable: every process compiles again)"
-    if cache_usable():
-        return f"{folder} (usable)"
-    return f"{folder} (read-only: used, but nothing is added to it)"
+def cache_folders() -> str:
+    """Where compiled kernels are kept, and why not where FASTSEP_CACHE_DIR says."""
+    from fastsep._kernels import cache, fingerprint, jit
+
+    folders = cache.folders()
+    if fingerprint.fingerprint(jit.target()) is None:
+        line = "none (the package's code cannot be read here, so an upgrade would go unnoticed)"
+    elif not folders.used:
+        line = "none (no folder is usable: every process compiles again)"
+    else:
+        line = ", ".join(f"{path} ({'usable' if writable else READ_ONLY})" for path, writable in folders.used)
+    return f"{line}; {folders.refused}" if folders.refused else line
 
 
 #: Makers of ARM processors by the number that /proc/cpuinfo gives: those that servers and computers have.

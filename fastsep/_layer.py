@@ -557,20 +557,3 @@ class _Maker:
         words[at.OFFSETS] = self._address(
             np.array([u % stride * phase + u // stride * size for u in columns], np.int64)
         )
-
-
-def warmup_keys() -> list[tuple[str, ...]]:
-    """The kernels of float32 layers of common sizes, for images of float32 and uint8."""
-    kinds = [("blocks", "0", "0"), ("planes", "0", "0"), ("planes", "3", "1"), ("planes", "3", "2")]
-    keys: list[tuple[str, ...]] = [("conv_tiles",)]
-    keys += [("conv_pack", *kind, src, "float32") for kind in kinds for src in ("float32", "uint8")]
-    keys.append(("conv_pack", "in_place", "0", "0", "float32", "float32"))
-    sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
-    keys += [("conv_depthwise", form, *size, "float32") for form in ("blocks", "straight") for size in sizes]
-    in_place = [(form, "3", stride) for form in ("in_place", "blocks_in_place") for stride in ("1", "2")]
-    keys += [("conv_depthwise", *kind, "float32") for kind in in_place]
-    keys += [("conv_depthwise", "planes", *size, "float32") for size in (("3", "1"), ("5", "1"), ("0", "0"))]
-    keys += [("conv_windows", form, "float32") for form in ("blocks", "planes")]
-    widths = [("blocks", "2"), ("planes", "2")] + [("blocks", "4")] * (jit.target().tile == 8)
-    keys += [("conv_matrix", *width, "float32") for width in widths]
-    return keys

@@ -398,25 +398,3 @@ def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -
         total = _dtypes.finish(total, plan.dst)
     np.copyto(out, total, casting="unsafe")
     return out
-
-
-def warmup_keys() -> list[tuple[str, ...]]:
-    """The filter kernels of common dtypes."""
-    kinds = [("float32",) * 3, ("float64",) * 3, ("uint8", "float32", "uint8")]
-    kinds += [("uint8", "float64", "float64"), ("uint8", "float32", "float32")]
-    keys: list[tuple[str, ...]] = [
-        *(("pool", role) for role in ROLES),
-        ("bank",),
-        ("within", "float32"),
-        ("within", "float64"),
-    ]
-    for kind in kinds:
-        keys += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
-        keys.append(("sweep", "magnitude", "1", *kind))
-        keys += [("box", *kind), ("dense", "sums", *kind)]
-    keys += [("pipeline",), ("hysteresis",)]
-    for acc, form in (("float32", "divided"), ("float64", "exact")):
-        keys += [("fir", f"plane {form}", src, acc, acc) for src in ("uint8", acc)]
-        keys += [("suppress", acc), ("threshold", acc), ("sweep", "dy+dx", "1", acc, acc, acc)]
-    keys.append(("sweep", "exact magnitude", "1", *("float64",) * 3))
-    return keys

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from fastsep import __main__, _run
-from fastsep._kernels import jit
+from fastsep._kernels import cache, jit
 
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,18 +39,17 @@ def restart(monkeypatch):
         return compile_one(key)
 
     monkeypatch.setattr(jit, "_compile", count)
-    jit._fingerprint()  # while the package is where it is
 
     def start():
         monkeypatch.setattr(jit, "_addresses", {})
-        jit.cache_folder.cache_clear()
+        cache.folders.cache_clear()
         forget()
         compiled.clear()
         return compiled
 
     yield start
     monkeypatch.undo()
-    jit.cache_folder.cache_clear()
+    cache.folders.cache_clear()
     forget()
 
 

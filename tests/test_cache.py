@@ -3,6 +3,7 @@
 Never stale, never corrupt, never an import failure; missing or unwritable means slower, not broken.
 """
 
+import compileall
 import os
 import platform
 import shutil
@@ -17,13 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import finish_script, say, start_script
 
 import fastsep
-from fastsep._kernels import jit
+from fastsep._kernels import cache, jit
 
 PACKAGE = Path(fastsep.__file__).parent
 IMAGE = np.array([[3, 5, 0], [1, 9, 2], [7, 7, 4]], np.uint8)
 DIAGONAL = [[6, -3, 2], [6, -5, 2], [0, -3, 0]]  # of the image: pixel (i + 1, j + 1) - pixel (i, j)
 ANTIDIAGONAL = [[-4, 9, 2], [-2, 5, 2], [0, 3, 0]]
-posix = pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and modes as POSIX has them")
 
 
 def diagonal(dtype="int16"):
@@ -35,12 +35,47 @@ def entries(folder):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, restart):
+def empty(tmp_path, monkeypatch, restart):
     """An empty cache in use."""
     path = tmp_path / "cache"
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(path))
     restart()
     return path
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache that holds the kernel of `diagonal`, compiled by another process."""
+    path = tmp_path_factory.mktemp("compiled")
+    run("version", FASTSEP_CACHE_DIR=str(path))
+    return path
+
+
+@pytest.fixture
+def folder(empty, compiled):
+    """A cache in use that holds the kernel of `diagonal`."""
+    empty.mkdir(0o755)
+    (path,) = entries(compiled)
+    shutil.copy(path, empty)
+    return empty
+
+
+def archive(path):
+    """The package in `path`, moved into a zip archive."""
+    found = shutil.make_archive(path, "zip", path)
+    shutil.rmtree(path)
+    return Path(found)
+
+
+def compiled_only(path):
+    """The package in `path`, its sources replaced by what Python compiles them to."""
+    compileall.compile_dir(path, quiet=1, legacy=True)
+    for source in path.rglob("*.py"):
+        source.unlink()
+    return path
+
+
+SHIPPED = {"sources": lambda path: path, "zip": archive, "compiled": compiled_only}
 
 
 # ---- from process to process
@@ -72,25 +107,26 @@ def bits():
 
 
 def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path):
-    compiled = run("bits", FASTSEP_CACHE_DIR=str(tmp_path / "one"), NUMBA_DISABLE_JIT="1")
-    usual = run("bits", FASTSEP_CACHE_DIR=str(tmp_path / "other"))
-    assert compiled == usual
+    assert run("version", FASTSEP_CACHE_DIR=str(tmp_path), NUMBA_DISABLE_JIT="1")[:2] == ["6", "numba"]
+    assert run("version", FASTSEP_CACHE_DIR=str(tmp_path))[:2] == ["6", "alone"]
 
 
-def test_another_version_of_the_package_keeps_its_own_kernels(tmp_path):
+@pytest.mark.parametrize("ship", SHIPPED.values(), ids=SHIPPED)
+def test_another_version_of_the_package_keeps_its_own_kernels(ship, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     for path in (old, new):
         shutil.copytree(PACKAGE, path / "fastsep", ignore=shutil.ignore_patterns("__pycache__"))
     # A version that subtracts the other way round.
     with open(new / "fastsep" / "_kernels" / "emit.py", "a") as file:
         file.write("\n_sub = Emitter.sub\nEmitter.sub = lambda self, a, b: _sub(self, b, a)\n")
-    cache = tmp_path / "cache"
+    folder = tmp_path / "cache"
+    places = [(ship(path), sign) for path, sign in ((old, 1), (new, -1))]
     for turn, found in enumerate(("numba", "alone")):
-        for path, sign in ((old, 1), (new, -1)):
-            number, *rest = run("version", package=path, FASTSEP_CACHE_DIR=str(cache))
+        for path, sign in places:
+            number, *rest = run("version", package=path, FASTSEP_CACHE_DIR=str(folder))
             assert rest == [found, str(path / "fastsep")], turn
             assert int(number) == 6 * sign
-    assert len(entries(cache)) == 2
+    assert len(entries(folder)) == 2
 
 
 def version():
@@ -108,19 +144,19 @@ def test_another_cpu_keeps_its_own_kernels(tmp_path):
 
 
 def test_eight_processes_at_once_on_an_empty_cache(tmp_path):
-    cache = tmp_path / "cache"
+    folder = tmp_path / "cache"
     own = ("int16", "uint16", "float32", "float64")
-    environment = {"PYTHONPATH": str(PACKAGE.parent), "FASTSEP_CACHE_DIR": str(cache)}
+    environment = {"PYTHONPATH": str(PACKAGE.parent), "FASTSEP_CACHE_DIR": str(folder)}
     # All need one kernel, and every two of them another one.
     processes = [start_script(__file__, "race", own[number % 4], **environment) for number in range(8)]
     for process in processes:
         status, output = finish_script(process)
         assert status == 0, output
         assert output.split()[-1] == "right"
-    assert len(entries(cache)) == 5
-    assert len(list(cache.iterdir())) == 5  # and no temporary file
+    assert len(entries(folder)) == 5
+    assert len(list(folder.iterdir())) == 5  # and no temporary file
     for dtype in own:
-        assert run("race", dtype, FASTSEP_CACHE_DIR=str(cache)) == ["alone", "right"]
+        assert run("race", dtype, FASTSEP_CACHE_DIR=str(folder)) == ["alone", "right"]
 
 
 def race(dtype):
@@ -171,7 +207,6 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
-    assert diagonal() == DIAGONAL
     (path,) = entries(folder)
     DAMAGE[damage](path)
     compiled = restart()
@@ -184,17 +219,16 @@ def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
 
 def test_a_name_that_is_not_in_the_code_is_compiled_again(folder, restart):
     diagonal()
-    (path,) = entries(folder)
-    key = next(iter(jit._addresses))
-    _, code = jit._read(path, key)
-    jit._write(path, key, "name", code)
+    (key,) = jit._addresses
+    fingerprint = jit.fingerprint(jit.target())
+    _, code = cache.read(fingerprint, key)
+    cache.write(fingerprint, key, "name", code)
     compiled = restart()
     assert diagonal() == DIAGONAL
     assert len(compiled) == 1
 
 
 def test_a_folder_in_place_of_an_entry(folder, restart):
-    diagonal()
     (path,) = entries(folder)
     path.unlink()
     path.mkdir()
@@ -214,19 +248,15 @@ def test_a_folder_that_vanishes_costs_a_compilation(folder, restart):
     assert len(entries(folder)) == 1
 
 
-# ---- folders
-
-
 def refuse(*arguments, **options):
     raise PermissionError(13, "Permission denied")
 
 
 def test_a_read_only_folder_is_read(folder, restart, monkeypatch):
-    diagonal()
     (path,) = entries(folder)
     # Modes do not stop the superuser, so the calls that write are refused as well.
     folder.chmod(0o500)
-    monkeypatch.setattr(jit.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(cache.os, "replace", refuse)
     try:
         compiled = restart()
         assert diagonal() == DIAGONAL
@@ -238,89 +268,13 @@ def test_a_read_only_folder_is_read(folder, restart, monkeypatch):
         folder.chmod(0o700)
 
 
-def test_a_full_disk_leaves_nothing_behind(folder, monkeypatch):
+def test_a_full_disk_leaves_nothing_behind(empty, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jit.os, "replace", full)
+    monkeypatch.setattr(cache.os, "replace", full)
     assert diagonal() == DIAGONAL
-    assert list(folder.iterdir()) == []
-
-
-def test_the_next_folder_serves_where_one_cannot_be_made(tmp_path, restart, monkeypatch):
-    no_folder = tmp_path / "file"
-    no_folder.write_text("")
-    monkeypatch.setenv("FASTSEP_CACHE_DIR", str(no_folder))
-    monkeypatch.setattr(jit, "__file__", str(no_folder / "jit.py"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    restart()
-    assert diagonal() == DIAGONAL
-    assert jit.cache_folder() == tmp_path / "user" / "fastsep"
-    assert len(entries(tmp_path / "user" / "fastsep")) == 1
-
-
-def test_no_folder_at_all(tmp_path, restart, monkeypatch):
-    no_folder = tmp_path / "file"
-    no_folder.write_text("")
-    for name in ("FASTSEP_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(no_folder))
-    monkeypatch.setattr(jit, "__file__", str(no_folder / "jit.py"))
-    for _ in range(2):
-        compiled = restart()
-        assert diagonal() == DIAGONAL
-        assert len(compiled) == 1
-    assert jit.cache_folder() is None
-    assert not jit.cache_writable()
-    assert "none" in fastsep.show_config()["cache"]
-    assert list(tmp_path.iterdir()) == [no_folder]
-
-
-@posix
-@pytest.mark.parametrize("mode", [0o777, 0o770, 0o722])
-def test_a_folder_that_others_may_write_is_not_used(mode, tmp_path, restart, monkeypatch):
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(mode)
-    monkeypatch.setenv("FASTSEP_CACHE_DIR", str(shared))
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
-    restart()
-    assert diagonal() == DIAGONAL
-    assert list(shared.iterdir()) == []
-    assert len(entries(tmp_path / "__pycache__" / "kernels")) == 1
-
-
-@posix
-def test_an_entry_that_others_may_write_is_not_used(folder, restart):
-    diagonal()
-    (path,) = entries(folder)
-    path.chmod(0o666)
-    compiled = restart()
-    assert diagonal() == DIAGONAL
-    assert len(compiled) == 1
-    assert not path.stat().st_mode & 0o077  # replaced
-
-
-@posix
-@pytest.mark.skipif(hasattr(os, "getuid") and os.getuid() != 0, reason="only the superuser gives files away")
-def test_what_belongs_to_somebody_else_is_not_used(folder, restart, tmp_path, monkeypatch):
-    diagonal()
-    (path,) = entries(folder)
-    os.chown(path, 12345, 12345)
-    compiled = restart()
-    assert diagonal() == DIAGONAL
-    assert len(compiled) == 1
-    os.chown(folder, 12345, 12345)
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
-    restart()
-    assert jit.cache_folder() == tmp_path / "__pycache__" / "kernels"
-
-
-def test_a_new_folder_is_for_this_user_only(folder):
-    diagonal()
-    if hasattr(os, "getuid"):
-        assert folder.stat().st_mode & 0o777 == 0o700
-        assert not entries(folder)[0].stat().st_mode & 0o077
-    assert len(entries(folder)) == 1
+    assert list(empty.iterdir()) == []
 
 
 if __name__ == "__main__":

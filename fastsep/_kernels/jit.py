@@ -4,28 +4,20 @@ A kernel is a serial band function `void(int64 block, int64 band)`: `block` is t
 arguments, `band` says which share of the work to do. It takes no Python object, never raises and
 never allocates, so its object code needs nothing of Numba at run time. It is stored as plain data
 and loaded through llvmlite alone: a warm start does not import Numba, which would cost 0.3 s.
-
-An entry of the cache is a file named by a hash of everything that shapes the code (the sources of
-this folder, the versions of Numba, llvmlite and Python, CPU name and features, the kernel's key).
-It holds a checksum, that key and the object code. It is written to a temporary file and renamed,
-so readers and racing writers see a whole file or none; whatever is wrong with an entry means that
-the kernel is compiled again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import hashlib
+import functools
 import os
-import sys
-import tempfile
 import threading
+import time
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-MAGIC = b"fastsep kernel 1"
+from fastsep._kernels import cache
+from fastsep._kernels.fingerprint import fingerprint
+
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _nothing = (ctypes.c_int64 * 2)()
@@ -58,7 +50,7 @@ class Target:
         return self.vector_bytes > 16 or not _is_x86(self.triple)
 
 
-@cache
+@functools.cache
 def target() -> Target:
     """The CPU found at first use, honouring NUMBA_CPU_NAME and NUMBA_CPU_FEATURES as Numba does."""
     import llvmlite.binding as llvm
@@ -126,127 +118,39 @@ def kernel(*key: str) -> int:
     return address
 
 
+def is_cached(*key: str) -> bool:
+    """Whether a kernel can be had without compiling it; if so, it is loaded."""
+    with lock:
+        address = _addresses.get(key) or _load(key)
+        if address is not None:
+            _addresses[key] = address
+    return address is not None
+
+
 # --- compiling -----------------------------------------------------------------------------------
 
 
 def _compile(key: tuple[str, ...]) -> int:
-    from importlib import import_module
+    from fastsep._kernels.compile import compile_kernel, log
 
-    from numba import config, njit
-
-    build = import_module(f"fastsep._kernels.{key[0]}").build
-    # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
-    disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
+    start = time.perf_counter()
+    compiled = compile_kernel(key)
+    log.debug("compiled %s in %.2f s", " ".join(key), time.perf_counter() - start)
+    _keep.append(compiled.owner)
     try:
-        compiled = njit(
-            "void(int64, int64)",
-            nogil=True,
-            error_model="numpy",
-            # The Python and C entry points would tie the object code to Numba's run time.
-            no_cpython_wrapper=True,
-            no_cfunc_wrapper=True,
-        )(build(*key[1:]))
-    finally:
-        config.DISABLE_JIT = disabled
-    (result,) = compiled.overloads.values()
-    name = result.fndesc.llvm_func_name
-    _keep.append(compiled)
-    with contextlib.suppress(Exception):  # a cache that cannot be written is no cache
-        _write(_entry(key), key, name, bytes(result.library._get_compiled_object()))
-    return int(result.library.get_pointer_to_function(name))
+        cache.write(fingerprint(target()), key, compiled.name, compiled.code())
+    except Exception as error:  # a cache that cannot be written is no cache
+        log.debug("%s was not cached: %s", " ".join(key), error)
+    return compiled.address
 
 
-# --- the cache -----------------------------------------------------------------------------------
-
-
-@cache
-def _fingerprint() -> str:
-    """A hash of everything but the key that shapes the object code."""
-    from importlib.metadata import version
-
-    seen = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        seen.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    cpu = target()
-    facts = (version("numba"), version("llvmlite"), sys.version, cpu.name, cpu.features)
-    options = sorted(v for v in os.environ.items() if v[0].startswith("NUMBA_OPT"))
-    seen.update(repr((facts, options, cpu)).encode())
-    return seen.hexdigest()
-
-
-@cache
-def cache_folder() -> Path | None:
-    """Where kernels are kept: FASTSEP_CACHE_DIR, else beside the sources, else the user's cache.
-
-    A folder that exists but cannot be written is still read. None: there is none.
-    """
-    named = os.environ.get("FASTSEP_CACHE_DIR")
-    user = os.environ.get("XDG_CACHE_HOME")
-    candidates = [
-        Path(named) if named else None,
-        Path(__file__).parent / "__pycache__" / "kernels",
-        Path(user) / "fastsep" if user else None,
-        Path("~/.cache/fastsep").expanduser(),
-    ]
-    for folder in candidates:
-        if folder is not None:
-            with contextlib.suppress(OSError):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if _trusted(folder):
-                    return folder
-    return None
-
-
-def cache_writable() -> bool:
-    """Whether compiled kernels can be kept for the next process."""
-    folder = cache_folder()
-    return folder is not None and os.access(folder, os.W_OK)
-
-
-def _trusted(path: Path) -> bool:
-    """Nobody but root and this user can have put machine code there."""
-    if not hasattr(os, "getuid"):
-        return True
-    found = path.stat()
-    return found.st_uid in (0, os.getuid()) and not found.st_mode & 0o022
-
-
-def _entry(key: tuple[str, ...]) -> Path | None:
-    folder = cache_folder()
-    if folder is None:
-        return None
-    name = hashlib.sha256(repr((_fingerprint(), key)).encode()).hexdigest()
-    return folder / f"{key[0]}-{name[:40]}.kernel"
-
-
-def _write(path: Path | None, key: tuple[str, ...], name: str, code: bytes) -> None:
-    if path is None:
-        return
-    body = repr(key).encode() + b"\n" + name.encode() + b"\n" + code
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _read(path: Path | None, key: tuple[str, ...]) -> tuple[str, bytes] | None:
-    if path is None or not path.is_file() or not _trusted(path):
-        return None
-    magic, checksum, body = path.read_bytes().split(b"\n", 2)
-    if magic != MAGIC or hashlib.sha256(body).hexdigest().encode() != checksum:
-        return None
-    stored, name, code = body.split(b"\n", 2)
-    return (name.decode(), code) if stored == repr(key).encode() else None
+# --- loading -------------------------------------------------------------------------------------
 
 
 def _load(key: tuple[str, ...]) -> int | None:
     """Address of a cached kernel, or None whatever the reason."""
     try:
-        found = _read(_entry(key), key)
+        found = cache.read(fingerprint(target()), key)
         return None if found is None else _link(*found)
     except Exception:
         return None
