@@ -28,8 +28,8 @@ def add_commands(commands: Any) -> None:
         epilog="example: fastsep warmup --only filters,edges --dtype uint8,float32",
     )
     command.add_argument("--only", metavar="NAMES", help=f"what for: {', '.join(_warmup.GROUPS)} (default: all)")
-    default = ",".join(_warmup.COMMON)
-    command.add_argument("--dtype", metavar="NAMES", help=f"of the images: {', '.join(_warmup.DTYPES)} ({default})")
+    default = "(default: uint8, float32, float64; layers of float32)"
+    command.add_argument("--dtype", metavar="NAMES", help=f"of images: {', '.join(_warmup.DTYPES)} {default}")
     command.add_argument("--jobs", type=int, metavar="N", help="processes that compile (default: one for each core)")
     command.set_defaults(run=run_warmup)
 
@@ -47,7 +47,7 @@ def run_warmup(options: argparse.Namespace) -> int:
     progress = _Progress(time.monotonic)
     try:
         seconds = fastsep.warmup(progress, only=_list(options.only), dtype=_list(options.dtype), workers=options.jobs)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise Refusal(str(error).replace("`workers`", "`--jobs`")) from None
     finally:
         progress.close()

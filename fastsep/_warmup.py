@@ -29,7 +29,6 @@ from fastsep._pool import ROLES
 Key = tuple[str, ...]
 GROUPS = ("filters", "edges", "corners", "correlation", "layers")
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
-COMMON = ("uint8", "float32", "float64")
 #: A process for so many kernels: starting one costs as much as compiling the first of them.
 FEW = 4
 
@@ -51,7 +50,7 @@ def warmup(
     only : str or sequence of str, optional
         What the kernels are for: "filters", "edges", "corners", "correlation", "layers". Default: all.
     dtype : dtype or sequence of dtypes, optional
-        Of the images: uint8, uint16, int16, float32, float64. Default: uint8, float32 and float64.
+        Of the images: uint8, uint16, int16, float32, float64. Default: uint8, float32, and float64 but for layers.
     workers : int, optional
         Processes that compile, each for kernels of its own. Default: the number of threads that calls use.
 
@@ -61,8 +60,8 @@ def warmup(
     >>> fastsep.warmup(only="edges", dtype=["uint8", "float32"])  # doctest: +SKIP
     """
     start = time.perf_counter()
-    groups = _several("only", only, GROUPS, GROUPS)
-    dtypes = _several("dtype", dtype, DTYPES, COMMON)
+    groups = GROUPS if only is None else _several("only", only, GROUPS)
+    dtypes = None if dtype is None else _several("dtype", dtype, DTYPES)
     most = _run.get_num_threads() if workers is None else check_workers(workers)
     wanted = keys(groups, dtypes)
     missing = [key for key in wanted if not jit.is_cached(*key)]
@@ -84,10 +83,8 @@ def _ignore(done: int, total: int, label: str) -> None:
     pass
 
 
-def _several(name: str, value: Any, accepted: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
+def _several(name: str, value: Any, accepted: Sequence[str]) -> tuple[str, ...]:
     """Names out of those accepted, from one or several of them or of NumPy's types."""
-    if value is None:
-        return tuple(default)
     items = words(name, value) if isinstance(value, list | tuple) else (value,)
     return tuple(one_of(name, _name(item), accepted) for item in items)
 
@@ -101,13 +98,18 @@ def _name(item: Any) -> Any:
 # --- which kernels -------------------------------------------------------------------------------
 
 
-def keys(groups: Sequence[str], dtypes: Sequence[str]) -> list[Key]:
-    """The kernels of common calls on images of these dtypes."""
+def keys(groups: Sequence[str], dtypes: Sequence[str] | None) -> list[Key]:
+    """The kernels of common calls on images of these dtypes, or of common ones."""
     found: list[Key] = [("pool", role) for role in ROLES]
     for group in groups:
-        for dtype in dtypes:
+        for dtype in dtypes or common(group):
             found += _FAMILIES[group](dtype)
     return list(dict.fromkeys(found))
+
+
+def common(group: str) -> tuple[str, ...]:
+    """Dtypes of the images that most calls of a group are made on; layers are of float32."""
+    return ("uint8", "float32") if group == "layers" else ("uint8", "float32", "float64")
 
 
 def _arithmetic(dtype: str) -> list[str]:
@@ -122,7 +124,8 @@ def _kinds(dtype: str) -> list[Key]:
 
 
 def _filters(dtype: str) -> list[Key]:
-    found: list[Key] = []
+    # Sums over windows of 16-bit integers do not fit float32.
+    found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
     for kind in _kinds(dtype):
         found += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
         found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx")]
@@ -134,9 +137,14 @@ def _edges(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",), ("hysteresis",)]
     for acc in _arithmetic(dtype):
         own, kind = (acc, acc, acc), (dtype, acc, acc)
-        # Canny's smoothing and gradient are scikit-image's to the last bit in float64.
+        # Canny's smoothing and gradient are scikit-image's to the last bit in float64; int16 is converted for it.
         smooth, slope = ("plane exact", "exact magnitude") if acc == "float64" else ("plane divided", "magnitude")
-        found += [("fir", smooth, *kind), ("sweep", slope, "1", *own), ("suppress", acc), ("threshold", acc)]
+        found += [
+            ("fir", smooth, *(own if dtype == "int16" else kind)),
+            ("sweep", slope, "1", *own),
+            ("suppress", acc),
+            ("threshold", acc),
+        ]
         found += [("fir", "plane", *kind), ("sweep", "magnitude", "1", *kind), ("sweep", "dy+dx", "1", *kind)]
         found += [("sweep", form, "1", *own) for form in ("dy+dx", "magnitude", "magnitude+orientation")]
     return found
@@ -156,12 +164,16 @@ def _correlation(dtype: str) -> list[Key]:
     found: list[Key] = [("bank",)]
     for kind in _kinds(dtype):
         found += [("dense", *kind), ("fir", "plane", *kind), ("fir", "plane terms", *kind)]
-    return found + [("within", acc) for acc in _arithmetic(dtype)]
+    for acc in _arithmetic(dtype):
+        found += [("within", acc), ("conv_matrix", "planes", "2", acc)]
+    return found
 
 
 def _layers(dtype: str) -> list[Key]:
     """Layers of common sizes; kernels of float64 for images of float64 only."""
     acc = "float64" if dtype == "float64" else "float32"
+    if dtype == "int16":
+        dtype = acc  # converted
     forms = [("blocks", "0", "0"), ("planes", "0", "0"), ("planes", "3", "1"), ("planes", "3", "2")]
     found: list[Key] = [("conv_tiles",), ("conv_interleave", "planes", "3", acc)]
     found += [("conv_pack", *form, dtype, acc) for form in forms]

@@ -22,6 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # asked for.
 ORDER = (
     "__main__",
+    "_pyinstaller",
     "_batch",
     "_commands",
     "_setup_commands",
