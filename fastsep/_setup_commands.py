@@ -74,7 +74,7 @@ class _Progress:
         if not done:
             self.start, self.total = self.clock(), total
             if total:
-                self._show(f"{total} kernels to compile")
+                self._show(f"kernels to compile: {total}")
             return
         left = (self.clock() - self.start) / done * (total - done)
         self._show(f"[{done:{len(str(total))}}/{total}] {label}, {duration(left)} left")
@@ -95,12 +95,13 @@ def duration(seconds: float) -> str:
 
 def run_cache(options: argparse.Namespace) -> int:
     found = cache.entries()
+    count = _count(found)
     if options.clear:
         left = cache.clear()
-        print(f"deleted {len(found) - len(left)} of {_count(found)}")
+        print(f"deleted {len(found) - len(left)} of {count}")
         return _fail("fastsep cache: what is left cannot be deleted by this user") if left else 0
     print(f"folder   {_config.cache_folders()}")
-    print(f"kernels  {_count(found)}, of all versions and CPUs")
+    print(f"kernels  {count}, of all versions and CPUs")
     return 0
 
 

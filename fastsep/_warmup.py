@@ -212,7 +212,7 @@ def _compiled_apart(keys: Sequence[Key], count: int) -> Iterator[Key]:
         return
     waiting = deque(keys)
     done: SimpleQueue[Key | None] = SimpleQueue()  # None: a process has ended
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):  # where none can be started
         for _ in range(count):
             process = stack.enter_context(_process(str(folder)))
             threading.Thread(target=_feed, args=(process, waiting, done), daemon=True).start()

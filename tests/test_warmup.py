@@ -2,7 +2,9 @@
 
 import importlib
 import logging
+import os
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -184,6 +186,12 @@ def test_what_a_process_does_not_compile_is_compiled_here(program, quick, monkey
     assert told[-1][:2] == (len(QUICK), len(QUICK))
 
 
+def test_where_no_process_can_be_started_all_is_compiled_here(quick, monkeypatch):
+    monkeypatch.setattr(_warmup.sys, "executable", "no such file")
+    fastsep.warmup(workers=2)
+    assert sorted(quick) == sorted(QUICK)
+
+
 def test_a_frozen_application_starts_no_processes(quick, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(_warmup.subprocess, "Popen", None)
@@ -199,7 +207,7 @@ def test_a_frozen_application_starts_no_processes(quick, monkeypatch):
 def test_the_command_tells_how_much_is_left_and_the_next_run_has_nothing_to_do(quick, capsys):
     assert main(["warmup", "--only", "filters, edges", "--dtype", "uint8", "--jobs", "1"]) == 0
     first, *lines, last = capsys.readouterr().out.splitlines()
-    assert first == "4 kernels to compile"
+    assert first == "kernels to compile: 4"
     assert len(lines) == 4
     for done, line in enumerate(lines, 1):
         assert re.fullmatch(rf"\[{done}/4\] [a-z0-9 ]+, \d+ s left", line)
@@ -217,16 +225,16 @@ def test_the_command_refuses_what_the_function_refuses(capsys):
 
 
 def test_the_cache_is_counted_and_emptied(quick, tmp_path, capsys):
-    cache.write("one", ("kernel",), "name", b"code" * 1000)
-    cache.write("another version", ("kernel",), "name", b"code" * 1000)
+    cache.write("one", ("kernel",), "name", b"code" * 300_000)
+    cache.write("another version", ("kernel",), "name", b"code" * 300_000)
     (tmp_path / ".1234.kernel").write_text("left by a process that was killed")
     (tmp_path / "notes.txt").write_text("somebody's own")
     assert main(["cache"]) == 0
     folder, number = capsys.readouterr().out.splitlines()
     assert str(tmp_path) in folder
-    assert "2 (0.0 MB)" in number
+    assert "2 (2.4 MB)" in number
     assert main(["cache", "--clear"]) == 0
-    assert capsys.readouterr().out == "deleted 2 of 2 (0.0 MB)\n"
+    assert capsys.readouterr().out == "deleted 2 of 2 (2.4 MB)\n"
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -268,7 +276,7 @@ def listen():
 
 
 def test_another_threads_compiler_is_heard_while_a_kernel_is_compiled(caplog):
-    from fastsep._kernels.compile import _silence
+    from fastsep._kernels.log import silence
 
     logger = logging.getLogger("numba.core.ssa")
     caplog.set_level(logging.DEBUG, "numba.core.ssa")
@@ -277,7 +285,7 @@ def test_another_threads_compiler_is_heard_while_a_kernel_is_compiled(caplog):
         logger.debug("detail of %s", who)
         logger.warning("warning of %s", who)
 
-    with _silence:
+    with silence:
         speak("the kernel's")
         other = threading.Thread(target=speak, args=("another thread's",))
         other.start()
@@ -291,6 +299,41 @@ def test_another_threads_compiler_is_heard_while_a_kernel_is_compiled(caplog):
         "detail of the program's",
         "warning of the program's",
     ]
+
+
+FORK = """
+import importlib, logging, os, threading, time
+from fastsep import _run
+from fastsep._kernels import jit
+
+importlib.reload(logging)  # as where nothing has imported it before
+from fastsep._kernels import log
+
+inside = threading.Event()
+
+def compile():
+    with jit.lock:
+        inside.set()
+        time.sleep(0.3)  # the fork begins
+        logging.getLogger("numba.another")
+
+thread = threading.Thread(target=compile)
+thread.start()
+inside.wait()
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    thread.join()
+else:
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_while_a_thread_compiles_and_logs_does_not_hang():
+    subprocess.run(
+        [sys.executable, "-c", FORK], env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, timeout=60, check=True
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,10 +122,9 @@ def _user() -> int | None:
 
 
 def _warn(line: str) -> None:
-    # Not `warnings`: where those are errors, a filter would fail for want of a cache.
-    import logging
+    from fastsep._kernels.log import log
 
-    logging.getLogger("fastsep").warning(line)
+    log.warning(line)  # not by `warnings`: where those are errors, a filter would fail for want of a cache
 
 
 # --- entries -------------------------------------------------------------------------------------
@@ -148,7 +146,7 @@ def write(fingerprint: str | None, key: tuple[str, ...], name: str, code: bytes)
         return
     body = repr(key).encode() + b"\n" + name.encode() + b"\n" + code
     path = folder / _name(fingerprint, key)
-    temporary = folder / f".{secrets.token_hex(8)}{SUFFIX}"
+    temporary = folder / f".{os.urandom(8).hex()}{SUFFIX}"
     try:
         # Readable by whom the umask allows, writable by nobody else under any.
         with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o644)) as file:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from numba import config, njit
 
-log = logging.getLogger("fastsep")
+from fastsep._kernels.log import silence
 
 
 class Compiled(NamedTuple):
@@ -29,7 +27,7 @@ def compile_kernel(key: tuple[str, ...]) -> Compiled:
     # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
-        with _silence:
+        with silence:
             compiled = njit(
                 "void(int64, int64)",
                 nogil=True,
@@ -43,30 +41,3 @@ def compile_kernel(key: tuple[str, ...]) -> Compiled:
     (result,) = compiled.overloads.values()
     name = result.fndesc.llvm_func_name
     return Compiled(compiled, name, result.library, int(result.library.get_pointer_to_function(name)))
-
-
-class _Silence(logging.Filter):
-    """Keeps what Numba's compiler says of our kernels from the program's log: at level debug, 50,000 lines for each.
-
-    It drops what is below a warning, and only in a thread that compiles a kernel: what Numba says elsewhere of the
-    program's own functions goes on, and no level is changed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.thread = threading.local()
-
-    def __enter__(self) -> None:
-        for name in list(logging.root.manager.loggerDict):
-            if name.startswith("numba."):
-                logging.getLogger(name).addFilter(self)  # once: a filter is not added again
-        self.thread.compiles = True
-
-    def __exit__(self, *error: object) -> None:
-        self.thread.compiles = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or not getattr(self.thread, "compiles", False)
-
-
-_silence = _Silence()

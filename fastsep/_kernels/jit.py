@@ -131,7 +131,8 @@ def is_cached(*key: str) -> bool:
 
 
 def _compile(key: tuple[str, ...]) -> int:
-    from fastsep._kernels.compile import compile_kernel, log
+    from fastsep._kernels.compile import compile_kernel
+    from fastsep._kernels.log import log
 
     start = time.perf_counter()
     compiled = compile_kernel(key)
