@@ -54,9 +54,9 @@ def _version(package: str) -> str:
 
 def cache_usable() -> bool:
     """Whether what this process compiles is kept for the next."""
-    from fastsep._kernels import cache, fingerprint, jit
+    from fastsep._kernels import jit
 
-    return cache.folders().writable is not None and fingerprint.fingerprint(jit.target()) is not None
+    return jit.kept_in() is not None
 
 
 def cache_folders() -> str:
@@ -65,7 +65,7 @@ def cache_folders() -> str:
 
     folders = cache.folders()
     if fingerprint.fingerprint(jit.target()) is None:
-        line = "none (the package's code cannot be read here, so an upgrade would go unnoticed)"
+        line = "none (code or versions of what compiles cannot be read, so an upgrade would go unnoticed)"
     elif not folders.used:
         line = "none (no folder is usable: every process compiles again)"
     else:

@@ -206,7 +206,7 @@ _PROGRAM = "import json, sys; sys.path[:] = json.loads(input()); from fastsep._w
 
 def _compiled_apart(keys: Sequence[Key], count: int) -> Iterator[Key]:
     """Compile in so many processes, and yield what is done; whatever fails there is left to the caller."""
-    folder = cache.folders().writable
+    folder = jit.kept_in()
     # The executable of a frozen or embedded interpreter is another program.
     if count < 2 or folder is None or not sys.executable or getattr(sys, "frozen", False):
         return

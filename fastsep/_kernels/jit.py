@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastsep._kernels import cache
 from fastsep._kernels.fingerprint import fingerprint
@@ -125,6 +126,11 @@ def is_cached(*key: str) -> bool:
         if address is not None:
             _addresses[key] = address
     return address is not None
+
+
+def kept_in() -> Path | None:
+    """The folder in which the next process finds what this one compiles."""
+    return cache.folders().writable if fingerprint(target()) is not None else None
 
 
 # --- compiling -----------------------------------------------------------------------------------
