@@ -35,7 +35,7 @@ from fastsep._kernels.blocks import (
 from fastsep._kernels.conv_words import CONV_WORDS
 from fastsep._long_rows import InPieces
 from fastsep._plan import Plan, Separable
-from fastsep._pool import ROLES, Pool
+from fastsep._pool import Pool
 
 #: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
 #: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores

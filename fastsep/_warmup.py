@@ -126,27 +126,30 @@ def _kinds(dtype: str) -> list[Key]:
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
     found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
+    planes = ("plane", "plane terms", "plane differences terms", "volume", "volume terms")
     for kind in _kinds(dtype):
-        found += [("fir", form, *kind) for form in ("plane", "plane terms", "volume", "volume terms")]
-        found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx")]
-        found += [("sweep", "magnitude", "3", *kind), ("dense", *kind), ("box", *kind)]
+        found += [("fir", form, *kind) for form in planes]
+        found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx", "laplace")]
+        found += [("sweep", "magnitude", "3", *kind), ("box", *kind)]
+    if dtype != "float64":  # edges of volumes take their sums in float64
+        found.append(("fir", "volume terms", dtype, "float64", "float32"))
     return found
 
 
 def _edges(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",), ("hysteresis",)]
+    smoothed = (dtype, "float64", "float64")
+    found += [("fir", "plane", *smoothed), ("sweep", "smooth4", "1", *smoothed)]
     for acc in _arithmetic(dtype):
         own, kind = (acc, acc, acc), (dtype, acc, acc)
         # Canny's smoothing and gradient are scikit-image's to the last bit in float64; int16 is converted for it.
         smooth, slope = ("plane exact", "exact magnitude") if acc == "float64" else ("plane divided", "magnitude")
-        found += [
-            ("fir", smooth, *(own if dtype == "int16" else kind)),
-            ("sweep", slope, "1", *own),
-            ("suppress", acc),
-            ("threshold", acc),
-        ]
-        found += [("fir", "plane", *kind), ("sweep", "magnitude", "1", *kind), ("sweep", "dy+dx", "1", *kind)]
-        found += [("sweep", form, "1", *own) for form in ("dy+dx", "magnitude", "magnitude+orientation")]
+        found += [("fir", smooth, *(own if dtype == "int16" else kind)), ("sweep", slope, "1", *own)]
+        found += [("suppress", acc), ("threshold", acc)]
+        found += [("sweep", form, "1", *kind) for form in ("dy+dx", "magnitude")]
+        # Gradients of what has been smoothed.
+        slopes = ("dy+dx", "magnitude", "magnitude+orientation")
+        found += [("sweep", form, "1", "float64", "float64", acc) for form in slopes]
     return found
 
 
@@ -163,7 +166,7 @@ def _corners(dtype: str) -> list[Key]:
 def _correlation(dtype: str) -> list[Key]:
     found: list[Key] = [("bank",)]
     for kind in _kinds(dtype):
-        found += [("dense", *kind), ("fir", "plane", *kind), ("fir", "plane terms", *kind)]
+        found += [("dense", "sums", *kind), ("fir", "plane", *kind), ("fir", "plane terms", *kind)]
     for acc in _arithmetic(dtype):
         found += [("within", acc), ("conv_matrix", "planes", "2", acc)]
     return found

@@ -61,12 +61,14 @@ def calls(group, dtype):
             *(("gaussian", (volume,), option) for option in options),
             *(("unsharp_mask", (image,), option) for option in options),
             *(("laplace", (image,), option) for option in options),
+            *(("sobel", (volume,), option) for option in floats),
             *(("box", (image, 21), option) for option in options),
         ],
         "edges": [
             *((name, (image,), option) for name in ("canny", "gradient") for option in floats),
             *(("gradient", (image,), {"sigma": 1.5} | option) for option in floats),
             *(("gradient", (image,), {"output": "magnitude"} | option) for option in floats),
+            *(("gradient", (image,), {"output": "magnitude", "sigma": 1} | option) for option in floats),
             *(
                 ("gradient", (image,), {"sigma": 1.5, "output": ("magnitude", "orientation")} | option)
                 for option in floats
