@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 import fastsep
-from fastsep import _batch, _commands, _setup_commands
-from fastsep._cli import console, demo
+from fastsep import _batch, _commands
+from fastsep._cli import console, demo, installation
 from fastsep._refusal import Refusal
 
 
@@ -47,7 +47,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     demo.add_command(commands)
     _batch.add_commands(commands)
     _commands.add_commands(commands)
-    _setup_commands.add_commands(commands)
+    installation.add_commands(commands)
 
     if not words or words[0] not in commands.choices:
         return parser.parse_args(words)  # help, the version, or what is wrong

@@ -25,7 +25,6 @@ ORDER = (
     "_pyinstaller",
     "_batch",
     "_commands",
-    "_setup_commands",
     "_cli",
     "_picture_filters",
     "_pictures",

@@ -12,8 +12,9 @@ from typing import Any
 
 import fastsep
 from fastsep import _config, _warmup
+from fastsep._cli import console
 from fastsep._kernels import cache
-from fastsep._refusal import Refusal, one_line
+from fastsep._refusal import Refusal
 
 
 def add_commands(commands: Any) -> None:
@@ -53,7 +54,8 @@ def run_warmup(options: argparse.Namespace) -> int:
         progress.close()
     print(f"{progress.total} compiled, ready in {seconds:.1f} s; cache folder: {_config.cache_folders()}")
     if not _config.cache_usable():
-        return _fail("fastsep warmup: no cache folder is writable: the next process compiles what it does not find")
+        console.warn("fastsep warmup: no cache folder is writable: the next process compiles what it does not find")
+        return 1
     return 0
 
 
@@ -99,7 +101,9 @@ def run_cache(options: argparse.Namespace) -> int:
     if options.clear:
         left = cache.clear()
         print(f"deleted {len(found) - len(left)} of {count}")
-        return _fail("fastsep cache: what is left cannot be deleted by this user") if left else 0
+        if left:
+            console.warn("fastsep cache: what is left cannot be deleted by this user")
+        return 1 if left else 0
     print(f"folder   {_config.cache_folders()}")
     print(f"kernels  {count}, of all versions and CPUs")
     return 0
@@ -111,8 +115,3 @@ def _count(paths: Sequence[pathlib.Path]) -> str:
         with contextlib.suppress(OSError):  # deleted by another process
             size += path.stat().st_size
     return f"{len(paths)} ({size / 1e6:.1f} MB)"
-
-
-def _fail(line: str) -> int:
-    print(one_line(line), file=sys.stderr)
-    return 1
