@@ -67,15 +67,15 @@ def warmup(
     missing = [key for key in wanted if not jit.is_cached(*key)]
     tell = progress or _ignore
     tell(0, len(missing), "")
-    done = 0
+    told: set[Key] = set()
     for key in _compiled_apart(missing, min(most, len(missing) // FEW)):
-        done += 1
-        tell(done, len(missing), " ".join(key))
+        told.add(key)
+        tell(len(told), len(missing), " ".join(key))
     for key in missing:
-        if not jit.is_cached(*key):  # not compiled apart
-            jit.kernel(*key)
-            done += 1
-            tell(done, len(missing), " ".join(key))
+        jit.kernel(*key)  # loads it, or compiles what was not compiled apart
+        if key not in told:
+            told.add(key)
+            tell(len(told), len(missing), " ".join(key))
     return time.perf_counter() - start
 
 

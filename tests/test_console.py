@@ -210,7 +210,9 @@ def test_options_stand_where_they_like(order, command):
     assert command("explain", *WORDS)[1].startswith("gaussian: 64 x 64 x 3 ")
 
 
-@pytest.mark.parametrize("name", ["demo", "edges", "blur", "sharpen", "factorize", "explain", "info", "warmup", "cache"])
+@pytest.mark.parametrize(
+    "name", ["demo", "edges", "blur", "sharpen", "factorize", "explain", "info", "warmup", "cache"]
+)
 def test_every_option_says_what_it_does(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         __main__.main([name, "--help"])
