@@ -53,6 +53,7 @@ ORDER = (
     "_pipeline",
     "_funnel",
     "_fft",
+    "_rounding",
     "_strategy",
     "_estimate",
     "_layer",
