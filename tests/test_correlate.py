@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import MODES, same_bits
+from helpers import MODES, forget, same_bits
 from scipy import ndimage
 
 import fastsep
@@ -561,6 +561,48 @@ def test_small_kernels_run_tap_by_tap_and_large_ones_are_transformed(rng):
     image = np.broadcast_to(np.float32(0), (1080, 1920))
     assert fastsep.explain(fastsep.correlate, image, rng.random((5, 5))).strategy == "direct"
     assert fastsep.explain(fastsep.correlate, image, rng.random((63, 63))).strategy == "fft"
+
+
+def some_kernels(rng):
+    for size in (3, 5, 9, 15, 31, 63):
+        shape = (size, size // 2 + 2)
+        yield from (any_kernel(rng, shape) for _ in range(6))
+        yield outer(rng, shape) + outer(rng, shape)
+        yield gauss(size)
+        yield disc(size)
+        noise = rng.random(shape)
+        yield noise + noise[::-1, ::-1]
+        yield noise + noise[::-1]
+        yield np.eye(size) * size**2 - 1
+    yield from (any_kernel(rng, (5, 4, 6)) for _ in range(5))
+
+
+@pytest.mark.parametrize("side", [40, 300, 2000])
+def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch):
+    """And the choice is that between all of them."""
+    for kernel in some_kernels(rng):
+        image = np.broadcast_to(np.float32(0), (side,) * kernel.ndim)
+        if kernel.ndim > 2 and side > 300:
+            continue
+        tol = rng.choice([0, 1e-3]) * float(np.abs(kernel).sum())
+        forget()
+        plan = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
+        with monkeypatch.context() as patch:
+            patch.setattr(_strategy, "takes_more_than", lambda *_: False)
+            forget()
+            whole = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
+        assert (plan.strategy, plan.terms, plan.seconds) == (whole.strategy, whole.terms, whole.seconds)
+        assert sorted(map(str, plan.rejected)) == sorted(map(str, whole.rejected))
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (63, 63), (63, 40), (127, 127)])
+@pytest.mark.parametrize("side", [64, 256, 2000])
+def test_a_kernel_of_noise_is_not_taken_apart(shape, side, rng, monkeypatch):
+    monkeypatch.setattr(_strategy, "factorize", None)
+    noise = rng.random(shape)
+    for kernel in (noise, noise + noise[::-1, ::-1], noise.astype(np.float32)):
+        for dtype in ("float32", "float64", "uint8"):
+            fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (side, 64)), kernel)
 
 
 def test_tol_buys_fewer_terms(rng):
