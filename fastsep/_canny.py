@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _dtypes, _image, _plan, _run, taps
+from fastsep._caches import MIB, remembered
 from fastsep._hysteresis import neighbour_lines, track
 from fastsep._image import Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
@@ -172,7 +172,7 @@ def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:
         return least, float(np.asarray(high).astype(acc))
 
 
-@lru_cache(maxsize=32)
+@remembered(4 * MIB, 32)
 def _detector(
     shape: tuple[int, int], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing, low: float | None,
     high: float | None,

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from typing import Any
 
 import numpy as np
 from scipy import fft
 
 from fastsep import _dtypes, _plan, _rounding, _run
+from fastsep._caches import MIB, Cache, emptied_by
 from fastsep._image import Array, DType
 from fastsep._plan import F64, Dense, Fourier, Plan, beyond
 
@@ -58,15 +58,14 @@ class _Task:
         self.positive = not (self.kernel < 0).any()
 
     def _spectrum(self, dtype: DType) -> Array:
-        found = self.plan.cache.get(f"spectrum of {dtype}")
-        if not isinstance(found, np.ndarray):
-            # Conjugated: correlation, not convolution.
-            found = np.conj(fft.rfftn(self.kernel, self.blocks.size))
-            found = found.astype(np.result_type(dtype, np.complex64))
-            # Plans are remembered by number, not by size.
-            if found.nbytes <= _KEPT_SPECTRUM:
-                self.plan.cache[f"spectrum of {dtype}"] = found
-        return found
+        key = id(self.plan), dtype
+        found: tuple[Plan, Array] | None = _spectra.get(key)
+        if found is None or found[0] is not self.plan:
+            spectrum = fft.rfftn(self.kernel, self.blocks.size)
+            np.conj(spectrum, out=spectrum)  # correlation, not convolution
+            found = self.plan, spectrum.astype(np.result_type(dtype, np.complex64), copy=False)
+            _spectra.keep(key, found)
+        return found[1]
 
     def __call__(self, number: int) -> None:
         batch, channel, *corner = self.corners[number]
@@ -165,23 +164,26 @@ def _pieces(first: int, length: int, n: int, mode: str) -> list[tuple[slice, _So
     return found
 
 
-_local = threading.local()
-#: A larger block is given back to the system.
-_KEPT_BYTES = 16 << 20
-_KEPT_SPECTRUM = 1 << 20
+#: Spectra of kernels, by plan and dtype.
+_spectra = Cache(12 * MIB, 64)
+_free: list[Array] = []  # pop and append are atomic
+#: More memory for blocks is given back to the system.
+_KEPT_BYTES = 16 * MIB
+emptied_by(_free.clear)
 
 
 def _take(size: tuple[int, ...], dtype: Any) -> Array:
-    """A block kept from an earlier call of this thread's, where fresh memory would cost as much as a transform.
+    """A block kept from an earlier call, where fresh memory would cost as much as a transform.
 
     Nobody else has it until it is given back: a signal handler may filter in the midst of a filter.
     """
-    found: Array | None = getattr(_local, "block", None)
-    _local.block = None
-    fits = found is not None and found.shape == size and found.dtype == dtype
-    return found if found is not None and fits else np.empty(size, dtype)
+    try:
+        found = _free.pop()
+    except IndexError:
+        return np.empty(size, dtype)
+    return found if found.shape == size and found.dtype == dtype else np.empty(size, dtype)
 
 
 def _give_back(block: Array) -> None:
-    if block.nbytes <= _KEPT_BYTES:
-        _local.block = block
+    if sum(kept.nbytes for kept in _free) + block.nbytes <= _KEPT_BYTES:
+        _free.append(block)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastsep import _dtypes, _image, _plan, _run, taps
+from fastsep._caches import MIB, Cache
 from fastsep._image import Array, DType, Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import IDENTITY, Plan, Separable, Term
@@ -50,15 +51,13 @@ def gradient(
     if job is None:
         job = _Job(image.shape, image.dtype, parameters, cval, channel_axis, dtype, next(iter(given), None))
         if key is not None:
-            if len(_jobs) >= _JOBS_KEPT:
-                _jobs.clear()
-            _jobs[key] = job
+            _jobs.keep(key, job)
     results = job.run(image, outs, workers)
     return results[0] if isinstance(output, str) else tuple(results)
 
 
-_jobs: dict[Any, _Job] = {}
 _JOBS_KEPT = 64
+_jobs = Cache(4 * MIB, _JOBS_KEPT)
 
 
 class _Job:

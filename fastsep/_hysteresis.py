@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _run
+from fastsep._caches import MIB, remembered
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._run import Array, address_of
@@ -20,7 +20,7 @@ class _Kernel:
         self.band: Callable[..., int] = jit.BAND(self.address)
 
 
-@cache
+@remembered(MIB, 32)
 def _kernel(*key: str) -> _Kernel:
     return _Kernel(*key)
 

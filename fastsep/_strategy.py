@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial, reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from fastsep import _estimate, _image
+from fastsep._caches import MIB, remembered
 from fastsep._image import Array, Frame
 from fastsep._plan import Alternatives, Dense, Filter, Fourier, Line, Plan, Separable, Term
 from fastsep._rational import is_small
@@ -74,7 +75,7 @@ class Candidates(Alternatives):
         values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
         most_float = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
         limit = most_float / (4 * values * max(chosen.size, 1.0))
-        return Choice(plan, chosen, fallback, limit, tuple(rejected), separable, self.kernel.nbytes)
+        return Choice(plan, chosen, fallback, limit, tuple(rejected), separable)
 
     def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
         assert option.what is not None
@@ -109,7 +110,6 @@ class Choice:
     limit: float
     others: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
     separable: Callable[[], tuple[Candidate, float]] | None  # the separable one, where only its price is too high
-    kernel_bytes: int
 
     @property
     def rejected(self) -> list[tuple[Candidate, float]]:
@@ -162,7 +162,7 @@ def unpack(key: tuple[bytes, tuple[int, ...]]) -> Array:
 # ---- candidates
 
 
-@lru_cache(maxsize=16)
+@remembered(4 * MIB, 16)
 def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factorization:
     return factorize(unpack(key), tol=tol)
 

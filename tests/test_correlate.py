@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import MODES, forget, same_bits
+from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
@@ -585,11 +585,11 @@ def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch)
         if kernel.ndim > 2 and side > 300:
             continue
         tol = rng.choice([0, 1e-3]) * float(np.abs(kernel).sum())
-        forget()
+        fastsep.clear_caches()
         plan = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
         with monkeypatch.context() as patch:
             patch.setattr(_strategy, "takes_more_than", lambda *_: False)
-            forget()
+            fastsep.clear_caches()
             whole = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
         assert (plan.strategy, plan.terms, plan.seconds) == (whole.strategy, whole.terms, whole.seconds)
         assert sorted(map(str, plan.rejected)) == sorted(map(str, whole.rejected))
