@@ -32,6 +32,7 @@ _KEPT = 32
 _prepared = Cache(8 * MIB, _KEPT)
 
 
+@np.errstate(all="ignore")
 def correlate(
     image: Any,
     kernels: Any,

@@ -45,6 +45,7 @@ class Smoothing:
 AS_IS = Smoothing((0.0, 0.0), ("reflect", "reflect"), 0.0, 1.0, False)
 
 
+@np.errstate(all="ignore")
 def canny(
     image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
     dtype: Any, workers: Any,

@@ -107,6 +107,7 @@ def apply(
     return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
 
 
+@np.errstate(all="ignore")  # of taps, conversions and results
 def _checked(
     recipe: Recipe,
     parameters: tuple[Any, ...],

@@ -63,6 +63,7 @@ _jobs = Cache(4 * MIB, _JOBS_KEPT)
 class _Job:
     """A gradient of images of one shape and dtype, ready to run."""
 
+    @np.errstate(all="ignore")
     def __init__(
         self, shape: tuple[int, ...], image_dtype: DType, parameters: tuple[Any, ...], cval: Any, channel_axis: Any,
         dtype: Any, out_dtype: DType | None,
@@ -256,11 +257,11 @@ class _Maker:
                 if item == "orientation":
                     value = _orientation(parts[count - 2], parts[count - 1], workers)
                 elif item == "magnitude":
-                    with np.errstate(over="ignore", under="ignore"):  # as in the kernels
+                    with np.errstate(all="ignore"):  # as in the kernels
                         value = np.square(parts[over[0]])
                         for axis in over[1:]:
                             value += np.square(parts[axis])
-                    np.sqrt(value, out=value)
+                        np.sqrt(value, out=value)
                 else:
                     value = parts[item]  # type: ignore[index]
                 result[...] = _dtypes.finish(value, self.target)

@@ -77,6 +77,7 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
 
 
+@np.errstate(all="ignore")
 def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int | None) -> Array:
     """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share."""
     given = image.shape

@@ -373,6 +373,7 @@ def address_of(array: Array) -> int:
         return array.ctypes.data
 
 
+@np.errstate(all="ignore")
 def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
     what = plan.what

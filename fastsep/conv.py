@@ -344,6 +344,7 @@ class SeparableConv2D:
                     return out
         return self._checked(x, out, workers)
 
+    @np.errstate(all="ignore")
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
         image = _conv_image.as_images(x)
@@ -430,9 +431,14 @@ def _call(
 ) -> Array:
     """A call of a function. One like an earlier one needs no checks but of `out` and `workers`."""
     key = _key(weights, options, x)
-    job = None if key is None else _calls.get(key)
+    job: _Job | None = None if key is None else _calls.get(key)
     if job is not None:
         return _perform(job, x, out, _check_call(job.fit, out, workers))
+    return _new_call(make, key, x, out, workers)
+
+
+@np.errstate(all="ignore")  # of weights that are packed, and results
+def _new_call(make: Callable[[], Convolution], key: Any, x: Any, out: Any, workers: Any) -> Array:
     what = make()
     image = _conv_image.as_images(x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
@@ -501,27 +507,25 @@ def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
 
 
 def _layer(what: Convolution, fit: Fit) -> Layer:
-    """The kernels packed, in the dtype of the arithmetic."""
-    with np.errstate(over="ignore"):  # a bias or limit that float32 does not have is infinite there
-        return Layer(
-            dtype=fit.dtype,
-            depthwise=None if what.depthwise is None else what.depthwise.reshape(*what.size, fit.channels, -1),
-            matrix=what.matrix,
-            dense=what.dense,
-            stride=fit.stride,
-            dilation=what.place.dilation,
-            depthwise_bias=what.depthwise_bias,
-            bias=what.bias,
-            depthwise_clip=what.depthwise_clip,
-            clip=what.clip,
-        )
+    """The kernels packed, in the dtype of the arithmetic: a bias or limit that it does not have is infinite or zero."""
+    return Layer(
+        dtype=fit.dtype,
+        depthwise=None if what.depthwise is None else what.depthwise.reshape(*what.size, fit.channels, -1),
+        matrix=what.matrix,
+        dense=what.dense,
+        stride=fit.stride,
+        dilation=what.place.dilation,
+        depthwise_bias=what.depthwise_bias,
+        bias=what.bias,
+        depthwise_clip=what.depthwise_clip,
+        clip=what.clip,
+    )
 
 
 def _job(what: Convolution, fit: Fit, layer: Layer, dtype: DType) -> _Job:
     place, prepared = what.place, None
     if fit.image[0]:
-        with np.errstate(over="ignore"):
-            prepared = layer.prepare(fit.image, fit.source, fit.pads, place.mode, place.cval)
+        prepared = layer.prepare(fit.image, fit.source, fit.pads, place.mode, place.cval)
     native = fit.source == dtype  # dtypes compare byte orders, too
     direct = prepared is not None and native and not place.first and not fit.blank
     return _Job(what, fit, prepared, direct, fit.shape, fit.dtype)

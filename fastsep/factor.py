@@ -43,6 +43,7 @@ class RankOne:
     taps: tuple[Array, ...]
     scale: Fraction
 
+    @np.errstate(all="ignore")
     def folded(self) -> tuple[Array, ...]:
         """The taps with `scale` in the first line that is more than a single 1, each tap rounded once."""
         if self.scale == 1:
@@ -102,6 +103,7 @@ class Factorization:
         """What the terms take for a pixel, one line of taps after the other."""
         return sum(term.multiplications for term in self.terms)
 
+    @np.errstate(all="ignore")
     def dense(self) -> Array:
         """The float64 kernel that the terms add up to; the kernel itself, bit for bit, if `exact`."""
         if self.exact:
@@ -127,6 +129,7 @@ class Factorization:
     __repr__ = __str__
 
 
+@np.errstate(all="ignore")
 def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | None = None) -> Factorization:
     """Write a kernel as a sum of rank-1 terms, which are filters that run along one axis at a time.
 
@@ -201,6 +204,7 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
     return Factorization(terms, values.shape, error * unit, False, full, int(np.count_nonzero(values)))
 
 
+@np.errstate(all="ignore")
 def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
     """Whether one rank-1 term is enough: exactly or to rounding, or with an `error` of at most `tol`.
 
@@ -254,6 +258,7 @@ def _unit(values: Array) -> float:
     return math.ldexp(1.0, int(np.frexp(np.abs(values).max())[1]) - 1)
 
 
+@np.errstate(all="ignore")
 def takes_more_than(kernel: Array, terms: int, tol: float) -> bool:
     """Whether so many terms certainly leave an error above `tol`, found at a small part of what `factorize` takes.
 
