@@ -128,7 +128,7 @@ def bytes_of(value: Any) -> int:
         elif isinstance(item, bytes):
             total += len(item)
         elif isinstance(item, tuple | list | frozenset):
-            # Taps are read and not looked at one by one.
+            # Numbers are not looked at one by one: there may be many taps.
             total += 8 * len(item)
             if item and all(type(part) is float for part in item):
                 total += 24 * len(item)

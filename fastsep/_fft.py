@@ -56,6 +56,7 @@ class _Task:
             self.spectra = {plan.acc: self._spectrum(plan.acc)}
             self.size, self.norm = float(np.abs(self.kernel).sum()), _rounding.norm(self.kernel)
         self.positive = not (self.kernel < 0).any()
+        self.direct: Plan | None = None  # for blocks that no transform is good enough for
 
     def _spectrum(self, dtype: DType) -> Array:
         key = id(self.plan), dtype
@@ -104,7 +105,7 @@ class _Task:
             lost = _rounding.lost(norm, self.norm, F64)
         largest = self.size * _rounding.largest_under(pixels, taps)
         least = lost / (_rounding.FAINT / 2 if positive else local)
-        if ((lost > local * np.abs(values)) & (least > largest) & (largest > 0)).any():
+        if not ((lost <= local * np.abs(values)) | (least <= largest) | (largest == 0)).all():
             return self._tap_by_tap(block, sizes)
         # Zero as far as anyone can tell, but perhaps below it: so is the result where the kernel meets zeros only.
         values[values <= lost if positive else largest == 0] = 0
@@ -121,11 +122,12 @@ class _Task:
         return result
 
     def _tap_by_tap(self, block: Array, sizes: list[int]) -> Array:
-        plan = _plan.prepare(
-            Dense(self.kernel, self.centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim, cval=0.0,
-            scale=1.0, vector_bytes=_run.vector_bytes(),
-        )  # fmt: skip
-        values = _run.execute(plan, block, None, 1)
+        if self.direct is None:
+            self.direct = _plan.prepare(
+                Dense(self.kernel, self.centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim,
+                cval=0.0, scale=1.0, vector_bytes=_run.vector_bytes(),
+            )  # fmt: skip
+        values = _run.execute(self.direct, block, None, 1)
         return values[tuple(slice(at, at + size) for at, size in zip(self.centre, sizes, strict=True))]
 
     def _fill(self, block: Array, image: Array, corner: list[int], sizes: list[int]) -> None:
