@@ -152,9 +152,7 @@ def _explanation(name: str, image: Any, job: Any) -> Explanation:
     if plan.strategy == "fft" and plan.dst.kind == "f":
         local = f"{_rounding.LOCAL[plan.acc]:.0e}"
         notes.append(f"off by at most {local} x sum(|kernel|) x the largest |pixel| under the kernel by rounding")
-        notes.append(
-            f"if no pixel and no tap is negative, by {local} of itself and {_rounding.FAINT:.0e} of that product"
-        )
+        notes.append(f"if nothing is negative, by at most {local} of itself plus {_rounding.FAINT:.0e} x that product")
     if job.source != image.dtype or (not job.direct and not image.flags.c_contiguous):
         notes.append(f"the image is copied once, as {job.source}")
     if plan.strategy in ("fir", "sweep", "box", "dense"):
