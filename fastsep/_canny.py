@@ -45,7 +45,6 @@ class Smoothing:
 AS_IS = Smoothing((0.0, 0.0), ("reflect", "reflect"), 0.0, 1.0, False)
 
 
-@np.errstate(all="ignore")
 def canny(
     image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
     dtype: Any, workers: Any,
@@ -134,7 +133,7 @@ def _smoothed_inside(
     share, scale = _source(inside, acc, smoothing.cval if "constant" in smoothing.modes else 0.0)
     share = smooth(share, replace(smoothing, scale=scale), acc, workers)
     share += np.finfo(acc).eps
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         smoothed /= share
     return smoothed
 
@@ -166,7 +165,7 @@ def smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int 
 
 def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:
     """The limits of magnitudes as scikit-image compares them: the lower one is a C float there."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         least = float(np.float32(low)) or float(np.float32(1e-14))
         # A magnitude of zero is no edge, whatever the limit.
         least = max(least, float(np.finfo(acc).smallest_subnormal)) if least == least else least
@@ -174,6 +173,7 @@ def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:
 
 
 @remembered(4 * MIB, 32)
+@np.errstate(all="ignore")  # of taps
 def _detector(
     shape: tuple[int, int], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing, low: float | None,
     high: float | None,
@@ -187,6 +187,7 @@ def _detector(
     return Pipeline([smooth, Stage(gradient, 0, 1, 1), suppress], [Buffer(acc, 1)] * 2)
 
 
+@np.errstate(all="ignore")  # of taps
 def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing) -> Plan:
     y, x = smoothing.lines
     divisors = _divisors(shape, acc, smoothing) if smoothing.divide else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _run
-from fastsep._caches import MIB, remembered
+from fastsep._caches import emptied_by
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._run import Array, address_of
@@ -20,9 +21,12 @@ class _Kernel:
         self.band: Callable[..., int] = jit.BAND(self.address)
 
 
-@remembered(MIB, 32)
+@cache
 def _kernel(*key: str) -> _Kernel:
     return _Kernel(*key)
+
+
+emptied_by(_kernel.cache_clear)
 
 
 def _run_kernel(kernel: _Kernel, workspace: _run.Workspace, bands: int) -> None:
