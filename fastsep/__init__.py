@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import factor_conv as factor_conv
     from fastsep import filters as filters
     from fastsep import gaussians as gaussians
+    from fastsep._caches import clear_caches as clear_caches
     from fastsep._config import show_config as show_config
     from fastsep._explain import Explanation as Explanation
     from fastsep._explain import explain as explain
@@ -68,6 +69,7 @@ _HOMES = {
     "factor_bank": "BankFactorization factorize_bank",
     "factor_conv": "ConvFactorization factorize_conv",
     "_run": "get_num_threads set_num_threads",
+    "_caches": "clear_caches",
     "_config": "show_config",
     "_warmup": "warmup",
     "_explain": "Explanation explain",

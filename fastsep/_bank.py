@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _dtypes, _estimate, _image, _plan, _run
 from fastsep._block import block, lines_of, odd_lines
+from fastsep._caches import MIB, Cache, remembered
 from fastsep._funnel import apply
 from fastsep._image import Array, DType, Frame
 from fastsep._kernels import blocks, jit
@@ -29,9 +29,10 @@ METHODS = ("auto", "separable", "direct")
 PLANES_BYTES = 4 << 20
 #: Banks prepared for a shape and dtype.
 _KEPT = 32
-_prepared: dict[Any, Bank] = {}
+_prepared = Cache(8 * MIB, _KEPT)
 
 
+@np.errstate(all="ignore")
 def correlate(
     image: Any,
     kernels: Any,
@@ -160,7 +161,7 @@ def _limit(what: _Kernels, result: DType) -> float:
     return float(np.finfo(result).max) / (64 * max(what.size, 1.0))
 
 
-@lru_cache(maxsize=8)
+@remembered(4 * MIB, 8)
 def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float) -> BankFactorization:
     return factorize_bank(unpack(key), tol=tol or None)
 
@@ -186,9 +187,7 @@ def _bank(
     found = _prepared.get(key)
     if found is None or found.parts is not parts:
         found = Bank(parts, shape, source, result, batch, modes, cval)
-        if len(_prepared) >= _KEPT:
-            _prepared.clear()  # filling it again costs little
-        _prepared[key] = found
+        _prepared.keep(key, found)
     return found
 
 

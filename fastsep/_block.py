@@ -71,7 +71,7 @@ def block(plan: Plan) -> Block:
     """The argument block of a plan, made at its first use."""
     found = plan.cache.get("block")
     if not isinstance(found, Block):
-        with np.errstate(over="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
+        with np.errstate(all="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
             found = plan.cache["block"] = _Maker(plan).make()
     return found
 

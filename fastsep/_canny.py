@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _dtypes, _image, _plan, _run, taps
+from fastsep._caches import MIB, remembered
 from fastsep._hysteresis import neighbour_lines, track
 from fastsep._image import Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
@@ -133,7 +133,7 @@ def _smoothed_inside(
     share, scale = _source(inside, acc, smoothing.cval if "constant" in smoothing.modes else 0.0)
     share = smooth(share, replace(smoothing, scale=scale), acc, workers)
     share += np.finfo(acc).eps
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         smoothed /= share
     return smoothed
 
@@ -165,14 +165,15 @@ def smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int 
 
 def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:
     """The limits of magnitudes as scikit-image compares them: the lower one is a C float there."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         least = float(np.float32(low)) or float(np.float32(1e-14))
         # A magnitude of zero is no edge, whatever the limit.
         least = max(least, float(np.finfo(acc).smallest_subnormal)) if least == least else least
         return least, float(np.asarray(high).astype(acc))
 
 
-@lru_cache(maxsize=32)
+@remembered(4 * MIB, 32)
+@np.errstate(all="ignore")  # of taps
 def _detector(
     shape: tuple[int, int], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing, low: float | None,
     high: float | None,
@@ -186,6 +187,7 @@ def _detector(
     return Pipeline([smooth, Stage(gradient, 0, 1, 1), suppress], [Buffer(acc, 1)] * 2)
 
 
+@np.errstate(all="ignore")  # of taps
 def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing) -> Plan:
     y, x = smoothing.lines
     divisors = _divisors(shape, acc, smoothing) if smoothing.divide else None

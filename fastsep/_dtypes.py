@@ -71,7 +71,7 @@ def clip_range(frame: Frame, preserve_range: bool, signed: bool) -> tuple[float,
 
 def finite_in(dtype: DType, value: float) -> bool:
     """Whether `value` is neither NaN nor infinite as a value of this dtype."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         return math.isfinite(value) and bool(np.isfinite(np.float64(value).astype(dtype)))
 
 
@@ -103,7 +103,8 @@ def convert(image: Array, source: DType, front: int | None, clamp: bool) -> Arra
         values = image.view(np.uint8)
         if np.maximum.reduce(values, axis=None, initial=0) <= 1:
             image = values
-    array = image.astype(source, order="C", copy=False)
+    with np.errstate(all="ignore"):  # what is wider than float64
+        array = image.astype(source, order="C", copy=False)
     if not array.flags.aligned:
         array = array.copy()
     if clamp:
@@ -119,9 +120,11 @@ def finish(values: Array, result: DType) -> Array:
     """`values` in the dtype asked for; for an integer one rounded half to even and saturated."""
     if values.dtype == result:
         return values
-    if result.kind == "f":
-        with np.errstate(over="ignore"):  # infinity is what float16 has for larger values
-            return values.astype(result)
+    with np.errstate(all="ignore"):  # infinity is what float16 has for larger values, and zero for tiny ones
+        return values.astype(result) if result.kind == "f" else _rounded(values, result)
+
+
+def _rounded(values: Array, result: DType) -> Array:
     info = np.iinfo(result)
     rounded = np.rint(values) if values.dtype.kind == "f" else values
     # The largest int64 and uint64 are no float64: what is not below them is set apart, not

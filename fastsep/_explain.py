@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep import _estimate, _image
+from fastsep import _estimate, _image, _rounding
 from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Fourier, Line, Plan, Roberts, Separable, Term
 
@@ -149,6 +149,10 @@ def _explanation(name: str, image: Any, job: Any) -> Explanation:
         if choice.fallback is not None:
             fallback = _strategy(choice.fallback)
             notes.append(f"an image with NaN or infinity takes another way: {fallback}")
+    if plan.strategy == "fft" and plan.dst.kind == "f":
+        local = f"{_rounding.LOCAL[plan.acc]:.0e}"
+        notes.append(f"off by at most {local} x sum(|kernel|) x the largest |pixel| under the kernel by rounding")
+        notes.append(f"if nothing is negative, by at most {local} of itself plus {_rounding.FAINT:.0e} x that product")
     if job.source != image.dtype or (not job.direct and not image.flags.c_contiguous):
         notes.append(f"the image is copied once, as {job.source}")
     if plan.strategy in ("fir", "sweep", "box", "dense"):

@@ -5,21 +5,24 @@ is transformed with all the pixels under the kernel around it, multiplied by the
 and transformed back; of the result only what no pixel from the other end of the block reached is
 kept (overlap-save). Blocks do not share results, as they would in overlap-add, so threads may take
 them in any order and the bits stay the same.
+
+A block with a range of values so large that the rounding errors of its transform would show is transformed in float64,
+or summed up tap by tap (see `_rounding`). That is up to its own pixels, which are the same for any number of threads.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import threading
 from typing import Any
 
 import numpy as np
 from scipy import fft
 
-from fastsep import _dtypes, _run
-from fastsep._image import Array
-from fastsep._plan import Fourier, Plan, beyond
+from fastsep import _dtypes, _plan, _rounding, _run
+from fastsep._caches import MIB, Cache, emptied_by
+from fastsep._image import Array, DType
+from fastsep._plan import F64, Dense, Fourier, Plan, beyond
 
 
 def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
@@ -48,32 +51,85 @@ class _Task:
         self.spatial = spatial
         starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
         self.corners = list(itertools.product(range(shape[0]), range(shape[-1]), *starts))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             self.border = np.float64(plan.border).astype(plan.acc)
-            self.spectrum = self._spectrum()
+            self.spectra = {plan.acc: self._spectrum(plan.acc)}
+            self.size, self.norm = float(np.abs(self.kernel).sum()), _rounding.norm(self.kernel)
+        self.positive = not (self.kernel < 0).any()
+        self.direct: Plan | None = None  # for blocks that no transform is good enough for
 
-    def _spectrum(self) -> Array:
-        found = self.plan.cache.get("spectrum")
-        if not isinstance(found, np.ndarray):
-            # Conjugated: correlation, not convolution.
-            found = np.conj(fft.rfftn(self.kernel, self.blocks.size))
-            found = found.astype(np.result_type(self.plan.acc, np.complex64))
-            # Plans are remembered by number, not by size.
-            if found.nbytes <= _KEPT_SPECTRUM:
-                self.plan.cache["spectrum"] = found
-        return found
+    def _spectrum(self, dtype: DType) -> Array:
+        key = id(self.plan), dtype
+        found: tuple[Plan, Array] | None = _spectra.get(key)
+        if found is None or found[0] is not self.plan:
+            spectrum = fft.rfftn(self.kernel, self.blocks.size)
+            np.conj(spectrum, out=spectrum)  # correlation, not convolution
+            found = self.plan, spectrum.astype(np.result_type(dtype, np.complex64), copy=False)
+            _spectra.keep(key, found)
+        return found[1]
 
     def __call__(self, number: int) -> None:
         batch, channel, *corner = self.corners[number]
         sizes = [min(step, n - at) for step, n, at in zip(self.blocks.step, self.spatial, corner, strict=True)]
         block = _take(self.blocks.size, self.plan.acc)
-        self._fill(block, self.image[batch, ..., channel], corner, sizes)
-        values = fft.rfftn(block)
+        with np.errstate(all="ignore"):  # in whatever thread this is
+            self._fill(block, self.image[batch, ..., channel], corner, sizes)
+            values = self._correlated(block, sizes)
         _give_back(block)
-        values *= self.spectrum
-        values = fft.irfftn(values, self.blocks.size, overwrite_x=True)[tuple(map(slice, sizes))]
         place: tuple[Any, ...] = tuple(slice(at, at + size) for at, size in zip(corner, sizes, strict=True))
         self.out[(batch, *place, channel)] = _dtypes.finish(values, self.plan.dst)
+
+    def _correlated(self, block: Array, sizes: list[int]) -> Array:
+        """The results of a block, each as close as `_rounding.LOCAL` says."""
+        acc, taps, inside = self.plan.acc, self.kernel.shape, tuple(map(slice, sizes))
+        if self.plan.dst.kind != "f":  # rounding gives the exact integers, or the transform would not be allowed
+            return self._transformed(block)[inside]
+        norm = _rounding.norm(block)
+        if norm == 0.0:
+            return np.zeros(sizes, acc)
+        if not math.isfinite(norm):  # asked for by name
+            return self._transformed(block)[inside]
+        whole = self._transformed(block)
+        values = whole[inside]
+        local, lost = _rounding.LOCAL[acc], _rounding.lost(norm, self.norm, acc)
+        # Of the whole block the least is found in half the time.
+        if self.positive and (lost <= local * float(whole.min()) or lost <= local * float(values.min())):
+            return values
+        pixels = block[tuple(slice(size + k - 1) for size, k in zip(sizes, taps, strict=True))]
+        positive = self.positive and not pixels.min() < 0
+        if not positive and lost <= local * self.size * _rounding.least_peak(pixels, taps):
+            return values
+
+        # The range of values is large: float64, or tap by tap.
+        if acc != F64:
+            block = block.astype(F64)
+            values = self._transformed(block)[inside]
+            lost = _rounding.lost(norm, self.norm, F64)
+        largest = self.size * _rounding.largest_under(pixels, taps)
+        least = lost / (_rounding.FAINT / 2 if positive else local)
+        if not ((lost <= local * np.abs(values)) | (least <= largest) | (largest == 0)).all():
+            return self._tap_by_tap(block, sizes)
+        # Zero as far as anyone can tell, but perhaps below it: so is the result where the kernel meets zeros only.
+        values[values <= lost if positive else largest == 0] = 0
+        return values
+
+    def _transformed(self, block: Array) -> Array:
+        spectrum = self.spectra.get(block.dtype)
+        if spectrum is None:
+            spectrum = self.spectra[block.dtype] = self._spectrum(block.dtype)
+        values = fft.rfftn(block)
+        values *= spectrum
+        result: Array = fft.irfftn(values, self.blocks.size, overwrite_x=True)
+        return result
+
+    def _tap_by_tap(self, block: Array, sizes: list[int]) -> Array:
+        if self.direct is None:
+            self.direct = _plan.prepare(
+                Dense(self.kernel, self.centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim,
+                cval=0.0, scale=1.0, vector_bytes=_run.vector_bytes(),
+            )  # fmt: skip
+        values = _run.execute(self.direct, block, None, 1)
+        return values[tuple(slice(at, at + size) for at, size in zip(self.centre, sizes, strict=True))]
 
     def _fill(self, block: Array, image: Array, corner: list[int], sizes: list[int]) -> None:
         """Into `block`: the pixels under the kernel for a block of results, zeros behind them."""
@@ -111,23 +167,26 @@ def _pieces(first: int, length: int, n: int, mode: str) -> list[tuple[slice, _So
     return found
 
 
-_local = threading.local()
-#: A larger block is given back to the system.
-_KEPT_BYTES = 16 << 20
-_KEPT_SPECTRUM = 1 << 20
+#: Spectra of kernels, by plan and dtype.
+_spectra = Cache(12 * MIB, 64)
+_free: list[Array] = []  # pop and append are atomic
+#: More memory for blocks is given back to the system.
+_KEPT_BYTES = 16 * MIB
+emptied_by(_free.clear)
 
 
 def _take(size: tuple[int, ...], dtype: Any) -> Array:
-    """A block kept from an earlier call of this thread's, where fresh memory would cost as much as a transform.
+    """A block kept from an earlier call, where fresh memory would cost as much as a transform.
 
     Nobody else has it until it is given back: a signal handler may filter in the midst of a filter.
     """
-    found: Array | None = getattr(_local, "block", None)
-    _local.block = None
-    fits = found is not None and found.shape == size and found.dtype == dtype
-    return found if found is not None and fits else np.empty(size, dtype)
+    try:
+        found = _free.pop()
+    except IndexError:
+        return np.empty(size, dtype)
+    return found if found.shape == size and found.dtype == dtype else np.empty(size, dtype)
 
 
 def _give_back(block: Array) -> None:
-    if block.nbytes <= _KEPT_BYTES:
-        _local.block = block
+    if sum(kept.nbytes for kept in _free) + block.nbytes <= _KEPT_BYTES:
+        _free.append(block)

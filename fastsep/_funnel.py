@@ -14,6 +14,7 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep import _dtypes, _image, _plan
+from fastsep._caches import MIB, Cache
 from fastsep._image import Array, DType, Frame
 from fastsep._run import execute, is_within, vector_bytes
 
@@ -50,10 +51,9 @@ class _Job:
         return execute(plan, image, out, workers)
 
 
-# Jobs by all that they depend on. Emptied when full: filling it again costs microseconds a job.
-_jobs: dict[Any, _Job] = {}
+#: Jobs by all that they depend on. A job keeps several copies of a kernel.
 _JOBS_KEPT = 256
-_LARGEST_KEPT = 1 << 19  # bytes of a kernel: a job keeps several copies of it
+_jobs = Cache(16 * MIB, _JOBS_KEPT)
 
 # Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
 _READABLE = 0x101
@@ -107,6 +107,7 @@ def apply(
     return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
 
 
+@np.errstate(all="ignore")  # of taps, conversions and results
 def _checked(
     recipe: Recipe,
     parameters: tuple[Any, ...],
@@ -138,10 +139,10 @@ def _checked(
             recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
             None if out is None else out.dtype,
         )  # fmt: skip
-        if key is not None and (job.choice is None or job.choice.kernel_bytes <= _LARGEST_KEPT):
-            if len(_jobs) >= _JOBS_KEPT:
-                _jobs.clear()
-            _jobs[key] = job
+        result = _perform(job, image, out, workers)
+        if key is not None:
+            _jobs.keep(key, job)  # not earlier: by now the job has made all that it keeps
+        return result
     return _perform(job, image, out, workers)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastsep import _dtypes, _image, _plan, _run, taps
+from fastsep._caches import MIB, Cache
 from fastsep._image import Array, DType, Frame
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import IDENTITY, Plan, Separable, Term
@@ -50,20 +51,19 @@ def gradient(
     if job is None:
         job = _Job(image.shape, image.dtype, parameters, cval, channel_axis, dtype, next(iter(given), None))
         if key is not None:
-            if len(_jobs) >= _JOBS_KEPT:
-                _jobs.clear()
-            _jobs[key] = job
+            _jobs.keep(key, job)
     results = job.run(image, outs, workers)
     return results[0] if isinstance(output, str) else tuple(results)
 
 
-_jobs: dict[Any, _Job] = {}
 _JOBS_KEPT = 64
+_jobs = Cache(4 * MIB, _JOBS_KEPT)
 
 
 class _Job:
     """A gradient of images of one shape and dtype, ready to run."""
 
+    @np.errstate(all="ignore")
     def __init__(
         self, shape: tuple[int, ...], image_dtype: DType, parameters: tuple[Any, ...], cval: Any, channel_axis: Any,
         dtype: Any, out_dtype: DType | None,
@@ -257,11 +257,11 @@ class _Maker:
                 if item == "orientation":
                     value = _orientation(parts[count - 2], parts[count - 1], workers)
                 elif item == "magnitude":
-                    with np.errstate(over="ignore", under="ignore"):  # as in the kernels
+                    with np.errstate(all="ignore"):  # as in the kernels
                         value = np.square(parts[over[0]])
                         for axis in over[1:]:
                             value += np.square(parts[axis])
-                    np.sqrt(value, out=value)
+                        np.sqrt(value, out=value)
                 else:
                     value = parts[item]  # type: ignore[index]
                 result[...] = _dtypes.finish(value, self.target)

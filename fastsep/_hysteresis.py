@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastsep import _run
+from fastsep._caches import emptied_by
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._run import Array, address_of
@@ -23,6 +24,9 @@ class _Kernel:
 @cache
 def _kernel(*key: str) -> _Kernel:
     return _Kernel(*key)
+
+
+emptied_by(_kernel.cache_clear)
 
 
 def _run_kernel(kernel: _Kernel, workspace: _run.Workspace, bands: int) -> None:
@@ -77,6 +81,7 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
 
 
+@np.errstate(all="ignore")
 def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int | None) -> Array:
     """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share."""
     given = image.shape

@@ -458,7 +458,7 @@ def need_pixels(image: Array, least: int) -> None:
 
 def finite_float64(name: str, array: Array) -> Array:
     """A real array in float64; NaN and infinity refused."""
-    with np.errstate(over="ignore"):  # what is wider than float64
+    with np.errstate(all="ignore"):  # what is wider than float64
         values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"`{name}` must be finite in float64; got NaN or infinity in it.")

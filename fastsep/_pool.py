@@ -94,8 +94,8 @@ class Pool:
             return 0
 
         kernel = jit.BAND(band)  # for helpers only: an interrupt at its beginning would be lost
-        address = ctypes.cast(kernel, ctypes.c_void_p).value
-        assert address is not None
+        # Not by `ctypes.cast`, which leaves a cycle: image and result would live until garbage is collected.
+        address = ctypes.c_size_t.from_buffer(kernel).value
         self._run(address, 0, threads - 1, threads, work)
         if errors:
             first = errors[0]

@@ -44,16 +44,10 @@ def exact_terms(kernel: Array) -> list[Term] | None:
     positive one, but for a minus of the whole term: that goes to the last axis whose taps sum to
     zero, else to the first that has more than one tap, because a single 1 costs nothing.
     """
-    if kernel.size > _LARGEST_KERNEL:
-        return None
-    found, largest = _small_fractions(kernel), _FLOAT64_WHOLE
-    if found is None:
-        found, largest = _dyadic(kernel), _FLOAT32_WHOLE
+    found = _recognized(kernel)
     if found is None:
         return None
-    numbers, factor = found
-    content = int(np.gcd.reduce(numbers, axis=None))
-    numbers, factor = numbers // content, factor * content
+    numbers, factor, largest = found
 
     single = _rank_one(numbers)
     if single is not None:
@@ -66,6 +60,29 @@ def exact_terms(kernel: Array) -> list[Term] | None:
     if len(terms) > 1 and sum(map(_sum, terms)) > _LARGEST_FLOAT:
         return None
     return terms if np.array_equal(rebuilt(terms, kernel.shape), kernel) else None
+
+
+def is_small(kernel: Array) -> bool:
+    """Whether the kernel is made of numbers so small that `exact_terms` may find several terms, of few taps each.
+
+    It multiplies them with each other, and gives up where they grow too large.
+    """
+    found = _recognized(kernel) if kernel.any() else None
+    return found is not None and _magnitude(found[0]) ** 2 <= _LARGEST_REST
+
+
+def _recognized(kernel: Array) -> tuple[Array, Fraction, int] | None:
+    """Whole numbers without a common divisor, the factor to the kernel, and the largest tap that is allowed."""
+    if kernel.size > _LARGEST_KERNEL:
+        return None
+    found, largest = _small_fractions(kernel), _FLOAT64_WHOLE
+    if found is None:
+        found, largest = _dyadic(kernel), _FLOAT32_WHOLE
+    if found is None:
+        return None
+    numbers, factor = found
+    content = int(np.gcd.reduce(numbers, axis=None))
+    return numbers // content, factor * content, largest
 
 
 def _small_fractions(kernel: Array) -> tuple[Array, Fraction] | None:
@@ -192,27 +209,31 @@ def _pivot(left: Array, work: _Work) -> tuple[int, int]:
     The four-neighbour Laplacian so becomes (1, -4, 1) x (0, 1, 0) + (0, 1, 0) x (1, 0, 1), and a
     number in the middle of a constant leaves itself. In a large matrix the largest number will do.
     """
-    rows, columns = _different(left), _different(left.T)
+    (rows, row_counts), (columns, column_counts) = _different(left), _different(left.T)
     numbers = rows.size * columns.size * left.size
     if numbers > _SEARCH or not work.take(numbers):
         i, j = np.unravel_index(int(np.abs(left).argmax()), left.shape)
         return int(i), int(j)
-    pivots = left[np.ix_(rows, columns)][:, :, None, None]
-    crosses = left[rows][:, None, None, :] * left[:, columns].T[None, :, :, None]  # (rows, columns, m, n)
-    taps = np.count_nonzero(pivots * left != crosses, axis=(2, 3)).astype(np.float64)
+    # Equal lines leave the same, and lines of zeros nothing.
+    pivots = left[np.ix_(rows, columns)]
+    crosses = pivots[:, None, None, :] * pivots.T[None, :, :, None]  # (rows, columns, rows, columns)
+    taps = ((pivots[:, :, None, None] * pivots != crosses) @ column_counts @ row_counts).astype(np.float64)
     taps += _several(left[rows])[:, None] + _several(left[:, columns].T)
-    pivots = np.abs(pivots[:, :, 0, 0])
+    pivots = np.abs(pivots)
     taps[pivots == 0] = np.inf
     sums = np.multiply.outer(np.abs(left[rows]).sum(axis=1), np.abs(left[:, columns]).sum(axis=0).astype(np.float64))
     best = int(np.lexsort(((sums / np.maximum(pivots, 1)).ravel(), taps.ravel()))[0])
     return int(rows[best // columns.size]), int(columns[best % columns.size])
 
 
-def _different(lines: Array) -> Array:
-    # Where each different line comes first, in order; lines of zeros cannot be crossed at.
-    first = np.sort(np.unique(lines, axis=0, return_index=True)[1])
-    kept: Array = first[lines[first].any(axis=1)]
-    return kept
+def _different(lines: Array) -> tuple[Array, Array]:
+    """Where each different line comes first, in order, and how often it comes; not lines of zeros."""
+    found: dict[bytes, list[int]] = {}
+    for number, line in enumerate(lines):
+        found.setdefault(line.tobytes(), [number, 0])[1] += 1
+    first, counts = np.array(list(found.values())).T
+    used = lines[first].any(axis=1)
+    return first[used], counts[used]
 
 
 def _several(lines: Array) -> Array:

@@ -18,6 +18,7 @@ import numpy as np
 
 from fastsep import _dtypes, _pieces
 from fastsep._block import Block, block
+from fastsep._caches import MIB, emptied_by
 from fastsep._kernels import jit
 from fastsep._kernels.blocks import (
     BANDS,
@@ -100,8 +101,9 @@ class Workspace:
 
 
 _free: list[Workspace] = []  # pop and append are atomic
-#: Larger scratch is given back to the system.
-_KEPT_BYTES = 16 << 20
+#: More scratch than this is given back to the system.
+_KEPT_BYTES = 16 * MIB
+emptied_by(_free.clear)
 
 
 def take_workspace(size: int) -> Workspace:
@@ -113,7 +115,9 @@ def take_workspace(size: int) -> Workspace:
 
 
 def give_back(workspace: Workspace) -> None:
-    if workspace.size <= _KEPT_BYTES and len(_free) < 16:
+    if workspace.size <= _KEPT_BYTES and (
+        not _free or (len(_free) < 16 and sum(kept.size for kept in _free) <= _KEPT_BYTES - workspace.size)
+    ):
         _free.append(workspace)
 
 
@@ -369,6 +373,7 @@ def address_of(array: Array) -> int:
         return array.ctypes.data
 
 
+@np.errstate(all="ignore")
 def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
     """Filter axis after axis through whole arrays, then combine the terms."""
     what = plan.what

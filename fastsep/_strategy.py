@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from fastsep import _estimate, _image
+from fastsep._caches import MIB, remembered
 from fastsep._image import Array, Frame
 from fastsep._plan import Alternatives, Dense, Filter, Fourier, Line, Plan, Separable, Term
-from fastsep.factor import Factorization, factorize
+from fastsep._rational import is_small
+from fastsep.factor import Factorization, factorize, takes_more_than
 
 METHODS = ("auto", "direct", "separable", "fft")
 
@@ -38,35 +40,64 @@ class Candidate:
 class Candidates(Alternatives):
     """What a recipe gives where there is a choice."""
 
-    options: tuple[Candidate, ...]
+    options: tuple[Candidate, ...]  # all but the separable ones
+    separable: Callable[[int], Candidate] | None  # of at most so many terms; None: not wanted
     method: str
     integers: bool  # the image has no NaN or inf
-    kernel_bytes: int
+    kernel: Array
+    centre: tuple[int, ...]
 
     def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Choice:
         """The cheapest of the plans that are allowed."""
-        priced = []
-        for option in self.options:
-            if option.what is not None:
-                plan = make(option.what)
-                looks = option.finite and self.method == "auto" and not self.integers
-                cost = _estimate.nanoseconds(plan) + looks * _estimate.CONSTANTS["FINITE"] * math.prod(plan.shape)
-                priced.append((option, plan, cost))
+        priced = [self._price(option, make) for option in self.options if option.what is not None]
+        options, separable = list(self.options), None
+        if self.separable is not None:
+            # To find the terms of a kernel takes longer than many a correlation.
+            most = MOST_TERMS
+            if self.method == "auto" and takes_more_than(self.kernel, 1, 0.0):
+                most = self._most_terms(make, min(cost for _, _, cost in priced)) if tame else 1
+            options.append(self.separable(most))
+            if options[-1].what is not None:
+                priced.append(self._price(options[-1], make))
+            elif most < MOST_TERMS:
+                separable = partial(self._all_terms, make)
         if self.method == "auto":
             allowed = [entry for entry in priced if tame or not entry[0].finite]
         else:
             allowed = [entry for entry in priced if entry[0].method == self.method]
-        chosen, plan, cost = min(allowed, key=lambda entry: entry[2])
+        chosen, plan, _ = min(allowed, key=lambda entry: entry[2])
         fallback = None
         if self.method == "auto" and chosen.finite and not self.integers:
             fallback = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])[1]
-        others = [(option, cost) for option, _, cost in priced if option is not chosen]
-        others += [(option, math.inf) for option in self.options if option.what is None]
+        rejected = [(option, cost) for option, _, cost in priced if option is not chosen]
+        rejected += [(option, math.inf) for option in options if option.what is None]
         # No sum of products may overflow on the way to a result that does not; a transform sums up whole blocks.
         values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
-        most = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
-        limit = most / (4 * values * max(chosen.size, 1.0))
-        return Choice(plan, chosen, fallback, limit, tuple(others), self.kernel_bytes)
+        most_float = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
+        limit = most_float / (4 * values * max(chosen.size, 1.0))
+        return Choice(plan, chosen, fallback, limit, tuple(rejected), separable)
+
+    def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
+        assert option.what is not None
+        plan = make(option.what)
+        looks = option.finite and self.method == "auto" and not self.integers
+        return option, plan, _estimate.nanoseconds(plan) + looks * _estimate.CONSTANTS["FINITE"] * math.prod(plan.shape)
+
+    def _all_terms(self, make: Callable[[Filter], Plan]) -> tuple[Candidate, float]:
+        assert self.separable is not None
+        found = self.separable(MOST_TERMS)
+        return found, math.inf if found.what is None else self._price(found, make)[2]
+
+    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int:
+        """Terms that may cost less than `limit`: not more, whatever their taps are."""
+        short = is_small(self.kernel)
+        lines = []
+        for axis, middle in enumerate(self.centre):
+            used = self.kernel.any(axis=tuple(other for other in range(self.kernel.ndim) if other != axis))
+            # Terms of singular vectors have all their taps, those of small whole numbers may have one in a line.
+            lines.append(Line((2.0,), 0) if short else _line(used.astype(float), middle))
+        two, three = (_estimate.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
+        return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +108,15 @@ class Choice:
     chosen: Candidate
     fallback: Plan | None  # for an image with NaN or infinity, or values beyond `limit`
     limit: float
-    rejected: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
-    kernel_bytes: int
+    others: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
+    separable: Callable[[], tuple[Candidate, float]] | None  # the separable one, where only its price is too high
+
+    @property
+    def rejected(self) -> list[tuple[Candidate, float]]:
+        """What else was possible, with its estimated nanoseconds, and what was not."""
+        if self.separable is None:
+            return list(self.others)
+        return [(option, cost) for option, cost in self.others if option.method != "separable"] + [self.separable()]
 
 
 def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
@@ -98,16 +136,15 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
     size = float(np.abs(kernel).sum())
     direct = Candidate("direct", Dense(kernel, centre), False, f"{np.count_nonzero(kernel)} taps", 0.0, size)
     whole = frame.integer and frame.dtype.kind in "iub" and not (kernel != np.rint(kernel)).any()
-    options = [direct]
-    if method in ("auto", "separable"):
-        options.append(_separable(frame, kernel, centre, tol, whole))
+    options, separable = [direct], None
     if method in ("auto", "fft"):
         options.append(_fourier(frame, kernel, centre, method, whole))
-    wanted = next((option for option in options if option.method == method), direct)
-    if wanted.what is None:
+    if method in ("auto", "separable"):
+        separable = partial(_separable, frame, kernel, centre, tol, whole)
+    wanted = separable(MOST_TERMS) if method == "separable" and separable is not None else options[-1]
+    if wanted.what is None and method != "auto":
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
-    integers = frame.dtype.kind in "iub"
-    return Candidates(tuple(options), method, integers, kernel.nbytes)
+    return Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
 
 
 # ---- kernels as keys
@@ -125,7 +162,7 @@ def unpack(key: tuple[bytes, tuple[int, ...]]) -> Array:
 # ---- candidates
 
 
-@lru_cache(maxsize=16)
+@remembered(4 * MIB, 16)
 def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factorization:
     return factorize(unpack(key), tol=tol)
 
@@ -134,10 +171,12 @@ def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factor
 MOST_TERMS = 64
 
 
-def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float, whole: bool) -> Candidate:
+def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float, whole: bool, most: int) -> Candidate:
     single = frame.result.kind == "f" and frame.result.itemsize <= 4 and frame.dtype != np.float64
     # What float32 arithmetic rounds away is no part of the kernel.
     rounding = 2.0**-25 * float(np.abs(kernel).sum()) if single else 0.0
+    if most < MOST_TERMS and takes_more_than(kernel, most, tol + rounding):
+        return _impossible("separable", f"it would take more than {most} term{'s' if most > 1 else ''}")
     parts = _factorized(pack(kernel), (tol + rounding) or None)
     if parts.rank == 0:
         return _impossible("separable", "all taps are zero")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fastsep import _plan, _run, taps
+from fastsep._caches import MIB, remembered
 from fastsep._pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import IDENTITY, Corner, Hessian, Line, Plan, Separable, Term
 
@@ -58,7 +58,8 @@ def hessian(
     return results
 
 
-@lru_cache(maxsize=32)
+@remembered(4 * MIB, 32)
+@np.errstate(all="ignore")  # taps so far out that they are no float any more
 def _pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
     measure: str | None, factor: float,
@@ -81,7 +82,8 @@ def _pipeline(
     return Pipeline(stages, buffers)
 
 
-@lru_cache(maxsize=32)
+@remembered(4 * MIB, 32)
+@np.errstate(all="ignore")  # taps so far out that they are no float any more
 def _hessian_pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
     cval: float,

@@ -71,6 +71,7 @@ import numpy.typing as npt
 from numpy import may_share_memory, ndarray
 
 from fastsep import _conv_image, _dtypes, _image
+from fastsep._caches import MIB, Cache
 from fastsep._conv_image import Convolution, Fit
 from fastsep._image import Array, DType
 from fastsep._layer import Layer, Prepared
@@ -92,8 +93,10 @@ _READABLE = 0x101
 _WRITEABLE = 0x501
 _OWN = 0x4
 
-# Shapes of images that a SeparableConv2D remembers.
+# Shapes of images that a SeparableConv2D remembers, and calls of functions; bytes of the one and of the other. Weights
+# of a layer that are packed for shapes to come are the layer's own, whatever their size.
 _KEPT = 64
+_SHAPES, _CALLS = 4 * MIB, 8 * MIB
 
 
 def conv2d(
@@ -321,7 +324,7 @@ class SeparableConv2D:
         cost more than the pixels.
         """
         if type(x) is ndarray and (workers is None or (type(workers) is int and workers > 0)):
-            job = self._jobs.get((x.shape, x.dtype))
+            job: _Job | None = self._jobs.get((x.shape, x.dtype))
             flags = x.flags.num
             if job is not None and job.direct and flags & _READABLE == _READABLE:
                 if out is None:
@@ -341,6 +344,7 @@ class SeparableConv2D:
                     return out
         return self._checked(x, out, workers)
 
+    @np.errstate(all="ignore")
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
         image = _conv_image.as_images(x)
@@ -353,9 +357,11 @@ class SeparableConv2D:
             layer = self._layers.get(settled)
             if layer is None:
                 layer = _layer(self._what, fit)
-                _remember(self._layers, settled, layer)
+                self._layers[settled] = layer
             job = _job(self._what, fit, layer, image.dtype)
-            _remember(self._jobs, key, job)
+            result = _perform(job, image, out, workers)
+            self._jobs.keep(key, job)  # not earlier: by now the job has made all that it keeps
+            return result
         return _perform(job, image, out, workers)
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -402,7 +408,7 @@ class SeparableConv2D:
     def __setstate__(self, what: Convolution) -> None:
         self._what = what
         self._layers: dict[tuple[Any, ...], Layer] = {}
-        self._jobs: dict[tuple[tuple[int, ...], DType], _Job] = {}
+        self._jobs = Cache(_SHAPES, _KEPT)
 
 
 # ---- one call
@@ -425,9 +431,14 @@ def _call(
 ) -> Array:
     """A call of a function. One like an earlier one needs no checks but of `out` and `workers`."""
     key = _key(weights, options, x)
-    job = None if key is None else _calls.get(key)
+    job: _Job | None = None if key is None else _calls.get(key)
     if job is not None:
         return _perform(job, x, out, _check_call(job.fit, out, workers))
+    return _new_call(make, key, x, out, workers)
+
+
+@np.errstate(all="ignore")  # of weights that are packed, and results
+def _new_call(make: Callable[[], Convolution], key: Any, x: Any, out: Any, workers: Any) -> Array:
     what = make()
     image = _conv_image.as_images(x)
     fit = _conv_image.fit(what, image.shape, image.dtype)
@@ -435,14 +446,15 @@ def _call(
     if key is not None:
         what = what.owned()  # the caller's arrays may be part of something large
     job = _job(what, fit, _layer(what, fit), image.dtype)
+    result = _perform(job, image, out, workers)
     if key is not None:
-        _remember(_calls, key, job)
-    return _perform(job, image, out, workers)
+        _calls.keep(key, job)
+    return result
 
 
 # Calls of functions, by all that they depend on, values of weights included: to check them, pack weights and lay out
 # tiles takes 0.1 ms, longer than many a convolution.
-_calls: dict[Any, _Job] = {}
+_calls = Cache(_CALLS, _KEPT)
 _REMEMBERED = 1 << 18  # bytes of weights
 
 
@@ -488,12 +500,6 @@ class _Values:
         return isinstance(other, _Values) and (self._kind, self._values) == (other._kind, other._values)
 
 
-def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
-    if len(memory) >= _KEPT:
-        memory.clear()  # filling it again costs microseconds an entry
-    memory[key] = value
-
-
 def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
     if out is not None:
         _conv_image.check_out(out, fit.shape, fit.dtype)
@@ -501,27 +507,25 @@ def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
 
 
 def _layer(what: Convolution, fit: Fit) -> Layer:
-    """The kernels packed, in the dtype of the arithmetic."""
-    with np.errstate(over="ignore"):  # a bias or limit that float32 does not have is infinite there
-        return Layer(
-            dtype=fit.dtype,
-            depthwise=None if what.depthwise is None else what.depthwise.reshape(*what.size, fit.channels, -1),
-            matrix=what.matrix,
-            dense=what.dense,
-            stride=fit.stride,
-            dilation=what.place.dilation,
-            depthwise_bias=what.depthwise_bias,
-            bias=what.bias,
-            depthwise_clip=what.depthwise_clip,
-            clip=what.clip,
-        )
+    """The kernels packed, in the dtype of the arithmetic: a bias or limit that it does not have is infinite or zero."""
+    return Layer(
+        dtype=fit.dtype,
+        depthwise=None if what.depthwise is None else what.depthwise.reshape(*what.size, fit.channels, -1),
+        matrix=what.matrix,
+        dense=what.dense,
+        stride=fit.stride,
+        dilation=what.place.dilation,
+        depthwise_bias=what.depthwise_bias,
+        bias=what.bias,
+        depthwise_clip=what.depthwise_clip,
+        clip=what.clip,
+    )
 
 
 def _job(what: Convolution, fit: Fit, layer: Layer, dtype: DType) -> _Job:
     place, prepared = what.place, None
     if fit.image[0]:
-        with np.errstate(over="ignore"):
-            prepared = layer.prepare(fit.image, fit.source, fit.pads, place.mode, place.cval)
+        prepared = layer.prepare(fit.image, fit.source, fit.pads, place.mode, place.cval)
     native = fit.source == dtype  # dtypes compare byte orders, too
     direct = prepared is not None and native and not place.first and not fit.blank
     return _Job(what, fit, prepared, direct, fit.shape, fit.dtype)

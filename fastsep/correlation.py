@@ -95,8 +95,14 @@ def correlate(
         "direct" multiplies tap by tap, "separable" runs the sum of products of lines that
         `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
         fastest; a transform, or terms that together reach further than the kernel, only for a float
-        result of an image without NaN or infinity. Asked for by name they spread NaN. The rounding
-        errors of a transform are relative to the largest pixels nearby, not to each result.
+        result of an image without NaN or infinity. Asked for by name they spread NaN.
+
+        The rounding errors of a transform stay local, however large the values are elsewhere: no
+        float result is off by more than 1e-4 (in float64: 1e-10) times the sum of the absolute taps
+        times the largest absolute pixel under the kernel. Of an image and a kernel without negative
+        values no result is negative, and none is off by more than 1e-4 (1e-10) of itself plus 1e-12
+        times that product. Blocks of the image whose range of values is too large for a transform
+        in float32 are transformed in float64, and if that cannot keep to it, summed tap by tap.
 
         An integer result of an integer image under a kernel of whole numbers is exact while it
         stays under 2**53; where a method cannot promise that, "auto" does not take it and asking

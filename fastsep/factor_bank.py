@@ -87,6 +87,7 @@ class BankFactorization:
         """For a pixel of all n results: taps other than 0 of the terms, and entries other than 0 of `mix`."""
         return sum(int(np.count_nonzero(factor)) for factor in (self.y_taps, self.x_taps, self.mix))
 
+    @np.errstate(all="ignore")
     def dense(self) -> Array:
         """The kernels (n, kh, kw) that the terms amount to."""
         return _rebuilt(self.y_taps, self.x_taps, self.mix)
@@ -101,6 +102,7 @@ class BankFactorization:
         )
 
 
+@np.errstate(all="ignore")
 def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: float | None = None) -> BankFactorization:
     """Write a bank of kernels as combinations of few separable kernels that they share.
 

@@ -67,6 +67,7 @@ class ConvFactorization:
         kh, kw, channels, _ = self.depthwise_kernel.shape
         return int(kh * kw * channels * self.pointwise_kernel.shape[1])
 
+    @np.errstate(all="ignore")
     def dense(self) -> Array:
         """The kernel (kh, kw, C, F) that the factors amount to, in their dtype, summed in float64."""
         kernel = _rebuilt(self.depthwise_kernel, self.pointwise_kernel)
@@ -82,6 +83,7 @@ class ConvFactorization:
         )
 
 
+@np.errstate(all="ignore")
 def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float | None = None) -> ConvFactorization:
     """Write a dense (standard) convolution kernel as a sum of `rank` depthwise-separable ones.
 

@@ -731,7 +731,8 @@ def _masked(
     inside = _image.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
     if not isinstance(image, _image.Probe):
-        np.multiply(result, inside, out=result)
+        with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
+            np.multiply(result, inside, out=result)
     return result
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import fastsep
 from fastsep import __main__, _run
 from fastsep._kernels import cache, jit
 
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helpers import NO_WORK, forget
+from helpers import NO_WORK
 
 # No deadline: the engine compiles on first use, which is no fault of the example at hand. The same
 # examples in every run, so that a failure is there again for whoever looks into it.
@@ -43,14 +44,14 @@ def restart(monkeypatch):
     def start():
         monkeypatch.setattr(jit, "_addresses", {})
         cache.folders.cache_clear()
-        forget()
+        fastsep.clear_caches()
         compiled.clear()
         return compiled
 
     yield start
     monkeypatch.undo()
     cache.folders.cache_clear()
-    forget()
+    fastsep.clear_caches()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import reference
 from reference import assert_close
 
 import fastsep
-from fastsep import _canny, _funnel, _gradient, _hysteresis, _run, taps
+from fastsep import _funnel, _run, taps
 from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Filter, Roberts
 
@@ -420,17 +420,9 @@ def layouts(image):
     }
 
 
-def forget():
-    """Let every plan be made anew, under the settings of now."""
-    _funnel._jobs.clear()
-    _gradient._jobs.clear()
-    _canny._detector.cache_clear()
-    _hysteresis._kernel.cache_clear()
-
-
 def kernels_of(case, src, dst, shape):
     """Keys of the kernels that a case runs on; of a filter, its plan's."""
-    forget()
+    fastsep.clear_caches()
     asked = []
     load = jit.kernel
 

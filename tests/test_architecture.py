@@ -55,6 +55,7 @@ ORDER = (
     "_pipeline",
     "_funnel",
     "_fft",
+    "_rounding",
     "_strategy",
     "_estimate",
     "_layer",
@@ -78,6 +79,7 @@ ORDER = (
     "_dtypes",
     "_image",
     "_array_like",
+    "_caches",
     "_kernels",
 )
 FOLDERS = ("_cli", "_kernels")  # whose modules import each other
@@ -168,7 +170,7 @@ def test_the_package_offers_the_names_of_its_modules():
     for module in PUBLIC:
         for name in module.__all__:
             assert getattr(fastsep, name) is getattr(module, name)
-    others = {"set_num_threads", "get_num_threads", "show_config", "warmup"}
+    others = {"set_num_threads", "get_num_threads", "show_config", "warmup", "clear_caches"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     others |= {"Factorization", "RankOne", "factorize", "is_separable"}
     others |= {"BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}

@@ -6,7 +6,7 @@ or in pieces with a margin.
 
 import numpy as np
 import pytest
-from helpers import CASES, MODES, Case, Gradients, forget, kernels_of, make_image, same_bits
+from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
 from fastsep import _block, _long_rows, _pieces, _run
@@ -26,9 +26,9 @@ FOUR = ((3, 4, 5, 6), (2, 17, 3, 19))
 
 @pytest.fixture(autouse=True)
 def plans_made_anew(small_images_go_parallel):
-    forget()
+    fastsep.clear_caches()
     yield
-    forget()
+    fastsep.clear_caches()
 
 
 def shapes(case):
@@ -124,7 +124,7 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
         monkeypatch.setattr(_block, "ROWS_IN_PLACE", rows_in_place)
         monkeypatch.setattr(_block, "VOLUME_BYTES", volume_bytes)
-        forget()
+        fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):
             assert same_bits(case.call(image, workers=workers, dtype=dst), results[-1])
@@ -141,7 +141,7 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
         monkeypatch.setattr(_block, "DENSE_BYTES", dense_bytes)
         monkeypatch.setattr(_block, "MOST_IN_PLACE", most_in_place)
         monkeypatch.setattr(_block, "EDGES_PAY", 1)
-        forget()
+        fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
         assert same_bits(results[-1], results[0])
@@ -167,11 +167,11 @@ def test_long_rows_in_pieces(name, rng):
             image = make_image(rng, src, case.shape(*rows[(i + number) % len(rows)], 1283 + 64 * i))
             others = (MODES[(i + 2 * axis) % 5] for axis in range(case.ndim - 1))
             options = {"mode": (*others, mode), "cval": 0.5}
-            forget()
+            fastsep.clear_caches()
             expected = case.call(image, dtype=dst, **options)
             with pytest.MonkeyPatch.context() as patch:
                 calls = in_pieces(patch)
-                forget()
+                fastsep.clear_caches()
                 for workers in (1, 3):
                     assert same_bits(case.call(image, dtype=dst, workers=workers, **options), expected), (
                         image.shape,
@@ -184,11 +184,11 @@ def test_long_rows_in_pieces(name, rng):
 def test_long_rows_of_many_channels_in_pieces(rng):
     image = rng.random((600, 9000), np.float32)
     for taps in ([2.0], [1.0, 2.0, 4.0]):
-        forget()
+        fastsep.clear_caches()
         expected = fastsep.separable_filter(image, taps, channel_axis=1)
         with pytest.MonkeyPatch.context() as patch:
             calls = in_pieces(patch)
-            forget()
+            fastsep.clear_caches()
             assert same_bits(fastsep.separable_filter(image, taps, channel_axis=1), expected)
             assert calls
 
@@ -209,11 +209,11 @@ def test_long_lines_in_pieces(name, rng):
             image = make_image(rng, ("float32", "uint8", "float64")[i % 3], shape)
             for mode in MODES:
                 options = {"mode": mode, "cval": 0.5, "channel_axis": channel_axis}
-                forget()
+                fastsep.clear_caches()
                 expected = LINES[name](image, **options)
                 with pytest.MonkeyPatch.context() as patch:
                     calls = in_pieces(patch)
-                    forget()
+                    fastsep.clear_caches()
                     assert same_bits(LINES[name](image, **options), expected), (shape, mode)
                     assert bool(calls) == (length >= 4 * 128), (shape, mode)
 

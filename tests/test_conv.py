@@ -16,7 +16,7 @@ from helpers import MODES, read_only, same_bits
 from reference import conv2d_exact
 
 import fastsep
-from fastsep import conv
+from fastsep import _caches, conv
 from fastsep._layer import Layer
 
 FUNCTIONS = {
@@ -862,7 +862,7 @@ def test_a_layer_prints_what_it_is(rng):
 def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     made = []
     monkeypatch.setattr(conv, "Layer", lambda **options: made.append(options) or Layer(**options))
-    monkeypatch.setattr(conv, "_calls", {})
+    monkeypatch.setattr(conv, "_calls", _caches.Cache(conv._CALLS, conv._KEPT))
     image = rng.random((9, 8, 20), np.float32)
     kernel = rng.random((3, 3, 20), np.float32)
     first = fastsep.depthwise_conv2d(image, kernel)

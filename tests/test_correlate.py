@@ -12,7 +12,7 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep import _fft, _run, _strategy
+from fastsep import _fft, _rounding, _run, _strategy
 
 METHODS = ("auto", "direct", "separable", "fft")
 EPS = float(np.finfo(np.float64).eps)
@@ -231,6 +231,195 @@ def test_kernels_of_any_size(scale, dtype, rng):
     assert not fastsep.correlate(np.zeros((20, 20), dtype), kernel).any()
 
 
+# ---- values of a large range under a transform
+
+
+def gauss(size):
+    """Across the diagonal, down to 1e-22 of the middle in the corners: a sum of many terms."""
+    y, x = np.mgrid[:size, :size] - size // 2
+    return np.exp(-15 * ((y + x) ** 2 + (y - x) ** 2 / 5) / size**2)
+
+
+def disc(size):
+    y, x = np.mgrid[:size, :size] - size // 2
+    return (x**2 + y**2 <= (size // 2) ** 2).astype(float)
+
+
+POSITIVE = {
+    "noise": np.random.default_rng(6).random((41, 41)),
+    "disc": disc(31),
+    "gauss": gauss(31),
+    "even": np.random.default_rng(7).random((20, 34)) + 1,
+}
+
+
+def local_bound(image, kernel, dtype, **border):
+    """What the docstring of `correlate` promises for each result of a transform in `dtype`."""
+    local = {"float32": 1e-4, "float64": 1e-10}[np.dtype(dtype).name]
+    image, kernel = np.asarray(image, float), np.asarray(kernel, float)
+    largest = ndimage.maximum_filter(np.abs(image), kernel.shape, **border) * np.abs(kernel).sum()
+    if (image >= 0).all() and (kernel >= 0).all() and border.get("cval", 0) >= 0:
+        return local * ndimage.correlate(image, kernel, **border) + 1e-12 * largest
+    return local * largest
+
+
+def assert_local(image, kernel, result, **border):
+    expected = ndimage.correlate(np.asarray(image, float), kernel, **border)
+    # SciPy rounds, too: its sums of positive products by less than 1e-12 of themselves.
+    assert (np.abs(result - expected) <= local_bound(image, kernel, result.dtype, **border)).all()
+    if (image >= 0).all() and (kernel >= 0).all():
+        assert result.min() >= 0
+        np.testing.assert_array_equal(result[expected == 0], 0)
+
+
+def with_peaks(kind, rng):
+    """Images whose faint pixels float32, or float64, loses beside the others in one transform."""
+    image = np.full((230, 310), 0.002)
+    if kind == "peak":
+        image[120, 200] = 2e6
+    elif kind == "higher peak":
+        image[120, 200], image[10, 3] = 2e12, 1e9
+    elif kind == "stars":
+        image = rng.random((230, 310)) ** 40 * 1e5
+    elif kind == "mask":
+        image = (np.abs(rng.standard_normal((230, 310))) > 4.2).astype(float)
+        image[40:90, 200:290] = 1
+    elif kind == "steps":
+        image *= 10.0 ** (np.arange(310) // 45)
+    return image
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["peak", "higher peak", "stars", "mask", "steps"])
+@pytest.mark.parametrize("name", POSITIVE)
+def test_faint_pixels_beside_bright_ones_keep_their_results(name, kind, dtype, rng):
+    image, kernel = with_peaks(kind, rng).astype(dtype), POSITIVE[name]
+    result = fastsep.correlate(image, kernel, method="fft")
+    assert result.dtype == dtype
+    assert_local(image, kernel, result)
+
+
+def test_auto_takes_the_transform_for_a_large_range_and_keeps_faint_pixels(rng):
+    image, kernel = with_peaks("peak", rng).astype(np.float32), rng.random((71, 71))
+    assert fastsep.explain(fastsep.correlate, image, kernel).strategy == "fft"
+    result = fastsep.correlate(image, kernel)
+    assert_local(image, kernel, result)
+    far = ndimage.maximum_filter(image, kernel.shape) < 1
+    np.testing.assert_allclose(result[far], 0.002 * kernel.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["peak", "higher peak", "stars", "mask"])
+def test_signed_images_and_kernels_keep_to_the_local_bound(kind, dtype, rng):
+    image = with_peaks(kind, rng).astype(dtype)
+    kernels = [rng.standard_normal((25, 31)), POSITIVE["disc"], -POSITIVE["noise"]]
+    for kernel in kernels:
+        for sign in (1, np.sign(rng.standard_normal(image.shape)).astype(dtype)):
+            result = fastsep.correlate(image * sign, kernel, method="fft")
+            assert_local(image * sign, kernel, result)
+            nothing = ndimage.maximum_filter(image, kernel.shape) == 0
+            np.testing.assert_array_equal(result[nothing], 0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int16"])
+def test_black_areas_of_integer_images_stay_zero(dtype, rng):
+    image = with_peaks("mask", rng).astype(dtype)
+    for kernel in (POSITIVE["disc"], POSITIVE["noise"]):
+        for result in (None, np.float32):
+            assert_local(image, kernel, fastsep.correlate(image, kernel, method="fft", dtype=result))
+    assert (fastsep.correlate(np.zeros_like(image), POSITIVE["noise"], method="fft") == 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_bright_border_leaves_faint_pixels_alone(dtype, rng):
+    image, border = (rng.random((200, 180)) * 1e-3).astype(dtype), {"mode": "constant", "cval": 3e9}
+    result = fastsep.correlate(image, POSITIVE["noise"], method="fft", **border)
+    assert_local(image, POSITIVE["noise"], result, **border)
+
+
+@pytest.mark.parametrize(("shape", "kernel"), [((5000,), (301,)), ((30, 40, 36), (9, 7, 11))])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_peak_in_one_and_three_dimensions(shape, kernel, dtype, rng):
+    image, kernel = np.full(shape, 1e-3), rng.random(kernel)
+    image[tuple(n // 2 for n in shape)] = 1e11
+    image[tuple(n // 3 for n in shape)] = 0
+    image = np.stack([image, image[::-1], np.zeros(shape)], -1).astype(dtype)
+    result = fastsep.correlate(image, kernel, method="fft", channel_axis=-1)
+    for channel in range(3):
+        assert_local(image[..., channel], kernel, result[..., channel])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e19, 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_local_bound_holds_on_any_scale(scale, dtype, rng):
+    image = (with_peaks("peak", rng)[:200, 100:300] * scale).astype(dtype)
+    kernel = POSITIVE["noise"] / POSITIVE["noise"].sum()
+    assert_local(image, kernel, fastsep.correlate(image, kernel, method="fft"))
+
+
+def test_blocks_of_large_range_are_the_same_for_any_number_of_threads(rng):
+    for kind in ("peak", "higher peak", "mask"):
+        for dtype in ("float32", "float64"):
+            image = np.tile(with_peaks(kind, rng).astype(dtype), (2, 2))
+            expected = fastsep.correlate(image, POSITIVE["gauss"], method="fft", workers=1)
+            for workers in (2, 3):
+                assert same_bits(fastsep.correlate(image, POSITIVE["gauss"], method="fft", workers=workers), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_ordinary_blocks_are_transformed_once(dtype, rng, monkeypatch):
+    """Noise, a ramp and a picture with dark corners; signed ones, too."""
+    ramp = np.add.outer(np.linspace(0.05, 1, 300), np.linspace(0, 1, 400))
+    y, x = np.mgrid[-1:1:300j, -1:1:400j]
+    images = [rng.random((300, 400)), ramp, 1.02 - np.hypot(y, x) / np.sqrt(2)]
+    if np.dtype(dtype).kind == "f":
+        images += [rng.standard_normal((300, 400)), ramp - ramp.mean()]
+    types = []
+    transform = _fft.fft.rfftn
+    for image in images:
+        image = (image * 100).astype(dtype)
+        for kernel in (rng.random((41, 41)), rng.standard_normal((41, 41))):
+            expected = fastsep.correlate(image, kernel, method="fft", workers=1)
+
+            def count(block, *size):
+                if not size:
+                    types.append(block.dtype)
+                return transform(block, *size)
+
+            monkeypatch.setattr(_fft.fft, "rfftn", count)
+            types.clear()
+            result = fastsep.correlate(image, kernel, method="fft", workers=1)
+            monkeypatch.setattr(_fft.fft, "rfftn", transform)
+            plan = fastsep.explain(fastsep.correlate, image, kernel, method="fft")
+            assert plan.why.startswith(f"{len(types)} blocks")
+            assert set(types) == {plan.arithmetic}
+            assert same_bits(result, expected)
+
+
+@pytest.mark.parametrize("shape", [(40,), (31, 44), (9, 12, 14)])
+def test_what_lies_under_a_kernel(shape, rng):
+    for _ in range(20):
+        kernel = tuple(int(rng.integers(1, n + 1)) for n in shape)
+        pixels = rng.standard_normal(shape) * (rng.random(shape) < 0.1)
+        windows = np.lib.stride_tricks.sliding_window_view(np.abs(pixels), kernel)
+        expected = windows.max(axis=tuple(range(len(shape), 2 * len(shape))))
+        np.testing.assert_array_equal(_rounding.largest_under(pixels, kernel), expected)
+        assert _rounding.least_peak(pixels, kernel) <= expected.min()
+    assert _rounding.least_peak(np.full(shape, -3.0), tuple(n // 2 for n in shape)) == 3
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_norm_of_values_of_any_size(scale, dtype, rng):
+    values = rng.standard_normal((90, 100))
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = (values * scale).astype(dtype)
+    if np.isfinite(scaled).all() and scaled.any():
+        assert _rounding.norm(scaled) == pytest.approx(np.linalg.norm(values) * scale, rel=1e-5)
+    scaled[3, 4] = np.nan
+    assert np.isnan(_rounding.norm(scaled))
+
+
 # ---- integers
 
 
@@ -371,6 +560,48 @@ def test_small_kernels_run_tap_by_tap_and_large_ones_are_transformed(rng):
     image = np.broadcast_to(np.float32(0), (1080, 1920))
     assert fastsep.explain(fastsep.correlate, image, rng.random((5, 5))).strategy == "direct"
     assert fastsep.explain(fastsep.correlate, image, rng.random((63, 63))).strategy == "fft"
+
+
+def some_kernels(rng):
+    for size in (3, 5, 9, 15, 31, 63):
+        shape = (size, size // 2 + 2)
+        yield from (any_kernel(rng, shape) for _ in range(6))
+        yield outer(rng, shape) + outer(rng, shape)
+        yield gauss(size)
+        yield disc(size)
+        noise = rng.random(shape)
+        yield noise + noise[::-1, ::-1]
+        yield noise + noise[::-1]
+        yield np.eye(size) * size**2 - 1
+    yield from (any_kernel(rng, (5, 4, 6)) for _ in range(5))
+
+
+@pytest.mark.parametrize("side", [40, 300, 2000])
+def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch):
+    """And the choice is that between all of them."""
+    for kernel in some_kernels(rng):
+        image = np.broadcast_to(np.float32(0), (side,) * kernel.ndim)
+        if kernel.ndim > 2 and side > 300:
+            continue
+        tol = rng.choice([0, 1e-3]) * float(np.abs(kernel).sum())
+        fastsep.clear_caches()
+        plan = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
+        with monkeypatch.context() as patch:
+            patch.setattr(_strategy, "takes_more_than", lambda *_: False)
+            fastsep.clear_caches()
+            whole = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
+        assert (plan.strategy, plan.terms, plan.seconds) == (whole.strategy, whole.terms, whole.seconds)
+        assert sorted(map(str, plan.rejected)) == sorted(map(str, whole.rejected))
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (63, 63), (63, 40), (127, 127)])
+@pytest.mark.parametrize("side", [64, 256, 2000])
+def test_a_kernel_of_noise_is_not_taken_apart(shape, side, rng, monkeypatch):
+    monkeypatch.setattr(_strategy, "factorize", None)
+    noise = rng.random(shape)
+    for kernel in (noise, noise + noise[::-1, ::-1], noise.astype(np.float32)):
+        for dtype in ("float32", "float64", "uint8"):
+            fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (side, 64)), kernel)
 
 
 def test_tol_buys_fewer_terms(rng):

@@ -78,6 +78,15 @@ def test_what_is_rejected_says_why(rng):
     assert ("fft", None, "its integers would not be certain") in plan.rejected
 
 
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", "1e-04"), ("float64", "1e-10"), ("uint8", "1e-10")])
+def test_the_local_bound_of_a_transform_is_told(dtype, bound, rng):
+    plan = fastsep.explain(fastsep.correlate, np.zeros((900, 900), dtype), rng.random((63, 63)))
+    assert plan.strategy == "fft"
+    assert any(f"{bound} x sum(|kernel|) x the largest |pixel| under the kernel" in note for note in plan.notes)
+    assert f"{bound} of itself" in str(plan)
+    assert "under the kernel" not in str(fastsep.explain(fastsep.correlate, IMAGE, rng.random((5, 5))))
+
+
 def test_a_copy_of_the_image_is_told():
     assert any("copied" in note for note in fastsep.explain(fastsep.sobel, np.zeros((9, 9), np.float16)).notes)
     assert not any("copied" in note for note in fastsep.explain(fastsep.sobel, np.zeros((9, 9))).notes)

@@ -3,6 +3,7 @@
 import math
 import pickle
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import fastsep
+from fastsep import factor
 from fastsep.factor import Factorization, RankOne, factorize, is_separable
 
 EPS = float(np.finfo(np.float64).eps)
@@ -694,3 +696,46 @@ BAD = {
 @pytest.mark.parametrize(("call", "error", "message"), BAD.values(), ids=BAD.keys())
 def test_bad_arguments_get_one_line(call, error, message):
     assert_refused(call, error, message)
+
+
+# ---- what is found out at little cost
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_kernel_that_takes_more_terms_for_certain_does(seed):
+    rng = np.random.default_rng(seed)
+    found = 0
+    for _ in range(60):
+        shape = (
+            tuple(rng.integers(1, 24, rng.integers(1, 4))) if rng.random() < 0.5 else (int(rng.integers(2, 40)),) * 2
+        )
+        rank = int(rng.integers(1, 12))
+        kernel = sum(
+            reduce(np.multiply.outer, [rng.standard_normal(n) for n in shape]) * 10.0 ** -rng.integers(6)
+            for _ in range(rank)
+        )
+        kernel = kernel * rng.choice([1e-300, 1e-9, 1.0, 1e200])
+        if rng.random() < 0.3:
+            kernel = kernel + np.flip(kernel)
+        if rng.random() < 0.2:
+            kernel = rng.integers(-1, 2, shape)
+        terms, tol = int(rng.integers(1, 12)), float(rng.choice([0.0, 1e-12, 1e-3])) * float(np.abs(kernel).sum())
+        if factor.takes_more_than(kernel, terms, tol):
+            found += 1
+            assert factorize(kernel, rank=terms).error > tol
+            assert factorize(kernel, tol=tol or None).rank > terms
+    assert found >= 10, "too few kernels were seen through to show anything"
+
+
+def test_few_terms_of_a_large_kernel_are_those_of_all_singular_vectors(rng, monkeypatch):
+    for rank in (1, 2, 5, 8, 9):
+        for shape in ((24, 90), (64, 64), (127, 41)):
+            kernel = sum(np.outer(rng.standard_normal(shape[0]), rng.standard_normal(shape[1])) for _ in range(rank))
+            quick = factorize(kernel)
+            monkeypatch.setattr(factor, "_LARGE", 1000)
+            whole = factorize(kernel)
+            monkeypatch.undo()
+            assert quick.rank == whole.rank == rank
+            for one, other in zip(quick.terms, whole.terms, strict=True):
+                difference = np.multiply.outer(*one.taps) - np.multiply.outer(*other.taps)
+                assert np.abs(difference).max() <= 1e-11 * np.abs(kernel).max()

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
-from helpers import MODES, forget, layouts, noise, same_bits
+from helpers import MODES, layouts, noise, same_bits
 from reference import assert_close
 
 import fastsep
@@ -453,7 +453,7 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
         results = []
         for limit in (1 << 60, 0):
             monkeypatch.setattr(_block, "STREAM_BYTES", limit)
-            forget()
+            fastsep.clear_caches()
             for shift, workers in itertools.product((0, 1, 5, 64 // np.dtype(dtype).itemsize, 70), (1, 3)):
                 memory = np.full((4, image.size + 200), 77, dtype)
                 outs = tuple(row[shift : shift + image.size].reshape(image.shape) for row in memory)
@@ -462,7 +462,7 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
                 assert (memory[:, :shift] == 77).all()
                 assert (memory[:, shift + image.size :] == 77).all()
         assert all(same_bits(results[0], other) for other in results)
-    forget()
+    fastsep.clear_caches()
 
 
 def test_a_remembered_gradient_does_not_serve_another_call(rng):

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, MODES, cut_all_images, finish_script, forget, make_image, say, start_script, started
+from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
 
 import fastsep
 from fastsep import _bank, _block, _pieces, _run, _tensor
@@ -159,7 +159,7 @@ def guard_scratch_and_taps(fill):
     _block._Maker.address = address
     _block.EDGES_PAY = 1  # small images, too, are read in place
     _block.STREAM_BYTES = 0  # and written around the cache
-    forget()
+    fastsep.clear_caches()
     return keep
 
 
@@ -187,7 +187,7 @@ def check_addresses(pair):
                 seen.add(out.tobytes())
             assert len(seen) == 1, (name, shape, image.dtype, modes)
             if index % 50 == 0:
-                forget()
+                fastsep.clear_caches()
                 keep.clear()
     check_long_rows(fill, keep, sources, results, pair)
     check_bank_addresses(fill, keep, sources, results)
@@ -224,7 +224,7 @@ def check_long_rows(fill, keep, sources, results, pair):
                 assert source.tobytes() == image.tobytes(), shape
                 seen.add(out.tobytes())
             assert len(seen) == 1, (shape, image.dtype, modes)
-            forget()
+            fastsep.clear_caches()
             keep.clear()
 
 

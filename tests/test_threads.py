@@ -21,7 +21,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, cut_all_images, finish_script, forget, make_image, same_bits, say, start_script
+from helpers import CASES, cut_all_images, finish_script, make_image, same_bits, say, start_script
 
 import fastsep
 from fastsep import _native_threads, _pool, _run
@@ -147,7 +147,7 @@ def forget_kernel(module):
     for key in [key for key in jit._addresses if key[0] == module]:
         del jit._addresses[key]
     jit._load = lambda key: None if key[0] == module else load(key)
-    forget()
+    fastsep.clear_caches()
 
 
 def child_work(number):

@@ -1,0 +1,154 @@
+"""What calls leave behind: bounded by bytes, and forgotten on request."""
+
+import gc
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers import MIB, same_bits
+
+import fastsep
+from fastsep import _caches, _fft, _funnel, _run
+
+
+def held():
+    """Bytes and number of all that is kept in caches, and of free memory."""
+    caches = list(_caches._caches)
+    free = sum(workspace.size for workspace in _run._free) + sum(block.nbytes for block in _fft._free)
+    return sum(cache.held for cache in caches) + free, sum(map(len, caches))
+
+
+def calls(rng):
+    """One of every kind that leaves something behind."""
+    image = rng.random((60, 70))
+    kernel = rng.random((15, 15))
+    layer = fastsep.SeparableConv2D(np.ones((3, 3, 2)), np.ones((2, 4)))
+    return [
+        lambda: fastsep.gaussian(image, 2),
+        lambda: fastsep.gradient(image, sigma=1, output="magnitude"),
+        lambda: fastsep.canny(image),
+        lambda: fastsep.correlate(image, kernel),
+        lambda: fastsep.correlate(image, kernel, method="separable"),
+        lambda: fastsep.correlate(image, kernel, method="fft"),
+        lambda: fastsep.correlate_bank(image, kernel[None] * [[[1]], [[2]]], method="separable"),
+        lambda: fastsep.conv2d(image[..., None], np.ones((3, 3, 1, 2))),
+        lambda: layer(np.ones((9, 9, 2))),
+    ]
+
+
+def test_clear_caches_forgets_everything_and_changes_nothing(rng):
+    runs = calls(rng)
+    first = [run() for run in runs]
+    assert held()[1] >= len(runs)
+    fastsep.clear_caches()
+    assert held() == (0, 0)
+    for run, result in zip(runs, first, strict=True):
+        assert same_bits(run(), result)
+        assert held()[0] > 0
+
+
+def test_importing_it_imports_nothing_else():
+    code = "import sys, fastsep; fastsep.clear_caches(); print(*(n for n in sys.modules if n.startswith('fastsep.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["fastsep._caches"]
+
+
+_MANY = """
+import numpy as np, fastsep
+
+def resident():
+    with open("/proc/self/status") as file:
+        (line,) = (line for line in file if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+def run(count):
+    for number in range(count):
+        kernel = np.outer(rng.random(255), rng.random(255))
+        fastsep.correlate(image, kernel, method=("auto", "fft", "separable")[number % 3])
+
+rng, image = np.random.default_rng(0), np.ones((64, 64), np.float32)
+run(3)
+before = resident()
+run(200)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_kernels_used_once_take_bounded_memory():
+    """200 kernels of 255 x 255, of which 0.5 MB each are the key alone."""
+    done = subprocess.run([sys.executable, "-c", _MANY], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 80 * MIB
+
+
+@pytest.mark.parametrize("size", [31, 127, 255])
+def test_caches_keep_to_their_size(size, rng):
+    fastsep.clear_caches()
+    image = np.ones((40, 40), np.float32)
+    for _ in range(40):
+        fastsep.correlate(image, rng.random((size, size)), method="fft")
+    for cache in (_funnel._jobs, _fft._spectra):
+        assert 0 < cache.held <= cache.size
+        assert len(cache) <= cache.most
+        assert cache.keys() == cache._sizes.keys()
+    kept = sum(job.plan.what.kernel.nbytes for job in _funnel._jobs.values())
+    assert kept <= _funnel._jobs.size
+
+
+def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
+    kernel = rng.random((101, 101))
+    fastsep.clear_caches()
+    fastsep.correlate(rng.random((50, 50)), kernel, method="direct")
+    (job,) = _funnel._jobs.values()
+    assert _funnel._jobs.held >= kernel.nbytes + job.plan.what.kernel.nbytes + sum(
+        array.nbytes for array in job.plan.cache["block"].keep
+    )
+    one, two = np.zeros(1000), [1.0] * 500
+    assert 8000 <= _caches.bytes_of(one) == _caches.bytes_of(one[:10]) - 64 < 8200
+    assert 16_000 <= _caches.bytes_of((two, two)) < 16_400
+    assert _caches.bytes_of(((one, one), {"again": one})) < 9000
+
+
+def test_the_first_made_goes_first_and_the_largest_are_not_kept():
+    cache = _caches.Cache(10_000, 5)
+    for number in range(9):
+        cache.keep(number, bytes(100))
+    assert list(cache) == [4, 5, 6, 7, 8]
+    cache.keep(4, bytes(200))  # now it is the last
+    cache.keep(9, bytes(100))
+    assert sorted(cache) == [4, 6, 7, 8, 9]
+    cache.keep("too large", bytes(6000))
+    assert "too large" not in cache
+    for number in range(4):
+        cache.keep(number, bytes(3000))
+    assert sorted(cache) == [1, 2, 3]
+    assert cache.held <= cache.size
+    cache.clear()
+    assert cache.held == len(cache) == 0
+
+
+def test_a_cache_dies_with_its_owner():
+    layer = fastsep.SeparableConv2D(np.ones((3, 3, 2)), np.ones((2, 4)))
+    layer(np.ones((9, 9, 2)))
+    before = len(_caches._caches)
+    del layer
+    gc.collect()
+    assert len(_caches._caches) == before - 1
+
+
+def test_threads_fill_and_empty_caches_at_once(rng):
+    image = rng.random((20, 20))
+    kernels = [rng.random((5, 5)) for _ in range(300)]
+    expected = [fastsep.correlate(image, kernel) for kernel in kernels]
+
+    def work(number):
+        if number % 10 == 0:
+            fastsep.clear_caches()
+        assert same_bits(fastsep.correlate(image, kernels[number]), expected[number])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [*range(300)] * 5))
+    assert _funnel._jobs.held <= _funnel._jobs.size
