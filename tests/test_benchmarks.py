@@ -14,8 +14,8 @@ from benchmarks.operations import OPERATIONS
 
 #: What there is nothing to time about: settings, and types that functions return.
 UNTIMED = {
-    "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
-    "get_num_threads", "set_num_threads", "show_config", "warmup",
+    "ArgumentError", "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
+    "clear_caches", "get_num_threads", "set_num_threads", "show_config", "warmup",
 }  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("default")  # what other libraries warn of is their affair
