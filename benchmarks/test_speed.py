@@ -1,6 +1,6 @@
 """pytest-benchmark's front end: one test a case, library and number of threads.
 
-    python -m pytest benchmarks [-m quick] [-k TEXT] [--benchmark-autosave] [--benchmark-compare]
+    python -m pytest -n 0 benchmarks [-m quick] [-k TEXT] [--benchmark-autosave] [--benchmark-compare]
 
 For statistics of one call and for comparing two versions. Libraries do not take turns here: to compare
 them, `python -m benchmarks`.
