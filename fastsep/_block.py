@@ -383,7 +383,7 @@ class _Maker:
         what = plan.what
         assert isinstance(what, Dense)
         assert plan.slices is not None
-        height = jit.dense_height()
+        height = jit.dense_height(differences=plan.kernel[1] == "differences")
         offsets, size_y, size_x = what.kernel.shape
         words[at.LEAD], words[at.LEFT] = what.centre
         words[at.TRAIL], words[at.RIGHT] = size_y - 1 - what.centre[0], size_x - 1 - what.centre[1]
