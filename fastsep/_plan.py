@@ -400,16 +400,18 @@ def is_row_first(term: Term, same_border: bool) -> bool:
 def _loses_digits(what: Separable, scale: float) -> bool:
     """Whether sums as they stand lose digits of a large image that differs little: lines come in the order of the axes.
 
-    They do not where antisymmetric taps come first: these subtract pixels before all else.
+    They do not where antisymmetric taps come first: these subtract pixels before all else, unless zeros among them
+    have to be skipped.
     """
 
     def loses(term: Term) -> bool:
         lines = [line for line in term.lines if line is not None]
         if not any(map(is_zero_sum, lines)):
             return False
-        # The scale is in the taps of the first axis, which may be left alone.
-        first = lines[0] if scale == 1 else term.lines[0]
-        return not is_antisymmetric(first)
+        # The scale is in the taps of the first axis, which may be left alone; where there is but one axis, it comes
+        # before it.
+        first = lines[0] if scale == 1 else term.lines[0] if len(term.lines) > 1 else None
+        return not is_antisymmetric(first) or (what.skip_zeros and first is not None and 0.0 in _tail(first))
 
     return any(map(loses, what.terms))
 
