@@ -310,15 +310,15 @@ class _Maker:
 
     def kind(self, line: Line, what: Separable) -> int:
         taps = line.taps
-        # In an image of integers no zero tap can meet a NaN.
-        skip = what.skip_zeros or self.plan.src.kind != "f"
+        # In an image of integers no zero tap can meet a NaN: it may be skipped or multiplied.
+        integers = self.plan.src.kind != "f"
+        must_skip = what.skip_zeros and not integers
         if len(taps) % 2 and line.centre == len(taps) // 2:
-            if taps == taps[::-1] and not (skip and 0.0 in taps):
+            if taps == taps[::-1] and not (must_skip and 0.0 in taps):
                 return at.SYMMETRIC + at.CENTRE
-            negated = taps[line.centre] == 0 and taps == tuple(-t for t in taps[::-1])
-            if negated and not (skip and 0.0 in taps[line.centre + 1 :]):
-                return at.ANTISYMMETRIC + (0 if skip else at.CENTRE)
-        return at.SPARSE if what.skip_zeros and 0.0 in taps else at.GENERAL
+            if is_antisymmetric(line) and not (must_skip and 0.0 in taps[line.centre + 1 :]):
+                return at.ANTISYMMETRIC + (0 if what.skip_zeros or integers else at.CENTRE)
+        return at.SPARSE if must_skip and 0.0 in taps else at.GENERAL
 
     def divisors(self, what: Divisors) -> None:
         words, acc = self.words, self.plan.acc
@@ -383,7 +383,7 @@ class _Maker:
         what = plan.what
         assert isinstance(what, Dense)
         assert plan.slices is not None
-        height = jit.dense_height()
+        height = jit.dense_height(differences=plan.kernel[1] == "differences")
         offsets, size_y, size_x = what.kernel.shape
         words[at.LEAD], words[at.LEFT] = what.centre
         words[at.TRAIL], words[at.RIGHT] = size_y - 1 - what.centre[0], size_x - 1 - what.centre[1]

@@ -64,7 +64,7 @@ def counts(plan: Plan) -> dict[str, float]:
     across = -(-cols * channels // lanes) * planes * depth
     if plan.strategy == "dense":
         assert isinstance(plan.what, Dense)
-        height = jit.dense_height()
+        height = jit.dense_height(differences=plan.kernel[1] == "differences")
         vectors = across * -(-rows // height) * height
         used = plan.what.kernel != 0
         runs = np.count_nonzero(np.diff(used.astype(np.int8), axis=1, prepend=0) > 0)

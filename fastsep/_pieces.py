@@ -99,7 +99,7 @@ def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
         return what.sizes[:-1] != (1, 1), (size // 2, size - 1 - size // 2)
     if isinstance(what, Dense):
         centre, size = what.centre[-1], what.kernel.shape[-1]
-        return what.kernel.shape[:-1] != (1, 1), (centre, size - 1 - centre)
+        return what.kernel.shape[:-1] != (1, 1) or _leaves_plane(plan), (centre, size - 1 - centre)
     if plan.strategy in ("polar", "corner"):
         return False, (0, 0)
     if plan.strategy == "fir":
@@ -115,6 +115,12 @@ def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
     if plan.strategy == "hessian":
         radius = 2
     return True, (radius, radius)
+
+
+def _leaves_plane(plan: Plan) -> bool:
+    """Whether pixels depend on those of other planes, by a kernel that is all zero in their own."""
+    assert plan.slices is not None
+    return any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
 
 
 def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:

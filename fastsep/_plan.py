@@ -400,16 +400,18 @@ def is_row_first(term: Term, same_border: bool) -> bool:
 def _loses_digits(what: Separable, scale: float) -> bool:
     """Whether sums as they stand lose digits of a large image that differs little: lines come in the order of the axes.
 
-    They do not where antisymmetric taps come first: these subtract pixels before all else.
+    They do not where antisymmetric taps come first: these subtract pixels before all else, unless zeros among them
+    have to be skipped.
     """
 
     def loses(term: Term) -> bool:
         lines = [line for line in term.lines if line is not None]
         if not any(map(is_zero_sum, lines)):
             return False
-        # The scale is in the taps of the first axis, which may be left alone.
-        first = lines[0] if scale == 1 else term.lines[0]
-        return not is_antisymmetric(first)
+        # The scale is in the taps of the first axis, which may be left alone; where there is but one axis, it comes
+        # before it.
+        first = lines[0] if scale == 1 else term.lines[0] if len(term.lines) > 1 else None
+        return not is_antisymmetric(first) or (what.skip_zeros and first is not None and 0.0 in _tail(first))
 
     return any(map(loses, what.terms))
 
@@ -419,14 +421,23 @@ def _takes_differences(what: Separable) -> bool:
     return not what.skip_zeros or not any(0.0 in _tail(line) for line in _lines(what))
 
 
+def _reaches_far_beyond(what: Separable, axes: _Axes) -> bool:
+    """Whether lines along y see some rows many times: rows filtered along x before would be, too, and all be kept."""
+    if len(axes.sizes) != 2:
+        return False
+    halo = max(len(line.taps) - 1 for line in (term.lines[0] or IDENTITY for term in what.terms))
+    return halo > max(axes.sizes[0], MOST_HALO)
+
+
 def _needs_float64(what: Filter, axes: _Axes, scale: float) -> bool:
     """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
     if isinstance(what, Fourier):
         return middle(what.kernel) is not None
     if not isinstance(what, Separable) or what.exact or what.divisors is not None:
         return False
-    if _loses_digits(axes.reduce(what), scale):
-        return len(axes.sizes) > 2 or not _takes_differences(what)
+    reduced = axes.reduce(what)
+    if _loses_digits(reduced, scale):
+        return len(axes.sizes) > 2 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
     if what.combine != "sum" or any(is_zero_sum(line) for line in _lines(what)):
         return False
     # Terms that cancel each other.
@@ -447,6 +458,8 @@ SMALL_BOX = 15
 ZERO_SUM = 1 / 16
 #: Those of a dense kernel, which take a subtraction for each tap.
 ZERO_SUM_DENSE = 1e-6
+#: Rows above and below a row that may be more than the image has, where they are filtered along x first.
+MOST_HALO = 16
 #: Taps of this size are no float32, or soon none.
 LARGEST_FLOAT32 = 2.0**100
 #: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.

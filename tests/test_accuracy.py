@@ -28,6 +28,7 @@ INTEGERS = {
 }
 
 SLOPE, MEAN, ANY = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0), (-0.3, 0.1, 0.2)
+WIDE_SLOPE, WIDE_MEAN = (-0.3, 0.0, 0.0, 0.0, 0.3), (0.2, 0.0, 0.3, 0.0, 0.2)
 ZERO_SUM = np.random.default_rng(7).normal(size=(5, 7))
 ZERO_SUM -= ZERO_SUM.mean()
 LARGE = np.random.default_rng(8).normal(size=(31, 31))
@@ -66,8 +67,13 @@ FILTERS = {
     "separable_filter, any taps": separable(MEAN, ANY),
     "separable_filter, any taps along y": separable(ANY, MEAN),
     "separable_filter, second differences": separable((0.2, 0.6, 0.2), (0.3, -0.6, 0.3)),
+    "separable_filter, zeros among antisymmetric taps": separable(MEAN, WIDE_SLOPE),
+    "separable_filter, zeros among antisymmetric taps along y": separable(WIDE_SLOPE, MEAN),
+    "separable_filter, zeros among symmetric taps": separable(WIDE_MEAN, SLOPE),
     "correlate": correlated(ZERO_SUM),
     "correlate, separable": correlated(ZERO_SUM, method="separable"),
+    "correlate, separable, with zeros": correlated(np.outer(MEAN, WIDE_SLOPE), method="separable"),
+    "correlate, separable, with zeros along y": correlated(np.outer(WIDE_SLOPE, MEAN), method="separable"),
     "correlate, fft": correlated(LARGE, method="fft"),
 }
 
@@ -100,6 +106,12 @@ def test_float32_images(name, place, mode):
     assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
 
 
+def integers_in_float32(run, what, image, scale):
+    expected = reference.exact(what, image, modes=("reflect",) * image.ndim, scale=scale)
+    result = run(image, dtype=np.float32, mode="reflect")
+    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what)) * scale
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("name", FILTERS)
 def test_integers_in_float32(name, dtype):
@@ -107,9 +119,28 @@ def test_integers_in_float32(name, dtype):
     image = INTEGERS[dtype]
     never_rescaled = ("gaussian_", "separable", "correlate")
     scale = 1.0 if name.startswith(never_rescaled) else 1 / np.iinfo(dtype).max
-    expected = reference.exact(what, image, modes=("reflect", "reflect"), scale=scale)
-    result = run(image, dtype=np.float32, mode="reflect")
-    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what)) * scale
+    integers_in_float32(run, what, image, scale)
+
+
+SIGNALS = {
+    **{name: filtered(name, taps.edges(name, 1, (0,))) for name in taps.EDGES},
+    **{f"gaussian {n}": filtered("gaussian", taps.gaussian((2,), (n,), 4.0), sigma=2, order=n) for n in (1, 2, 3)},
+}
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("name", SIGNALS)
+def test_signals_of_integers_in_float32(name, dtype):
+    """The scale is no part of the taps where these are the only ones."""
+    integers_in_float32(*SIGNALS[name], INTEGERS[dtype][30], 1 / np.iinfo(dtype).max)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_integers_filtered_along_rows_alone_in_float32(order, dtype):
+    what = taps.gaussian((0, 2), (0, order), 4.0)
+    run, _ = filtered("gaussian", what, sigma=(0, 2), order=(0, order))
+    integers_in_float32(run, what, INTEGERS[dtype], 1 / np.iinfo(dtype).max)
 
 
 def constant_at_the_height_of_the_image(run, what, image, cval):

@@ -23,6 +23,7 @@ MOST_LOADS = {
     ("fir", "plane", "float32", "float32", "float32"): 5 / 8,
     ("fir", "plane", "float64", "float64", "float64"): 5 / 8,
     ("dense", "sums", "float32", "float32", "float32"): 3 / 12,
+    ("dense", "differences", "float32", "float32", "float32"): 3 / 8,
     ("conv_matrix", "blocks", "2", "float32"): 7 / 12,
 }
 SUMS = 8  # that have to be under way at once: two pipelines, and a multiply-add takes four cycles

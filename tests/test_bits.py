@@ -193,6 +193,23 @@ def test_long_rows_of_many_channels_in_pieces(rng):
             assert calls
 
 
+@pytest.mark.parametrize("plane", range(3))
+def test_long_rows_under_a_kernel_that_is_zero_but_in_one_plane(plane, rng):
+    """Rows depend on no other row of their own plane, but on one of another plane."""
+    image = rng.random((2, 2, 1283), np.float32)
+    kernel = np.zeros((3, 1, 5))
+    kernel[plane] = rng.random(5)
+    for mode in MODES:
+        options = {"mode": mode, "cval": 0.5, "method": "direct"}
+        fastsep.clear_caches()
+        expected = fastsep.correlate(image, kernel, **options)
+        with pytest.MonkeyPatch.context() as patch:
+            calls = in_pieces(patch)
+            fastsep.clear_caches()
+            assert same_bits(fastsep.correlate(image, kernel, **options), expected), mode
+            assert calls
+
+
 LINES = {
     "gaussian": lambda image, **options: fastsep.gaussian(image, 2.5, **options),
     "even taps": lambda image, **options: fastsep.separable_filter(image, [1.0, 2.0, 4.0, 3.0], **options),

@@ -8,7 +8,7 @@ import pytest
 from helpers import CASES, MIB, SLACK, make_image, peak_memory
 
 import fastsep
-from fastsep import correlation, filters
+from fastsep import _run, correlation, filters
 
 GRADIENT = ("orientation", "magnitude", "dx")
 
@@ -60,6 +60,28 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
 def test_long_rows_take_no_more_memory_than_others(name, options, shape):
     extra, _ = peak_memory(name, options, shape, "float32")
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
+
+
+@pytest.mark.parametrize("rows", [1, 10])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("difference_of_gaussians", {"low_sigma": 50}),
+        ("gaussian", {"sigma": 50, "order": (0, 1)}),
+        ("gaussian", {"sigma": 5, "order": (0, 2)}),
+        ("gaussian_laplace", {"sigma": 50}),
+        ("separable_filter", {"taps": ([1.0] * 501, [-1.0, 1.0])}),
+    ],
+)
+def test_few_rows_under_long_taps_take_no_more_scratch_than_a_blur(name, options, rows, monkeypatch):
+    """But for the sums of terms. Most rows under the taps are the same ones again, from beyond the border."""
+    taken, take = [], _run.take_workspace
+    monkeypatch.setattr(_run, "take_workspace", lambda size: taken.append(size) or take(size))
+    image = np.ones((rows, 30_000), np.float32)
+    fastsep.gaussian(image, 50, workers=1)
+    getattr(fastsep, name)(image, **options, workers=1)
+    blur, other = taken
+    assert other <= 2 * blur
 
 
 # What a command takes more at most for the second picture than it has after the first, which is a small one.

@@ -32,8 +32,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     """The band function for one source, arithmetic and result dtype; `form`: "sums" or "differences"."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
-    height = dense_height()
     differences = form == "differences"
+    height = dense_height(differences)
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
     @register_jitable

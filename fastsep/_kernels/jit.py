@@ -102,9 +102,14 @@ def sweep_height(exact: bool = False) -> int:
     return (4 if exact else 6) if target().tile == 8 else 2
 
 
-def dense_height() -> int:
-    """Rows that a tile of dense correlation computes together: as many sums and rows of input in registers."""
-    return 8 if target().tile == 8 else 6
+def dense_height(differences: bool = False) -> int:
+    """Rows that a tile of dense correlation computes together: as many sums and rows of input in registers.
+
+    Where taps apply to differences, as many pixels besides that inputs are compared with.
+    """
+    if target().tile == 8:
+        return 8
+    return 4 if differences else 6
 
 
 def kernel(*key: str) -> int:
