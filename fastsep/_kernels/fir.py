@@ -49,28 +49,29 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     row_size = row_dtype.itemsize
 
     @register_jitable
-    def list_borders(block, borders, before, count):
-        """List which column stands for each one beyond the image; -1: none. Returns the end of the list."""
+    def find_borders(block, borders):
+        """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
+
+        Behind those of the terms stand those of the lines that come first.
+        """
         channels = simd.word(block, at.CHANNELS)
         cols = simd.word(block, at.COLS)
-        for k in range(count - 1):
-            pixel = k - before if k < before else k - before + cols
-            column = outside(pixel, cols, simd.word(block, at.MODE_X))
-            for c in range(channels):
-                value = column * channels + c if column >= 0 else -1
-                simd.set_word(borders, k * channels + c, value)
-        return borders + 8 * (count - 1) * channels
-
-    @register_jitable
-    def find_borders(block, borders):
-        """List the columns beyond the image for the line along x of each term, then for those that come first."""
-        for number in range(simd.word(block, at.TERMS)):
-            line = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS) + 8 * at.X_LINE
-            borders = list_borders(block, borders, simd.word(line, at.BEFORE), simd.word(line, at.COUNT))
+        terms = lines = simd.word(block, at.TERMS)
         if differences:
-            for number in range(simd.word(block, at.ROW_LINES)):
-                line = simd.word(block, at.ROW_LINES_AT) + number * (8 * at.ROW_LINE_WORDS)
-                borders = list_borders(block, borders, simd.word(line, at.BEFORE), simd.word(line, at.COUNT))
+            lines += simd.word(block, at.ROW_LINES)
+        for number in range(lines):
+            line = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS) + 8 * at.X_LINE
+            if differences and number >= terms:
+                line = simd.word(block, at.ROW_LINES_AT) + (number - terms) * (8 * at.ROW_LINE_WORDS)
+            before = simd.word(line, at.BEFORE)
+            count = simd.word(line, at.COUNT)
+            for k in range(count - 1):
+                pixel = k - before if k < before else k - before + cols
+                column = outside(pixel, cols, simd.word(block, at.MODE_X))
+                for c in range(channels):
+                    value = column * channels + c if column >= 0 else -1
+                    simd.set_word(borders, k * channels + c, value)
+            borders += 8 * (count - 1) * channels
 
     @register_jitable
     def fill_border(borders, strip, start, stop, beyond):
