@@ -436,13 +436,15 @@ def _needs_float64(what: Filter, axes: _Axes, scale: float) -> bool:
     if not isinstance(what, Separable) or what.exact or what.divisors is not None:
         return False
     reduced = axes.reduce(what)
-    if _loses_digits(reduced, scale):
-        return len(axes.sizes) > 2 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
-    if what.combine != "sum" or any(is_zero_sum(line) for line in _lines(what)):
+    if _loses_digits(reduced, scale) and (
+        len(axes.sizes) > 2 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
+    ):
+        return True
+    if what.combine != "sum":
         return False
-    # Terms that cancel each other.
-    total = math.fsum(math.prod(map(tap_sum, term.lines)) for term in what.terms)
-    return abs(total) < ZERO_SUM_DENSE * _size(what)
+    # Terms that cancel each other, but not each by itself.
+    sums = [math.prod(map(tap_sum, term.lines)) for term in what.terms]
+    return abs(math.fsum(sums)) < ZERO_SUM_DENSE * _size(what) < max(map(abs, sums))
 
 
 #: Up to this radius neighbours are shuffled out of registers; beyond it transposing is cheaper (measured).

@@ -31,6 +31,9 @@ SLOPE, MEAN, ANY = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0), (-0.3, 0.1, 0.2)
 WIDE_SLOPE, WIDE_MEAN = (-0.3, 0.0, 0.0, 0.0, 0.3), (0.2, 0.0, 0.3, 0.0, 0.2)
 ZERO_SUM = np.random.default_rng(7).normal(size=(5, 7))
 ZERO_SUM -= ZERO_SUM.mean()
+# Its two terms sum to numbers that are small beside their taps, and cancel each other.
+TWO_ROWS = np.random.default_rng(0).normal(size=(2, 9))
+TWO_ROWS -= TWO_ROWS.mean()
 LARGE = np.random.default_rng(8).normal(size=(31, 31))
 LARGE -= LARGE.mean()
 
@@ -72,6 +75,8 @@ FILTERS = {
     "separable_filter, zeros among symmetric taps": separable(WIDE_MEAN, SLOPE),
     "correlate": correlated(ZERO_SUM),
     "correlate, separable": correlated(ZERO_SUM, method="separable"),
+    "correlate, separable, two rows": correlated(TWO_ROWS, method="separable"),
+    "correlate, separable, two columns": correlated(TWO_ROWS.T.copy(), method="separable"),
     "correlate, separable, with zeros": correlated(np.outer(MEAN, WIDE_SLOPE), method="separable"),
     "correlate, separable, with zeros along y": correlated(np.outer(WIDE_SLOPE, MEAN), method="separable"),
     "correlate, fft": correlated(LARGE, method="fft"),
