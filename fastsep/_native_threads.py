@@ -27,3 +27,4 @@ def _as_built() -> ModuleType:
 _module = _as_built()
 start_new_thread = _module.start_new_thread
 allocate_lock = _module.allocate_lock
+RLock = _module.RLock

@@ -86,13 +86,15 @@ def difference_hessian(
         forwards = axes[0] == 0
         result = _tensor.hessian(image, "yx" if forwards else "xy", sigma, modes, cval, workers)
         return result if forwards else result[::-1]
+    # In float64, since an image that stands high and differs little has few digits left for second differences.
     order = (0,) * image.ndim
-    blurred = apply(_gaussian, (sigma, order, 4.0), image, modes, cval, None, False, None, None, workers)
-    first = np.empty_like(image)
+    blurred = apply(_gaussian, (sigma, order, 4.0), image, modes, cval, None, False, np.float64, None, workers)
+    first = np.empty_like(blurred)
     result = []
     for number, axis in enumerate(axes):
         _difference(blurred, axis, first, workers)
-        result += [_difference(first, other, None, workers) for other in axes[number:]]
+        second = (_difference(first, other, None, workers) for other in axes[number:])
+        result += [_dtypes.finish(element, image.dtype) for element in second]
     return result
 
 

@@ -69,7 +69,7 @@ def _pipeline(
         "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
         Separable((Term((Line(SOBEL, 0), IDENTITY)),)), shape, dtype, modes, cval, 12.0,
     )  # fmt: skip
-    blur = _blur(shape, dtype, sigma, modes, cval)
+    blur = _blur(shape, dtype, dtype, sigma, modes, cval)
     target = RESULT if measure is None else 1
     stages = [Stage(derivatives, IMAGE, 0, 1)]
     stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
@@ -88,11 +88,19 @@ def _hessian_pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
     cval: float,
 ) -> Pipeline:  # fmt: skip
-    blur = _blur(shape, dtype, sigma, modes, cval)
+    # An image that stands high and differs little has few digits left for second differences in float32.
+    acc = np.dtype(np.float64)
+    blur = _blur(shape, dtype, acc, sigma, modes, cval)
     # Differences have no border: at either end there is another one.
-    kernel, ends = ("hessian", order, dtype.name), ("nearest", "nearest")
-    differences = _planned("hessian", kernel, Hessian(), shape, dtype, ends, 0.0, 8.0)
-    return Pipeline([Stage(blur, IMAGE, 0, halo_of(blur)), Stage(differences, 0, RESULT, 2)], [Buffer(dtype, 1)])
+    kernel, ends = ("hessian", order, acc.name), ("nearest", "nearest")
+    differences = _planned("hessian", kernel, Hessian(), shape, acc, ends, 0.0, 8.0)
+    stages = [Stage(blur, IMAGE, 0, halo_of(blur))]
+    if dtype == acc:
+        return Pipeline([*stages, Stage(differences, 0, RESULT, 2)], [Buffer(acc, 1)])
+    rounded = _lines((IDENTITY, IDENTITY), shape, acc, dtype, ends, 0.0)
+    stages.append(Stage(differences, 0, 1, 2))
+    stages += [Stage(rounded, 1, RESULT, 0, source_plane=k, first=k) for k in range(3)]
+    return Pipeline(stages, [Buffer(acc, 1), Buffer(acc, 3)])
 
 
 def _planned(
@@ -106,11 +114,19 @@ def _planned(
 
 
 def _blur(
-    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float
-) -> Plan:
+    shape: tuple[int, ...], source: np.dtype[Any], target: np.dtype[Any], sigma: tuple[float, ...],
+    modes: tuple[str, ...], cval: float,
+) -> Plan:  # fmt: skip
     # A line for every axis: a short last one that is left alone would be taken for channels.
     lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
+    return _lines(tuple(lines), shape, source, target, modes, cval)
+
+
+def _lines(
+    lines: tuple[Line, ...], shape: tuple[int, ...], source: np.dtype[Any], target: np.dtype[Any],
+    modes: tuple[str, ...], cval: float,
+) -> Plan:  # fmt: skip
     return _plan.prepare(
-        Separable((Term(tuple(lines)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
+        Separable((Term(lines),)), shape, source, target, first=0, modes=modes, cval=cval, scale=1.0,
         vector_bytes=_run.vector_bytes(),
     )  # fmt: skip

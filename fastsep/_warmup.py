@@ -158,7 +158,10 @@ def _corners(dtype: str) -> list[Key]:
     for acc in _arithmetic(dtype):
         own = (acc, acc, acc)
         found += [("sweep", form, "1", *own) for form in ("exact yy+yx+xx", "smooth4")]
-        found += [("fir", "plane", dtype, acc, acc), ("fir", "plane", *own), ("hessian", "yx", acc)]
+        found += [("fir", "plane", dtype, acc, acc), ("fir", "plane", *own)]
+        # Hessian matrices are made in float64.
+        found += [("fir", "plane", acc, "float64", "float64"), ("hessian", "yx", "float64")]
+        found += [("fir", "plane", "float64", "float64", acc), ("sweep", "smooth4", "1", acc, "float64", "float64")]
         found += [("corner", "harris", acc), ("corner", "shi_tomasi", acc)]
     return found
 

@@ -136,8 +136,9 @@ def canny(
     edges, and so are those above the low one that are connected to an edge, diagonally too.
 
     Integer and float64 images are computed in float64 and give exactly scikit-image's edges; float16
-    and float32 images are computed in float32. `out`, which is bool here, and `workers`: see
-    `fastsep.filters`.
+    and float32 images are computed in float32. That may lose the edges of an image that stands high
+    and differs little, as elevations and temperatures do: give `dtype=np.float64`. `out`, which is
+    bool here, and `workers`: see `fastsep.filters`.
 
     Parameters
     ----------

@@ -180,6 +180,30 @@ def test_gradients(operator, sigma, place):
         assert np.abs(one - other).max() <= 2e-6 * np.ptp(image)  # two: the taps of a difference of neighbours
 
 
+@pytest.mark.parametrize("order", ["rc", "xy"])
+@pytest.mark.parametrize("sigma", [0, 1, (0.8, 2.5)])
+@pytest.mark.parametrize("place", IMAGES)
+def test_hessians_by_differences(place, sigma, order):
+    image = IMAGES[place].astype(np.float32)
+    blurred = ndimage.gaussian_filter(image.astype(float), sigma, mode="reflect")
+    expected = [second for k in range(2) for second in np.gradient(np.gradient(blurred, axis=k), axis=(0, 1))[k:]]
+    options = {"mode": "reflect", "use_gaussian_derivatives": False}
+    results = fastsep.hessian_matrix(image, sigma, order=order, **options)
+    for one, other in zip(results if order == "rc" else results[::-1], expected, strict=True):
+        assert one.dtype == np.float32
+        assert np.abs(one - other).max() <= 1e-6 * np.ptp(image)  # the taps' magnitudes sum to one, or four at an end
+
+
+@pytest.mark.parametrize("base", [300, 4000, -1e5])
+def test_hessians_of_volumes_by_differences(base, rng):
+    image = (base + rng.random((11, 14, 37))).astype(np.float32)
+    options = {"mode": "reflect", "use_gaussian_derivatives": False}
+    expected = fastsep.hessian_matrix(image.astype(float), **options)
+    for one, other in zip(fastsep.hessian_matrix(image, **options), expected, strict=True):
+        assert one.dtype == np.float32
+        assert np.abs(one - other).max() <= 1e-6 * np.ptp(image)
+
+
 @pytest.mark.parametrize(
     ("name", "what"),
     [

@@ -69,7 +69,6 @@ ORDER = (
     "_run",
     "_cpus",
     "_pool",
-    "_native_threads",
     "_long_rows",
     "_pieces",
     "_block",
@@ -81,6 +80,7 @@ ORDER = (
     "_array_like",
     "_caches",
     "_kernels",
+    "_native_threads",
 )
 FOLDERS = ("_cli", "_kernels")  # whose modules import each other
 PUBLIC = (filters, gaussians, edges, corners, correlation, conv)

@@ -11,7 +11,7 @@ import pytest
 from picture_files import names, save
 
 from fastsep import __main__
-from fastsep._cli import console
+from fastsep._cli import console, installation
 
 pytest.importorskip("PIL")
 
@@ -141,6 +141,25 @@ def test_closed_streams(folder, closed):
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert names(folder / "out") == ["a.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    "words", ["edges a.png -o b.png --json", "edges a.png -o b.png -v", "info", "cache", "factorize laplace"]
+)
+def test_a_closed_standard_output(folder, words):
+    save("a.png", np.zeros((3, 3), np.uint8))
+    done = subprocess.run(f"{sys.executable} -m fastsep {words} >&-", shell=True, capture_output=True)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_progress_of_a_warmup_without_a_standard_output(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    progress = installation._Progress(lambda: 0.0)
+    progress(0, 2, "")
+    progress(1, 2, "fir")
+    progress.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")

@@ -29,6 +29,7 @@ SCALES = {
     "12 bits in 16": lambda x: x.astype(np.uint16) * 16,
     "10 bits that stand high": lambda x: x.astype(np.uint16) * 4 + 20_000,
     "float32 of 0 to 255": lambda x: x.astype(np.float32),
+    "float32 that stands high": lambda x: (60_000 + x / 64).astype(np.float32),  # exact
     "float64 of 0 to 1": lambda x: x / 255,
     "float64 of -3e5 to 2e5": lambda x: x * (5e5 / 255) - 3e5,
     "float32 of 0 to 1e-6": lambda x: (x * 1e-6 / 255).astype(np.float32),
@@ -54,6 +55,16 @@ def test_parts_of_the_range_are_the_same_whatever_the_scale(command, grey, scale
     assert 0.02 < expected.mean() < 0.7
     tifffile.imwrite("a.tif", SCALES[scale](grey))
     found = edges(command, "--method", method, "--low", 0.0503, "--high", 0.1507)
+    assert np.count_nonzero(found != expected) <= expected.size // 200
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_edges_of_a_blurred_picture_are_the_same_whatever_its_scale(command, grey, scale):
+    strength = fastsep.sobel(fastsep.gaussian(grey, 2))
+    expected = fastsep.apply_hysteresis_threshold(strength, 0.0253, 0.0757)
+    assert 0.02 < expected.mean() < 0.7
+    tifffile.imwrite("a.tif", SCALES[scale](grey))
+    found = edges(command, "--method", "sobel", "--sigma", 2, "--low", 0.0253, "--high", 0.0757)
     assert np.count_nonzero(found != expected) <= expected.size // 200
 
 

@@ -392,6 +392,27 @@ def test_threads_and_locks_are_the_interpreters_own(monkeypatch):
     assert done.acquire(timeout=60)
 
 
+GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+import numpy as np
+import fastsep
+
+image = np.random.default_rng(0).random((130, 140), np.float32)
+pool = gevent.get_hub().threadpool
+calls = [pool.spawn(fastsep.gaussian, image, 1, workers=2) for _ in range(4)] + [gevent.spawn(fastsep.gaussian, image)]
+print(all(call.get(timeout=200).shape == image.shape for call in calls))
+"""
+
+
+def test_the_first_calls_from_the_threads_of_gevent_wait_for_one_compiler(tmp_path):
+    pytest.importorskip("gevent")
+    environment = {**os.environ, "FASTSEP_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", GEVENT], capture_output=True, text=True, timeout=300, env=environment)
+    assert done.stdout == "True\n", done.stderr
+
+
 @pytest.fixture
 def bands(monkeypatch, small_images_go_parallel):
     """How many bands each parallel call was cut into."""

@@ -70,7 +70,7 @@ class _Progress:
         self.clock = clock
         self.start = clock()
         self.total = 0
-        self.live = sys.stdout.isatty()
+        self.live = sys.stdout is not None and sys.stdout.isatty()
 
     def __call__(self, done: int, total: int, label: str) -> None:
         if not done:

@@ -189,7 +189,7 @@ def _report(done: Done, options: argparse.Namespace, bar: Any) -> None:
             "message": done.message,
         }
         console.say(json.dumps(row))  # in ASCII: every other character as an escape
-        sys.stdout.flush()
+        console.flush()
 
 
 def _summarize(written: Sequence[str], counts: dict[str, int], jobs: Sequence[Job], output: str) -> None:

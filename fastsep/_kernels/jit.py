@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastsep._kernels import cache
 from fastsep._kernels.fingerprint import fingerprint
+from fastsep._native_threads import RLock
 
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -25,7 +25,7 @@ _nothing = (ctypes.c_int64 * 2)()
 UNUSED = ctypes.addressof(_nothing)  # where a band function leaves its (unused) result
 
 #: Held while a kernel is compiled or loaded, and across a fork.
-lock = threading.RLock()
+lock = RLock()
 _addresses: dict[tuple[str, ...], int] = {}
 _keep: list[object] = []  # owners of loaded code: it must stay as long as the process
 
@@ -54,14 +54,9 @@ class Target:
 @functools.cache
 def target() -> Target:
     """The CPU found at first use, honouring NUMBA_CPU_NAME and NUMBA_CPU_FEATURES as Numba does."""
-    import llvmlite.binding as llvm
-
     named = os.environ.get("NUMBA_CPU_NAME")
-    name = named or llvm.get_host_cpu_name()
-    features = os.environ.get("NUMBA_CPU_FEATURES")
-    if features is None:
-        features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
-    triple = llvm.get_process_triple()
+    with lock:
+        name, features, triple = _processor(named)
     if not _is_x86(triple):
         # NEON's 32 registers of 16 bytes are used as 16 of 32, in pairs: a tile of four outputs keeps eight sums.
         # Eight outputs of one register each need one more move and as many loads for the same eight multiply-adds, and
@@ -71,6 +66,21 @@ def target() -> Target:
     width = _vector_bytes(name if named else "", features)
     # 32 vector registers hold a tile of eight outputs, 16 a tile of four.
     return Target(name, features, width, 8 if width == 64 else 4, triple)
+
+
+def _processor(named: str | None) -> tuple[str, str, str]:
+    """Name, features and triple.
+
+    The caller holds `lock`: llvmlite's own is gevent's where that has patched `threading`, and threads that meet there
+    may wait for ever.
+    """
+    import llvmlite.binding as llvm
+
+    name = named or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
+    return name, features, llvm.get_process_triple()
 
 
 def _is_x86(triple: str) -> bool:
