@@ -57,6 +57,7 @@ _MOST_BANDS = 4 * (os.cpu_count() or 1)
 
 _threads: int | None = None
 _forked = False
+_taken_by_fork: list[Any] = []  # Numba's lock, or None, while a process forks
 _pool = Pool(_MOST_BANDS)
 #: Room for the argument block of any kernel.
 WORDS = max(BLOCK_WORDS, CONV_WORDS)
@@ -211,13 +212,16 @@ def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> N
 def _before_fork() -> None:
     # A child that inherits a held lock would wait for ever when it compiles or loads a kernel.
     jit.lock.acquire()
-    if _numba_lock() is not None:
-        _numba_lock().acquire()  # type: ignore[attr-defined]
+    numbas = _numba_lock()
+    if numbas is not None:
+        numbas.acquire()
+    _taken_by_fork.append(numbas)
 
 
 def _after_fork_in_parent() -> None:
-    if _numba_lock() is not None:
-        _numba_lock().release()  # type: ignore[attr-defined]
+    numbas = _taken_by_fork.pop()  # not what there is by now: another thread may have imported Numba
+    if numbas is not None:
+        numbas.release()
     jit.lock.release()
 
 
@@ -228,7 +232,7 @@ def _after_fork_in_child() -> None:
     _pool = Pool(_MOST_BANDS)
 
 
-def _numba_lock() -> object:
+def _numba_lock() -> Any:
     module = sys.modules.get("numba.core.compiler_lock")
     return getattr(getattr(module, "global_compiler_lock", None), "_lock", None)
 

@@ -90,8 +90,9 @@ def sigint():
 
 
 def test_an_interrupted_call_waits_for_the_bands_at_work_and_the_next_one_runs_all(sigint, monkeypatch):
-    pool, caller = Pool(MOST), threading.current_thread()
+    caller = threading.current_thread()
     for _ in range(5):
+        pool = Pool(MOST)  # whose one helper is the only one that can be awake
         helping, interrupted, waiting, done = threading.Event(), threading.Event(), threading.Event(), []
 
         def band(_, number, helping=helping, waiting=waiting, done=done):

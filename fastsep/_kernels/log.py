@@ -12,8 +12,23 @@ log = logging.getLogger("fastsep")
 
 # A fork takes the locks of what was imported last first. Whoever compiles holds ours and then takes that of `logging`,
 # so a fork has to take ours first, too; it may have been registered before that of `logging`.
+_taken: list[object] = []
+
+
+def _before_fork() -> None:
+    lock.acquire()
+    _taken.append(lock)
+
+
+def _after_fork() -> None:
+    # A fork that has been waiting since before this module was imported comes by here only.
+    if _taken:
+        _taken.pop()
+        lock.release()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class _Silence(logging.Filter):
