@@ -108,10 +108,10 @@ def one_image(name: str, value: Any, batch: bool) -> None:
         return
     axes = [array.ndim for array in _arrays_in(name, value) if array.ndim > 1]
     if axes and not (batch and min(axes) > 2):
-        advice = (
-            "`np.stack(images)[..., None]`" if batch else "`np.stack(images)` with `channel_axis=0`, if there is one"
-        )
+        advice = ""
+        if max(axes) == 2:
+            stacked = "`np.stack(images)[..., None]`" if batch else "`np.stack(images)` with `channel_axis=0`"
+            advice = f", or all as {stacked}"
         raise ValueError(
-            f"`{name}` must be one image; got a {type(value).__name__} of {len(value)}."
-            f" Filter each by itself, or all as {advice}."
+            f"`{name}` must be one image; got a {type(value).__name__} of {len(value)}. Filter each by itself{advice}."
         )
