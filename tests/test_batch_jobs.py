@@ -75,7 +75,7 @@ def test_one_picture_is_filtered_on_all_cores(command, photo, monkeypatch):
     save("a.png", photo)
     asked = []
 
-    def canny(image, *arguments, workers):
+    def canny(image, *arguments, workers, **options):
         asked.append(workers)
         return np.zeros(image.shape, bool)
 
