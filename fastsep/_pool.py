@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,14 @@ from fastsep._native_threads import allocate_lock, start_new_thread
 
 ROLES = ("post", "share", "serve")
 #: How long compiled code looks in vain for a call, or for the end of one.
-LOOKING = 70e-6  # seconds
+LOOKING = 100e-6  # seconds
 #: Between looks whether the helpers of a call are done, once compiled code has looked in vain.
 NAP = 50e-6  # seconds
-#: Short calls that find helpers asleep before one rings for those behind it: at first, and after it was in vain.
+#: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.
 #: (To ring takes 8 us, and a helper comes after 35: measured on a virtual machine, whose idle cores wake slowly.)
-RING_SOON, RING_LATER = 2, 64
+RING_SOON, RING_LATER = 1, 16
+#: From the beginning of a call to that of the next, if they are in a row.
+IN_A_ROW = 1e-3  # seconds
 
 
 class Pool:
@@ -60,6 +62,7 @@ class Pool:
         #: One for each thread, unlocked to say that there is work; the thread locks it before it looks again.
         self._bells: list[Any] = []
         self._until_ring = RING_SOON
+        self._asked = 0.0  # when a short call last asked for helpers
 
     def run(self, kernel: int, block: int, bands: int, threads: int) -> None:
         """Run all bands of the kernel at an address, in the calling thread and in others, so many in all.
@@ -105,22 +108,26 @@ class Pool:
             finally:
                 del first  # or it would keep itself alive, and the arrays of its frames
 
-    def helpers(self, wanted: int) -> int:
+    def helpers(self, wanted: int, outlasts: bool) -> int:
         """How many of the helpers `wanted` for a short call it has: those that are awake.
 
-        To wake one takes longer than such a call. One in some rings all the same, for the calls behind it: where these
-        come soon, they find the helpers awake; where they do not, the next rings much later. There are none while
-        another call runs.
+        To wake one may take longer than such a call. Of calls in a row one in some rings all the same, for those behind
+        it: where these come soon, they find the helpers awake; where they do not, the next rings later. There are none
+        while another call runs. `outlasts`: whoever were rung now would look in vain until the call is over, and sleep
+        again; so one in some has helpers that sleep, too.
         """
         awake = self._word[AWAKE]
+        before, self._asked = self._asked, perf_counter()
         if awake >= wanted:
             self._until_ring = RING_SOON
             awake = wanted
-        else:
+        elif self._asked - before < IN_A_ROW:
             self._until_ring -= 1
             if self._until_ring <= 0 and self.lock.acquire(blocking=False):
                 try:
                     self._until_ring = RING_LATER
+                    if outlasts:
+                        return wanted
                     self._ring(wanted)
                 finally:
                     self.lock.release()

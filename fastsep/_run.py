@@ -45,6 +45,8 @@ from fastsep._pool import Pool
 #: 169 and 199, 204 and 185, 318 and 220.
 SHARED_WORK = 500_000.0
 WOKEN_WORK = 7_500_000.0
+#: That of a call which lasts longer than helpers look for the next.
+OUTLASTING_WORK = 3_000_000.0
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
 LOOKED_AT = 1 << 18
@@ -181,7 +183,8 @@ def bands_for(work: float, workers: int | None) -> int:
     woken, shared = work / WOKEN_WORK, work / SHARED_WORK
     if most < 2 or woken >= most:
         return most
-    return max(int(woken), 1 + _pool.helpers(int(shared if shared < most else most) - 1))
+    wanted = int(shared if shared < most else most) - 1
+    return max(int(woken), 1 + _pool.helpers(wanted, work > OUTLASTING_WORK))
 
 
 def run_bands(ready: Runnable, words: int, bands: int) -> None:

@@ -1,6 +1,7 @@
 """The pool of threads that runs bands, and tasks in Python."""
 
 import ctypes
+import itertools
 import random
 import re
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from fastsep import _pool
 from fastsep._kernels import jit, pool_words
-from fastsep._pool import RING_LATER, RING_SOON, Pool
+from fastsep._pool import IN_A_ROW, RING_LATER, RING_SOON, Pool
 
 MOST = 8
 
@@ -236,15 +237,15 @@ def test_the_clock_is_the_systems():
 
 
 def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_was_in_vain(monkeypatch):
-    pool, rung = Pool(MOST), []
+    pool, rung, moments = Pool(MOST), [], itertools.count()
     monkeypatch.setattr(pool, "_ring", rung.append)
+    monkeypatch.setattr(_pool, "perf_counter", lambda: next(moments) * IN_A_ROW / 2)
 
-    def calls(number):
+    def calls(number, outlasts=False):
         rung.clear()
-        found = {pool.helpers(2) for _ in range(number)}
+        found = {pool.helpers(2, outlasts) for _ in range(number)}
         return found, rung
 
-    assert calls(RING_SOON - 1) == ({0}, [])
     assert calls(1) == ({0}, [2])
     assert calls(RING_LATER - 1) == ({0}, [])
     assert calls(1) == ({0}, [2])
@@ -254,12 +255,20 @@ def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_w
     assert calls(RING_SOON) == ({1}, [2])
     pool._word[pool_words.AWAKE] = 9
     assert calls(1) == ({2}, [])
+    # Calls that take so long that nobody can be woken ahead of the next have sleeping helpers themselves.
+    pool._word[pool_words.AWAKE] = 0
+    assert calls(RING_SOON, outlasts=True) == ({2}, [])
+    assert calls(RING_LATER - 1, outlasts=True) == ({0}, [])
+    # Calls far apart never ring.
+    monkeypatch.setattr(_pool, "perf_counter", lambda: next(moments) * IN_A_ROW * 2)
+    assert calls(3 * RING_LATER) == ({0}, [])
 
 
-def test_helpers_rung_ahead_of_a_call_wait_for_it():
+def test_helpers_rung_ahead_of_a_call_wait_for_it(monkeypatch):
     pool = Pool(MOST)
+    monkeypatch.setattr(_pool, "perf_counter", lambda: IN_A_ROW / 2)
     for _ in range(RING_SOON):
-        pool.helpers(1)
+        pool.helpers(1, False)
     end = time.monotonic() + 60
     while not pool._bells[0].locked() and time.monotonic() < end:  # it has heard
         time.sleep(1e-3)
