@@ -509,7 +509,7 @@ def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, th
     monkeypatch.setattr(_run, "SHARED_WORK", 1.0)
     monkeypatch.setattr(_run, "WOKEN_WORK", 10.0)
     monkeypatch.setattr(_run, "_MOST_BANDS", 8)
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted: min(awake, wanted))
+    monkeypatch.setattr(_run._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
     assert _run.bands_for(work, 100) == threads
     assert _run.bands_for(work, 1) == 1
     assert _run.bands_for(work, 3) == min(threads, 3)
