@@ -50,7 +50,7 @@ def test_every_band_runs_once(threads):
 def test_helpers_come_whether_they_sleep_or_not():
     pool, times = Pool(MOST), random.Random(0)
     for _ in range(400):
-        # Nobody passes alone. A helper looks for some 70 us, then it sleeps.
+        # Nobody passes alone. A helper looks for a moment, then it sleeps.
         both = threading.Barrier(2, timeout=30)
         run(pool, lambda _, __, both=both: both.wait(), 2, 2)
         time.sleep(times.choice([0, 2e-5, 5e-5, 8e-5, 1e-3]))
