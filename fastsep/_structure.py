@@ -81,7 +81,7 @@ def difference_hessian(
     cval: float,
     workers: int | None,
 ) -> list[Array]:
-    """Differences of differences of the blurred image; takes two more arrays of its size where it is no plane."""
+    """Differences of differences of the blurred image; where it is no plane, takes two more of its size, in float64."""
     if image.ndim == 2:
         forwards = axes[0] == 0
         result = _tensor.hessian(image, "yx" if forwards else "xy", sigma, modes, cval, workers)
