@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from fastsep import _image, _plan, taps
-from fastsep._funnel import apply
-from fastsep._image import Array, Frame
+from fastsep._call import apply
+from fastsep._plan import operators, planner
+from fastsep._validation import arguments as checks
+from fastsep._validation.arguments import Array, Frame
 from fastsep.filters import Floats, Mode
 
 __all__ = ["gaussian_gradient_magnitude", "gaussian_laplace"]
@@ -82,11 +83,11 @@ def gaussian_laplace(
     return apply(_laplace, (sigma, truncate), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
-def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> _plan.Filter:
-    truncate = _image.not_negative("truncate", truncate)
-    return taps.gaussian_gradient_magnitude(_image.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+    truncate = checks.not_negative("truncate", truncate)
+    return operators.gaussian_gradient_magnitude(checks.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
 
 
-def _laplace(frame: Frame, sigma: Any, truncate: Any) -> _plan.Filter:
-    truncate = _image.not_negative("truncate", truncate)
-    return taps.gaussian_laplace(_image.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+def _laplace(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+    truncate = checks.not_negative("truncate", truncate)
+    return operators.gaussian_laplace(checks.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 
 from helpers import finish_script, say, start_script
 
-from fastsep import _config
+from fastsep._engine import config
 from fastsep._kernels import jit
 
 TRIPLE = "aarch64-unknown-linux-gnu"
@@ -107,7 +107,7 @@ CPU revision\t: 1
 )
 def test_the_processor_has_a_name_on_linux(cpuinfo, llvm_name, expected, monkeypatch):
     monkeypatch.setattr(jit, "host_cpu", lambda: llvm_name)
-    assert _config._named_in(cpuinfo) == expected
+    assert config._named_in(cpuinfo) == expected
 
 
 @pytest.mark.parametrize(
