@@ -1,4 +1,4 @@
-"""Fit the constants of `fastsep/_estimate.py` on this machine.
+"""Fit the constants of `fastsep/_plan/cost_model.py` on this machine.
 
     python -m benchmarks.calibrate [--rounds N]
 

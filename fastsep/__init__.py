@@ -11,7 +11,7 @@
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
 
 `help(fastsep.filters)` describes the options that all filters share: borders, channels, dtypes,
-`out`, `workers`; `help(fastsep.conv)` those of the layers.
+`out`, `workers`; `help(fastsep.layers)` those of the layers.
 """
 
 from __future__ import annotations
@@ -24,31 +24,26 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import corners as corners
     from fastsep import correlation as correlation
     from fastsep import edges as edges
+    from fastsep import explanation as explanation
+    from fastsep import factorization as factorization
     from fastsep import filters as filters
     from fastsep import gaussians as gaussians
-    from fastsep import layer_cost as cost
-    from fastsep import layers as conv
+    from fastsep import layer_cost as layer_cost
+    from fastsep import layers as layers
+    from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
-    from fastsep._engine.config import show_config as show_config
-    from fastsep._engine.execution import get_num_threads as get_num_threads
-    from fastsep._engine.execution import set_num_threads as set_num_threads
-    from fastsep._engine.warmup import warmup as warmup
     from fastsep._validation.arguments import ArgumentError as ArgumentError
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.edges import *  # noqa: F403
-    from fastsep.explanation import Explanation as Explanation
-    from fastsep.explanation import explain as explain
-    from fastsep.factorization import bank as factor_bank
-    from fastsep.factorization import kernel as factor
-    from fastsep.factorization import layer as factor_conv
-    from fastsep.factorization.bank import *  # noqa: F403
-    from fastsep.factorization.kernel import *  # noqa: F403
-    from fastsep.factorization.layer import *  # noqa: F403
+    from fastsep.explanation import *  # noqa: F403
+    from fastsep.factorization import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
     from fastsep.gaussians import *  # noqa: F403
     from fastsep.layer_cost import *  # noqa: F403
     from fastsep.layers import *  # noqa: F403
+    from fastsep.threads import *  # noqa: F403
+
 
 __version__ = "0.1.0"
 
@@ -63,17 +58,15 @@ _HOMES = {
     "corners": "corner_harris corner_shi_tomasi hessian_matrix structure_tensor",
     "edges": "apply_hysteresis_threshold canny gradient",
     "correlation": "convolve correlate correlate_bank separable_filter",
-    "conv": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
-    "cost": "ConvCost conv_cost",
-    "factor": "Factorization RankOne factorize is_separable",
-    "factor_bank": "BankFactorization factorize_bank",
-    "factor_conv": "ConvFactorization factorize_conv",
-    "_run": "get_num_threads set_num_threads",
-    "_caches": "clear_caches",
-    "_config": "show_config",
-    "_warmup": "warmup",
-    "_explain": "Explanation explain",
-    "_image": "ArgumentError",
+    "layers": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
+    "layer_cost": "ConvCost conv_cost",
+    "factorization": (
+        "BankFactorization ConvFactorization Factorization RankOne factorize factorize_bank factorize_conv is_separable"
+    ),
+    "threads": "get_num_threads set_num_threads show_config warmup",
+    "explanation": "Explanation explain",
+    "_engine.caches": "clear_caches",
+    "_validation.arguments": "ArgumentError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = [home for home in _HOMES if not home.startswith("_")]

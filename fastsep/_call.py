@@ -1,14 +1,14 @@
 """The way of every call: arguments checked, a plan made or remembered, the engine run.
 
 A filter is a *recipe*, a function from the image's frame and the call's parameters to what is to be
-computed (`_plan.Filter`). `apply` does the rest for all filters alike.
+computed (`planner.Filter`). `apply` does the rest for all filters alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import may_share_memory, ndarray
@@ -16,14 +16,12 @@ from numpy import may_share_memory, ndarray
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.execution import execute, is_within, vector_bytes
 from fastsep._plan import dtypes, planner
+from fastsep._plan.alternatives import Alternatives, Choice
 from fastsep._validation import arguments as checks
 from fastsep._validation.arguments import Array, DType, Frame
 
-if TYPE_CHECKING:
-    from fastsep._ops import choice as _strategy
-
 # (frame, *parameters) -> what to compute, or several ways to compute it
-Recipe: TypeAlias = Callable[..., planner.Filter | planner.Alternatives]
+Recipe: TypeAlias = Callable[..., planner.Filter | Alternatives]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,8 @@ class _Job:
     result: DType
     front: int | None
     clamp: bool
-    what: planner.Filter | planner.Alternatives
-    choice: _strategy.Choice | None  # where there were several ways
+    what: planner.Filter | Alternatives
+    choice: Choice | None  # where there were several ways
 
     def run(self, plan: planner.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
         """Run `plan`, or another where the image has NaN or infinity and they would spread."""
@@ -191,7 +189,7 @@ def _prepare(
                 what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
             )
 
-        if isinstance(what, planner.Alternatives):
+        if isinstance(what, Alternatives):
             choice = what.choose(make, dtypes.finite_in(source, frame.border * unit))
             plan = choice.plan
         else:

@@ -15,6 +15,13 @@ from fastsep._plan import cost_model
 from fastsep._plan.planner import Box, Dense, Filter, Fourier, Line, Plan, Roberts, Separable, Term
 from fastsep._validation import arguments as checks
 
+__all__ = ["Explanation", "explain"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _SHOWN_TAPS, _SHOWN_TERMS = 9, 8
 _LARGEST_FOOTPRINT = 1 << 24  # pixels that are looked at one by one
 

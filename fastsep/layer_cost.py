@@ -96,7 +96,7 @@ def conv_cost(
         F, the number of channels of the result.
     stride, dilation : int or (y, x)
     padding : "valid", "same", int, (py, px) or ((top, bottom), (left, right))
-        As in `fastsep.conv`.
+        As in `fastsep.layers`.
     depth_multiplier : int
         M, the number of results of the depthwise stage for each channel of the image.
 

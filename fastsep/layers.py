@@ -118,7 +118,7 @@ def conv2d(
     """Standard convolution: every channel of the result sees every channel of the image.
 
     result[r, s, f] = sum over i, j, c of kernel[i, j, c, f] * x[r * stride + i * dilation,
-    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
+    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.layers`.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def depthwise_conv2d(
     """Convolution of every channel by itself, with M kernels of its own.
 
     result[r, s, c * M + m] = sum over i, j of kernel[i, j, c, m] * x[r * stride + i * dilation,
-    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.conv`.
+    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.layers`.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def pointwise_conv2d(
     """Mix of the channels of every pixel: a convolution of 1 x 1.
 
     result[r, s, f] = sum over c of kernel[c, f] * x[r * stride, s * stride, c]. Options: see
-    `fastsep.conv`.
+    `fastsep.layers`.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def separable_conv2d(
 
     `stride`, `padding`, `dilation` and `mode` belong to the depthwise stage; `bias` and
     `activation` to the pointwise one. The kernels are packed in every call; `SeparableConv2D` packs
-    them once, for repeated calls. Options: see `fastsep.conv`.
+    them once, for repeated calls. Options: see `fastsep.layers`.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ class SeparableConv2D:
     Unlike Keras' layer of this name it is made of the kernels, not of their sizes. It keeps copies
     of its arrays: later changes to them do not reach it. A layer is called with an image, `out` and
     `workers`; its first call for a shape and dtype of images prepares the others. Any number of
-    threads may call it at once, and it can be pickled. Options: see `fastsep.conv`; kernels: see
+    threads may call it at once, and it can be pickled. Options: see `fastsep.layers`; kernels: see
     `separable_conv2d`.
 
     Attributes

@@ -19,72 +19,19 @@ from fastsep._plan import operators
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A module imports only modules further right. The package itself imports its names when they are
-# asked for.
-ORDER = (
-    "__main__",
-    "_pyinstaller",
-    "_batch",
-    "_commands",
-    "_cli",
-    "_picture_filters",
-    "_pictures",
-    "_pillow",
-    "_tiff",
-    "_png_writer",
-    "_png",
-    "_samples",
-    "_files",
-    "_refusal",
-    "_config",
-    "_warmup",
-    "conv",
-    "cost",
-    "factor_conv",
-    "correlation",
-    "edges",
-    "corners",
-    "gaussians",
-    "filters",
-    "_explain",
-    "_bank",
-    "_canny",
-    "_gradient",
-    "_structure",
-    "_tensor",
-    "_hysteresis",
-    "_pipeline",
-    "_funnel",
-    "_fft",
-    "_rounding",
-    "_strategy",
-    "_estimate",
-    "_layer",
-    "factor_bank",
-    "_bank_groups",
-    "_common_terms",
-    "factor",
-    "_rational",
-    "_symmetry",
-    "taps",
-    "_run",
-    "_cpus",
-    "_pool",
-    "_long_rows",
-    "_pieces",
-    "_block",
-    "_plan",
-    "_transforms",
-    "_conv_image",
-    "_dtypes",
-    "_image",
-    "_array_like",
-    "_caches",
-    "_kernels",
-    "_native_threads",
-)
-FOLDERS = ("_cli", "_kernels")  # whose modules import each other
 PUBLIC = (filters, gaussians, edges, corners, correlation, layers)
+#: From the top down: what stands in a line imports from its own line and from those below.
+LAYERS = (
+    {"__main__", "_cli", "_pyinstaller"},
+    {path.stem for path in PACKAGE.glob("[a-z]*.py")},
+    {"_ops"},
+    {"_call"},
+    {"factorization"},
+    {"_engine"},
+    {"_plan"},
+    {"_validation"},
+    {"_kernels"},
+)
 
 
 def imports(path, *, top_level=False):
@@ -102,41 +49,42 @@ def imports(path, *, top_level=False):
             yield from (f"{module}.{alias.name}" if module == "fastsep" else module for alias in node.names)
 
 
-def layer(path):
+def level(name):
+    return next(number for number, names in enumerate(LAYERS) if name in names)
+
+
+def part(path):
+    """The folder or module of the package that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_one_way(path):
-    own = layer(path)
-    if own == "__init__":
+def test_imports_go_downwards(path):
+    if path == PACKAGE / "__init__.py":  # loads its names when they are asked for
         return
-    assert own in ORDER, f"{own} has no place in the order of modules"
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] == "fastsep" and len(parts) > 1 and parts[1] in ORDER:
-            other = parts[1]
-            assert ORDER.index(other) > ORDER.index(own) or (own == other in FOLDERS), f"{own} imports {name}"
+        if parts[0] == "fastsep" and len(parts) > 1 and parts[1] not in fastsep.__all__:
+            assert level(parts[1]) >= level(part(path)), f"{part(path)} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_kernels_import_numba(path):
-    if layer(path) != "_kernels":
+    if part(path) != "_kernels":
         assert not {name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
 
 
-@pytest.mark.parametrize("name", ["_cpus", "_native_threads"])
+@pytest.mark.parametrize("name", ["_engine/cpus", "_kernels/native_threads"])
 def test_threads_and_cpus_need_no_numpy(name):
     assert all(imported.split(".")[0] in sys.stdlib_module_names for imported in imports(PACKAGE / f"{name}.py"))
 
 
-@pytest.mark.parametrize(
-    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_array_like", "_dtypes", "_conv_image", "_plan"]
-)
-def test_numbers_checks_and_plans_need_numpy_only(name):
-    for imported in imports(PACKAGE / f"{name}.py"):
-        top = imported.split(".")[0]
-        assert top in {"numpy", "fastsep"} or top in sys.stdlib_module_names
+@pytest.mark.parametrize("folder", ["_validation", "_plan"])
+def test_checks_and_plans_need_numpy_only(folder):
+    for path in (PACKAGE / folder).glob("*.py"):
+        for imported in imports(path):
+            top = imported.split(".")[0]
+            assert top in {"numpy", "fastsep"} or top in sys.stdlib_module_names
 
 
 def test_importing_the_filters_imports_neither_numba_nor_scipy():
@@ -189,7 +137,7 @@ def test_the_package_and_its_public_modules_show_public_names_only():
         assert dir(module) == sorted(module.__all__)
         assert set(module.__all__) == set(fastsep._HOMES[name].split())
     public = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_")}
-    assert public - homes == {"taps"}  # numbers for the engine, not for users
+    assert public | {"factorization"} == homes
 
 
 def test_help_begins_with_what_to_call():
@@ -215,7 +163,7 @@ def test_every_row_of_the_edge_table_has_its_function(name):
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_public_functions_say_what_they_do_and_show_it(module):
-    options = "fastsep.conv" if module is layers else "fastsep.filters"
+    options = "fastsep.layers" if module is layers else "fastsep.filters"
     for name in module.__all__:
         doc = " ".join((inspect.getdoc(getattr(module, name)) or "").split())
         assert doc, name
@@ -232,7 +180,7 @@ def test_only_public_signatures_have_defaults(module):
 
 
 def test_no_word_or_constant_of_the_argument_block_is_defined_twice():
-    tree = ast.parse((PACKAGE / "_kernels" / "blocks.py").read_text())
+    tree = ast.parse((PACKAGE / "_kernels" / "arguments.py").read_text())
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
     assert len(names) == len(set(names))

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
@@ -15,6 +14,7 @@ from helpers import finish_script, say, start_script
 
 from fastsep._engine import config
 from fastsep._kernels import jit
+from fastsep._kernels.compile import builder
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 LOOP = re.compile(r"^(\.LBB\w+):\n((?:(?!\.LBB).*\n)*?.*\sb\S*\s.*\1$)", re.MULTILINE)
@@ -24,7 +24,7 @@ MOST_LOADS = {
     ("fir", "plane", "float64", "float64", "float64"): 5 / 8,
     ("dense", "sums", "float32", "float32", "float32"): 3 / 12,
     ("dense", "differences", "float32", "float32", "float32"): 3 / 8,
-    ("conv_matrix", "blocks", "2", "float32"): 7 / 12,
+    ("gemm", "blocks", "2", "float32"): 7 / 12,
 }
 SUMS = 8  # that have to be under way at once: two pipelines, and a multiply-add takes four cycles
 
@@ -67,7 +67,7 @@ def print_assembly(key):
         return
     with mock.patch.object(llvm, "get_process_triple", return_value=TRIPLE):
         say(jit.target())  # from here on that of every kernel
-    build = import_module(f"fastsep._kernels.{key[0]}").build
+    build = builder(key[0])
     compiled = numba.njit("void(int64, int64)", error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
         build(*key[1:])
     )

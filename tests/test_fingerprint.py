@@ -238,8 +238,9 @@ def test_the_hook_for_frozen_applications_names_what_is_imported_by_name(monkeyp
     (folder,) = _pyinstaller.hook_dirs()
     hook = runpy.run_path(str(Path(folder) / "hook-fastsep.py"))
     names = set(hook["hiddenimports"])
-    kernels = {f"fastsep._kernels.{path.stem}" for path in (PACKAGE / "_kernels").glob("*.py")}
-    assert {name for name in names if "_kernels" in name} == kernels - {"fastsep._kernels.__init__"}
+    for folder in ("_kernels", "factorization"):
+        modules = [path.relative_to(PACKAGE.parent).with_suffix("") for path in (PACKAGE / folder).rglob("*.py")]
+        assert {".".join(module.parts).removesuffix(".__init__") for module in modules} <= {*names, f"fastsep.{folder}"}
     for name in fastsep.__all__:
         assert getattr(fastsep, name).__module__.removeprefix("fastsep.").split(".")[0] in "".join(names)
     assert hook["datas"] == [(f"{package}.dist-info", ".") for package in ("numpy", "numba", "llvmlite", "scipy")]

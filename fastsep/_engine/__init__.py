@@ -1,0 +1,1 @@
+"""Runs plans: memory, threads, the arguments of kernels, pipelines, Fourier transforms."""

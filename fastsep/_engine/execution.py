@@ -261,7 +261,7 @@ def execute(
     plan: Plan, image: Array, out: Array | None, workers: int | None,
     others: Sequence[Array] = (), second: Array | None = None,
 ) -> Array:  # fmt: skip
-    """Run a plan on an image of its shape and dtype. Checks nothing: `_image` has.
+    """Run a plan on an image of its shape and dtype. Checks nothing: `_validation` has.
 
     `image` and `out` are C-contiguous, aligned, native, and share no memory; so are `others`,
     the arrays for further results of a plan that has several, and `second`, a second image.
@@ -361,7 +361,7 @@ class _Look:
 
 
 def is_within(image: Array, limit: float, workers: int | None) -> bool:
-    """`_dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
+    """`dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
     if image.dtype.kind != "f":
         return dtypes.is_within(image, limit)
     if image.size < LOOKED_AT:

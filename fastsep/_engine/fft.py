@@ -7,7 +7,7 @@ kept (overlap-save). Blocks do not share results, as they would in overlap-add, 
 them in any order and the bits stay the same.
 
 A block with a range of values so large that the rounding errors of its transform would show is transformed in float64,
-or summed up tap by tap (see `_rounding`). That is up to its own pixels, which are the same for any number of threads.
+or summed up tap by tap (see `rounding`). That is up to its own pixels, which are the same for any number of threads.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Task:
         self.out[(batch, *place, channel)] = dtypes.finish(values, self.plan.dst)
 
     def _correlated(self, block: Array, sizes: list[int]) -> Array:
-        """The results of a block, each as close as `_rounding.LOCAL` says."""
+        """The results of a block, each as close as `rounding.LOCAL` says."""
         acc, taps, inside = self.plan.acc, self.kernel.shape, tuple(map(slice, sizes))
         if self.plan.dst.kind != "f":  # rounding gives the exact integers, or the transform would not be allowed
             return self._transformed(block)[inside]

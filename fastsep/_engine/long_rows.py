@@ -1,4 +1,4 @@
-"""Runs a kernel on images whose rows are too long to be filtered whole, piece by piece (see `_pieces`)."""
+"""Runs a kernel on images whose rows are too long to be filtered whole, piece by piece (see `_plan.pieces`)."""
 
 from __future__ import annotations
 

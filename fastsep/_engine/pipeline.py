@@ -65,7 +65,7 @@ class Pipeline:
         self.ready = InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(stages, buffers).ready
 
     def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
-        """Fill `results` from `image`; both as `_run.execute` wants them."""
+        """Fill `results` from `image`; both as `execution.execute` wants them."""
         self.ready.run(image, results[0], workers, results[1:])
 
 

@@ -169,7 +169,7 @@ class Pool:
     def _load(self) -> None:
         if not self._kernels:
             self._word[CLOCK : MOMENT + 1] = memoryview(np.array(_clock(), np.int64))  # type: ignore[arg-type]
-            self._kernels = tuple(jit.BAND(jit.kernel("pool", role)) for role in ROLES)
+            self._kernels = tuple(jit.BAND(jit.kernel("loop", role)) for role in ROLES)
 
     def _ring(self, helpers: int) -> None:
         """Start threads that are missing, and tell all that are wanted that there is work."""

@@ -100,7 +100,7 @@ def _name(item: Any) -> Any:
 
 def keys(groups: Sequence[str], dtypes: Sequence[str] | None) -> list[Key]:
     """The kernels of common calls on images of these dtypes, or of common ones."""
-    found: list[Key] = [("pool", role) for role in ROLES]
+    found: list[Key] = [("loop", role) for role in ROLES]
     for group in groups:
         for dtype in dtypes or common(group):
             found += _FAMILIES[group](dtype)
@@ -171,7 +171,7 @@ def _correlation(dtype: str) -> list[Key]:
     for kind in _kinds(dtype):
         found += [("dense", "sums", *kind), ("fir", "plane", *kind), ("fir", "plane terms", *kind)]
     for acc in _arithmetic(dtype):
-        found += [("within", acc), ("conv_matrix", "planes", "2", acc)]
+        found += [("within", acc), ("gemm", "planes", "2", acc)]
     return found
 
 
@@ -181,18 +181,18 @@ def _layers(dtype: str) -> list[Key]:
     if dtype == "int16":
         dtype = acc  # converted
     forms = [("blocks", "0", "0"), ("planes", "0", "0"), ("planes", "3", "1"), ("planes", "3", "2")]
-    found: list[Key] = [("conv_tiles",), ("conv_interleave", "planes", "3", acc)]
-    found += [("conv_pack", *form, dtype, acc) for form in forms]
+    found: list[Key] = [("tiles",), ("interleave", "planes", "3", acc)]
+    found += [("pack", *form, dtype, acc) for form in forms]
     sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
-    found += [("conv_depthwise", form, *size, acc) for form in ("blocks", "straight") for size in sizes]
-    found += [("conv_depthwise", "planes", *size, acc) for size in (("3", "1"), ("5", "1"), ("0", "0"))]
+    found += [("depthwise", form, *size, acc) for form in ("blocks", "straight") for size in sizes]
+    found += [("depthwise", "planes", *size, acc) for size in (("3", "1"), ("5", "1"), ("0", "0"))]
     if dtype == acc:
-        found.append(("conv_pack", "in_place", "0", "0", acc, acc))
+        found.append(("pack", "in_place", "0", "0", acc, acc))
         near = [(form, "3", stride) for form in ("in_place", "blocks_in_place") for stride in ("1", "2")]
-        found += [("conv_depthwise", *form, acc) for form in near]
-    found += [("conv_windows", form, acc) for form in ("blocks", "planes")]
+        found += [("depthwise", *form, acc) for form in near]
+    found += [("im2col", form, acc) for form in ("blocks", "planes")]
     widths = [("blocks", "2"), ("planes", "2")] + [("blocks", "4")] * (jit.target().tile == 8 and acc == "float32")
-    return found + [("conv_matrix", *width, acc) for width in widths]
+    return found + [("gemm", *width, acc) for width in widths]
 
 
 _FAMILIES: dict[str, Callable[[str], list[Key]]] = {
@@ -207,7 +207,7 @@ _FAMILIES: dict[str, Callable[[str], list[Key]]] = {
 # --- processes -----------------------------------------------------------------------------------
 
 #: What a process of ours runs. The modules are where this process found them, whatever the settings there say.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(input()); from fastsep._warmup import serve; serve()"
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(input()); from fastsep._engine.warmup import serve; serve()"
 
 
 def _compiled_apart(keys: Sequence[Key], count: int) -> Iterator[Key]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from numba import config, njit
 
 from fastsep._kernels.log import silence
+
+#: Where the modules of band functions are. No two of them have the same name.
+FOLDERS = ("filters", "layers", "pool")
 
 
 class Compiled(NamedTuple):
@@ -21,9 +26,16 @@ class Compiled(NamedTuple):
         return bytes(self.library._get_compiled_object())
 
 
+def builder(name: str) -> Callable[..., Any]:
+    """What makes the band functions of the module `name`."""
+    paths = [f"fastsep._kernels.{folder}.{name}" for folder in FOLDERS]
+    (path,) = (path for path in paths if find_spec(path) is not None)
+    return import_module(path).build  # type: ignore[no-any-return]
+
+
 def compile_kernel(key: tuple[str, ...]) -> Compiled:
-    """The band function that `key` names: a module of this folder, then its options."""
-    build = import_module(f"fastsep._kernels.{key[0]}").build
+    """The band function that `key` names: its module, then options."""
+    build = builder(key[0])
     # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:

@@ -123,7 +123,7 @@ def dense_height(differences: bool = False) -> int:
 
 
 def kernel(*key: str) -> int:
-    """Address of the band function that `key` names: a module of this folder, then its options."""
+    """Address of the band function that `key` names: its module, then options (see `compile`)."""
     address = _addresses.get(key)
     if address is None:
         with lock:

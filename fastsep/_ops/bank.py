@@ -273,7 +273,7 @@ class _Engine:
         words[at.LIMITS] = layer.limits.ctypes.data
         words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
         words[at.STRIP] = strip = layer.strip()
-        words[at.FINISH] = jit.kernel("conv_matrix", "planes", str(layer.vectors), acc.name)
+        words[at.FINISH] = jit.kernel("gemm", "planes", str(layer.vectors), acc.name)
         words[at.STRIPS] = strips
         words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data
         words[at.TERMS_GROUP] = group = odd_lines(-(-total // strips) * width * acc.itemsize)

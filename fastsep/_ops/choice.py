@@ -1,7 +1,7 @@
 """How a kernel of any form is applied: as lines, tap by tap, or by Fourier transform.
 
 `candidates` says what is possible for a kernel and an image's frame; `Candidates.choose` asks for the
-plan of each and takes the cheapest by `_estimate`. Numbers only, no pixels.
+plan of each and takes the cheapest by `cost_model`. Numbers only, no pixels.
 """
 
 from __future__ import annotations
@@ -16,25 +16,14 @@ import numpy as np
 
 from fastsep._engine.caches import MIB, remembered
 from fastsep._plan import cost_model
-from fastsep._plan.planner import Alternatives, Dense, Filter, Fourier, Line, Plan, Separable, Term
+from fastsep._plan.alternatives import Alternatives, Candidate, Choice
+from fastsep._plan.planner import Dense, Filter, Fourier, Line, Plan, Separable, Term
 from fastsep._validation import arguments as checks
 from fastsep._validation.arguments import Array, Frame
 from fastsep.factorization._integers import is_small
 from fastsep.factorization.kernel import Factorization, factorize, takes_more_than
 
 METHODS = ("auto", "direct", "separable", "fft")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One way to apply a kernel."""
-
-    method: str
-    what: Filter | None  # None: not possible here
-    finite: bool  # NaN and inf in the image would reach further than the kernel does
-    note: str  # what it amounts to, or why it is not possible
-    error: float  # L1 norm of what it leaves of the kernel
-    size: float  # sum of the magnitudes of its products of taps
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +92,6 @@ class Candidates(Alternatives):
             lines.append(Line((2.0,), 0) if short else _line(used.astype(float), middle))
         two, three = (cost_model.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
         return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen, and why."""
-
-    plan: Plan
-    chosen: Candidate
-    fallback: Plan | None  # for an image with NaN or infinity, or values beyond `limit`
-    limit: float
-    others: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
-    separable: Callable[[], tuple[Candidate, float]] | None  # the separable one, where only its price is too high
-
-    @property
-    def rejected(self) -> list[tuple[Candidate, float]]:
-        """What else was possible, with its estimated nanoseconds, and what was not."""
-        if self.separable is None:
-            return list(self.others)
-        return [(option, cost) for option, cost in self.others if option.method != "separable"] + [self.separable()]
 
 
 def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:

@@ -264,10 +264,10 @@ class Prepared:
         self.in_place = self._in_place(src)
         form = "in_place" if self.in_place else layer.form
         self.kernels = {
-            at.PACK: jit.kernel("conv_pack", form, *layer.together(), src.name, layer.dtype.name),
+            at.PACK: jit.kernel("pack", form, *layer.together(), src.name, layer.dtype.name),
             **self._stages(),
         }
-        self.address = jit.kernel("conv_tiles")
+        self.address = jit.kernel("tiles")
         self.band: Callable[..., int] = jit.BAND(self.address)
         self._tiled: dict[int, _Tiled] = {}
 
@@ -298,16 +298,16 @@ class Prepared:
         if layer.alone:
             if form == "blocks" and layer.multiplier == 1:
                 form = "in_place" if self.in_place else "straight"
-                return {at.FILL: jit.kernel("conv_depthwise", form, *layer.unrolled(), name)}
+                return {at.FILL: jit.kernel("depthwise", form, *layer.unrolled(), name)}
             number = layer.multiplier if form == "blocks" else layer.out_channels
-            stages = {at.FINISH: jit.kernel("conv_interleave", form, str(number if number in (2, 3, 4) else 0), name)}
+            stages = {at.FINISH: jit.kernel("interleave", form, str(number if number in (2, 3, 4) else 0), name)}
         else:
-            stages = {at.FINISH: jit.kernel("conv_matrix", form, str(layer.vectors), name)}
+            stages = {at.FINISH: jit.kernel("gemm", form, str(layer.vectors), name)}
         if layer.weights is not None:
             form = "blocks_in_place" if self.in_place else form
-            stages[at.FILL] = jit.kernel("conv_depthwise", form, *layer.unrolled(), name)
+            stages[at.FILL] = jit.kernel("depthwise", form, *layer.unrolled(), name)
         elif not self._direct():
-            stages[at.FILL] = jit.kernel("conv_windows", form, name)
+            stages[at.FILL] = jit.kernel("im2col", form, name)
         return stages
 
     def _direct(self) -> bool:

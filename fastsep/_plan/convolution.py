@@ -1,4 +1,4 @@
-"""The gate of the convolutions: their argument checks, dtype rules and messages, made of `_image`'s.
+"""The gate of the convolutions: their argument checks, dtype rules and messages, made of `_validation`'s.
 
 What does not depend on the image becomes a `Convolution`; with the shape and dtype of an image it
 gives a `Fit`. Both have channels last and nothing behind them is checked again.

@@ -37,7 +37,7 @@ CONSTANTS = {
     # For a bank: a multiply-add of the mix, for a vector; a value that is copied into its place.
     "MIX": 0.22,
     "SCATTER": 0.9,
-    # For a Fourier transform: a block, and a unit of `_transforms.work_of` in float32.
+    # For a Fourier transform: a block, and a unit of `fft_tiles.work_of` in float32.
     "FFT_BLOCK": 76_000.0,
     "FFT_UNIT": 0.197,
 }

@@ -1,6 +1,6 @@
 """Which dtypes the engine computes in, and how values get there and back.
 
-No argument is checked here: that is `_image`'s part.
+No argument is checked here: that is `_validation`'s part.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The numbers: from a filter's parameters to the taps that define it. NumPy only, no pixels.
 
-A filter is a value of `_plan.Separable`, `_plan.Dense`, `_plan.Box` or `_plan.Roberts`. The table of edge
+A filter is a value of `planner.Separable`, `planner.Dense`, `planner.Box` or `planner.Roberts`. The table of edge
 operators is in convolution order, as papers and scikit-image print their kernels; it is flipped
 once, in `edges`, because everything below this file correlates.
 """

@@ -9,7 +9,6 @@ threads, and on the CPU only by the width of its vectors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -144,14 +143,6 @@ class Hessian:
 
 Filter = Separable | Box | Roberts | Dense | Fourier
 Step = Suppress | Corner | Hessian  # of a pipeline
-
-
-class Alternatives:
-    """Several ways to compute the same, of which `choose` takes one (see `_strategy`)."""
-
-    def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Any:
-        """`tame`: what lies beyond the border is neither NaN nor infinite."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The gate: every argument check and error message, and the dtypes that a caller may ask for.
 
 Behind it nothing is checked again. Messages are one line: the argument, what is accepted, what
-came. What makes an array is settled in `_array_like`.
+came. What makes an array is settled in `array_like`.
 """
 
 from __future__ import annotations

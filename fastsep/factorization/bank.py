@@ -1,8 +1,8 @@
 """A bank of 2-D kernels as combinations of few separable ones. NumPy only, no pixels.
 
 Symmetric kernels are split into even and odd parts; of parts that repeat or combine some represent all; these are put
-into groups that gain from a common basis (`_bank_groups`), and every group gets the fewest terms that are found
-(`_common_terms`). All of them are then mixed by least squares, and must hold for the kernels as a whole.
+into groups that gain from a common basis (`_grouping`), and every group gets the fewest terms that are found
+(`_cp`). All of them are then mixed by least squares, and must hold for the kernels as a whole.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The loops of filters: band functions."""

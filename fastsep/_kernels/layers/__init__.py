@@ -1,0 +1,1 @@
+"""The loops of convolution layers: band functions, and what they share."""

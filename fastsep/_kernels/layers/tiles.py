@@ -10,7 +10,7 @@ which are called by address, so that each is compiled once for all the layers it
   filtering, only what lies under a border is packed, and the rest read in place.
 - *fill* (`conv_depthwise`, `conv_windows`): these groups are filtered depthwise, or laid out as
   factors of a standard convolution. (Blocks of packed pixels can be its factors as they are: see `Prepared` in
-  _layer.py.)
+  _ops/layer.py.)
 - *finish* (`conv_matrix`, `conv_interleave`): the factors of all groups are multiplied by the matrix
   of weights, in panels that stay in the cache while all pixels of the tile pass.
 
