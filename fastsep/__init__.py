@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import layers as layers
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
-    from fastsep._validation.arguments import ArgumentError as ArgumentError
+    from fastsep._validation.scalars import ArgumentError as ArgumentError
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.edges import *  # noqa: F403
@@ -66,7 +66,7 @@ _HOMES = {
     "threads": "get_num_threads set_num_threads show_config warmup",
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
-    "_validation.arguments": "ArgumentError",
+    "_validation.scalars": "ArgumentError",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = [home for home in _HOMES if not home.startswith("_")]

@@ -17,8 +17,9 @@ from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.execution import execute, is_within, vector_bytes
 from fastsep._plan import dtypes, planner
 from fastsep._plan.alternatives import Alternatives, Choice
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType, Frame
+from fastsep._validation import arrays, axes, scalars
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 
 # (frame, *parameters) -> what to compute, or several ways to compute it
 Recipe: TypeAlias = Callable[..., planner.Filter | Alternatives]
@@ -120,11 +121,11 @@ def _checked(
     workers: Any,
 ) -> Array:
     """`apply` for calls that are new or need conversions."""
-    image = checks.as_image(image)
-    workers = None if workers is None else checks.check_workers(workers)
+    image = arrays.as_image(image)
+    workers = None if workers is None else scalars.check_workers(workers)
     if out is not None:
-        checks.check_out(out, image.shape)
-    parameters, mode = checks.hashable(parameters), checks.hashable(mode)
+        arrays.check_out(out, image.shape)
+    parameters, mode = scalars.hashable(parameters), scalars.hashable(mode)
     key: Any = (
         recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis, rescale,
         dtype, None if out is None else out.dtype,
@@ -158,11 +159,11 @@ def _prepare(
     out_dtype: DType | None,
 ) -> _Job:
     """Check what does not depend on pixels and let the plan be made."""
-    channel = checks.channel(channel_axis, len(shape))
-    result = checks.result_dtype(image_dtype, dtype, out_dtype)
+    channel = axes.channel(channel_axis, len(shape))
+    result = arrays.result_dtype(image_dtype, dtype, out_dtype)
     frame = Frame(len(shape), channel, image_dtype, result, 0.0)
-    modes = checks.modes(mode, frame)
-    cval = checks.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
+    modes = axes.modes(mode, frame)
+    cval = scalars.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
     if "constant" in modes:
         frame = replace(frame, border=cval)
     what = recipe(frame, *parameters)
@@ -179,7 +180,7 @@ def _prepare(
     if isinstance(what, planner.Roberts) and channel == len(shape) - 1 and shape[-1] > width // 8:
         front = channel  # more channels than a vector has lanes
     if front is not None:
-        shape = checks.drop_axis(shape, front)
+        shape = axes.drop_axis(shape, front)
     first = int(front is not None or channel == 0)
     plan = choice = None
     if 0 not in shape:
@@ -201,7 +202,7 @@ def _prepare(
 
 def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
     """Convert the image, run, and bring the result into the dtype and axis order asked for."""
-    if isinstance(image, checks.Probe):
+    if isinstance(image, arrays.Probe):
         image.seen.append(job)
         return np.broadcast_to(np.zeros((), job.result), image.shape)
     if job.plan is None:

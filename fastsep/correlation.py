@@ -11,8 +11,9 @@ from fastsep._call import apply
 from fastsep._ops import choice
 from fastsep._plan import operators as _taps
 from fastsep._plan import planner
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, Frame
+from fastsep._validation import filter_kernels, scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 from fastsep.filters import Mode
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def separable_filter(
     >>> fastsep.separable_filter(image, ([1, 2, 1], [-1, 0, 1]), dtype=np.int16).tolist()
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
-    lines = checks.tap_lines(taps)
+    lines = filter_kernels.tap_lines(taps)
     return apply(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
@@ -123,8 +124,8 @@ def correlate(
     >>> fastsep.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]], dtype=np.int16).tolist()
     [[27, 0, 0], [0, 0, 0], [0, 18, 9]]
     """
-    key = choice.pack(checks.kernel(kernel))
-    parameters = (key, False, checks.not_negative("tol", tol), method)
+    key = choice.pack(filter_kernels.kernel(kernel))
+    parameters = (key, False, scalars.not_negative("tol", tol), method)
     return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
@@ -154,8 +155,8 @@ def convolve(
     >>> fastsep.convolve(impulse, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
-    key = choice.pack(checks.kernel(kernel))
-    parameters = (key, True, checks.not_negative("tol", tol), method)
+    key = choice.pack(filter_kernels.kernel(kernel))
+    parameters = (key, True, scalars.not_negative("tol", tol), method)
     return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
@@ -219,4 +220,4 @@ def correlate_bank(
 
 
 def _separable(frame: Frame, lines: tuple[Any, ...]) -> planner.Filter:
-    return _taps.separable(checks.taps_per_axis(lines, len(frame.spatial)))
+    return _taps.separable(filter_kernels.taps_per_axis(lines, len(frame.spatial)))

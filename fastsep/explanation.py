@@ -13,7 +13,7 @@ from fastsep._engine import rounding
 from fastsep._kernels import jit
 from fastsep._plan import cost_model
 from fastsep._plan.planner import Box, Dense, Filter, Fourier, Line, Plan, Roberts, Separable, Term
-from fastsep._validation import arguments as checks
+from fastsep._validation import array_like, arrays
 
 __all__ = ["Explanation", "explain"]
 
@@ -129,7 +129,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     >>> plan.strategy, plan.multiplications, plan.dense_multiplications, plan.halo
     ('lines', 50, 625, ((12, 12), (12, 12)))
     """
-    name = getattr(function, "__name__", checks.show(function))
+    name = getattr(function, "__name__", array_like.show(function))
     own = str(getattr(function, "__module__", "")) in ("fastsep.filters", "fastsep.gaussians", "fastsep.correlation")
     if not own or not callable(function):
         raise TypeError(f"`function` must be a filter of fastsep; got {name}.")
@@ -137,7 +137,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         args, kwargs = (kwargs["image"], *args), {k: v for k, v in kwargs.items() if k != "image"}
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
-    probe = checks.as_image(args[0]).view(checks.Probe)
+    probe = arrays.as_image(args[0]).view(arrays.Probe)
     function(probe, *args[1:], **kwargs)
     (job,) = probe.seen
     return _of_bank(probe, job) if name == "correlate_bank" else _explanation(name, probe, job)

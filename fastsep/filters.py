@@ -56,8 +56,9 @@ import numpy.typing as npt
 
 from fastsep._call import Recipe, apply
 from fastsep._plan import dtypes, operators, planner
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, Frame
+from fastsep._validation import arrays, axes, scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 
 __all__ = [
     "box",
@@ -134,8 +135,8 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        image = checks.as_image(image)
-        sigma, order, mode, channel_axis = checks.split_channel(image.ndim, sigma, order, mode, channel_axis)
+        image = arrays.as_image(image)
+        sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
     return apply(
         _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
     )
@@ -215,7 +216,7 @@ def unsharp_mask(
     >>> fastsep.unsharp_mask(step, amount=2, dtype=np.uint8).tolist()
     [100, 100, 99, 94, 116, 111, 110, 110]
     """
-    image = checks.as_image(image)
+    image = arrays.as_image(image)
     # The range depends on the pixels and so has to be part of the key of the plan.
     signed = (not preserve_range or image.dtype.kind == "i") and dtypes.has_negative(image)
     return apply(
@@ -728,10 +729,10 @@ def _masked(
 ) -> Array:
     if mask is None:
         return apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    image = checks.as_image(image)
-    inside = checks.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
+    image = arrays.as_image(image)
+    inside = arrays.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    if not isinstance(image, checks.Probe):
+    if not isinstance(image, arrays.Probe):
         with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
             np.multiply(result, inside, out=result)
     return result
@@ -742,42 +743,42 @@ def _masked(
 
 def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> planner.Filter:
     count = len(frame.spatial)
-    truncate = checks.not_negative("truncate", truncate)
-    sigma = checks.sigmas("sigma", sigma, count, truncate)
-    return operators.gaussian(sigma, checks.integers("order", order, count, 0), truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    sigma = scalars.sigmas("sigma", sigma, count, truncate)
+    return operators.gaussian(sigma, scalars.integers("order", order, count, 0), truncate)
 
 
 def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> planner.Filter:
-    truncate = checks.not_negative("truncate", truncate)
-    low, high = checks.difference_sigmas(low, high, len(frame.spatial), truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    low, high = scalars.difference_sigmas(low, high, len(frame.spatial), truncate)
     return operators.difference_of_gaussians(low, high, truncate)
 
 
 def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> planner.Filter:
     truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
-    radius = checks.sigmas("radius", radius, len(frame.spatial), truncate)
+    radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
     clip = dtypes.clip_range(frame, preserve_range, signed)
-    return operators.unsharp(radius, checks.finite("amount", amount), truncate, clip)
+    return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)
 
 
 def _box(frame: Frame, size: Any) -> planner.Filter:
-    return planner.Box(checks.integers("size", size, len(frame.spatial), 1))
+    return planner.Box(scalars.integers("size", size, len(frame.spatial), 1))
 
 
 def _laplace(frame: Frame, ksize: Any) -> planner.Filter:
-    checks.integer("ksize", ksize, 3)
+    scalars.integer("ksize", ksize, 3)
     return operators.laplace(len(frame.spatial))
 
 
 def _edges(frame: Frame, name: str, axis: Any) -> planner.Filter:
-    return operators.edges(name, len(frame.spatial), checks.edge_axes(axis, frame))
+    return operators.edges(name, len(frame.spatial), axes.edge_axes(axis, frame))
 
 
 def _edges_2d(frame: Frame, name: str, along: int) -> planner.Filter:
-    checks.need_2d(frame)
+    axes.need_2d(frame)
     return operators.edges(name, 2, (along,))
 
 
 def _roberts(frame: Frame, which: str) -> planner.Filter:
-    checks.need_2d(frame)
+    axes.need_2d(frame)
     return planner.Roberts(which)

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from fastsep._call import apply
 from fastsep._plan import operators, planner
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, Frame
+from fastsep._validation import scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 from fastsep.filters import Floats, Mode
 
 __all__ = ["gaussian_gradient_magnitude", "gaussian_laplace"]
@@ -84,10 +85,10 @@ def gaussian_laplace(
 
 
 def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
-    truncate = checks.not_negative("truncate", truncate)
-    return operators.gaussian_gradient_magnitude(checks.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    return operators.gaussian_gradient_magnitude(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
 
 
 def _laplace(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
-    truncate = checks.not_negative("truncate", truncate)
-    return operators.gaussian_laplace(checks.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    return operators.gaussian_laplace(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)

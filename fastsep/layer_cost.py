@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from fastsep._plan import convolution
 from fastsep._plan.convolution import Pads, Sizes
-from fastsep._validation import arguments as checks
+from fastsep._validation import array_like, scalars
 
 __all__ = ["ConvCost", "conv_cost"]
 
@@ -131,8 +131,8 @@ def conv_cost(
     """
     shape = _shape(input_shape)
     kernel = convolution.steps("kernel_size", kernel_size)
-    filters = checks.integer("filters", filters, 1)
-    multiplier = checks.integer("depth_multiplier", depth_multiplier, 1)
+    filters = scalars.integer("filters", filters, 1)
+    multiplier = scalars.integer("depth_multiplier", depth_multiplier, 1)
     strides, dilations = convolution.steps("stride", stride), convolution.steps("dilation", dilation)
     result = _output_shape(shape, kernel, filters, strides, dilations, convolution.paddings(padding))
 
@@ -153,9 +153,9 @@ def _size(numbers: Sequence[int]) -> str:
 
 
 def _shape(value: Any) -> tuple[int, int, int]:
-    if not checks.is_sequence(value) or len(value) != 3:
-        raise ValueError(f"`input_shape` must be (H, W, C); got {checks.show(value)}.")
-    height, width, channels = checks.integers("input_shape", value, 3, 1)
+    if not array_like.is_sequence(value) or len(value) != 3:
+        raise ValueError(f"`input_shape` must be (H, W, C); got {array_like.show(value)}.")
+    height, width, channels = scalars.integers("input_shape", value, 3, 1)
     return height, width, channels
 
 

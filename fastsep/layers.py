@@ -71,12 +71,12 @@ import numpy.typing as npt
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import empty
+from fastsep._engine.memory import empty
 from fastsep._ops.layer import Layer, Prepared
 from fastsep._plan import convolution, dtypes
 from fastsep._plan.convolution import Convolution, Fit
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType
+from fastsep._validation import scalars
+from fastsep._validation.array_like import Array, DType
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
 
@@ -504,7 +504,7 @@ class _Values:
 def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
     if out is not None:
         convolution.check_out(out, fit.shape, fit.dtype)
-    return None if workers is None else checks.check_workers(workers)
+    return None if workers is None else scalars.check_workers(workers)
 
 
 def _layer(what: Convolution, fit: Fit) -> Layer:

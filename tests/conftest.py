@@ -9,7 +9,7 @@ from hypothesis import settings
 
 import fastsep
 from fastsep import __main__
-from fastsep._engine import execution
+from fastsep._engine import bands
 from fastsep._kernels import cache, jit
 
 # `reference` is imported by name under any import mode of pytest.
@@ -26,8 +26,8 @@ settings.load_profile("fastsep")
 @pytest.fixture
 def small_images_go_parallel(monkeypatch):
     """Images of any size are cut into as many bands as there are workers."""
-    monkeypatch.setattr(execution, "SHARED_WORK", NO_WORK)
-    monkeypatch.setattr(execution, "WOKEN_WORK", NO_WORK)
+    monkeypatch.setattr(bands, "SHARED_WORK", NO_WORK)
+    monkeypatch.setattr(bands, "WOKEN_WORK", NO_WORK)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from reference import assert_close
 
 import fastsep
 from fastsep import _call
-from fastsep._engine import execution
+from fastsep._engine import bands
 from fastsep._kernels import jit
 from fastsep._plan import operators
 from fastsep._plan.planner import Box, Dense, Filter, Roberts
@@ -467,7 +467,7 @@ NO_WORK = 1e-9
 
 def cut_all_images():
     """For scripts; tests have the fixture `small_images_go_parallel`."""
-    execution.SHARED_WORK = execution.WOKEN_WORK = NO_WORK
+    bands.SHARED_WORK = bands.WOKEN_WORK = NO_WORK
 
 
 MIB = 1 << 20

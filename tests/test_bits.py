@@ -9,7 +9,7 @@ import pytest
 from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep._engine import execution, kernel_arguments, long_rows
+from fastsep._engine import kernel_arguments, long_rows, pool
 from fastsep._kernels import jit
 from fastsep._plan import pieces
 
@@ -110,7 +110,7 @@ def test_any_number_of_threads(name, rng, monkeypatch):
     bands = 4 if case.ndim != 3 else 2
 
     calls = []
-    monkeypatch.setattr(execution.Pool, "run", counted(execution.Pool.run, calls))
+    monkeypatch.setattr(pool.Pool, "run", counted(pool.Pool.run, calls))
     assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
     assert calls
     assert max(calls) == bands
@@ -263,7 +263,7 @@ def test_large_images_go_parallel_by_themselves(rng, monkeypatch):
     monkeypatch.undo()
     image = rng.random((2000, 1600), np.float32)
     calls = []
-    monkeypatch.setattr(execution.Pool, "run", counted(execution.Pool.run, calls))
+    monkeypatch.setattr(pool.Pool, "run", counted(pool.Pool.run, calls))
     for name in ("sobel", "gaussian", "laplace", "farid"):
         expected = getattr(fastsep, name)(image, workers=1)
         assert not calls

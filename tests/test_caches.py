@@ -12,13 +12,13 @@ from helpers import MIB, same_bits
 import fastsep
 from fastsep import _call
 from fastsep._engine import caches as _caches
-from fastsep._engine import execution, fft
+from fastsep._engine import fft, memory
 
 
 def held():
     """Bytes and number of all that is kept in caches, and of free memory."""
     caches = list(_caches._caches)
-    free = sum(workspace.size for workspace in execution._free) + sum(block.nbytes for block in fft._free)
+    free = sum(workspace.size for workspace in memory._free) + sum(block.nbytes for block in fft._free)
     return sum(cache.held for cache in caches) + free, sum(map(len, caches))
 
 

@@ -18,7 +18,7 @@ from helpers import MODES, cut_all_images, finish_script, say, start_script, sta
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
-from fastsep._engine import execution
+from fastsep._engine import bands
 from fastsep._kernels import jit
 from fastsep._ops import layer as _layer
 from fastsep._ops.layer import Layer
@@ -57,7 +57,7 @@ def guard():
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
     cut_all_images()
-    execution._pool.lock.acquire()  # one band after the other
+    bands._pool.lock.acquire()  # one band after the other
     guard_scratch(fill)
     Layer._aligned = aligned
     return fill

@@ -12,7 +12,7 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep._engine import execution, fft
+from fastsep._engine import bands, execution, fft
 from fastsep._engine import rounding as _rounding
 from fastsep._ops import choice
 
@@ -528,9 +528,9 @@ def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
 
     for workers in (1, 4):
         with pytest.raises(MemoryError, match="no room"):
-            execution.run_tasks(task, 9, workers)
+            bands.run_tasks(task, 9, workers)
     done = []
-    execution.run_tasks(done.append, 9, 4)  # the pool is as good as before
+    bands.run_tasks(done.append, 9, 4)  # the pool is as good as before
     assert sorted(done) == list(range(9))
 
 

@@ -28,7 +28,7 @@ README = Path(__file__).parents[1] / "README.md"
     ],
 )
 def test_examples_in_docstrings_print_what_they_say(name, monkeypatch):
-    monkeypatch.setattr("fastsep._engine.execution._threads", None)  # an example sets it
+    monkeypatch.setattr("fastsep._engine.bands._threads", None)  # an example sets it
     result = doctest.testmod(import_module(f"fastsep.{name}"))
     assert result.attempted
     assert not result.failed

@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
 
 import fastsep
+from fastsep._engine import bands as _bands
 from fastsep._engine import execution, kernel_arguments
+from fastsep._engine import memory as _memory
 from fastsep._kernels import jit
 from fastsep._ops import bank, tensor
 from fastsep._plan import pieces
@@ -118,12 +120,12 @@ class Guarded:
         return self.bytes[start : start + size].view(dtype).reshape(shape)
 
 
-class GuardedWorkspace(execution.Workspace):
+class GuardedWorkspace(_memory.Workspace):
     """The scratch memory of a call, of exactly its size."""
 
     def __init__(self, size):
         self.size = size
-        words = 8 * execution.WORDS
+        words = 8 * _memory.WORDS
         self.memory = Guarded(size + words).array((size + words,), np.uint8, True)
         self.address = self.memory.ctypes.data
         self.words = self.memory[:words].view(np.int64)
@@ -142,8 +144,8 @@ def guard_scratch(fill):
         spaces[-1].filled_by = None  # its block is gone
         return spaces[-1]
 
-    execution.take_workspace = workspace
-    execution.give_back = lambda workspace: None
+    _memory.take_workspace = workspace
+    _memory.give_back = lambda workspace: None
 
 
 def guard_scratch_and_taps(fill):
@@ -260,7 +262,7 @@ def check_bank_addresses(fill, keep, sources, results):
 def check_hessian_addresses(fill, keep, dtype):
     """Second differences of planes in one to three bands, against NumPy's, without a blur; rows of a pipeline."""
     cut_all_images()
-    execution._pool.lock.acquire()  # one band after the other
+    _bands._pool.lock.acquire()  # one band after the other
     rng = np.random.default_rng(9)
     source, results = Guarded(1 << 15), [Guarded(1 << 15) for _ in range(3)]
     for index, (height, width) in enumerate(PLANES[::7]):

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, cut_all_images, finish_script, make_image, same_bits, say, start_script
 
 import fastsep
-from fastsep._engine import execution
+from fastsep._engine import bands as _bands
 from fastsep._engine import pool as _pool
 from fastsep._kernels import jit, native_threads
 from fastsep._kernels.pool import words
@@ -419,14 +419,14 @@ def test_the_first_calls_from_the_threads_of_gevent_wait_for_one_compiler(tmp_pa
 def bands(monkeypatch, small_images_go_parallel):
     """How many bands each parallel call was cut into."""
     counts = []
-    run_bands = execution.Pool.run
+    run_bands = _pool.Pool.run
 
     def count(pool, band, address, number, threads):
         counts.append(number)
         run_bands(pool, band, address, number, threads)
 
-    monkeypatch.setattr(execution, "_threads", None)
-    monkeypatch.setattr(execution.Pool, "run", count)
+    monkeypatch.setattr(_bands, "_threads", None)
+    monkeypatch.setattr(_pool.Pool, "run", count)
     return counts
 
 
@@ -454,7 +454,7 @@ def test_no_more_bands_than_rows(bands, rng):
 
 
 def test_the_default_is_counted_once_and_set_num_threads_is_stronger(monkeypatch):
-    monkeypatch.setattr(execution, "_threads", None)
+    monkeypatch.setattr(_bands, "_threads", None)
     monkeypatch.setenv("FASTSEP_NUM_THREADS", "5")
     assert fastsep.get_num_threads() == 5
     monkeypatch.setenv("FASTSEP_NUM_THREADS", "4")
@@ -473,7 +473,7 @@ def started_threads(monkeypatch):
         return start(function, arguments)
 
     monkeypatch.setattr(_pool, "start_new_thread", count)
-    monkeypatch.setattr(execution, "_pool", _pool.Pool(16))
+    monkeypatch.setattr(_bands, "_pool", _pool.Pool(16))
     return started
 
 
@@ -508,19 +508,19 @@ def test_no_more_threads_are_started_than_asked_for(bands, started_threads, rng)
     ],
 )
 def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, threads, monkeypatch):
-    monkeypatch.setattr(execution, "SHARED_WORK", 1.0)
-    monkeypatch.setattr(execution, "WOKEN_WORK", 10.0)
-    monkeypatch.setattr(execution, "_MOST_BANDS", 8)
-    monkeypatch.setattr(execution._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
-    assert execution.bands_for(work, 100) == threads
-    assert execution.bands_for(work, 1) == 1
-    assert execution.bands_for(work, 3) == min(threads, 3)
+    monkeypatch.setattr(_bands, "SHARED_WORK", 1.0)
+    monkeypatch.setattr(_bands, "WOKEN_WORK", 10.0)
+    monkeypatch.setattr(_bands, "_MOST_BANDS", 8)
+    monkeypatch.setattr(_bands._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
+    assert _bands.bands_for(work, 100) == threads
+    assert _bands.bands_for(work, 1) == 1
+    assert _bands.bands_for(work, 3) == min(threads, 3)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
 def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
     works = []
-    monkeypatch.setattr(execution, "bands_for", lambda work, workers: works.append(work) or 1)
+    monkeypatch.setattr(_bands, "bands_for", lambda work, workers: works.append(work) or 1)
     for dtype in (np.float32, np.float64):
         getattr(fastsep, name)(np.ones((40, 50), dtype))
     single, double = works[0], works[len(works) // 2]
@@ -530,11 +530,11 @@ def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
 def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
     pool = _pool.Pool(4)
     pool._word[words.AWAKE] = 3
-    monkeypatch.setattr(execution, "_pool", pool)
-    work = 2 * execution.SHARED_WORK
-    assert execution.bands_for(work, 2) == 2
-    with execution._pool.lock:
-        assert execution.bands_for(work, 2) == 1
+    monkeypatch.setattr(_bands, "_pool", pool)
+    work = 2 * _bands.SHARED_WORK
+    assert _bands.bands_for(work, 2) == 2
+    with _bands._pool.lock:
+        assert _bands.bands_for(work, 2) == 1
 
 
 if __name__ == "__main__":

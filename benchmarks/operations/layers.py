@@ -24,7 +24,7 @@ import fastsep
 from benchmarks._contest import Contest, Entry
 from benchmarks.operations import _networks as networks
 from benchmarks.operations._networks import Conv, Problem
-from fastsep._engine.execution import aligned
+from fastsep._engine.memory import aligned
 from fastsep._ops.layer import Layer
 
 # ---- what the table of cases is made of: shapes of images, and parameters

@@ -31,7 +31,7 @@ def show_config() -> Config:
 
     >>> print(fastsep.show_config())  # doctest: +SKIP
     """
-    from fastsep._engine import execution
+    from fastsep._engine import bands
     from fastsep._kernels import jit
 
     target = jit.target()
@@ -40,7 +40,7 @@ def show_config() -> Config:
     report.update((name, _version(name)) for name in PACKAGES)
     report["cpu"] = f"{_cpu()} ({platform.machine()}, compiled for {target.name})"
     report["simd"] = f"{bits} bits: {bits // 32} float32 or {bits // 64} float64 at once"
-    report["threads"] = str(execution.get_num_threads())
+    report["threads"] = str(bands.get_num_threads())
     report["cache"] = cache_folders()
     return report
 

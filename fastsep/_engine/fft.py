@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from fastsep._engine import execution, rounding
+from fastsep._engine import bands, execution, memory, rounding
 from fastsep._engine.caches import MIB, Cache, emptied_by
 from fastsep._plan import dtypes, planner
 from fastsep._plan.planner import F64, Dense, Fourier, Plan, beyond
-from fastsep._validation.arguments import Array, DType
+from fastsep._validation.array_like import Array, DType
 
 
 def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
     """Run a plan of strategy "fft" on a C-contiguous image of its shape and dtype."""
     if out is None:
-        out = execution.empty(plan.shape, plan.dst)
+        out = memory.empty(plan.shape, plan.dst)
     task = _Task(plan, image, out)
-    execution.run_tasks(task, len(task.corners), workers)
+    bands.run_tasks(task, len(task.corners), workers)
     return out
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastsep._engine import kernel_arguments
-from fastsep._engine.execution import Ready, float32_work
+from fastsep._engine.bands import float32_work
+from fastsep._engine.execution import Ready
 from fastsep._engine.kernel_arguments import Array, Block, lines_of, odd_lines
 from fastsep._engine.long_rows import InPieces
 from fastsep._kernels import arguments as at

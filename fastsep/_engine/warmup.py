@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._engine import execution
+from fastsep._engine import bands
 from fastsep._engine.pool import ROLES
 from fastsep._kernels import cache, jit
-from fastsep._validation.arguments import check_workers, one_of, words
+from fastsep._validation.scalars import check_workers, one_of, words
 
 Key = tuple[str, ...]
 GROUPS = ("filters", "edges", "corners", "correlation", "layers")
@@ -62,7 +62,7 @@ def warmup(
     start = time.perf_counter()
     groups = GROUPS if only is None else _several("only", only, GROUPS)
     dtypes = None if dtype is None else _several("dtype", dtype, DTYPES)
-    most = execution.get_num_threads() if workers is None else check_workers(workers)
+    most = bands.get_num_threads() if workers is None else check_workers(workers)
     wanted = keys(groups, dtypes)
     missing = [key for key in wanted if not jit.is_cached(*key)]
     tell = progress or _ignore

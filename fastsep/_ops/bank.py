@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastsep._call import apply
-from fastsep._engine import execution
+from fastsep._engine import bands as _bands
+from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, Cache, remembered
 from fastsep._engine.kernel_arguments import block, lines_of, odd_lines
 from fastsep._kernels import arguments, jit
@@ -22,8 +23,9 @@ from fastsep._ops.choice import candidates, pack, unpack
 from fastsep._ops.layer import ALL, STREAM_BYTES, Layer
 from fastsep._plan import cost_model, dtypes, planner
 from fastsep._plan.planner import Line, Plan, Separable, Term
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType, Frame
+from fastsep._validation import array_like, arrays, axes, filter_kernels, scalars
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 from fastsep.factorization.bank import BankFactorization, factorize_bank
 
 METHODS = ("auto", "separable", "direct")
@@ -48,20 +50,20 @@ def correlate(
     workers: Any,
 ) -> Array:
     """`fastsep.correlate_bank`."""
-    image = checks.as_image(image)
-    tol = checks.not_negative("tol", tol)
-    method = checks.one_of("method", method, METHODS)
-    workers = None if workers is None else checks.check_workers(workers)
-    channel = checks.channel(channel_axis, image.ndim)
+    image = arrays.as_image(image)
+    tol = scalars.not_negative("tol", tol)
+    method = scalars.one_of("method", method, METHODS)
+    workers = None if workers is None else scalars.check_workers(workers)
+    channel = axes.channel(channel_axis, image.ndim)
     result = _result(image.dtype, dtype, out)
     frame = Frame(image.ndim, channel, image.dtype, result, 0.0)
-    checks.need_2d(frame)
-    modes = checks.modes(mode, frame)
-    cval = checks.number("cval", cval) + 0.0
+    axes.need_2d(frame)
+    modes = axes.modes(mode, frame)
+    cval = scalars.number("cval", cval) + 0.0
     what = _kernels(kernels, tol, result)
     shape = (*image.shape, what.count)
     if out is not None and out.shape != shape:
-        raise checks.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
+        raise scalars.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
 
     source, tame = dtypes.source_dtype(image.dtype), True
     if "constant" in modes:
@@ -69,19 +71,19 @@ def correlate(
         tame = dtypes.finite_in(source, cval)
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     front = channel if channel not in (None, 0, image.ndim - 1) else None
-    order = image.shape if front is None else checks.drop_axis(image.shape, front)
+    order = image.shape if front is None else axes.drop_axis(image.shape, front)
 
     def prepared() -> Bank:
         return _bank(what.parts(), order, source, result, channel == 0 or front is not None, modes, cval)
 
     direct_cost = _direct_cost(what, image.size, result)
-    if isinstance(image, checks.Probe):
+    if isinstance(image, arrays.Probe):
         bank = None if 0 in shape else prepared()
         takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
         image.seen.append(Explained(bank, what.dense().shape, takes_terms, direct_cost, source, result))
         return np.broadcast_to(np.zeros((), result), shape)
     if 0 in shape:
-        return execution.empty(shape, result) if out is None else out
+        return memory.empty(shape, result) if out is None else out
 
     pixels = dtypes.convert(image, source, front, False)
     if method == "auto" and tame and source.kind == "f":
@@ -96,10 +98,10 @@ def correlate(
 
 def _result(image: DType, dtype: Any, out: Any) -> DType:
     if out is not None:
-        checks.check_writeable(out)
+        arrays.check_writeable(out)
         if out.dtype.kind != "f":
             raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
-    wanted = checks.result_dtype(image, dtype, None if out is None else out.dtype)
+    wanted = arrays.result_dtype(image, dtype, None if out is None else out.dtype)
     result: DType = wanted.newbyteorder("=")
     if result not in dtypes.ENGINE_DTYPES[-2:]:
         raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
@@ -114,7 +116,7 @@ def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, workers: in
             pixels = pixels.copy()
         bank.run(pixels, plain, workers)
         return out  # type: ignore[no-any-return]
-    values = execution.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
+    values = memory.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
     bank.run(pixels, values, workers)
     if front is not None:
         values = np.ascontiguousarray(np.moveaxis(values, 0, front))
@@ -141,13 +143,13 @@ class _Kernels:
 def _kernels(kernels: Any, tol: float, result: DType) -> _Kernels:
     if isinstance(kernels, BankFactorization):
         if tol:
-            raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {checks.show(tol)}.")
+            raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {array_like.show(tol)}.")
         # The taps of a line sum to one.
         size = float(np.abs(kernels.mix).sum(axis=0).max())
         return _Kernels(
             kernels.mix.shape[1], kernels.dense_multiplications, size, kernels.dense, lambda: kernels
         )  # fmt: skip
-    stack = checks.kernel_stack(kernels)
+    stack = filter_kernels.kernel_stack(kernels)
     sizes = np.abs(stack).sum(axis=(1, 2))
     if result.itemsize <= 4 and sizes.any():
         # What float32 arithmetic rounds away of the smallest kernel is no part of the bank.
@@ -197,7 +199,7 @@ def _one_by_one(
     image: Array, kernels: Array, mode: Any, cval: float, channel_axis: Any, result: DType, out: Any,
     workers: int | None,
 ) -> Array:  # fmt: skip
-    values = execution.empty((*image.shape, len(kernels)), result) if out is None else out
+    values = memory.empty((*image.shape, len(kernels)), result) if out is None else out
     if out is not None and np.may_share_memory(image, out):
         image = image.copy()
     for number, kernel in enumerate(kernels):
@@ -292,19 +294,19 @@ class _Engine:
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """As `Bank.run`."""
-        bands = min(execution.bands_for(self.work, workers), self.strips)
-        workspace = execution.take_workspace(self.end * bands)
+        bands = min(_bands.bands_for(self.work, workers), self.strips)
+        workspace = memory.take_workspace(self.end * bands)
         words = workspace.words[: len(self.words)]
         words[:] = self.words
         words[arguments.SCRATCH] = workspace.scratch
-        words[arguments.SRC], words[arguments.DST] = execution.address_of(image), execution.address_of(out)
+        words[arguments.SRC], words[arguments.DST] = memory.address_of(image), memory.address_of(out)
         words[arguments.BANDS] = bands
         workspace.filled_by = None
         if bands == 1:
             self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:
-            execution.run_bands(self, workspace.address, bands)
-        execution.give_back(workspace)
+            _bands.run_bands(self, workspace.address, bands)
+        memory.give_back(workspace)
 
 
 def _term(y: Array, x: Array) -> Separable:

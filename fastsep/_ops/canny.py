@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
+from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.hysteresis import neighbour_lines, track
 from fastsep._plan import dtypes, operators, planner
 from fastsep._plan.planner import IDENTITY, Divisors, Line, Plan, Separable, Suppress, Term
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Frame
+from fastsep._validation import array_like, arrays, axes, scalars
+from fastsep._validation.axes import Frame
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BYTE = np.dtype(np.uint8)
@@ -52,23 +52,23 @@ def canny(
     dtype: Any, workers: Any,
 ) -> Array:  # fmt: skip
     """`edges.canny`: checks, conversions, then the stages that the arguments ask for."""
-    image = checks.grey_image(image)
-    checks.need_range(image)
-    workers = None if workers is None else checks.check_workers(workers)
+    image = arrays.grey_image(image)
+    arrays.need_range(image)
+    workers = None if workers is None else scalars.check_workers(workers)
     if out is not None:
-        checks.check_bool_out(out, image.shape)
-    acc = checks.arithmetic_dtype(image.dtype, dtype)
+        arrays.check_bool_out(out, image.shape)
+    acc = arrays.arithmetic_dtype(image.dtype, dtype)
     low, high = _thresholds(low, high, use_quantiles, dtypes.unit(image.dtype))
     frame = Frame(2, None, image.dtype, acc, 0.0)
-    modes = checks.modes(mode, frame)
-    cval = checks.number("cval", cval) + 0.0
-    mask = None if mask is None else checks.real_array("mask", mask)
-    eroded = None if mask is None else checks.eroded_mask(mask, image, None)
-    sigma = checks.sigmas("sigma", sigma, 2, TRUNCATE)
+    modes = axes.modes(mode, frame)
+    cval = scalars.number("cval", cval) + 0.0
+    mask = None if mask is None else array_like.real_array("mask", mask)
+    eroded = None if mask is None else arrays.eroded_mask(mask, image, None)
+    sigma = scalars.sigmas("sigma", sigma, 2, TRUNCATE)
 
     # scikit-image divides for this mode by this name only.
     divide = mode == "constant" if isinstance(mode, str) else False
-    result = execution.empty(image.shape, BYTE)
+    result = memory.empty(image.shape, BYTE)
     if out is not None and out.flags.carray and not np.may_share_memory(out, image):
         result = out.view(BYTE)
     if image.size:
@@ -96,9 +96,9 @@ def _thresholds(low: Any, high: Any, use_quantiles: bool, unit: float) -> tuple[
         if value is None:
             found.append(default)
             continue
-        number = checks.number(name, value)
+        number = scalars.number(name, value)
         if use_quantiles and not 0.0 <= number <= 1.0:
-            raise ValueError(f"`{name}` must lie in [0, 1] with `use_quantiles`; got {checks.show(value)}.")
+            raise ValueError(f"`{name}` must lie in [0, 1] with `use_quantiles`; got {array_like.show(value)}.")
         found.append(number if use_quantiles else number / unit)
     if found[1] < found[0]:
         # Those that were left out, too, on the scale of the others.

@@ -18,8 +18,9 @@ from fastsep._engine.caches import MIB, remembered
 from fastsep._plan import cost_model
 from fastsep._plan.alternatives import Alternatives, Candidate, Choice
 from fastsep._plan.planner import Dense, Filter, Fourier, Line, Plan, Separable, Term
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, Frame
+from fastsep._validation import scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 from fastsep.factorization._integers import is_small
 from fastsep.factorization.kernel import Factorization, factorize, takes_more_than
 
@@ -96,10 +97,10 @@ class Candidates(Alternatives):
 
 def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
     """The ways to correlate an image with the kernel that `pack` made a key of, or to convolve it."""
-    method = checks.one_of("method", method, METHODS)
+    method = scalars.one_of("method", method, METHODS)
     kernel = unpack(key)
     if kernel.ndim != len(frame.spatial):
-        raise checks.ArgumentError(
+        raise scalars.ArgumentError(
             f"`kernel` must have one axis for each of the {len(frame.spatial)} spatial axes (`channel_axis` is none); "
             f"got shape {kernel.shape}."
         )

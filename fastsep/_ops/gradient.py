@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
+from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import dtypes, operators, planner
 from fastsep._plan.planner import IDENTITY, Plan, Separable, Term
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType, Frame
+from fastsep._validation import array_like, arrays, axes, scalars
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 
 TRUNCATE = 4.0  # of Gaussians; that of `gaussian`
 OPERATORS = (*operators.OPERATORS, "gaussian")
@@ -34,14 +35,14 @@ def gradient(
     dtype: Any, out: Any, workers: Any,
 ) -> Any:  # fmt: skip
     """`edges.gradient`, arguments in another order."""
-    image = checks.as_image(image)
-    workers = None if workers is None else checks.check_workers(workers)
-    names = (output,) if isinstance(output, str) else checks.words("output", output)
-    outs = checks.outs(out, None if isinstance(output, str) else len(names), image.shape)
+    image = arrays.as_image(image)
+    workers = None if workers is None else scalars.check_workers(workers)
+    names = (output,) if isinstance(output, str) else scalars.words("output", output)
+    outs = arrays.outs(out, None if isinstance(output, str) else len(names), image.shape)
     given = {array.dtype for array in outs if array is not None}
     if len(given) > 1:
         raise ValueError(f"`out` must be arrays of one dtype; got {', '.join(sorted(map(str, given)))}.")
-    parameters = checks.hashable((operator, sigma, names, axis, mode))
+    parameters = scalars.hashable((operator, sigma, names, axis, mode))
     key: Any = (
         parameters, image.shape, image.dtype, type(sigma), cval, type(cval), channel_axis, dtype,
         next(iter(given), None),
@@ -71,18 +72,18 @@ class _Job:
         dtype: Any, out_dtype: DType | None,
     ) -> None:  # fmt: skip
         operator, sigma, names, axis, mode = parameters
-        channel = checks.channel(channel_axis, len(shape))
-        self.result = checks.result_dtype(image_dtype, dtype, out_dtype)
+        channel = axes.channel(channel_axis, len(shape))
+        self.result = arrays.result_dtype(image_dtype, dtype, out_dtype)
         frame = Frame(len(shape), channel, image_dtype, self.result, 0.0)
-        modes = checks.modes(mode, frame)
-        cval = checks.number("cval", cval) + 0.0
+        modes = axes.modes(mode, frame)
+        cval = scalars.number("cval", cval) + 0.0
         count = len(frame.spatial)
-        operator = checks.one_of("operator", operator, OPERATORS)
+        operator = scalars.one_of("operator", operator, OPERATORS)
         if sigma is not None:
-            sigma = checks.sigmas("sigma", sigma, count, TRUNCATE)
+            sigma = scalars.sigmas("sigma", sigma, count, TRUNCATE)
         elif operator == "gaussian":
             sigma = (1.0,) * count
-        over = checks.edge_axes(axis, frame)
+        over = axes.edge_axes(axis, frame)
         wanted = [_component(name, count) for name in names]
 
         unit = dtypes.unit(image_dtype) if not frame.integer else 1.0
@@ -91,7 +92,7 @@ class _Job:
             self.source = dtypes.border_dtype(self.source, self.target, cval * unit)
         self.clamp = unit != 1.0 and image_dtype.kind == "i"
         self.front = channel if channel not in (None, 0, len(shape) - 1) else None
-        shape = shape if self.front is None else checks.drop_axis(shape, self.front)
+        shape = shape if self.front is None else axes.drop_axis(shape, self.front)
         first = int(self.front is not None or channel == 0)
         self.run_on: Run | None = None
         if 0 not in shape:
@@ -108,7 +109,7 @@ class _Job:
             for array in outs
         ]
         results = [
-            np.asarray(array) if here else execution.empty(shape, self.target)
+            np.asarray(array) if here else memory.empty(shape, self.target)
             for array, here in zip(outs, direct, strict=True)
         ]  # fmt: skip
         if self.run_on is not None:
@@ -143,7 +144,7 @@ def _component(name: Any, count: int) -> int | str:
     if not isinstance(name, str) or name not in named:
         accepted = [*named, "magnitude", *(["orientation"] if count > 1 else [])]
         raise ValueError(
-            f"`output` must name {', '.join(accepted)} for {count} spatial axes; got {checks.show(name)}."
+            f"`output` must name {', '.join(accepted)} for {count} spatial axes; got {array_like.show(name)}."
         )  # fmt: skip
     return named[name]
 

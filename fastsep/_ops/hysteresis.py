@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
+from fastsep._engine import bands as _bands
+from fastsep._engine import execution, memory
 from fastsep._engine.caches import emptied_by
-from fastsep._engine.execution import Array, address_of
+from fastsep._engine.memory import address_of
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
+from fastsep._validation.array_like import Array
 
 
 class _Kernel:
@@ -29,12 +31,12 @@ def _kernel(*key: str) -> _Kernel:
 emptied_by(_kernel.cache_clear)
 
 
-def _run_kernel(kernel: _Kernel, workspace: execution.Workspace, bands: int) -> None:
+def _run_kernel(kernel: _Kernel, workspace: memory.Workspace, bands: int) -> None:
     workspace.word[at.BANDS] = bands
     if bands == 1:
         kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
     else:
-        execution.run_bands(kernel, workspace.address, bands)
+        _bands.run_bands(kernel, workspace.address, bands)
 
 
 #: Multiply-adds that looking at a byte and following some edges are worth.
@@ -49,11 +51,11 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     """
     pixels = codes[0].size
     rows = codes.shape[0]
-    bands = min(execution.bands_for(PIXEL_WORK * codes.size, workers), rows)
+    bands = min(_bands.bands_for(PIXEL_WORK * codes.size, workers), rows)
     kernel = _kernel("hysteresis")
     offsets = np.array(lines, np.int64)
     scratch = 8 * at.STACK_WORDS
-    workspace = execution.take_workspace(scratch * bands)
+    workspace = memory.take_workspace(scratch * bands)
     workspace.filled_by = None
     word = workspace.word
     word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
@@ -66,7 +68,7 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     for phase, number in steps:
         word[at.PHASE], word[at.SRC] = phase, bands
         _run_kernel(kernel, workspace, number)
-    execution.give_back(workspace)
+    memory.give_back(workspace)
 
 
 def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], int]:
@@ -96,7 +98,7 @@ def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int
         track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
     found = inside.view(np.bool_).reshape(given)
     if out is None:
-        out = execution.empty(given, found.dtype)
+        out = memory.empty(given, found.dtype)
     out[...] = found
     return out
 
@@ -117,15 +119,15 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
         [_at_most(value, dtype) if isinstance(value, np.generic) else value for value in (low, high)], dtype
     )
     image = np.ascontiguousarray(image)
-    workspace = execution.take_workspace(0)
+    workspace = memory.take_workspace(0)
     workspace.filled_by = None
     word = workspace.word
     word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
     word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
     word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
-    bands = min(execution.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
+    bands = min(_bands.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
     _run_kernel(_kernel("threshold", dtype.name), workspace, bands)
-    execution.give_back(workspace)
+    memory.give_back(workspace)
 
 
 def _at_most(value: Any, dtype: np.dtype[Any]) -> Any:

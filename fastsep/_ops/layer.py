@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
+from fastsep._engine import bands as _bands
+from fastsep._engine import memory
 from fastsep._engine.kernel_arguments import MODES, lines_of, odd_lines
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
@@ -148,7 +149,7 @@ class Layer:
 
     def _aligned(self, size: int) -> Array:
         """Room for `size` values that starts on a cache line."""
-        return execution.aligned((size,), self.dtype)
+        return memory.aligned((size,), self.dtype)
 
     def _pack_depthwise(self, kernel: Array, bias: Array) -> None:
         channels, multiplier = kernel.shape[2:]
@@ -327,26 +328,26 @@ class Prepared:
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """Apply the layer to `image` (N, H, W, C), into `out`; both C-contiguous, and one image may lack N."""
-        bands = execution.bands_for(self.work, workers)
+        bands = _bands.bands_for(self.work, workers)
         tiled = self._tiled.get(bands)
         if tiled is None:
             tiled = self._tiled[bands] = _Maker(self, bands).make()
         bands = tiled.bands
-        workspace = execution.take_workspace(tiled.scratch)
+        workspace = memory.take_workspace(tiled.scratch)
         word = workspace.word
         if workspace.filled_by is not tiled.token:
             workspace.words[: len(tiled.words)] = tiled.words
             word[SCRATCH] = workspace.scratch
             workspace.filled_by = tiled.token
-        word[SRC] = execution.address_of(image)
-        word[DST] = execution.address_of(out)
+        word[SRC] = memory.address_of(image)
+        word[DST] = memory.address_of(out)
         for stage in tiled.stages:
             word[at.STAGE] = stage
             if bands == 1:
                 self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
             else:
-                execution.run_bands(self, workspace.address, bands)
-        execution.give_back(workspace)
+                _bands.run_bands(self, workspace.address, bands)
+        memory.give_back(workspace)
 
 
 @dataclass(frozen=True, slots=True)

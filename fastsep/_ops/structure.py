@@ -15,7 +15,8 @@ import numpy as np
 from fastsep._call import apply
 from fastsep._ops import tensor
 from fastsep._plan import dtypes, operators, planner
-from fastsep._validation.arguments import Array, DType, Frame
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 
 # Sobel's, correlated and not divided by anything, as SciPy has it.
 SLOPE, ACROSS = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)

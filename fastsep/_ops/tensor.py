@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
+from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import operators, planner
@@ -32,7 +32,7 @@ def products(
     image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
 ) -> list[Array]:
     """Blurred products of both of Sobel's derivatives: of rows, mixed, of columns."""
-    results = [execution.empty(image.shape, image.dtype) for _ in range(3)]
+    results = [memory.empty(image.shape, image.dtype) for _ in range(3)]
     _pipeline(image.shape, image.dtype, sigma, modes, cval, None, 0.0).run(image, results, workers)
     return results
 
@@ -42,7 +42,7 @@ def corners(
     workers: int | None,
 ) -> Array:  # fmt: skip
     """One of the measures of `_kernels/corner.py`."""
-    result = execution.empty(image.shape, image.dtype)
+    result = memory.empty(image.shape, image.dtype)
     _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [result], workers)
     return result
 
@@ -54,7 +54,7 @@ def hessian(
 
     `order`: "yx" or "xy", along which axis those of both are taken first.
     """
-    results = [execution.empty(image.shape, image.dtype) for _ in range(3)]
+    results = [memory.empty(image.shape, image.dtype) for _ in range(3)]
     _hessian_pipeline(image.shape, image.dtype, order, sigma, modes, cval).run(image, results, workers)
     return results
 

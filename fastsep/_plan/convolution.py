@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastsep._plan import dtypes
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType, show
+from fastsep._validation import array_like, axes, scalars
+from fastsep._validation import arrays as _arrays
+from fastsep._validation.array_like import Array, DType, show
 
 Sizes = tuple[int, int]
 Pads = tuple[Sizes, Sizes]  # ((top, bottom), (left, right))
@@ -56,15 +57,15 @@ def geometry(stride: Any, padding: Any, dilation: Any, mode: Any, cval: Any, dat
         steps("stride", stride),
         paddings(padding),
         steps("dilation", dilation),
-        checks.border_mode(mode),
-        checks.number("cval", cval),
+        axes.border_mode(mode),
+        scalars.number("cval", cval),
         data_format == "channels_first",
     )
 
 
 def steps(name: str, value: Any) -> Sizes:
     """Whole numbers of at least one: rows, columns."""
-    rows, columns = checks.integers(name, value, 2, 1)
+    rows, columns = scalars.integers(name, value, 2, 1)
     _limit(name, value, rows, columns)
     return rows, columns
 
@@ -77,7 +78,7 @@ def paddings(value: Any) -> Pads | None:
     if isinstance(value, str) and value.lower() in ("valid", "same"):
         return ((0, 0), (0, 0)) if value.lower() == "valid" else None
     try:
-        rows, columns = (_side_by_side(side) for side in checks.per_axis("padding", value, 2))
+        rows, columns = (_side_by_side(side) for side in scalars.per_axis("padding", value, 2))
     except TypeError:
         error = ValueError if isinstance(value, str) else TypeError
         raise error(f"`padding` must be 'valid', 'same', or one or two integers per axis; got {show(value)}.") from None
@@ -86,9 +87,9 @@ def paddings(value: Any) -> Pads | None:
 
 
 def _side_by_side(value: Any) -> Sizes:
-    if checks.is_sequence(value) and len(value) != 2:
+    if array_like.is_sequence(value) and len(value) != 2:
         raise ValueError(f"`padding` of an axis must be one integer or (before, after); got {show(value)}.")
-    before, after = checks.integers("padding", value, 2, 0)
+    before, after = scalars.integers("padding", value, 2, 0)
     return before, after
 
 
@@ -249,7 +250,7 @@ def _matrix_layouts(channels: str, place: Geometry) -> str:
 
 def _kernel(name: str, value: Any, layouts: dict[int, str]) -> Array:
     """An array with one of the numbers of axes in `layouts`, none of them of length 0."""
-    array = checks.real_array(name, value)
+    array = array_like.real_array(name, value)
     if array.ndim not in layouts:
         # Layouts of three axes and more are those of kernels with rows and columns.
         hint = " With a single 2-D kernel use `correlate`." if array.ndim == 2 and min(layouts) > 2 else ""
@@ -264,7 +265,7 @@ def _kernel(name: str, value: Any, layouts: dict[int, str]) -> Array:
 def _bias(name: str, value: Any, count: int, kernel: str, array: Array) -> Array | None:
     if value is None:
         return None
-    bias = checks.real_array(name, value)
+    bias = array_like.real_array(name, value)
     if bias.shape != (count,):
         raise ValueError(f"`{name}` must have shape ({count},) for `{kernel}` {array.shape}; got shape {bias.shape}.")
     return bias
@@ -276,10 +277,10 @@ def clip(name: str, value: Any) -> Range:
         return UNCLIPPED
     if isinstance(value, str) and value in ACTIVATIONS:
         return ACTIVATIONS[value]
-    if not checks.is_sequence(value) or len(value) != 2:
+    if not array_like.is_sequence(value) or len(value) != 2:
         raise ValueError(_no_activation(name, value))
     try:
-        low, high = (checks.number(name, item) for item in value)
+        low, high = (scalars.number(name, item) for item in value)
     except TypeError:
         raise TypeError(_no_activation(name, value)) from None
     if not low <= high:
@@ -326,8 +327,8 @@ def source_dtype(image: DType, arithmetic: DType) -> DType:
 
 def as_images(x: Any) -> Array:
     """One image or a batch as a plain array of a real dtype. A list of images with channels is a batch."""
-    checks.one_image("x", x, True)
-    return checks.real_array("x", x)
+    array_like.one_image("x", x, True)
+    return array_like.real_array("x", x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,16 +416,16 @@ def _layouts(channels: str, first: bool) -> str:
 def lengths(shape: Any, place: Geometry) -> tuple[int, ...]:
     """The shape of an image that is only spoken of."""
     try:
-        if not checks.is_sequence(shape):
+        if not array_like.is_sequence(shape):
             raise TypeError
-        return tuple(checks.integer("shape", length, 0) for length in shape)
+        return tuple(scalars.integer("shape", length, 0) for length in shape)
     except TypeError:
         raise TypeError(f"`shape` must be {_layouts('C', place.first)}, whole numbers; got {show(shape)}.") from None
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: DType) -> None:
     """Refuse what the result cannot be written into."""
-    checks.check_writeable(out)
+    _arrays.check_writeable(out)
     if out.shape != shape:
         raise ValueError(f"`out` must have the result's shape {shape}; got {out.shape}.")
     if out.dtype.newbyteorder("=") != dtype:

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from fastsep._validation.arguments import Array, DType, Frame
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 
 # What the engine reads and writes, native byte order.
 ENGINE_DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+DType = np.dtype[Any]
 
 #: Types that need no look before NumPy makes an array of a list of them.
 NUMBERS = frozenset((bool, int, float))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastsep._validation.arguments import Array
+from fastsep._validation.array_like import Array
 
 EPS = float(np.finfo(np.float64).eps)
 

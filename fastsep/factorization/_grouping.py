@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from fastsep._validation.arguments import Array
+from fastsep._validation.array_like import Array
 from fastsep.factorization import _cp
 from fastsep.factorization._cp import EPS, NEEDED, Basis, Work, cut, scales_to_limits, space
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.arguments import Array
+from fastsep._validation.array_like import Array
 from fastsep.factorization import _symmetry
 
 # One term: its scale, and whole taps for every axis, as int64.

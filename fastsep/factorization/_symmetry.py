@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastsep._validation.arguments import Array
+from fastsep._validation.array_like import Array
 
 # Axes flipped jointly, and the sign: 1 if that gives the kernel back, -1 if it gives minus it.
 Flips = dict[tuple[int, ...], int]

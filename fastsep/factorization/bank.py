@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array
+from fastsep._validation import array_like, scalars
+from fastsep._validation.array_like import Array
 from fastsep.factorization import _cp, _grouping
 from fastsep.factorization._cp import EPS, MOST_GROWTH, Basis, Fit, Work
 from fastsep.factorization._grouping import Group, Parity
@@ -159,9 +159,9 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
     """
     stack = _stack(kernels)
     if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {checks.show(rank)} and {checks.show(tol)}.")
-    terms = None if rank is None else checks.integer("rank", rank, 1)
-    bound = 0.0 if tol is None else checks.not_negative("tol", tol)
+        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
+    terms = None if rank is None else scalars.integer("rank", rank, 1)
+    bound = 0.0 if tol is None else scalars.not_negative("tol", tol)
 
     # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
     unit = np.ldexp(1.0, int(np.frexp(np.abs(stack).max())[1]) - 1)
@@ -198,7 +198,7 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
 
 
 def _stack(kernels: Any) -> Array:
-    array = checks.real_array("kernels", kernels)
+    array = array_like.real_array("kernels", kernels)
     if array.ndim != 3 or not array.size:
         raise ValueError(f"`kernels` must be (n, kh, kw), none of them zero; got shape {array.shape}.")
     with np.errstate(over="ignore"):  # what is wider than float64

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array
+from fastsep._validation import array_like, filter_kernels, scalars
+from fastsep._validation.array_like import Array
 from fastsep.factorization import _integers, _symmetry
 
 __all__ = ["Factorization", "RankOne", "factorize", "is_separable"]
@@ -185,9 +185,9 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
     """
     values = _kernel(kernel)
     if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {checks.show(rank)} and {checks.show(tol)}.")
-    most = None if rank is None else checks.integer("rank", rank, 1)
-    bound = None if tol is None else checks.not_negative("tol", tol)
+        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
+    most = None if rank is None else scalars.integer("rank", rank, 1)
+    bound = None if tol is None else scalars.not_negative("tol", tol)
 
     core, places = _core(values)
     whole = _integers.exact_terms(core) if core.any() else []
@@ -237,7 +237,7 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
     """
     values = _kernel(kernel)
     if tol is not None:
-        bound = checks.not_negative("tol", tol)
+        bound = scalars.not_negative("tol", tol)
     else:
         dtype = np.asarray(kernel).dtype
         eps = max(_EPS, float(np.finfo(dtype).eps)) if dtype.kind == "f" else _EPS
@@ -248,10 +248,10 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
 
 
 def _kernel(kernel: npt.ArrayLike) -> Array:
-    array = checks.real_array("kernel", kernel)
+    array = array_like.real_array("kernel", kernel)
     if not array.ndim or not array.size:
         raise ValueError(f"`kernel` must have at least one dimension, none of length zero; got shape {array.shape}.")
-    return checks.finite_float64("kernel", array)
+    return filter_kernels.finite_float64("kernel", array)
 
 
 def _unit(values: Array) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastsep._plan import convolution
-from fastsep._validation import arguments as checks
-from fastsep._validation.arguments import Array, DType
+from fastsep._validation import array_like, filter_kernels, scalars
+from fastsep._validation.array_like import Array, DType
 
 __all__ = ["ConvFactorization", "factorize_conv"]
 
@@ -145,9 +145,9 @@ def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float
     kh, kw, channels, filters = exact.shape
     full = min(kh * kw, filters)
     if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {checks.show(rank)} and {checks.show(tol)}.")
+        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
     terms = None if rank is None else _rank(rank, full, exact.shape)
-    bound = None if tol is None else checks.not_negative("tol", tol)
+    bound = None if tol is None else scalars.not_negative("tol", tol)
 
     # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
     unit = np.ldexp(1.0, int(np.frexp(np.abs(exact).max())[1]) - 1)
@@ -192,14 +192,14 @@ def _rebuilt(depthwise: Array, pointwise: Array) -> Array:
 
 def _kernel(kernel: Any) -> tuple[Array, DType]:
     """In float64, and the dtype of its factors."""
-    array = checks.real_array("kernel", kernel)
+    array = array_like.real_array("kernel", kernel)
     if array.ndim != 4 or not array.size:
         raise ValueError(f"`kernel` must be (kh, kw, C, F), none of them zero; got shape {array.shape}.")
-    return checks.finite_float64("kernel", array), convolution.float_dtype(array) or convolution.FLOAT64
+    return filter_kernels.finite_float64("kernel", array), convolution.float_dtype(array) or convolution.FLOAT64
 
 
 def _rank(value: Any, full: int, shape: tuple[int, ...]) -> int:
-    rank = checks.integer("rank", value, 1)
+    rank = scalars.integer("rank", value, 1)
     if rank > full:
         raise ValueError(f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}.")
     return rank
