@@ -1,6 +1,6 @@
 """Structure tensor, Hessian and corners, with scikit-image's names and results.
 
-Shared options: see `fastsep.filters`. As in scikit-image, integer images are rescaled to [0, 1], or
+The options are those of `fastsep.filters`. As in scikit-image, integer images are rescaled to [0, 1], or
 [-1, 1] if signed (not for an integer `dtype`), and `mode` is "constant" by default. A C-contiguous
 float32 or float64 image is read where it lies, any other is converted into one copy.
 """
@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
+from fastsep import filters
+from fastsep._docs import complete
 from fastsep._ops import structure
 from fastsep._plan import dtypes
 from fastsep._validation import arrays, scalars
@@ -100,8 +102,6 @@ def hessian_matrix(
 ) -> list[Array]:
     """Second derivatives of the blurred image along all pairs of axes.
 
-    `mode`, `cval`, `workers`: see `fastsep.filters`.
-
     Parameters
     ----------
     image : array_like
@@ -176,8 +176,7 @@ def corner_harris(
     """Response of Harris and Stephens: large at corners, negative at edges.
 
     det(A) - k * trace(A)**2, with A the `structure_tensor` ("A Combined Corner and Edge Detector",
-    1988); or 2 * det(A) / (trace(A) + eps), without k (Noble, "Finding Corners", 1988). Options:
-    see `fastsep.filters`.
+    1988); or 2 * det(A) / (trace(A) + eps), without k (Noble, "Finding Corners", 1988).
 
     Parameters
     ----------
@@ -221,7 +220,7 @@ def corner_shi_tomasi(
     """Response of Shi and Tomasi: the smaller eigenvalue of the `structure_tensor`.
 
     (trace(A) - sqrt((Arr - Acc)**2 + 4 * Arc**2)) / 2 ("Good Features to Track", 1994,
-    doi:10.1109/CVPR.1994.323794). Parameters: see `corner_harris`; options: see `fastsep.filters`.
+    doi:10.1109/CVPR.1994.323794).
 
     Examples
     --------
@@ -234,6 +233,10 @@ def corner_shi_tomasi(
     """
     image, result = _corner_image(image, dtype, out)
     return _corners(image, "shi_tomasi", 0.0, sigma, mode, cval, result, out, workers)
+
+
+complete((structure_tensor, hessian_matrix, corner_harris), filters.__doc__)
+complete((corner_shi_tomasi,), corner_harris.__doc__)
 
 
 def _corners(

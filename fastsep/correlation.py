@@ -1,4 +1,4 @@
-"""Correlation with taps of one's own. Shared options: see `fastsep.filters`."""
+"""Correlation with taps of one's own. The options are those of `fastsep.filters`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
 
+from fastsep import filters
 from fastsep._call import apply
+from fastsep._docs import complete
 from fastsep._ops import choice
 from fastsep._plan import operators as _taps
 from fastsep._plan import planner
@@ -47,7 +49,7 @@ def separable_filter(
     between: result[i] = sum over k of taps[k] * image[i + k - len(taps) // 2]; taps are not
     flipped. Integer images are not rescaled. Integer taps on an integer image with an integer
     `dtype` are exact while the sum of the absolute values of the taps, times the largest pixel,
-    stays under 2**53. Options: see `fastsep.filters`.
+    stays under 2**53.
 
     Parameters
     ----------
@@ -83,8 +85,7 @@ def correlate(
     result[i] = sum over k of kernel[k] * image[i + k - shape // 2], with `shape` that of the kernel:
     the same as `scipy.ndimage.correlate`, also for NaN and infinity, which no zero of the kernel
     lets through (SciPy takes taps up to 2.2e-16 for zeros). Integer images are not rescaled.
-    `explain(correlate, image, kernel)` tells which way is taken and why. Options: see
-    `fastsep.filters`.
+    `explain(correlate, image, kernel)` tells which way is taken and why.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def convolve(
     """Convolve an image with any kernel: `correlate` with the kernel turned around.
 
     The same as `scipy.ndimage.convolve`: result[i] = sum over k of kernel[k] * image[i - k +
-    shape // 2]. Parameters: see `correlate`; options: see `fastsep.filters`.
+    shape // 2].
 
     Examples
     --------
@@ -177,7 +178,7 @@ def correlate_bank(
 
     result[..., i] = correlate(image, kernels[i]), for an image of two spatial axes. Separable terms
     that all kernels share (see `factorize_bank`) are run once and mixed pixel by pixel, strip by
-    strip in the cache. Integer images are not rescaled. Options: see `fastsep.filters`.
+    strip in the cache. Integer images are not rescaled.
 
     Parameters
     ----------
@@ -217,6 +218,10 @@ def correlate_bank(
     from fastsep._ops import bank  # with SciPy's linear algebra, which takes long to import
 
     return bank.correlate(image, kernels, tol, method, mode, cval, channel_axis, out, dtype, workers)
+
+
+complete((separable_filter, correlate, correlate_bank), filters.__doc__)
+complete((convolve,), correlate.__doc__)
 
 
 def _separable(frame: Frame, lines: tuple[Any, ...]) -> planner.Filter:

@@ -10,6 +10,8 @@ from typing import Any, overload
 
 import numpy.typing as npt
 
+from fastsep import filters
+from fastsep._docs import complete
 from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
 from fastsep._ops import hysteresis
@@ -75,7 +77,7 @@ def gradient(
     """Derivatives, magnitude and orientation of the gradient, in one sweep over a 2-D image.
 
     magnitude = sqrt(sum of the squares of the derivatives), so that `sobel(x)` is the magnitude divided by
-    sqrt(ndim); orientation = arctan2(dy, dx) in radians. Options: see `fastsep.filters`.
+    sqrt(ndim); orientation = arctan2(dy, dx) in radians.
 
     Parameters
     ----------
@@ -140,8 +142,7 @@ def canny(
 
     Integer and float64 images are computed in float64 and give exactly scikit-image's edges; float16
     and float32 images are computed in float32. That may lose the edges of an image that stands high
-    and differs little, as elevations and temperatures do: give `dtype=np.float64`. `out`, which is
-    bool here, and `workers`: see `fastsep.filters`.
+    and differs little, as elevations and temperatures do: give `dtype=np.float64`.
 
     Parameters
     ----------
@@ -156,9 +157,11 @@ def canny(
         Pixels outside do not count; nor do those next to one outside.
     use_quantiles : bool
         Take the thresholds, in [0, 1], as quantiles of the magnitudes.
-    mode, cval
-        Border of the Gaussian. With "constant" the smoothed image is divided by the share of the
-        Gaussian that lies inside.
+    mode, cval : str or one str per axis, and float
+        Border of the Gaussian, as for all filters. With "constant" the smoothed image is divided by the share of
+        the Gaussian that lies inside.
+    out : ndarray of bool, optional
+        Array of the image's shape to write into, also returned.
     dtype : float32 or float64, optional
         Arithmetic. float32 is about twice as fast for integers; few pixels differ, where a decision is close.
 
@@ -199,8 +202,7 @@ def apply_hysteresis_threshold(
 ) -> Array:
     """Pixels above `high`, and those above `low` that are connected to one of them.
 
-    Neighbours share a side (4 in two dimensions, 6 in three), as in scikit-image. `out`, which is bool here, and
-    `workers`: see `fastsep.filters`.
+    Neighbours share a side (4 in two dimensions, 6 in three), as in scikit-image.
 
     Parameters
     ----------
@@ -208,6 +210,8 @@ def apply_hysteresis_threshold(
         Real values; NaN is above nothing.
     low, high : float, or array_like that broadcasts to the image's shape
         Thresholds; where `low` is above `high`, `high` counts for both.
+    out : ndarray of bool, optional
+        Array of the image's shape to write into, also returned.
 
     Returns
     -------
@@ -227,3 +231,6 @@ def apply_hysteresis_threshold(
     if out is not None:
         arrays.check_bool_out(out, array.shape)
     return hysteresis.connected(array, low, high, out, workers)
+
+
+complete((gradient, canny, apply_hysteresis_threshold), filters.__doc__)

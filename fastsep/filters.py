@@ -1,7 +1,7 @@
 """Filters with scikit-image's names and results.
 
-Every filter of this module takes the options below; the functions' own pages describe only what
-differs.
+The options below mean the same in every function that has them, here and in the other modules of
+filters; each function's page repeats those that it has.
 
 Parameters
 ----------
@@ -33,8 +33,9 @@ workers : int, optional
 Returns
 -------
 ndarray of the image's shape
-    As in scikit-image, integer images are rescaled to [0, 1], or [-1, 1] if signed, before they are
-    filtered, except by `box`, with `preserve_range=True`, and with an integer `dtype`.
+    As in scikit-image, functions that it has, too, rescale integer images to [0, 1], or [-1, 1] if
+    signed, before they filter them. With `preserve_range=True`, with an integer `dtype`, and in all
+    other functions, values stay on the image's own scale.
 
 Raises
 ------
@@ -55,6 +56,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastsep._call import Recipe, apply
+from fastsep._docs import complete
 from fastsep._plan import dtypes, operators, planner
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array
@@ -112,8 +114,6 @@ def gaussian(
 ) -> Array:
     """Blur with a Gaussian, or take a derivative of the blurred image.
 
-    Options: see `fastsep.filters`.
-
     Parameters
     ----------
     sigma : float or one float per spatial axis
@@ -157,8 +157,6 @@ def difference_of_gaussians(
 ) -> Array:
     """Band-pass: a narrow Gaussian blur minus a wide one, in one sweep.
 
-    Options: see `fastsep.filters`.
-
     Parameters
     ----------
     low_sigma, high_sigma : float or one float per spatial axis
@@ -198,7 +196,6 @@ def unsharp_mask(
 
     The result is clipped to [0, 1], or to [-1, 1] if the image has a negative value; to the same
     range of the image's own scale with an integer `dtype` (a float image has no range then).
-    Options: see `fastsep.filters`.
 
     Parameters
     ----------
@@ -239,7 +236,7 @@ def box(
     """Mean over a window; the cost does not depend on its size.
 
     Integer images are not rescaled: uint8 means 0 to 255. The same window as
-    `scipy.ndimage.uniform_filter`. Options: see `fastsep.filters`.
+    `scipy.ndimage.uniform_filter`.
 
     Parameters
     ----------
@@ -272,8 +269,6 @@ def laplace(
 ) -> Array:
     """Discrete Laplacian: 2 n times the pixel minus its 2 n nearest neighbours, in n dimensions.
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Parameters
     ----------
     ksize : int
@@ -303,8 +298,7 @@ def sobel(
     """Sobel derivative along `axis`, or the edge magnitude.
 
     Per axis: the derivative (1, 0, -1) along it, in convolution order, smoothed by (1, 2, 1) / 4
-    along the others. Magnitude over axes: sqrt(sum of squares / number of spatial axes). Options:
-    see `fastsep.filters`.
+    along the others. Magnitude over axes: sqrt(sum of squares / number of spatial axes).
 
     Parameters
     ----------
@@ -345,8 +339,6 @@ def sobel_h(
          0   0   0
         -1  -2  -1
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -375,8 +367,6 @@ def sobel_v(
          1   0  -1
          2   0  -2
          1   0  -1
-
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
 
     Examples
     --------
@@ -433,8 +423,6 @@ def scharr_h(
           0    0    0
          -3  -10   -3
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -463,8 +451,6 @@ def scharr_v(
           3    0   -3
          10    0  -10
           3    0   -3
-
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
 
     Examples
     --------
@@ -521,8 +507,6 @@ def prewitt_h(
          0   0   0
         -1  -1  -1
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -552,8 +536,6 @@ def prewitt_v(
          1   0  -1
          1   0  -1
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -579,8 +561,8 @@ def farid(
     """Farid derivative along `axis`, or the edge magnitude: five taps that match each other.
 
     H. Farid and E. P. Simoncelli, "Differentiation of discrete multidimensional signals", IEEE
-    Transactions on Image Processing 13(4), 2004, doi:10.1109/TIP.2004.823819. Parameters and
-    magnitude: see `sobel`.
+    Transactions on Image Processing 13(4), 2004, doi:10.1109/TIP.2004.823819. The magnitude is that
+    of `sobel`.
 
     Examples
     --------
@@ -605,8 +587,6 @@ def farid_h(
 ) -> Array:
     """Farid derivative along the first axis of a 2-D image, across its horizontal edges.
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -629,8 +609,6 @@ def farid_v(
     workers: int | None = None,
 ) -> Array:
     """Farid derivative along the second axis of a 2-D image, across its vertical edges.
-
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
 
     Examples
     --------
@@ -655,8 +633,6 @@ def roberts(
 ) -> Array:
     """Edge magnitude of a 2-D image: root mean square of Roberts' two diagonal differences.
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -680,8 +656,6 @@ def roberts_pos_diag(
 ) -> Array:
     """Roberts' diagonal difference of a 2-D image: pixel (i + 1, j + 1) minus pixel (i, j).
 
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
-
     Examples
     --------
     >>> import numpy as np, fastsep
@@ -703,8 +677,6 @@ def roberts_neg_diag(
     workers: int | None = None,
 ) -> Array:
     """Roberts' other difference of a 2-D image: pixel (i + 1, j) minus pixel (i, j + 1).
-
-    Options: see `fastsep.filters`; `mask`: see `sobel`.
 
     Examples
     --------
@@ -736,6 +708,12 @@ def _masked(
         with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
             np.multiply(result, inside, out=result)
     return result
+
+
+complete((box, difference_of_gaussians, gaussian, sobel, unsharp_mask), __doc__)
+complete((laplace, scharr, prewitt, farid, roberts), sobel.__doc__)
+complete((sobel_h, sobel_v, scharr_h, scharr_v, prewitt_h, prewitt_v, farid_h, farid_v), sobel.__doc__)
+complete((roberts_pos_diag, roberts_neg_diag), sobel.__doc__)
 
 
 # ---- recipes: from the frame and the parameters to what has to be computed

@@ -1,4 +1,4 @@
-"""Derivatives of the blurred image, as SciPy has them. Shared options: see `fastsep.filters`."""
+"""Derivatives of the blurred image, as SciPy has them. The options are those of `fastsep.filters`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+from fastsep import filters
 from fastsep._call import apply
+from fastsep._docs import complete
 from fastsep._plan import operators, planner
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
@@ -36,7 +38,7 @@ def gaussian_gradient_magnitude(
 
     sqrt(sum over axes of the squared first derivatives), the same as
     `scipy.ndimage.gaussian_gradient_magnitude` of a float image, except that of several modes each
-    counts for its own axis only. Integer images are not rescaled. Options: see `fastsep.filters`.
+    counts for its own axis only. Integer images are not rescaled.
 
     Parameters
     ----------
@@ -71,8 +73,7 @@ def gaussian_laplace(
     """Laplacian of Gaussian: the sum over axes of the second derivatives of the blurred image.
 
     The same as `scipy.ndimage.gaussian_laplace` of a float image: negative on a bright spot, where
-    `laplace` is positive. Integer images are not rescaled. Parameters: see
-    `gaussian_gradient_magnitude`; options: see `fastsep.filters`.
+    `laplace` is positive. Integer images are not rescaled.
 
     Examples
     --------
@@ -82,6 +83,10 @@ def gaussian_laplace(
     [0.04, 0.16, 0.0, -0.4, 0.0, 0.16, 0.04]
     """
     return apply(_laplace, (sigma, truncate), image, mode, cval, channel_axis, False, dtype, out, workers)
+
+
+complete((gaussian_gradient_magnitude,), filters.__doc__)
+complete((gaussian_laplace,), gaussian_gradient_magnitude.__doc__)
 
 
 def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:

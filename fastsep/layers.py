@@ -1,8 +1,7 @@
 """Convolution layers for images of any number of channels.
 
-The functions of this module share the options below (`pointwise_conv2d` has no padding, dilation,
-mode and cval; only separable layers have `depthwise_...`); their own pages describe only their
-kernels. All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
+The options below mean the same in every function that has them; each function's page repeats those.
+All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
 
 Parameters
 ----------
@@ -70,6 +69,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import may_share_memory, ndarray
 
+from fastsep._docs import complete
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.memory import empty
 from fastsep._ops.layer import Layer, Prepared
@@ -118,7 +118,7 @@ def conv2d(
     """Standard convolution: every channel of the result sees every channel of the image.
 
     result[r, s, f] = sum over i, j, c of kernel[i, j, c, f] * x[r * stride + i * dilation,
-    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.layers`.
+    s * stride + j * dilation, c], on the padded image.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def depthwise_conv2d(
     """Convolution of every channel by itself, with M kernels of its own.
 
     result[r, s, c * M + m] = sum over i, j of kernel[i, j, c, m] * x[r * stride + i * dilation,
-    s * stride + j * dilation, c], on the padded image. Options: see `fastsep.layers`.
+    s * stride + j * dilation, c], on the padded image.
 
     Parameters
     ----------
@@ -194,8 +194,7 @@ def pointwise_conv2d(
 ) -> Array:
     """Mix of the channels of every pixel: a convolution of 1 x 1.
 
-    result[r, s, f] = sum over c of kernel[c, f] * x[r * stride, s * stride, c]. Options: see
-    `fastsep.layers`.
+    result[r, s, f] = sum over c of kernel[c, f] * x[r * stride, s * stride, c].
 
     Parameters
     ----------
@@ -238,7 +237,7 @@ def separable_conv2d(
 
     `stride`, `padding`, `dilation` and `mode` belong to the depthwise stage; `bias` and
     `activation` to the pointwise one. The kernels are packed in every call; `SeparableConv2D` packs
-    them once, for repeated calls. Options: see `fastsep.layers`.
+    them once, for repeated calls.
 
     Parameters
     ----------
@@ -276,8 +275,7 @@ class SeparableConv2D:
     Unlike Keras' layer of this name it is made of the kernels, not of their sizes. It keeps copies
     of its arrays: later changes to them do not reach it. A layer is called with an image, `out` and
     `workers`; its first call for a shape and dtype of images prepares the others. Any number of
-    threads may call it at once, and it can be pickled. Options: see `fastsep.layers`; kernels: see
-    `separable_conv2d`.
+    threads may call it at once, and it can be pickled.
 
     Attributes
     ----------
@@ -413,6 +411,10 @@ class SeparableConv2D:
 
 
 # ---- one call
+
+
+complete((conv2d, depthwise_conv2d, pointwise_conv2d, separable_conv2d), __doc__)
+complete((SeparableConv2D,), separable_conv2d.__doc__)
 
 
 @dataclass(frozen=True, slots=True)
