@@ -1,5 +1,9 @@
 """Convolution layers for images of any number of channels.
 
+A depthwise-separable layer filters every channel by itself and then mixes the channels of every
+pixel, as Keras' `SeparableConv2D` and PyTorch's `Conv2d` with groups do, for a fraction of the
+multiplications of a standard convolution: see `conv_cost`.
+
 The functions of this module share the options below (`pointwise_conv2d` has no padding, dilation,
 mode and cval; only separable layers have `depthwise_...`); their own pages describe only their
 kernels. All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
@@ -58,6 +62,11 @@ ValueError
     nothing is written.
 TypeError
     For an argument of the wrong kind, such as a stride that is not an integer.
+
+Notes
+-----
+Besides the result a layer needs scratch of cache size, and more where stride or dilation is much
+larger than the kernel. Channels first takes a copy of the image and one of the result.
 """
 
 from __future__ import annotations

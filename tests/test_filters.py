@@ -198,6 +198,19 @@ def test_unsharp_mask_finds_the_sign_of_an_image_with_nan(rng):
 # ---- SciPy
 
 
+@pytest.mark.parametrize("shape", [(23, 37), (7, 12, 19)])
+@pytest.mark.parametrize("mode", MODES)
+def test_derivatives_of_scipy_are_multiples_of_these(mode, shape, rng):
+    """By the sums of its smoothing taps along the other axes; its Laplacian has the other sign."""
+    image = noise(rng, "float64", shape)
+    for axis in range(len(shape)):
+        for name, weight in (("sobel", 4), ("prewitt", 3)):
+            expected = getattr(ndi, name)(image, axis, mode=mode)
+            result = weight ** (len(shape) - 1) * getattr(fastsep, name)(image, axis=axis, mode=mode)
+            assert_close(result, expected, weight ** (len(shape) - 1) * image)
+    assert_close(-fastsep.laplace(image, mode=mode), ndi.laplace(image, mode=mode), image)
+
+
 @pytest.mark.parametrize("mode", [*MODES, "grid-wrap", ("wrap", "constant"), ["mirror", "nearest"]])
 @pytest.mark.parametrize("order", [0, 1, 2, 3, (0, 2), [1, 0]])
 def test_gaussian_of_any_order_agrees_with_scipy(order, mode, rng):

@@ -61,6 +61,7 @@ def test_an_operator_added_as_the_readme_says_passes_the_tests(recipe, tmp_path)
     insert(tmp_path / functions, '    "sobel",\n', '    "sobel",\n    "sobel5",\n')
     insert(tmp_path / functions, "\n\ndef sobel_h(", f"\n\n{new_function()}\n\ndef sobel_h(")
     insert(tmp_path / package, " sobel ", " sobel sobel5 ")
+    insert(tmp_path / "README.md", "| `sobel`, ", "| `sobel`, `sobel5`, ")
 
     done = run(tmp_path, "-c", "import fastsep; print(fastsep.__file__, callable(fastsep.sobel5))")
     assert done.stdout == f"{tmp_path / package} True\n", done.stderr
