@@ -23,11 +23,12 @@ IMAGES = """\
 Files are read as Pillow reads them: a PNG file keeps 16 bits in grey only; with colours or transparency it is read with
 8. TIFF files keep their type of numbers, and channels beside the colours; with more than 8 bits in colour, those that
 LZW compresses need the package imagecodecs. A picture is turned as its camera was held. Of a file of many pages the
-first is read, and a line says how many there are. A file that cannot be read or written is reported and left out; the
-exit code is then 1."""
+first is read, and a line says how many there are. Damaged notes, such as a camera's, are left out. A file that cannot
+be read or written is reported and left out; the exit code is then 1."""
 FOUND = """\
 Edges are those of the picture's brightness. The result has 8 bits: black and white for canny, and for the others with
---low and --high; else the strengths of the edges. These take up to 12 bytes of memory a pixel."""
+--low and --high; else the strengths of the edges. The others take up to 12 bytes of memory a pixel for 8 bits in colour
+or 16 in grey."""
 KEPT = """\
 The result has the bits, the colour profile and the transparency of the image. Transparency itself is not filtered, and
 colours count as far as they are seen. Other data, such as the camera's, are left out."""

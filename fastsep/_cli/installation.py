@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     command = commands.add_parser(
         "warmup",
         help="compile the kernels of common calls into the cache folder",
-        description="Compile the kernels of common calls into the cache folder on all cores, for instance when a "
+        description="Compile the kernels of common calls into the cache folder on all cores, for instance when a\n"
         "container image is built. What root compiles serves every user.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: fastsep warmup --only filters,edges --dtype uint8,float32",
