@@ -37,7 +37,7 @@ from fastsep._cli.pictures import picture as _pictures
 ROUNDS, QUICK_ROUNDS = 3, 2
 SMALLEST = 32  # rows and columns of a picture of one's own
 FAILED, STOPPED = 1, 130  # exit codes; 130 is the shells' for Ctrl-C
-README = pathlib.Path(__file__).parents[1] / "README.md"
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--json", type=pathlib.Path, metavar="FILE", help="keep the figures here, too")
     add("--load", type=pathlib.Path, metavar="FILE", help="report figures kept before, and measure nothing")
     add("--compare", type=pathlib.Path, metavar="FILE", help="say what became slower or faster since")
-    add("--readme", action="store_true", help="bring the README's tables and plot up to date")
+    add("--readme", action="store_true", help=f"bring the figures of {_readme.README} and {_readme.TABLES} up to date")
     add("--list", action="store_true", help="print the names of all cases and processes, and stop")
     return parser
 
@@ -106,14 +106,16 @@ def command(options: argparse.Namespace) -> int:
     if options.readme and status:
         print("the README is as it was: not everything was measured")
     elif options.readme:
-        update(README, results)
+        update(ROOT, results)
     # A library that computes something else is no failure of the machine's, but somebody has to look at it.
     return status or (FAILED if any(row.wrong for row in results.rows) else 0)
 
 
-def update(readme: pathlib.Path, results: Results) -> None:
+def update(root: pathlib.Path, results: Results) -> None:
     try:
-        written(readme, lambda: _readme.update(readme, results))
+        _readme.update(root, results)
+    except OSError as error:
+        raise Refusal(f"cannot bring the README up to date: {error.filename}: {error.strerror}") from error
     except (KeyError, ValueError) as error:
         raise Refusal(f"cannot bring the README up to date: {error.args[0]}") from error
 

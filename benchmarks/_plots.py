@@ -469,6 +469,6 @@ def plot_readme(results: Results) -> bytes:
 
 
 def _of_tables(row: Row) -> Row:
-    """With the libraries only that the README's tables show."""
+    """With the libraries only that the tables show."""
     shown = (OURS, *IMAGE_PEERS, *LAYER_PEERS)
     return replace(row, timings=tuple(timing for timing in row.timings if timing.library in shown))

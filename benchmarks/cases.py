@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._contest import FULL_HD, UHD, Case, is_rgb, random_image
+from benchmarks.operations.derivatives import by_operator
 from benchmarks.operations.edges import photograph
 from benchmarks.operations.layers import EFFICIENTNET, LARGE, MOBILENET, REPLACED, RGB_LAYERS, TINY
 from fastsep._cli.pictures import picture as _pictures
@@ -88,13 +89,10 @@ def derivatives() -> Iterator[Case]:
     yield row("sobel", RGB)
     yield row("sobel_default", dtype="uint8")
     yield row("sobel_x_int16", dtype="uint8")
-    for operator in ("scharr", "prewitt", "farid", "roberts"):
-        yield row(operator)
-    for operator in ("sobel", "scharr", "prewitt", "farid"):
-        for direction in "hv":
-            yield row(f"{operator}_{direction}")
-    yield row("roberts_pos_diag")
-    yield row("roberts_neg_diag")
+    for operation in by_operator():
+        if operation != "sobel":
+            yield row(operation)
+    yield row("roberts")
     yield row("laplace")
     yield row("gaussian_gradient_magnitude", sigma=2)
     yield row("gaussian_laplace", sigma=2)

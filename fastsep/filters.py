@@ -45,6 +45,33 @@ ValueError
     too, as in scikit-image; an axis out of range is `numpy.exceptions.AxisError`.
 TypeError
     For an argument of the wrong kind.
+
+Notes
+-----
+Accuracy: results agree with scikit-image's to 1e-12 of the largest pixel in float64 and to 1e-6 in
+float32, or 2e-6 under blurs of sigma 20 and more. Where taps cancel, in edges, derivatives,
+Laplacians and differences of Gaussians, float32 keeps 1e-6 of the image's range, largest minus
+smallest pixel, times the sum of the taps' magnitudes, because differences are taken before anything
+is summed; an infinite pixel may give NaN there.
+
+Coming from SciPy: for a float image x, `scipy.ndimage.sobel(x, k)` is
+4 ** (x.ndim - 1) * sobel(x, axis=k), `scipy.ndimage.prewitt(x, k)` is
+3 ** (x.ndim - 1) * prewitt(x, axis=k), `scipy.ndimage.laplace(x)` is -laplace(x),
+`scipy.ndimage.gaussian_filter(x, sigma)` is gaussian(x, sigma, mode="reflect"), and
+`scipy.ndimage.uniform_filter(x, size)` is box(x, size).
+
+Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are
+taken for more than three filtered axes and for `box` over three. On planes, `gradient` with `sigma`,
+structure tensors, corner measures and `hessian_matrix` by differences take none, unless a border is
+of mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more with a mask
+or quantiles. A Fourier transform takes a few blocks for each thread, which for kernels of hundreds
+of pixels are as large as the image; a bank some 4 MB a thread, or 16 rows of all its terms if that
+is more.
+
+Large results begin on a cache line. Large arrays that NumPy allocates begin 16 bytes behind one,
+which costs up to a fifth of the time of a small filter. So in a loop, the result of the first call
+is the best `out` for the others. (It is a view of a slightly larger buffer, which `ndarray.resize`
+refuses to change.)
 """
 
 from __future__ import annotations
@@ -710,10 +737,8 @@ def _masked(
     return result
 
 
-complete((box, difference_of_gaussians, gaussian, sobel, unsharp_mask), __doc__)
-complete((laplace, scharr, prewitt, farid, roberts), sobel.__doc__)
-complete((sobel_h, sobel_v, scharr_h, scharr_v, prewitt_h, prewitt_v, farid_h, farid_v), sobel.__doc__)
-complete((roberts_pos_diag, roberts_neg_diag), sobel.__doc__)
+complete((sobel,), __doc__)
+complete((globals()[name] for name in __all__), sobel.__doc__)
 
 
 # ---- recipes: from the frame and the parameters to what has to be computed

@@ -1,5 +1,9 @@
 """Convolution layers for images of any number of channels.
 
+A depthwise-separable layer filters every channel by itself and then mixes the channels of every
+pixel, as Keras' `SeparableConv2D` and PyTorch's `Conv2d` with groups do, for a fraction of the
+multiplications of a standard convolution: see `conv_cost`.
+
 The options below mean the same in every function that has them; each function's page repeats those.
 All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
 
@@ -57,6 +61,11 @@ ValueError
     nothing is written.
 TypeError
     For an argument of the wrong kind, such as a stride that is not an integer.
+
+Notes
+-----
+Besides the result a layer needs scratch of cache size, and more where stride or dilation is much
+larger than the kernel. Channels first takes a copy of the image and one of the result.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import reference
 from reference import assert_close
 
 import fastsep
-from fastsep import _call
+from fastsep import _call, filters
 from fastsep._engine import bands
 from fastsep._kernels import jit
 from fastsep._plan import operators
@@ -26,6 +26,16 @@ UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
 F4, F8, U1 = ("float32", "float32"), ("float64", "float64"), ("uint8", "uint8")
 U1_F8, U1_F4, U1_I2 = ("uint8", "float64"), ("uint8", "float32"), ("uint8", "int16")
 U2, I2_F4, F4_U1, U2_F8 = ("uint16", "uint16"), ("int16", "float32"), ("float32", "uint8"), ("uint16", "float64")
+
+
+def edge_filters():
+    """Every public filter that a row of the table of edge operators makes, as the oracle takes it for 2-D images."""
+    found = {}
+    for operator in operators.EDGES:
+        for name, axes in ((operator, (0, 1)), (f"{operator}_h", (0,)), (f"{operator}_v", (1,))):
+            if name in filters.__all__:  # an operator that scikit-image lacks may do without the last two
+                found[name] = operators.edges(operator, 2, axes)
+    return found
 
 
 @dataclass(frozen=True)

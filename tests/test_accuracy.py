@@ -7,6 +7,7 @@ magnitudes. Sums of large pixels could not keep that: they are rounded to parts 
 import numpy as np
 import pytest
 import reference
+from helpers import edge_filters
 from scipy import ndimage
 
 import fastsep
@@ -51,9 +52,7 @@ def correlated(kernel, **arguments):
 
 
 FILTERS = {
-    **{name: filtered(name, operators.edges(name, 2, (0, 1))) for name in operators.EDGES},
-    **{f"{name}_h": filtered(f"{name}_h", operators.edges(name, 2, (0,))) for name in operators.EDGES},
-    **{f"{name}_v": filtered(f"{name}_v", operators.edges(name, 2, (1,))) for name in operators.EDGES},
+    **{name: filtered(name, what) for name, what in edge_filters().items()},
     "roberts": filtered("roberts", Roberts("magnitude")),
     "laplace": filtered("laplace", operators.laplace(2)),
     **{

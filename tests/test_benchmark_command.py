@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("benchmarks", reason="an installed package has no benchmarks beside it")
 
 from benchmarks import __main__ as command
-from benchmarks import _processes, _readme, _report, _results
+from benchmarks import _processes, _report, _results
 from benchmarks._contest import Case
 from benchmarks._results import Process, Results, Row, Timing
 from benchmarks.cases import as_dtype, in_range, on_picture
@@ -44,7 +44,7 @@ def run(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(command, "image", lambda case: np.zeros(case.shape, case.dtype))
     monkeypatch.setattr(command, "run", lambda case, image, threads, rounds: row_of(case))
     monkeypatch.setattr(command, "header", lambda: {"fastsep": "1.0", "cpu": "a CPU"})
-    monkeypatch.setattr(command, "README", tmp_path / "README.md")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setattr(_processes, "PROCESSES", (FIGURE,))
     monkeypatch.setattr(_processes, "measure", figures)
     monkeypatch.setattr(_report, "plotless", lambda: "matplotlib not installed")
@@ -264,14 +264,26 @@ def test_the_readme_is_left_alone_where_results_lack_what_it_shows(run, tmp_path
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(_report, "plotless", lambda: "")
     monkeypatch.setattr(_report, "write", lambda results, folder, comparison: None)
-    sections = [f"{_readme.BEGIN.format(name)}\n{_readme.END.format(name)}\n" for name in _readme.SECTIONS]
-    (tmp_path / "README.md").write_text("".join(sections))
-    code, _, err = run("--readme", "--load", kept(tmp_path / "kept.json", row_of(CASES[0])))
+    path, text = kept(tmp_path / "kept.json", row_of(CASES[0])), "no section"
+    (tmp_path / "README.md").write_text(text)
+    code, _, err = run("--readme", "--load", path)
     assert code == 2
     assert err.startswith("benchmarks: error: cannot bring the README up to date: the results lack the case")
     assert len(err.splitlines()) == 1
-    assert (tmp_path / "README.md").read_text() == "".join(sections)
+    assert (tmp_path / "README.md").read_text() == text
     assert not (tmp_path / "benchmarks").exists()
+
+
+def test_a_page_that_is_not_there_is_named(run, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(_report, "plotless", lambda: "")
+    monkeypatch.setattr(_report, "write", lambda results, folder, comparison: None)
+    monkeypatch.setattr("benchmarks._plots.plot_readme", lambda results: b"")
+    code, _, err = run("--readme", "--load", kept(tmp_path / "kept.json", row_of(CASES[0])))
+    assert code == 2
+    assert err == (
+        f"benchmarks: error: cannot bring the README up to date: {tmp_path / 'README.md'}: No such file or directory\n"
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (31, 4000), (4000, 31)])

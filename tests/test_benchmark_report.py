@@ -1,4 +1,4 @@
-"""What is made of the results of benchmarks: tables, page, comparison, the README's section, plots."""
+"""What is made of the results of benchmarks: tables, page, comparison, figures of the README and RESULTS.md, plots."""
 
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ pytest.importorskip("benchmarks", reason="an installed package has no benchmarks
 from benchmarks import _compare, _readme, _report, _results, _text
 from benchmarks._results import Limit, Process, Results, Row, Timing
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 PEERS = {"OpenCV": 2.0, "scikit-image": 30.0, "SciPy": 20.0}
 
 
@@ -57,8 +57,20 @@ def readme_results():
 
 
 def frame(name, text):
-    """A section of a README."""
+    """A section of a page."""
     return f"{_readme.BEGIN.format(name)}\n\n{text}\n\n{_readme.END.format(name)}\n"
+
+
+def make_pages(root, render):
+    """All pages, with text around their sections, of which `render` gives the content."""
+    for page, sections in _readme.SECTIONS.items():
+        (root / page).parent.mkdir(exist_ok=True)
+        parts = "between\n".join(frame(name, render(section)) for name, section in sections.items())
+        (root / page).write_text(f"before\n\n{parts}\nafter\n")
+
+
+def texts(root):
+    return [(root / page).read_text() for page in _readme.SECTIONS]
 
 
 class Page(HTMLParser):
@@ -274,7 +286,35 @@ def test_a_comparison_names_other_machines_and_cases_that_only_one_has():
     assert "only now: 1 case\n    sobel 9x9 float32" in text
 
 
-def test_the_readme_section_has_times_means_worst_cells_and_losses():
+def test_the_headline_has_the_means_with_the_fewest_threads():
+    sentence, picture = _readme.headline(readme_results())
+    assert "**30 times as fast as scikit-image and 2.0 times as fast as OpenCV**" in sentence
+    assert "one thread each" in sentence
+    assert f"({_readme.PICTURE})" in picture
+
+
+@pytest.mark.parametrize("results", [make_results(), make_results(make_row(peers={"OpenCV": 2.0}))])
+def test_a_headline_without_its_libraries_is_an_error(results):
+    with pytest.raises(KeyError, match="the results lack scikit-image"):
+        list(_readme.headline(results))
+
+
+def test_the_readme_has_a_line_for_every_library_with_mean_and_worst_case():
+    paragraph, table = _readme.peers(readme_results())
+    assert "(Measured on a CPU. scikit-image and SciPy have only one thread.)" in paragraph
+    first, layer = _readme.IMAGES[0][0], _readme.LAYERS[0][0]
+    assert table.splitlines() == [
+        "|  | 1 thread | 2 threads |",
+        "|---|---|---|",
+        f"| OpenCV | 2.00 (worst 2.00: {first}) | 2.00 (worst 2.00: {first}) |",
+        f"| scikit-image | 30.0 (worst 30.0: {first}) | 60.0 (worst 60.0: {first}) |",
+        f"| SciPy | 20.0 (worst 20.0: {first}) | 40.0 (worst 40.0: {first}) |",
+        f"| ONNX Runtime | 0.900 (worst 0.900: {layer}) | 0.900 (worst 0.900: {layer}) |",
+        f"| torch | 1.50 (worst 1.50: {layer}) | 1.50 (worst 1.50: {layer}) |",
+    ]
+
+
+def test_the_section_on_speed_has_times_means_worst_cells_and_losses():
     text = "\n\n".join(_readme.speed(readme_results()))
     assert "| Sobel magnitude | 1.00 / 2.00 / 30.0 / 20.0 / - | 0.500 / 1.00 / 30.0 / 20.0 / - |" in text
     assert "| MobileNetV1 | 1.00 / 0.900 / 1.50 | 0.500 / 0.450 / 0.750 |" in text
@@ -285,13 +325,13 @@ def test_the_readme_section_has_times_means_worst_cells_and_losses():
         assert f"- {name}: ONNX Runtime 0.900 (1 thread), ONNX Runtime 0.900 (2 threads)" in text
 
 
-def test_a_case_that_the_readme_shows_and_the_results_lack_is_an_error():
+def test_a_case_that_a_table_shows_and_the_results_lack_is_an_error():
     results = readme_results()
     with pytest.raises(KeyError, match="the results lack the case 'mobilenet_v1"):
         list(_readme.speed(replace(results, rows=results.rows[:-1])))
 
 
-def test_the_readme_has_a_table_of_processes():
+def test_whole_processes_have_a_table():
     (table,) = _readme.processes(readme_results())
     assert table.splitlines() == [
         "|  | fastsep | SciPy |", "|---|---|---|", "| import | 200 ms | 300 ms |", "| memory | 2.00 MB | - |",
@@ -300,56 +340,67 @@ def test_the_readme_has_a_table_of_processes():
         list(_readme.processes(replace(make_results(make_row()), processes=())))
 
 
-def test_the_readme_is_updated_in_place_and_twice_gives_the_same(tmp_path):
+def test_pages_are_updated_in_place_and_twice_gives_the_same(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
-    readme, picture = tmp_path / "README.md", tmp_path / _readme.PICTURE
-    picture.parent.mkdir()
-    readme.write_text(f"before\n\n{frame('speed', 'old')}between\n{frame('whole processes', 'old')}\nafter\n")
-    results = readme_results()
-    _readme.update(readme, results)
-    once = readme.read_text(), picture.read_bytes()
-    _readme.update(readme, results)
-    assert (readme.read_text(), picture.read_bytes()) == once
-    sections = [frame(name, "\n\n".join(_readme.SECTIONS[name](results))) for name in ("speed", "whole processes")]
-    assert once[0] == f"before\n\n{sections[0]}between\n{sections[1]}\nafter\n"
+    picture, results = tmp_path / _readme.PICTURE, readme_results()
+    make_pages(tmp_path, lambda section: "\n\n".join(section(results)))
+    expected = texts(tmp_path)
+    make_pages(tmp_path, lambda section: "old")
+    _readme.update(tmp_path, results)
+    once = texts(tmp_path), picture.read_bytes()
+    assert once[0] == expected
+    _readme.update(tmp_path, results)
+    assert (texts(tmp_path), picture.read_bytes()) == once
     assert _readme.picture_digest(picture) == _readme.digest(results)
     assert _readme.digest(results) != _readme.digest(make_results(make_row()))
 
 
-def test_the_readme_its_picture_and_its_results_are_written_together_or_not_at_all(tmp_path, monkeypatch):
+def test_pages_picture_and_results_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     pytest.importorskip("PIL")
-    readme, kept = tmp_path / "README.md", tmp_path / _readme.KEPT
-    kept.parent.mkdir()
-    readme.write_text(f"{frame('speed', 'old')}{frame('whole processes', 'old')}")
+    make_pages(tmp_path, lambda section: "old")
+    kept = tmp_path / _readme.KEPT
     kept.write_text("old")
-    # The last of the three cannot be written: its temporary name is taken.
-    names = iter("abc")
+    # The last of the four cannot be written: its temporary name is taken.
+    names = iter("abcd")
     monkeypatch.setattr("secrets.token_hex", lambda _: next(names))
-    (tmp_path / ".c.md").mkdir()
-    before = readme.read_text()
-    with pytest.raises(FileExistsError, match=r"\.c\.md"):
-        _readme.update(readme, readme_results())
-    assert (readme.read_text(), kept.read_text()) == (before, "old")
-    assert sorted(path.name for path in kept.parent.iterdir()) == [kept.name]
+    (kept.parent / ".d.md").mkdir()
+    before = texts(tmp_path)
+    with pytest.raises(FileExistsError, match=r"\.d\.md"):
+        _readme.update(tmp_path, readme_results())
+    assert (texts(tmp_path), kept.read_text()) == (before, "old")
+    assert sorted(path.name for path in kept.parent.iterdir()) == [".d.md", "RESULTS.md", "results.json"]
 
 
-def test_a_readme_without_the_section_is_left_alone(tmp_path):
+@pytest.mark.parametrize("page", _readme.SECTIONS)
+def test_pages_of_which_one_lacks_a_section_are_left_alone(page, tmp_path):
     pytest.importorskip("matplotlib")
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{frame('speed', '')}{_readme.END}\n{_readme.BEGIN}\n")
-    with pytest.raises(ValueError, match="has no lines"):
-        _readme.update(readme, readme_results())
-    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    make_pages(tmp_path, lambda section: "old")
+    name = next(iter(_readme.SECTIONS[page]))
+    turned = f"{_readme.END.format(name)}\n{_readme.BEGIN.format(name)}\n"
+    (tmp_path / page).write_text((tmp_path / page).read_text().replace(frame(name, "old"), turned))
+    before = texts(tmp_path)
+    with pytest.raises(ValueError, match=f"^{page} has no lines"):
+        _readme.update(tmp_path, readme_results())
+    assert texts(tmp_path) == before
+    assert not (tmp_path / _readme.KEPT).exists()
 
 
-@pytest.mark.skipif(not README.exists(), reason="an installed package has no README beside it")
-def test_the_readme_shows_the_figures_that_are_kept_beside_it():
-    results = _results.read(README.parent / _readme.KEPT)
-    assert _readme.rendered(README.read_text(), results) == README.read_text()
+@pytest.mark.parametrize("page", _readme.SECTIONS)
+def test_a_page_shows_the_figures_that_are_kept_beside_it(page):
+    if not (ROOT / page).exists():
+        pytest.skip("an installed package has no pages beside it")
+    results = _results.read(ROOT / _readme.KEPT)
+    text = (ROOT / page).read_text()
+    assert _readme.rendered(page, text, results) == text
+
+
+@pytest.mark.skipif(not (ROOT / _readme.PICTURE).exists(), reason="an installed package has no picture beside it")
+def test_the_picture_shows_the_figures_that_are_kept_beside_it():
     pytest.importorskip("PIL")
-    assert _readme.picture_digest(README.parent / _readme.PICTURE) == _readme.digest(results)
+    results = _results.read(ROOT / _readme.KEPT)
+    assert _readme.picture_digest(ROOT / _readme.PICTURE) == _readme.digest(results)
 
 
 def test_plots_are_left_out_without_their_data():

@@ -18,6 +18,7 @@ import numpy as np
 
 import fastsep
 from benchmarks._contest import Contest, Entry
+from benchmarks._libraries import load, missing
 from benchmarks.operations._peers import (
     FLOAT32,
     FLOAT64,
@@ -31,6 +32,7 @@ from benchmarks.operations._peers import (
     peer,
     reach,
 )
+from fastsep import filters
 from fastsep._plan import operators
 
 # How many times as large as a difference of two pixels SciPy's operators are.
@@ -63,8 +65,8 @@ def filter_of(name: str, x: Array, peers: list[Entry]) -> Contest:
 
 
 def scikit_image_filter(name: str, x: Array) -> list[Entry]:
-    """It takes no colours for channels here, but for a third dimension."""
-    if x.ndim != 2:
+    """It takes no colours for channels here, but for a third dimension; and it has not every operator."""
+    if x.ndim != 2 or not (missing("scikit-image") or hasattr(load("scikit-image").filters, name)):
         return []
     return [peer("scikit-image", lambda skimage: partial(getattr(skimage.filters, name), x), result_rounding(x, 4))]
 
@@ -457,8 +459,9 @@ def by_operator() -> dict[str, Callable[..., Contest]]:
     found: dict[str, Callable[..., Contest]] = {}
     for operator in operators.EDGES:
         found[operator] = partial(magnitude, operator=operator)
-        for axis in (0, 1):
-            found[f"{operator}_{'hv'[axis]}"] = partial(derivative, operator=operator, axis=axis)
+        for axis, suffix in enumerate(("_h", "_v")):
+            if operator + suffix in filters.__all__:  # an operator that scikit-image lacks may do without
+                found[operator + suffix] = partial(derivative, operator=operator, axis=axis)
     for name in ROBERTS:
         found[name] = partial(diagonal, name=name)
     return found

@@ -19,12 +19,19 @@ from fastsep._kernels import cache
 
 def add_commands(commands: Any) -> None:
     """Add `info`, `warmup` and `cache` to a parser's sub-commands."""
-    command = commands.add_parser("info", help="versions, SIMD width, threads, cache folder")
+    command = commands.add_parser(
+        "info",
+        help="versions, SIMD width, threads, cache folder",
+        description="Print versions, SIMD width, the number of threads, the cache folders, and why FASTSEP_CACHE_DIR "
+        "is not used if it is not.",
+    )
     command.set_defaults(run=run_info)
 
     command = commands.add_parser(
         "warmup",
         help="compile the kernels of common calls into the cache folder",
+        description="Compile the kernels of common calls into the cache folder on all cores, for instance when a\n"
+        "container image is built. What root compiles serves every user.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: fastsep warmup --only filters,edges --dtype uint8,float32",
     )
@@ -34,7 +41,13 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--jobs", type=int, metavar="N", help="processes that compile (default: one for each core)")
     command.set_defaults(run=run_warmup)
 
-    command = commands.add_parser("cache", help="folder, number and size of the compiled kernels")
+    command = commands.add_parser(
+        "cache",
+        help="folder, number and size of the compiled kernels",
+        description="Print the folder of compiled kernels, how many there are, and how large they are. The folder is "
+        "FASTSEP_CACHE_DIR, else one beside the package, else one in the user's cache folder; one that others can "
+        "write to is not trusted.",
+    )
     command.add_argument("--clear", action="store_true", help="delete them")
     command.set_defaults(run=run_cache)
 

@@ -22,9 +22,14 @@ _SAMPLE = 2**22  # of so many pixels the range is found, which takes a few hundr
 
 IMAGES = """\
 Files are read as Pillow reads them: a PNG file keeps 16 bits in grey only; with colours or transparency it is read with
-8. TIFF files keep their type of numbers, and channels beside the colours. A picture is turned as its camera was held.
-Of a file of many pages the first is read, and a line says how many there are. A file that cannot be read or written is
-reported and left out; the exit code is then 1."""
+8. TIFF files keep their type of numbers, and channels beside the colours; with more than 8 bits in colour, those that
+LZW compresses need the package imagecodecs. A picture is turned as its camera was held. Of a file of many pages the
+first is read, and a line says how many there are. Damaged notes, such as a camera's, are left out. A file that cannot
+be read or written is reported and left out; the exit code is then 1."""
+FOUND = """\
+Edges are those of the picture's brightness. The result has 8 bits: black and white for canny, and for the others with
+--low and --high; else the strengths of the edges. The others take up to 12 bytes of memory a pixel for 8 bits in colour
+or 16 in grey."""
 KEPT = """\
 The result has the bits, the colour profile and the transparency of the image. Transparency itself is not filtered, and
 colours count as far as they are seen. Other data, such as the camera's, are left out."""
@@ -32,7 +37,7 @@ colours count as far as they are seen. Other data, such as the camera's, are lef
 
 def add_commands(commands: Any) -> None:
     """Add `edges`, `blur` and `sharpen` to a parser's sub-commands."""
-    command = _add(commands, "edges", "find the edges in pictures", "", ".png")
+    command = _add(commands, "edges", "find the edges in pictures", FOUND, ".png")
     command.add_argument(
         "--method", choices=METHODS, default="canny", help="how edges are found (default: %(default)s)"
     )
@@ -88,8 +93,9 @@ def _add(commands: Any, name: str, what: str, more: str, suffix: str) -> Any:
         required=True,
         help=f"file to write, or folder, or - for standard output. It is a folder for many images, if its name ends "
         f"with {os.sep}, or if there is a folder of that name; a missing one is made. Results in it have the images' "
-        f"names; the suffix is {suffix}. Standard output gets PNG, or TIFF where PNG does not hold the picture. A "
-        "link stays one, and the file behind it is replaced",
+        f"names; the suffix is {suffix}. Standard output gets PNG, or TIFF where PNG does not hold the picture. An "
+        "input is never overwritten. A file takes its place when it is whole, with the permissions of the one that it "
+        "replaces; a link stays one, and the file behind it is replaced",
     )
     return command
 
@@ -112,7 +118,8 @@ def _add_options(command: Any) -> None:
     many.add_argument(
         "--full-names",
         action="store_true",
-        help="keep suffixes in the names of results: photo.jpg.png, so that there is no clash with photo.png",
+        help="keep suffixes in the names of results: photo.jpg.png, so that there is no clash with photo.png; without, "
+        "all clashes are listed and nothing is written",
     )
     many.add_argument("--skip-existing", action="store_true", help="leave alone what exists in OUT already")
     many.add_argument(

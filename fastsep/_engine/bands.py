@@ -62,6 +62,12 @@ def set_num_threads(count: int) -> None:
     count : int
         At least 1, or -1 for all cores. Holds for all threads of this process.
 
+    Notes
+    -----
+    It is a limit: a call takes as many threads as its work is worth, and small images run on one.
+    Results do not depend on it. Calls from many Python threads at once, from forked children and in
+    exit handlers are safe, also where gevent has patched `threading`; kernels release the GIL.
+
     Examples
     --------
     >>> import fastsep

@@ -54,6 +54,18 @@ def warmup(
     workers : int, optional
         Processes that compile, each for kernels of its own. Default: the number of threads that calls use.
 
+    Notes
+    -----
+    Without it, a kernel is compiled in the first call that needs it. Either way its code is kept on disk for later
+    processes, which then do not import Numba: in the folder that FASTSEP_CACHE_DIR names, else beside the package, else
+    in the user's cache folder. A folder that can only be read is read, and new code goes to the next; one that other
+    users can write to is not trusted, and neither is such a file. If no folder can be written, every process compiles
+    for itself. `show_config` names the folders in use, and why FASTSEP_CACHE_DIR is not used if it is not.
+
+    After an upgrade nothing compiled before is used, also from a zip archive or in an application that PyInstaller has
+    packed, for which the package brings a hook. At level debug, `logging.getLogger("fastsep")` says what is compiled
+    and how long that took.
+
     Examples
     --------
     >>> import fastsep
