@@ -66,3 +66,13 @@ def test_links_lead_to_files_and_headings(page):
     for link in links:
         found = link[1:] in headings if link.startswith("#") else (ROOT / page).parent.joinpath(link).exists()
         assert found, link
+
+
+@of_a_checkout
+def test_the_page_of_the_architecture_names_files_that_exist():
+    text = (ROOT / "fastsep" / "README.md").read_text()
+    names = [name for quoted in re.findall(r"`([^`\n]+)`", text) for name in quoted.split()]
+    paths = [name for name in names if name.endswith((".py", "/")) or name.startswith("_kernels/")]
+    assert len(paths) > 20
+    for path in paths:
+        assert (ROOT / "fastsep" / path).exists() or (ROOT / path).exists(), path
