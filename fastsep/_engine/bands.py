@@ -29,7 +29,7 @@ WOKEN_WORK = 7_500_000.0
 #: That of a call which lasts longer than helpers look for the next.
 OUTLASTING_WORK = 3_000_000.0
 
-#: Bands beyond any use. Counted once: asking the system takes 5 us, more than the rest of a small call.
+#: Upper bound on bands. Counted once: asking the system takes 5 us, more than the rest of a small call.
 _MOST_BANDS = 4 * (os.cpu_count() or 1)
 _threads: int | None = None
 _forked = False

@@ -46,13 +46,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ROWS_IN_PLACE = 8
 #: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
 VOLUME_BYTES = 5 << 19
-#: Rows under a dense kernel, in a chunk of columns: they stay in the second level of the cache.
+#: Rows under a dense kernel, in a chunk of columns: they stay in L2.
 DENSE_BYTES = 384 << 10
 #: More rows under a dense kernel are copied, and so are those of fewer pixels beside their ends.
 MOST_IN_PLACE = 32
 EDGES_PAY = 256
-#: Several results, of this size together, are written around the cache, which would read them first; a single
-#: one gains nothing (measured).
+#: Several results of this size together are written with non-temporal stores, which do not read the lines first; a
+#: single result gains nothing (measured).
 STREAM_BYTES = 32 << 20
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
@@ -131,7 +131,7 @@ class _Maker:
         return offset
 
     def take_spare(self, narrow_rows: int) -> None:
-        """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
+        """Scratch for one discarded row, or for every row of an image narrower than a vector."""
         self.take_narrow(max(self.width, narrow_rows))
 
     def take_narrow(self, values: int) -> None:

@@ -31,9 +31,9 @@ from fastsep._kernels.pool.words import (
 )
 
 ROLES = ("post", "share", "serve")
-#: How long compiled code looks in vain for a call, or for the end of one.
+#: How long compiled code spins while it waits for a call, or for the end of one.
 LOOKING = 100e-6  # seconds
-#: Between looks whether the helpers of a call are done, once compiled code has looked in vain.
+#: Poll interval for unfinished helpers, after the spin loop gave up.
 NAP = 50e-6  # seconds
 #: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.
 #: (To ring takes 8 us, and a helper comes after 35: measured on a virtual machine, whose idle cores wake slowly.)

@@ -66,7 +66,7 @@ SUM, MAGNITUDE = range(2)
     DST_2,  # sweep: addresses of a second result, ...
     DST_3,
     DST_4,
-    STREAMED,  # sweep: offset of room for pieces of several results, written around the cache from there; 0: are not
+    STREAMED,  # sweep: offset of the staging buffer for non-temporal stores of several results; 0: ordinary stores
     SCALE,  # fir: address of what values are multiplied by before all else, and of 1
     DIVISORS,  # fir: address of rows of divisors and of their inverses, by turns; 0: none
     DIVISOR_ROW,

@@ -26,20 +26,20 @@ Pair = tuple[int, int]
 Limits = tuple[float, float]
 
 NO_LIMITS = (-math.inf, math.inf)
-#: Factors of one tile, in bytes and in pixels: they stay in the second level of the cache, and
-#: panels of weights are read seldom (measured: 96 to 448 KiB differ by less than the noise).
+#: Left operand of the matrix product of one tile, in bytes and in pixels: it stays in L2, and panels of weights
+#: are read seldom (measured: 96 to 448 KiB differ by less than the noise).
 TERMS_BYTES = 192 << 10
 MOST_PIXELS = 4096
-#: What is packed of an image at a time, if it can be so little.
+#: Target size of the packed part of an image (L2).
 PACKED_BYTES = 320 << 10
-#: The same, if so many groups of channels stay in the first level of the cache at least. (Fewer read too short a
-#: piece of each pixel.)
+#: Target size in L1, used where at least LEAST_NEAR groups of channels fit. (With fewer, too short a piece of each
+#: pixel is read.)
 NEAR_BYTES = 32 << 10
 LEAST_NEAR = 3
-#: Columns of a tile up to which that is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
+#: Columns of a tile up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
 #: depending on the channels, and 32 are 1.5 times as slow).
 NARROW = 14
-#: Weights and results of a strip of pixels that stay in the first level of the cache together.
+#: Weights and results of a strip of pixels, which stay in L1 together.
 STRIP_BYTES = 16 << 10
 #: Rows under the kernel, of one block of channels.
 WINDOW_BYTES = 24 << 10
@@ -49,20 +49,20 @@ LEAST_ROWS = 4
 #: pays: of an image that is not aligned, every vector crosses a cache line.
 IN_PLACE_WIDTH = 3
 #: Blocks of channels that are packed and filtered together where images are read in place: few columns
-#: of so many under a kernel stay in the first level of the cache (measured: 7 x 7 pixels of 1024
-#: channels take 60 % longer with all 64 of them).
+#: of so many under a kernel stay in L1 (measured: 7 x 7 pixels of 1024 channels take 60 % longer with
+#: all 64 of them).
 GROUPS_IN_PLACE = 8
-#: Results from this size on are written around the cache, which would read them first.
+#: Results from this size on are written with non-temporal stores, which do not read the lines first.
 STREAM_BYTES = 8 << 20
 #: Rows of a tile of part of the columns: its border is packed again for the next tile.
 ROWS_OF_TILE = 8
-#: Results that tiles compute, by those that there are, where every tile lies in one row of results.
+#: Largest ratio of computed to needed results where no tile spans two rows.
 MOST_IN_VAIN = 1.1
-#: Columns of the matrix that are computed twice so that all panels are four vectors wide, by those that there are.
+#: Largest share of the matrix's columns that are computed twice to make every panel four vectors wide.
 IN_VAIN = 0.04
-#: The largest panel that is so wide: all tiles of pixels read it again, from the second level of the cache.
+#: Largest panel of that width: every tile of pixels reads it again, from L2.
 PANEL_BYTES = 128 << 10
-#: A strip of all pixels of a tile.
+#: A strip that holds every pixel of a tile.
 ALL = 1 << 40
 #: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
 LEAST_PIXELS = 32

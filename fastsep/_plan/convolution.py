@@ -1,4 +1,4 @@
-"""The gate of the convolutions: their argument checks, dtype rules and messages, made of `_validation`'s.
+"""Argument checks, dtype rules and messages of the convolution layers.
 
 What does not depend on the image becomes a `Convolution`; with the shape and dtype of an image it
 gives a `Fit`. Both have channels last and nothing behind them is checked again.
@@ -383,7 +383,7 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
 
 
 def _grown(sides: Sizes, length: int) -> Sizes:
-    """The padding of an axis without pixels less the one that stands for them."""
+    """The padding that is left when one border pixel stands for the pixels of an empty axis."""
     if length:
         return sides
     return (sides[0] - 1, sides[1]) if sides[0] else (0, sides[1] - 1)
@@ -414,7 +414,7 @@ def _layouts(channels: str, first: bool) -> str:
 
 
 def lengths(shape: Any, place: Geometry) -> tuple[int, ...]:
-    """The shape of an image that is only spoken of."""
+    """A checked shape that comes without an image."""
     try:
         if not array_like.is_sequence(shape):
             raise TypeError

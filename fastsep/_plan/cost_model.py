@@ -14,9 +14,9 @@ from fastsep._kernels import jit
 from fastsep._plan.planner import IDENTITY, Dense, Line, Plan, Separable
 
 #: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
-#: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. On each its own constants
-#: estimate dense kernels and transforms as 0.7 to 1.2 times what was measured, lines 0.5 to 1.4 times. BOX_VECTOR,
-#: FINITE, MIX and SCATTER are not fitted but taken from a few runs.
+#: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. With
+#: constants of the same CPU, estimates are 0.7 to 1.2 times what was measured for dense kernels and transforms, 0.5 to
+#: 1.4 times for lines. BOX_VECTOR, FINITE, MIX and SCATTER are not fitted but taken from a few runs.
 CONSTANTS = {
     "CALL": 2100.0,
     # For a vector of results by lines: to read, transpose, write; more for each of several terms, which

@@ -99,7 +99,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     elif top + r < end:
                         address = target + (top + r) * dst_bytes
                     simd.set_word(dst_table, r, address)
-                # Source rows of the next block: too many streams for the hardware to foresee.
+                # Source rows of the next block: more streams than the hardware prefetcher follows.
                 ahead = source + (top - size_y // 2 + taken) * row_bytes
                 for x in range(0, width, lanes):
                     column = min(x, last)

@@ -66,9 +66,9 @@ def build():
 
     @register_jitable
     def next_beside(block, codes, pixel, total):
-        """Of a few pixels from a weak one on the first that is weak and beside a strong one.
+        """The first weak pixel from `pixel` on, within a vector, that touches a strong one.
 
-        If none is: the pixel behind those looked at, negative.
+        If there is none: the pixel behind that vector, negated.
         """
         lines, number = simd.word(block, at.LINES_AT), simd.word(block, at.LINES)
         reach = simd.word(block, at.REACH)

@@ -57,7 +57,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
-        # Room for pieces of the rows of all results, which are written around the cache from there.
+        # Staging buffer: pieces of the rows of all results, written from there with non-temporal stores.
         line = lanes * dst_size
         room = scratch + simd.word(block, at.STREAMED)
         streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short
@@ -83,7 +83,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             fresh = 0
             for top in range(first_row, end, height):
                 for r in range(taken):
-                    # A pipeline holds no rows past those that the last wanted one needs: any row will do.
+                    # Rows past the last one needed do not exist in a pipeline's buffer: take any valid row.
                     row = outside(min(top - radius + r, end + radius - 1), rows, mode_y)
                     address = source + row * row_bytes if row >= 0 else constant
                     simd.set_word(table, r, address)

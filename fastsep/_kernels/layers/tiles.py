@@ -34,7 +34,7 @@ def build():
         """The image of a tile, the first row and column of its result, and the ones behind the last."""
         tiles_y, tiles_x = word(block, at.TILES_Y), word(block, at.TILES_X)
         image, number = unit // (tiles_y * tiles_x), unit % (tiles_y * tiles_x)
-        # Tiles of all but equal height, for bands of all but equal work.
+        # Heights of tiles differ by one row at most, so bands get nearly equal work.
         y = word(block, at.OUT_ROWS) * (number // tiles_x) // tiles_y
         below = word(block, at.OUT_ROWS) * (number // tiles_x + 1) // tiles_y
         x = number % tiles_x * word(block, at.TILE_COLS)

@@ -329,7 +329,7 @@ def stream(typing, to, address, count):
 
 @intrinsic
 def finish_streams(typing):
-    """What was written around the cache is visible to other threads from here on."""
+    """Make non-temporal stores visible to other threads."""
 
     def generate(context, builder, signature, values):
         builder.fence("seq_cst")
