@@ -29,7 +29,7 @@ from fastsep._validation.axes import Frame
 from fastsep.factorization.bank import BankFactorization, factorize_bank
 
 METHODS = ("auto", "separable", "direct")
-#: Planes of all terms of one strip: they stay in the last level of the cache (measured: 1 to 8 MiB differ little).
+#: Planes of all terms of one strip: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
 #: Banks prepared for a shape and dtype.
 _KEPT = 32

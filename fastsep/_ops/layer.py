@@ -214,7 +214,7 @@ class Layer:
     def strip(self) -> int:
         """Pixels that are multiplied by all panels before the next pixels are.
 
-        Weights that stay in the first level of the cache: few, so that lines of the result that
+        Weights that stay in L1: few, so that lines of the result that
         two panels share are still there as well. Else all pixels of a tile.
         """
         if self.matrix.nbytes > STRIP_BYTES:
@@ -449,7 +449,7 @@ class _Maker:
         if cols * least > pixels:
             tile_cols = min(max(pixels // least // (2 * large), 1) * 2 * large, cols)
         if layer.form == "blocks" and layer.kernel[0] > 1:
-            # The rows under the kernel stay in the first level of the cache from row to row.
+            # The rows under the kernel stay in L1 from row to row.
             span = WINDOW_BYTES // (layer.kernel[0] * layer.stride[1] * layer.lanes * layer.dtype.itemsize)
             tile_cols = min(
                 tile_cols, max(span // large * large, 2 * large, (layer.kernel[1] - 1) * layer.dilation[1] // 2)

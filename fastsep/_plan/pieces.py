@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from fastsep._plan.planner import Box, Dense, Plan, Separable
 
-#: Values of a piece: their scratch stays in the second level of the cache. Of volumes many rows are kept, and of what
+#: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
 #: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
 VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "sweep": 1 << 18}
 #: Pieces of larger images are larger, too, since each has to wait for its slowest thread: values of an image for whose

@@ -157,7 +157,7 @@ def _in_place(kernel, stride, acc, straight):
         """Results whose inputs lie within the image are computed from there, others from what is packed.
 
         All channels at hand of neighbouring results follow each other, then those of the row below: rows
-        under the kernel stay in the first level of the cache, and results that go straight to the image are
+        under the kernel stay in L1, and results that go straight to the image are
         written in one piece.
         """
         rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)

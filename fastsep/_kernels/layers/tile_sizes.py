@@ -8,7 +8,7 @@ from fastsep._kernels.jit import target
 DEPTHWISE_COLS = 7
 DEPTHWISE_ROWS = 4
 #: Rows of depthwise results that all channels pass before the next rows: the more these are, the
-#: less often inputs are read from the second level of the cache again, but results are written in
+#: less often inputs are read from L2 again, but results are written in
 #: pieces, which wait there for the rest.
 ROWS_TOGETHER = 4
 

@@ -495,7 +495,7 @@ def matrix_tile(
     `panel` holds `cols` vectors for each row of the matrix. Blocks: `runs` times, table[run] bytes from
     `factors`, there are `whole` blocks and, where `rest` is not 0, one of which only the last `rest` lanes
     count. Planes: there are `whole` of them. A tile one vector wide stores the first `count` lanes of it.
-    `ahead`: what to bring into the second level of the cache meanwhile, a line for each row of the matrix.
+    `ahead`: what to bring into L2 meanwhile, a line for each row of the matrix.
     """
     arithmetic = dtype_of(acc)
     flat, height, width = planes.literal_value, rows.literal_value, cols.literal_value
@@ -557,7 +557,7 @@ def matrix_tile(
 
 @intrinsic
 def stream(typing, acc, to, address, count):
-    """Copy `count` bytes around the cache: a result much larger than it need not be read first."""
+    """Copy `count` bytes with non-temporal stores: a result much larger than the cache need not be read first."""
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):

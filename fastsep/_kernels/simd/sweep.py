@@ -308,7 +308,7 @@ def difference(typing, acc, high, low, factor, count, to):
 
 @intrinsic
 def stream(typing, to, address, count):
-    """Copy `count` bytes, whole vectors, around the cache; `to` is a multiple of a vector's size."""
+    """Copy `count` bytes, whole vectors, with non-temporal stores; `to` is a multiple of a vector's size."""
 
     def generate(context, builder, signature, values):
         to, address, count = values
