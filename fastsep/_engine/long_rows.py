@@ -11,8 +11,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._plan.pieces import Piece
 from fastsep._plan.planner import Plan
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from fastsep._validation.array_like import Array
 
 
 class Kernel(Protocol):

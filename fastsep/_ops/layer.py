@@ -20,8 +20,8 @@ from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER, matrix_rows
+from fastsep._validation.array_like import Array
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[int, int]
 Limits = tuple[float, float]
 
