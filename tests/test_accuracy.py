@@ -44,7 +44,7 @@ def filtered(name, what, **arguments):
 
 
 def separable(*lines):
-    return filtered("separable_filter", operators.separable(lines), operators=lines)
+    return filtered("separable_filter", operators.separable(lines), taps=lines)
 
 
 def correlated(kernel, **arguments):
