@@ -31,8 +31,8 @@ from benchmarks._measure import run
 from benchmarks._results import Results, Row
 from benchmarks.cases import CASES, image, on_picture
 from benchmarks.operations.edges import astronaut
-from fastsep import _pictures
-from fastsep._refusal import Refusal, one_line
+from fastsep._cli.errors import Refusal, one_line
+from fastsep._cli.pictures import picture as _pictures
 
 ROUNDS, QUICK_ROUNDS = 3, 2
 SMALLEST = 32  # rows and columns of a picture of one's own

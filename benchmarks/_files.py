@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from fastsep._files import replacing
+from fastsep._cli.files import replacing
 
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fastsep._refusal import one_line
+from fastsep._cli.errors import one_line
 
 NOT_INSTALLED = "not installed"
 LONGEST = 100  # characters of a reason: some libraries add where in their source they were

@@ -1,4 +1,4 @@
-"""Fit the constants of `fastsep/_estimate.py` on this machine.
+"""Fit the constants of `fastsep/_plan/cost_model.py` on this machine.
 
     python -m benchmarks.calibrate [--rounds N]
 
@@ -23,8 +23,9 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
-from fastsep import _estimate, _fft, _run
-from fastsep._plan import Dense, Filter, Fourier, Line, Plan, Separable, Term, prepare
+from fastsep._engine import execution, fft
+from fastsep._plan import cost_model
+from fastsep._plan.planner import Dense, Filter, Fourier, Line, Plan, Separable, Term, prepare
 
 PLANES = ((96, 200), (270, 480), (1080, 1920), (2160, 3840))
 VOLUME = (40, 120, 160)
@@ -65,7 +66,7 @@ def case(family: str, what: Filter, shape: tuple[int, ...], dtype: str) -> Case:
     image = np.random.default_rng(0).random(shape, dtype=np.float32).astype(dtype)
     plan = prepare(
         what, shape, image.dtype, image.dtype, first=0, modes=("reflect",) * len(shape), cval=0.0, scale=1.0,
-        vector_bytes=_run.vector_bytes(),
+        vector_bytes=execution.vector_bytes(),
     )  # fmt: skip
     return Case(family, plan, image)
 
@@ -98,16 +99,16 @@ def main() -> int:
     found = list(cases())
     calls = []
     for each in found:
-        run = _fft.execute if each.plan.strategy == "fft" else _run.execute
+        run = fft.execute if each.plan.strategy == "fft" else execution.execute
         calls.append(partial(run, each.plan, each.image, np.empty_like(each.image), 1))
     times = np.array([1e9 * statistics.median(samples) for samples in measure(calls, options.rounds)])
 
-    names = list(_estimate.CONSTANTS)
-    constants = dict(_estimate.CONSTANTS)
+    names = list(cost_model.CONSTANTS)
+    constants = dict(cost_model.CONSTANTS)
     for family, members in FITTED.items():
         rows = np.array([each.family in family.split() for each in found])
         columns = [names.index(name) for name in members]
-        counts = np.array([[_estimate.counts(each.plan).get(name, 0.0) for name in names] for each in found])
+        counts = np.array([[cost_model.counts(each.plan).get(name, 0.0) for name in names] for each in found])
         matrix, measured = counts[rows], times[rows]
         fixed = matrix @ [0.0 if name in members else constants[name] for name in names]
         fitted, _ = nnls(matrix[:, columns] / measured[:, None], 1 - fixed / measured)

@@ -17,7 +17,7 @@ from benchmarks._contest import FULL_HD, UHD, Case, is_rgb, random_image
 from benchmarks.operations.derivatives import by_operator
 from benchmarks.operations.edges import photograph
 from benchmarks.operations.layers import EFFICIENTNET, LARGE, MOBILENET, REPLACED, RGB_LAYERS, TINY
-from fastsep import _pictures
+from fastsep._cli.pictures import picture as _pictures
 
 SMALL, MEDIUM, HUGE = (64, 64), (512, 512), (8192, 8192)
 SIZES = (SMALL, MEDIUM, FULL_HD, UHD, HUGE)

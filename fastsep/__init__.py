@@ -11,7 +11,7 @@
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
 
 `help(fastsep.filters)` describes the options that all filters share: borders, channels, dtypes,
-`out`, `workers`; `help(fastsep.conv)` those of the layers.
+`out`, `workers`; `help(fastsep.layers)` those of the layers.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
-    from fastsep import conv as conv
     from fastsep import corners as corners
     from fastsep import correlation as correlation
-    from fastsep import cost as cost
     from fastsep import edges as edges
-    from fastsep import factor as factor
-    from fastsep import factor_bank as factor_bank
-    from fastsep import factor_conv as factor_conv
     from fastsep import filters as filters
     from fastsep import gaussians as gaussians
-    from fastsep._caches import clear_caches as clear_caches
-    from fastsep._config import show_config as show_config
-    from fastsep._explain import Explanation as Explanation
-    from fastsep._explain import explain as explain
-    from fastsep._image import ArgumentError as ArgumentError
-    from fastsep._run import get_num_threads as get_num_threads
-    from fastsep._run import set_num_threads as set_num_threads
-    from fastsep._warmup import warmup as warmup
-    from fastsep.conv import *  # noqa: F403
+    from fastsep import layer_cost as cost
+    from fastsep import layers as conv
+    from fastsep._engine.bands import get_num_threads as get_num_threads
+    from fastsep._engine.bands import set_num_threads as set_num_threads
+    from fastsep._engine.caches import clear_caches as clear_caches
+    from fastsep._engine.config import show_config as show_config
+    from fastsep._engine.warmup import warmup as warmup
+    from fastsep._validation.scalars import ArgumentError as ArgumentError
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
-    from fastsep.cost import *  # noqa: F403
     from fastsep.edges import *  # noqa: F403
-    from fastsep.factor import *  # noqa: F403
-    from fastsep.factor_bank import *  # noqa: F403
-    from fastsep.factor_conv import *  # noqa: F403
+    from fastsep.explanation import Explanation as Explanation
+    from fastsep.explanation import explain as explain
+    from fastsep.factorization import bank as factor_bank
+    from fastsep.factorization import kernel as factor
+    from fastsep.factorization import layer as factor_conv
+    from fastsep.factorization.bank import *  # noqa: F403
+    from fastsep.factorization.kernel import *  # noqa: F403
+    from fastsep.factorization.layer import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
     from fastsep.gaussians import *  # noqa: F403
+    from fastsep.layer_cost import *  # noqa: F403
+    from fastsep.layers import *  # noqa: F403
 
 __version__ = "0.1.0"
 

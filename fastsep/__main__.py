@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 
 import fastsep
-from fastsep import _batch, _commands
-from fastsep._cli import console, demo, installation
-from fastsep._refusal import Refusal
+from fastsep._cli import console, demo, installation, kernel_commands, picture_commands
+from fastsep._cli.errors import Refusal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,8 +44,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"fastsep {fastsep.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo.add_command(commands)
-    _batch.add_commands(commands)
-    _commands.add_commands(commands)
+    picture_commands.add_commands(commands)
+    kernel_commands.add_commands(commands)
     installation.add_commands(commands)
 
     if not words or words[0] not in commands.choices:

@@ -13,8 +13,12 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from fastsep import _dtypes, _image, _structure
-from fastsep._image import Array, DType, Frame
+from fastsep._ops import structure
+from fastsep._plan import dtypes
+from fastsep._validation import arrays, scalars
+from fastsep._validation import axes as _axes
+from fastsep._validation.array_like import Array, DType
+from fastsep._validation.axes import Frame
 from fastsep.filters import Floats, Mode
 
 __all__ = ["corner_harris", "corner_shi_tomasi", "hessian_matrix", "structure_tensor"]
@@ -73,14 +77,14 @@ def structure_tensor(
     >>> tensor[0][1].tolist(), tensor[1][1].tolist()
     ([0.0, 1.0, 4.0, 1.0, 0.0], [0.0, 1.0, 0.0, -1.0, 0.0])
     """
-    image = _image.as_image(image)
-    backwards = _image.matrix_order(order, image.ndim) == "xy"
-    image = _image.squeezed(image, 5)
-    result = _image.result_dtype(image.dtype, None, None)
+    image = arrays.as_image(image)
+    backwards = _axes.matrix_order(order, image.ndim) == "xy"
+    image = arrays.squeezed(image, 5)
+    result = arrays.result_dtype(image.dtype, None, None)
     modes, cval, workers = _options(image, mode, cval, result, workers)
-    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = _structure.as_float(image, _dtypes.working_dtype(image.dtype, result), True, workers)
-    tensor = _structure.smoothed_products(pixels, widths, modes, cval, workers)
+    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
+    pixels = structure.as_float(image, dtypes.working_dtype(image.dtype, result), True, workers)
+    tensor = structure.smoothed_products(pixels, widths, modes, cval, workers)
     return tensor[::-1] if backwards else tensor
 
 
@@ -132,8 +136,8 @@ def hessian_matrix(
     >>> [element[3, 3].item() for element in hessian]
     [2.0, 0.0, 0.0]
     """
-    image = _image.as_image(image)
-    backwards = _image.matrix_order(order, image.ndim) == "xy"
+    image = arrays.as_image(image)
+    backwards = _axes.matrix_order(order, image.ndim) == "xy"
     if use_gaussian_derivatives is None:
         warnings.warn(
             "use_gaussian_derivatives currently defaults to False and will default to True, as in scikit-image;"
@@ -142,18 +146,18 @@ def hessian_matrix(
             stacklevel=2,
         )
     axes = range(image.ndim)[::-1] if backwards else range(image.ndim)
-    result = _image.result_dtype(image.dtype, None, None)
+    result = arrays.result_dtype(image.dtype, None, None)
     modes, cval, workers = _options(image, mode, cval, result, workers)
     if use_gaussian_derivatives:
-        widths = _image.sigmas("sigma", sigma, image.ndim, 8.0)
+        widths = scalars.sigmas("sigma", sigma, image.ndim, 8.0)
         truncate = 8.0 if all(width > 1 for width in widths) else 100.0
-        widths = tuple(1 / math.sqrt(2) * width for width in _image.sigmas("sigma", widths, image.ndim, truncate))
-        pixels = _structure.as_float(image, result, True, workers)
-        return _structure.gaussian_hessian(pixels, axes, widths, truncate, modes, cval, workers)
-    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
-    _image.need_pixels(image, 2)
-    pixels = _structure.as_float(image, result, True, workers)
-    return _structure.difference_hessian(pixels, axes, widths, modes, cval, workers)
+        widths = tuple(1 / math.sqrt(2) * width for width in scalars.sigmas("sigma", widths, image.ndim, truncate))
+        pixels = structure.as_float(image, result, True, workers)
+        return structure.gaussian_hessian(pixels, axes, widths, truncate, modes, cval, workers)
+    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
+    arrays.need_pixels(image, 2)
+    pixels = structure.as_float(image, result, True, workers)
+    return structure.difference_hessian(pixels, axes, widths, modes, cval, workers)
 
 
 def corner_harris(
@@ -197,8 +201,8 @@ def corner_harris(
     >>> np.unravel_index(response.argmax(), response.shape) == (2, 2)
     True
     """
-    _image.one_of("method", method, ("k", "eps"))
-    k, eps = _image.finite("k", k), _image.finite("eps", eps)
+    scalars.one_of("method", method, ("k", "eps"))
+    k, eps = scalars.finite("k", k), scalars.finite("eps", eps)
     image, result = _corner_image(image, dtype, out)
     measure, factor = ("harris", k) if method == "k" else ("noble", eps)
     return _corners(image, measure, factor, sigma, mode, cval, result, out, workers)
@@ -237,9 +241,9 @@ def _corners(
     workers: Any,
 ) -> Array:  # fmt: skip
     modes, cval, workers = _options(image, mode, cval, result, workers)
-    widths = _image.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = _structure.as_float(image, _dtypes.working_dtype(image.dtype, result), result.kind == "f", workers)
-    response = _dtypes.finish(_structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
+    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
+    pixels = structure.as_float(image, dtypes.working_dtype(image.dtype, result), result.kind == "f", workers)
+    response = dtypes.finish(structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
     if out is None:
         return response
     out[...] = response
@@ -247,12 +251,12 @@ def _corners(
 
 
 def _options(image: Array, mode: Any, cval: Any, result: DType, workers: Any) -> tuple[tuple[str, ...], float, Any]:
-    modes = _image.modes(mode, Frame(image.ndim, None, image.dtype, result, 0.0))
-    return modes, _image.number("cval", cval), None if workers is None else _image.check_workers(workers)
+    modes = _axes.modes(mode, Frame(image.ndim, None, image.dtype, result, 0.0))
+    return modes, scalars.number("cval", cval), None if workers is None else scalars.check_workers(workers)
 
 
 def _corner_image(image: Any, dtype: Any, out: Any) -> tuple[Array, DType]:
-    image = _image.squeezed(_image.as_image(image), 2)
+    image = arrays.squeezed(arrays.as_image(image), 2)
     if out is not None:
-        _image.check_out(out, image.shape)
-    return image, _image.result_dtype(image.dtype, dtype, None if out is None else out.dtype)
+        arrays.check_out(out, image.shape)
+    return image, arrays.result_dtype(image.dtype, dtype, None if out is None else out.dtype)

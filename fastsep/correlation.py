@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
 
-from fastsep import _image, _plan, _strategy
-from fastsep import taps as _taps
-from fastsep._funnel import apply
-from fastsep._image import Array, Frame
+from fastsep._call import apply
+from fastsep._ops import choice
+from fastsep._plan import operators as _taps
+from fastsep._plan import planner
+from fastsep._validation import filter_kernels, scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 from fastsep.filters import Mode
 
 if TYPE_CHECKING:
-    from fastsep.factor_bank import BankFactorization
+    from fastsep.factorization.bank import BankFactorization
 
 __all__ = ["convolve", "correlate", "correlate_bank", "separable_filter"]
 
@@ -58,7 +61,7 @@ def separable_filter(
     >>> fastsep.separable_filter(image, ([1, 2, 1], [-1, 0, 1]), dtype=np.int16).tolist()
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
-    lines = _image.tap_lines(taps)
+    lines = filter_kernels.tap_lines(taps)
     return apply(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
@@ -121,9 +124,9 @@ def correlate(
     >>> fastsep.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]], dtype=np.int16).tolist()
     [[27, 0, 0], [0, 0, 0], [0, 18, 9]]
     """
-    key = _strategy.pack(_image.kernel(kernel))
-    parameters = (key, False, _image.not_negative("tol", tol), method)
-    return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+    key = choice.pack(filter_kernels.kernel(kernel))
+    parameters = (key, False, scalars.not_negative("tol", tol), method)
+    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
 def convolve(
@@ -152,9 +155,9 @@ def convolve(
     >>> fastsep.convolve(impulse, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
-    key = _strategy.pack(_image.kernel(kernel))
-    parameters = (key, True, _image.not_negative("tol", tol), method)
-    return apply(_strategy.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+    key = choice.pack(filter_kernels.kernel(kernel))
+    parameters = (key, True, scalars.not_negative("tol", tol), method)
+    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
 def correlate_bank(
@@ -211,10 +214,10 @@ def correlate_bank(
     >>> fastsep.correlate_bank(impulse, bank)[1:4, 1:4, 1].round(6).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    from fastsep import _bank  # with SciPy's linear algebra, which takes long to import
+    from fastsep._ops import bank  # with SciPy's linear algebra, which takes long to import
 
-    return _bank.correlate(image, kernels, tol, method, mode, cval, channel_axis, out, dtype, workers)
+    return bank.correlate(image, kernels, tol, method, mode, cval, channel_axis, out, dtype, workers)
 
 
-def _separable(frame: Frame, lines: tuple[Any, ...]) -> _plan.Filter:
-    return _taps.separable(_image.taps_per_axis(lines, len(frame.spatial)))
+def _separable(frame: Frame, lines: tuple[Any, ...]) -> planner.Filter:
+    return _taps.separable(filter_kernels.taps_per_axis(lines, len(frame.spatial)))

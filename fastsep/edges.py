@@ -10,8 +10,11 @@ from typing import Any, overload
 
 import numpy.typing as npt
 
-from fastsep import _canny, _gradient, _hysteresis, _image
-from fastsep._image import Array
+from fastsep._ops import canny as _canny
+from fastsep._ops import gradient as _gradient
+from fastsep._ops import hysteresis
+from fastsep._validation import arrays, scalars
+from fastsep._validation.array_like import Array
 from fastsep.filters import Floats, Integers, Mode
 
 __all__ = ["apply_hysteresis_threshold", "canny", "gradient"]
@@ -217,10 +220,10 @@ def apply_hysteresis_threshold(
     >>> fastsep.apply_hysteresis_threshold(image, 1.5, 2.5).astype(int).tolist()
     [0, 1, 1, 1, 0, 0, 0, 1, 1]
     """
-    array = _image.as_image(image)
-    workers = None if workers is None else _image.check_workers(workers)
+    array = arrays.as_image(image)
+    workers = None if workers is None else scalars.check_workers(workers)
     for name, value in (("low", low), ("high", high)):
-        _image.check_threshold(name, value, array.shape)
+        arrays.check_threshold(name, value, array.shape)
     if out is not None:
-        _image.check_bool_out(out, array.shape)
-    return _hysteresis.connected(array, low, high, out, workers)
+        arrays.check_bool_out(out, array.shape)
+    return hysteresis.connected(array, low, high, out, workers)

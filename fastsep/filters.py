@@ -81,9 +81,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastsep import _dtypes, _image, _plan, taps
-from fastsep._funnel import Recipe, apply
-from fastsep._image import Array, Frame
+from fastsep._call import Recipe, apply
+from fastsep._plan import dtypes, operators, planner
+from fastsep._validation import arrays, axes, scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 
 __all__ = [
     "box",
@@ -160,8 +162,8 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        image = _image.as_image(image)
-        sigma, order, mode, channel_axis = _image.split_channel(image.ndim, sigma, order, mode, channel_axis)
+        image = arrays.as_image(image)
+        sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
     return apply(
         _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
     )
@@ -241,9 +243,9 @@ def unsharp_mask(
     >>> fastsep.unsharp_mask(step, amount=2, dtype=np.uint8).tolist()
     [100, 100, 99, 94, 116, 111, 110, 110]
     """
-    image = _image.as_image(image)
+    image = arrays.as_image(image)
     # The range depends on the pixels and so has to be part of the key of the plan.
-    signed = (not preserve_range or image.dtype.kind == "i") and _dtypes.has_negative(image)
+    signed = (not preserve_range or image.dtype.kind == "i") and dtypes.has_negative(image)
     return apply(
         _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
         not preserve_range, dtype, out, workers,
@@ -754,10 +756,10 @@ def _masked(
 ) -> Array:
     if mask is None:
         return apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    image = _image.as_image(image)
-    inside = _image.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
+    image = arrays.as_image(image)
+    inside = arrays.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    if not isinstance(image, _image.Probe):
+    if not isinstance(image, arrays.Probe):
         with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
             np.multiply(result, inside, out=result)
     return result
@@ -766,44 +768,44 @@ def _masked(
 # ---- recipes: from the frame and the parameters to what has to be computed
 
 
-def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> _plan.Filter:
+def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> planner.Filter:
     count = len(frame.spatial)
-    truncate = _image.not_negative("truncate", truncate)
-    sigma = _image.sigmas("sigma", sigma, count, truncate)
-    return taps.gaussian(sigma, _image.integers("order", order, count, 0), truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    sigma = scalars.sigmas("sigma", sigma, count, truncate)
+    return operators.gaussian(sigma, scalars.integers("order", order, count, 0), truncate)
 
 
-def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> _plan.Filter:
-    truncate = _image.not_negative("truncate", truncate)
-    low, high = _image.difference_sigmas(low, high, len(frame.spatial), truncate)
-    return taps.difference_of_gaussians(low, high, truncate)
+def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> planner.Filter:
+    truncate = scalars.not_negative("truncate", truncate)
+    low, high = scalars.difference_sigmas(low, high, len(frame.spatial), truncate)
+    return operators.difference_of_gaussians(low, high, truncate)
 
 
-def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> _plan.Filter:
+def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> planner.Filter:
     truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
-    radius = _image.sigmas("radius", radius, len(frame.spatial), truncate)
-    clip = _dtypes.clip_range(frame, preserve_range, signed)
-    return taps.unsharp(radius, _image.finite("amount", amount), truncate, clip)
+    radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
+    clip = dtypes.clip_range(frame, preserve_range, signed)
+    return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)
 
 
-def _box(frame: Frame, size: Any) -> _plan.Filter:
-    return _plan.Box(_image.integers("size", size, len(frame.spatial), 1))
+def _box(frame: Frame, size: Any) -> planner.Filter:
+    return planner.Box(scalars.integers("size", size, len(frame.spatial), 1))
 
 
-def _laplace(frame: Frame, ksize: Any) -> _plan.Filter:
-    _image.integer("ksize", ksize, 3)
-    return taps.laplace(len(frame.spatial))
+def _laplace(frame: Frame, ksize: Any) -> planner.Filter:
+    scalars.integer("ksize", ksize, 3)
+    return operators.laplace(len(frame.spatial))
 
 
-def _edges(frame: Frame, name: str, axis: Any) -> _plan.Filter:
-    return taps.edges(name, len(frame.spatial), _image.edge_axes(axis, frame))
+def _edges(frame: Frame, name: str, axis: Any) -> planner.Filter:
+    return operators.edges(name, len(frame.spatial), axes.edge_axes(axis, frame))
 
 
-def _edges_2d(frame: Frame, name: str, along: int) -> _plan.Filter:
-    _image.need_2d(frame)
-    return taps.edges(name, 2, (along,))
+def _edges_2d(frame: Frame, name: str, along: int) -> planner.Filter:
+    axes.need_2d(frame)
+    return operators.edges(name, 2, (along,))
 
 
-def _roberts(frame: Frame, which: str) -> _plan.Filter:
-    _image.need_2d(frame)
-    return _plan.Roberts(which)
+def _roberts(frame: Frame, which: str) -> planner.Filter:
+    axes.need_2d(frame)
+    return planner.Roberts(which)

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy.typing as npt
 
-from fastsep import _image, _plan, taps
-from fastsep._funnel import apply
-from fastsep._image import Array, Frame
+from fastsep._call import apply
+from fastsep._plan import operators, planner
+from fastsep._validation import scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 from fastsep.filters import Floats, Mode
 
 __all__ = ["gaussian_gradient_magnitude", "gaussian_laplace"]
@@ -82,11 +84,11 @@ def gaussian_laplace(
     return apply(_laplace, (sigma, truncate), image, mode, cval, channel_axis, False, dtype, out, workers)
 
 
-def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> _plan.Filter:
-    truncate = _image.not_negative("truncate", truncate)
-    return taps.gaussian_gradient_magnitude(_image.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+    truncate = scalars.not_negative("truncate", truncate)
+    return operators.gaussian_gradient_magnitude(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
 
 
-def _laplace(frame: Frame, sigma: Any, truncate: Any) -> _plan.Filter:
-    truncate = _image.not_negative("truncate", truncate)
-    return taps.gaussian_laplace(_image.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
+def _laplace(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+    truncate = scalars.not_negative("truncate", truncate)
+    return operators.gaussian_laplace(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import settings
 
 import fastsep
-from fastsep import __main__, _run
+from fastsep import __main__
+from fastsep._engine import bands
 from fastsep._kernels import cache, jit
 
 # `reference` is imported by name under any import mode of pytest.
@@ -25,8 +26,8 @@ settings.load_profile("fastsep")
 @pytest.fixture
 def small_images_go_parallel(monkeypatch):
     """Images of any size are cut into as many bands as there are workers."""
-    monkeypatch.setattr(_run, "SHARED_WORK", NO_WORK)
-    monkeypatch.setattr(_run, "WOKEN_WORK", NO_WORK)
+    monkeypatch.setattr(bands, "SHARED_WORK", NO_WORK)
+    monkeypatch.setattr(bands, "WOKEN_WORK", NO_WORK)
 
 
 @pytest.fixture

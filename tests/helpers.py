@@ -14,9 +14,11 @@ import reference
 from reference import assert_close
 
 import fastsep
-from fastsep import _funnel, _run, filters, taps
+from fastsep import _call, filters
+from fastsep._engine import bands
 from fastsep._kernels import jit
-from fastsep._plan import Box, Dense, Filter, Roberts
+from fastsep._plan import operators
+from fastsep._plan.planner import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
@@ -29,10 +31,10 @@ U2, I2_F4, F4_U1, U2_F8 = ("uint16", "uint16"), ("int16", "float32"), ("float32"
 def edge_filters():
     """Every public filter that a row of the table of edge operators makes, as the oracle takes it for 2-D images."""
     found = {}
-    for operator in taps.EDGES:
+    for operator in operators.EDGES:
         for name, axes in ((operator, (0, 1)), (f"{operator}_h", (0,)), (f"{operator}_v", (1,))):
             if name in filters.__all__:  # an operator that scikit-image lacks may do without the last two
-                found[name] = taps.edges(operator, 2, axes)
+                found[name] = operators.edges(operator, 2, axes)
     return found
 
 
@@ -191,7 +193,7 @@ def from_taps(lines, kernel, dtypes, channels=0):
     def run(image, **options):
         return fastsep.separable_filter(image, lines, **options)
 
-    return Case(kernel, run, taps.separable(lines), dtypes, channels, rescales=False)
+    return Case(kernel, run, operators.separable(lines), dtypes, channels, rescales=False)
 
 
 def named(name, what, kernel, dtypes, channels=0, rescales=True, **arguments):
@@ -203,7 +205,7 @@ def named(name, what, kernel, dtypes, channels=0, rescales=True, **arguments):
 
 def edge(name, ndim, axes, kernel, dtypes, channels=0):
     axis = None if len(axes) == ndim else axes
-    return named(name, taps.edges(name, ndim, axes), kernel, dtypes, channels, axis=axis)
+    return named(name, operators.edges(name, ndim, axes), kernel, dtypes, channels, axis=axis)
 
 
 def box(sizes, kernel, dtypes, channels=0):
@@ -227,10 +229,10 @@ def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
     names = (*("dz", "dy", "dx")[-ndim:], "magnitude", "orientation")
     if operator == "gaussian":
         smoothing = None
-        what = [taps.gaussian(sigma, [int(k == axis) for k in range(ndim)], 4.0) for axis in range(ndim)]
+        what = [operators.gaussian(sigma, [int(k == axis) for k in range(ndim)], 4.0) for axis in range(ndim)]
     else:
-        smoothing = None if sigma is None else taps.gaussian(sigma, (0,) * ndim, 4.0)
-        what = [taps.edges(operator, ndim, (axis,)) for axis in range(ndim)]
+        smoothing = None if sigma is None else operators.gaussian(sigma, (0,) * ndim, 4.0)
+        what = [operators.edges(operator, ndim, (axis,)) for axis in range(ndim)]
 
     def run(image, *, dtype, out=None, **options):
         if out is None:
@@ -259,7 +261,7 @@ def connected(low, high, ndim, dtypes):
 ODD, EVEN = (0.5, -1.0, 0.0, 2.0, 0.25, 0.125, -0.75), (1.0, -0.5, 0.0, 3.0)
 WHOLE, WHOLE_EVEN = (3.0, -1.0, 2.0, 0.0, 1.0), (1.0, 4.0, -2.0, 1.0, 0.0, 1.0)
 BOTH = "magnitude+orientation"
-GAUSS = taps.gaussian((1.6, 2.3), (0, 0), 4.0)
+GAUSS = operators.gaussian((1.6, 2.3), (0, 0), 4.0)
 CASES = {
     # sweeps
     "smooth 1": from_taps(smooth(1), ("sweep", "smooth1", "1"), (F4, U1)),
@@ -280,20 +282,25 @@ CASES = {
     "gaussian": named("gaussian", GAUSS, ("fir", "plane"), (F4, U1, F8), sigma=(1.6, 2.3)),
     "gaussian RGB": named("gaussian", GAUSS, ("fir", "plane"), (U1, F4), 3, sigma=(1.6, 2.3)),
     "wide gaussian": named(
-        "gaussian", taps.gaussian((14.0, 6.0), (1, 0), 4.0), ("fir", "plane"), (F4, F8), sigma=(14, 6), order=(1, 0)
+        "gaussian",
+        operators.gaussian((14.0, 6.0), (1, 0), 4.0),
+        ("fir", "plane"),
+        (F4, F8),
+        sigma=(14, 6),
+        order=(1, 0),
     ),
     "odd and even taps": from_taps((ODD, EVEN), ("fir", "plane"), (F4, F8)),
     "whole taps": from_taps((WHOLE_EVEN, WHOLE), ("fir", "plane"), (U1_I2, U1)),
     "one axis": from_taps((None, ODD), ("fir", "plane"), (F4,)),
-    "laplace": named("laplace", taps.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
-    "laplace RGB": named("laplace", taps.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
+    "laplace": named("laplace", operators.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
+    "laplace RGB": named("laplace", operators.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
     # differences first
     "farid": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F4)),
     "farid in float64": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F8, U1_F8)),
     "farid dx": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4)),
     "second derivative": named(
         "gaussian",
-        taps.gaussian((1.6, 2.3), (2, 1), 4.0),
+        operators.gaussian((1.6, 2.3), (2, 1), 4.0),
         ("fir", "plane differences"),
         (F4, U1_F4),
         sigma=(1.6, 2.3),
@@ -301,7 +308,7 @@ CASES = {
     ),
     "derivative along rows RGB": named(
         "gaussian",
-        taps.gaussian((2.3, 1.6), (0, 2), 4.0),
+        operators.gaussian((2.3, 1.6), (0, 2), 4.0),
         ("fir", "plane differences"),
         (F4, F4_U1),
         3,
@@ -312,7 +319,7 @@ CASES = {
     "any taps of sum zero, down": from_taps(((0.5, -0.75, 0.25), ODD), ("fir", "plane differences"), (F4, I2_F4)),
     "difference of gaussians": named(
         "difference_of_gaussians",
-        taps.difference_of_gaussians((0.7, 1.1), (1.4, 2.5), 4.0),
+        operators.difference_of_gaussians((0.7, 1.1), (1.4, 2.5), 4.0),
         ("fir", "plane differences terms"),
         (F4, U1_F4),
         low_sigma=(0.7, 1.1),
@@ -320,7 +327,7 @@ CASES = {
     ),
     "difference RGB": named(
         "difference_of_gaussians",
-        taps.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
+        operators.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
         ("fir", "plane differences terms"),
         (F4,),
         3,
@@ -329,7 +336,7 @@ CASES = {
     ),
     "unsharp": named(
         "unsharp_mask",
-        taps.unsharp((1.7, 1.7), 2.0, 4.0, None),
+        operators.unsharp((1.7, 1.7), 2.0, 4.0, None),
         ("fir", "plane terms"),
         (F4, F8),
         rescales=False,
@@ -337,7 +344,7 @@ CASES = {
         amount=2.0,
         preserve_range=True,
     ),
-    "volume": named("gaussian", taps.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
+    "volume": named("gaussian", operators.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
     "volume, any taps": from_taps((EVEN, ODD, WHOLE), ("fir", "volume"), (F4,)),
     "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F4, U1_F8)),
     # any kernel
@@ -349,8 +356,8 @@ CASES = {
     "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
     "dense of a volume of one column": dense(7, (2, 3, 1), (F8, I2_F4), 2),
     "dense in four axes": dense(8, (2, 3, 2, 3), (F4,)),
-    "laplace of a volume": named("laplace", taps.laplace(3), ("dense", "differences"), (F4, U1_F4)),
-    "laplace of five channels": named("laplace", taps.laplace(2), ("dense", "differences"), (F4, U1), 5),
+    "laplace of a volume": named("laplace", operators.laplace(3), ("dense", "differences"), (F4, U1_F4)),
+    "laplace of five channels": named("laplace", operators.laplace(2), ("dense", "differences"), (F4, U1), 5),
     # boxes
     "small box": box((3, 4), ("fir", "plane"), (F4, U1_F8)),
     "large box": box((29, 18), ("box",), (F4, U1, F8)),
@@ -358,7 +365,7 @@ CASES = {
     "small box of integers": box((4, 3), ("box",), (U1,)),
     # axis after axis
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),
-    "four axes": named("gaussian", taps.gaussian((0.8,) * 4, (0,) * 4, 4.0), ("passes",), (F4,), sigma=0.8),
+    "four axes": named("gaussian", operators.gaussian((0.8,) * 4, (0,) * 4, 4.0), ("passes",), (F4,), sigma=0.8),
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),
     # several results
     "gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, F8)),
@@ -445,7 +452,7 @@ def kernels_of(case, src, dst, shape):
         case.call(np.zeros(shape, src), dtype=dst)
     finally:
         jit.kernel = load
-    return [job.plan.kernel for job in _funnel._jobs.values()] or asked
+    return [job.plan.kernel for job in _call._jobs.values()] or asked
 
 
 def same_bits(one, other):
@@ -470,7 +477,7 @@ NO_WORK = 1e-9
 
 def cut_all_images():
     """For scripts; tests have the fixture `small_images_go_parallel`."""
-    _run.SHARED_WORK = _run.WOKEN_WORK = NO_WORK
+    bands.SHARED_WORK = bands.WOKEN_WORK = NO_WORK
 
 
 MIB = 1 << 20

@@ -11,8 +11,8 @@ from helpers import edge_filters
 from scipy import ndimage
 
 import fastsep
-from fastsep import taps
-from fastsep._plan import Dense, Line, Roberts, Separable, Term
+from fastsep._plan import operators
+from fastsep._plan.planner import Dense, Line, Roberts, Separable, Term
 
 ROWS, COLS = np.indices((75, 210))
 IMAGES = {
@@ -44,7 +44,7 @@ def filtered(name, what, **arguments):
 
 
 def separable(*lines):
-    return filtered("separable_filter", taps.separable(lines), taps=lines)
+    return filtered("separable_filter", operators.separable(lines), operators=lines)
 
 
 def correlated(kernel, **arguments):
@@ -54,16 +54,16 @@ def correlated(kernel, **arguments):
 FILTERS = {
     **{name: filtered(name, what) for name, what in edge_filters().items()},
     "roberts": filtered("roberts", Roberts("magnitude")),
-    "laplace": filtered("laplace", taps.laplace(2)),
+    "laplace": filtered("laplace", operators.laplace(2)),
     **{
-        f"gaussian {order}": filtered("gaussian", taps.gaussian((2, 2), order, 4.0), sigma=2, order=order)
+        f"gaussian {order}": filtered("gaussian", operators.gaussian((2, 2), order, 4.0), sigma=2, order=order)
         for order in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (2, 1), (0, 3))
     },
-    "wide derivative": filtered("gaussian", taps.gaussian((9, 9), (0, 1), 4.0), sigma=9, order=(0, 1)),
+    "wide derivative": filtered("gaussian", operators.gaussian((9, 9), (0, 1), 4.0), sigma=9, order=(0, 1)),
     "gaussian_gradient_magnitude": filtered(
-        "gaussian_gradient_magnitude", taps.gaussian_gradient_magnitude((1.5, 1.5), 4.0), sigma=1.5
+        "gaussian_gradient_magnitude", operators.gaussian_gradient_magnitude((1.5, 1.5), 4.0), sigma=1.5
     ),
-    "gaussian_laplace": filtered("gaussian_laplace", taps.gaussian_laplace((1.5, 1.5), 4.0), sigma=1.5),
+    "gaussian_laplace": filtered("gaussian_laplace", operators.gaussian_laplace((1.5, 1.5), 4.0), sigma=1.5),
     "separable_filter": separable(MEAN, SLOPE),
     "separable_filter, five and three taps": separable((1.0, 2.0, 3.0, 2.0, 1.0), ANY),
     "separable_filter, any taps": separable(MEAN, ANY),
@@ -127,8 +127,8 @@ def test_integers_in_float32(name, dtype):
 
 
 SIGNALS = {
-    **{name: filtered(name, taps.edges(name, 1, (0,))) for name in taps.EDGES},
-    **{f"gaussian {n}": filtered("gaussian", taps.gaussian((2,), (n,), 4.0), sigma=2, order=n) for n in (1, 2, 3)},
+    **{name: filtered(name, operators.edges(name, 1, (0,))) for name in operators.EDGES},
+    **{f"gaussian {n}": filtered("gaussian", operators.gaussian((2,), (n,), 4.0), sigma=2, order=n) for n in (1, 2, 3)},
 }
 
 
@@ -142,7 +142,7 @@ def test_signals_of_integers_in_float32(name, dtype):
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_integers_filtered_along_rows_alone_in_float32(order, dtype):
-    what = taps.gaussian((0, 2), (0, order), 4.0)
+    what = operators.gaussian((0, 2), (0, order), 4.0)
     run, _ = filtered("gaussian", what, sigma=(0, 2), order=(0, order))
     integers_in_float32(run, what, INTEGERS[dtype], 1 / np.iinfo(dtype).max)
 
@@ -167,7 +167,7 @@ def test_difference_of_gaussians(low, high, place):
     assert np.abs(result - (narrow - wide)).max() <= 1e-6 * np.ptp(image)
 
 
-@pytest.mark.parametrize("operator", [*taps.OPERATORS, "gaussian"])
+@pytest.mark.parametrize("operator", [*operators.OPERATORS, "gaussian"])
 @pytest.mark.parametrize("sigma", [None, 1.5, (0.8, 2.5)])
 @pytest.mark.parametrize("place", IMAGES)
 def test_gradients(operator, sigma, place):
@@ -206,10 +206,10 @@ def test_hessians_of_volumes_by_differences(base, rng):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        *((name, taps.edges(name, 3, (0, 1, 2))) for name in taps.EDGES),
-        ("laplace", taps.laplace(3)),
-        ("gaussian_laplace", taps.gaussian_laplace((1.0,) * 3, 4.0)),
-        ("difference_of_gaussians", taps.difference_of_gaussians((1.0,) * 3, (1.6,) * 3, 4.0)),
+        *((name, operators.edges(name, 3, (0, 1, 2))) for name in operators.EDGES),
+        ("laplace", operators.laplace(3)),
+        ("gaussian_laplace", operators.gaussian_laplace((1.0,) * 3, 4.0)),
+        ("difference_of_gaussians", operators.difference_of_gaussians((1.0,) * 3, (1.6,) * 3, 4.0)),
     ],
 )
 @pytest.mark.parametrize("base", [300, 4000, -1e5])
@@ -223,7 +223,7 @@ def test_volumes(name, what, base, rng):
 
 def test_four_axes(rng):
     image = (4000 + rng.random((5, 6, 7, 9))).astype(np.float32)
-    what = taps.edges("sobel", 4, (0, 1, 2, 3))
+    what = operators.edges("sobel", 4, (0, 1, 2, 3))
     expected = reference.exact(what, image, modes=("reflect",) * 4)
     assert np.abs(fastsep.sobel(image) - expected).max() <= allowed(image, expected, weight(what))
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import fastsep
-from fastsep import conv, corners, correlation, edges, filters, gaussians, taps
+from fastsep import corners, correlation, edges, filters, gaussians, layers
+from fastsep._plan import operators
 
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -83,7 +84,7 @@ ORDER = (
     "_native_threads",
 )
 FOLDERS = ("_cli", "_kernels")  # whose modules import each other
-PUBLIC = (filters, gaussians, edges, corners, correlation, conv)
+PUBLIC = (filters, gaussians, edges, corners, correlation, layers)
 
 
 def imports(path, *, top_level=False):
@@ -207,14 +208,14 @@ def test_tracebacks_name_a_public_exception():
     assert type(pickle.loads(pickle.dumps(caught.value))) is fastsep.ArgumentError
 
 
-@pytest.mark.parametrize("name", taps.EDGES)
+@pytest.mark.parametrize("name", operators.EDGES)
 def test_every_row_of_the_edge_table_has_its_function(name):
     assert name in filters.__all__
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 def test_public_functions_say_what_they_do_and_show_it(module):
-    options = "fastsep.conv" if module is conv else "fastsep.filters"
+    options = "fastsep.conv" if module is layers else "fastsep.filters"
     for name in module.__all__:
         doc = " ".join((inspect.getdoc(getattr(module, name)) or "").split())
         assert doc, name

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 
 from helpers import finish_script, say, start_script
 
-from fastsep import _config
+from fastsep._engine import config
 from fastsep._kernels import jit
 
 TRIPLE = "aarch64-unknown-linux-gnu"
@@ -24,7 +24,7 @@ MOST_LOADS = {
     ("fir", "plane", "float64", "float64", "float64"): 5 / 8,
     ("dense", "sums", "float32", "float32", "float32"): 3 / 12,
     ("dense", "differences", "float32", "float32", "float32"): 3 / 8,
-    ("conv_matrix", "blocks", "2", "float32"): 7 / 12,
+    ("gemm", "blocks", "2", "float32"): 7 / 12,
 }
 SUMS = 8  # that have to be under way at once: two pipelines, and a multiply-add takes four cycles
 
@@ -107,7 +107,7 @@ CPU revision\t: 1
 )
 def test_the_processor_has_a_name_on_linux(cpuinfo, llvm_name, expected, monkeypatch):
     monkeypatch.setattr(jit, "host_cpu", lambda: llvm_name)
-    assert _config._named_in(cpuinfo) == expected
+    assert config._named_in(cpuinfo) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep import _bank
+from fastsep._ops import bank
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -92,12 +92,12 @@ def test_any_number_of_threads_and_strips_gives_the_same_bits(gabors, rng, monke
     _, parts = gabors
     image = rng.random((211, 150), np.float32)
     results = []
-    for size in (1, _bank.PLANES_BYTES, 1 << 40):
-        monkeypatch.setattr(_bank, "PLANES_BYTES", size)
-        _bank._prepared.clear()
+    for size in (1, bank.PLANES_BYTES, 1 << 40):
+        monkeypatch.setattr(bank, "PLANES_BYTES", size)
+        bank._prepared.clear()
         for workers in (1, 2, 3, 8):
             results.append(fastsep.correlate_bank(image, parts, method="separable", workers=workers))
-    _bank._prepared.clear()
+    bank._prepared.clear()
     for result in results[1:]:
         assert same_bits(result, results[0])
 
@@ -135,11 +135,11 @@ def test_results_of_the_other_byte_order(gabors, rng):
 
 
 def test_many_shapes_from_many_threads(gabors):
-    images = [np.zeros((n, 3), np.float32) for n in range(1, 2 * _bank._KEPT)]
+    images = [np.zeros((n, 3), np.float32) for n in range(1, 2 * bank._KEPT)]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda image: fastsep.correlate_bank(image, gabors[1], method="separable"), images * 8))
     assert [result.shape for result in results[: len(images)]] == [(*image.shape, 8) for image in images]
-    assert len(_bank._prepared) <= _bank._KEPT + 8
+    assert len(bank._prepared) <= bank._KEPT + 8
 
 
 def test_tol_is_kept_for_each_kernel(rng):

@@ -13,7 +13,7 @@ import pytest
 from picture_files import grey_of, load, names, save
 
 import fastsep
-from fastsep import _pictures
+from fastsep._cli.pictures import picture
 
 Image = pytest.importorskip("PIL.Image")
 PngInfo = pytest.importorskip("PIL.PngImagePlugin").PngInfo
@@ -128,15 +128,15 @@ def test_tiff_of_16_bits_in_colour_and_with_alpha(command, rng, channels, planar
     command("edges", "a.tif", "-o", "e.png", "--method", "sobel")
     grey = deep[..., 0] if colours == 1 else np.rint(deep[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint16)
     strength = fastsep.sobel(grey, dtype=np.float32)
-    assert np.abs(load("e.png") - _pictures.visible(strength, None).astype(int)).max() <= 1
+    assert np.abs(load("e.png") - picture.visible(strength, None).astype(int)).max() <= 1
 
 
 def test_grey_of_8_bits_is_pillows(rng):
     pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert np.array_equal(_pictures.grey(pixels), grey_of(pixels))
+    assert np.array_equal(picture.grey(pixels), grey_of(pixels))
     white = np.full((1, 1, 3), 65535, np.uint16)
-    assert _pictures.grey(white).tolist() == [[65535]]
-    assert _pictures.grey(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[0.5]]
+    assert picture.grey(white).tolist() == [[65535]]
+    assert picture.grey(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[0.5]]
 
 
 def test_tiff_of_floats(command, rng):
@@ -254,7 +254,7 @@ def test_pictures_are_turned_as_the_camera_was_held(command, photo, orientation)
         exif[ORIENTATION] = orientation
         save(name, photo, exif=exif)
         command("blur", name, "-o", "b.png", "--sigma", 0)
-        upright = _pictures._turned(load(name), orientation)
+        upright = picture._turned(load(name), orientation)
         assert np.array_equal(load("b.png"), upright)
     deep = photo.astype(np.uint16) * 257
     tifffile.imwrite("a.tif", deep, photometric="rgb", extratags=[(274, "H", 1, orientation, True)])
@@ -474,7 +474,7 @@ def several(photo, folder):
 )
 def test_bad_commands_get_one_line_and_code_2(command, several, monkeypatch, arguments, message):
     before = {path: path.is_file() and path.read_bytes() for path in several.rglob("*")}
-    monkeypatch.setattr(_pictures, "read", None)  # refused before any work
+    monkeypatch.setattr(picture, "read", None)  # refused before any work
     status, out, err = command(*arguments)
     assert (status, out) == (2, "")
     assert err.startswith(f"fastsep {arguments[0]}: ")

@@ -16,7 +16,7 @@ import pytest
 from picture_files import grey_of, load, names, save
 
 import fastsep
-from fastsep import _pictures
+from fastsep._cli.pictures import picture as _pictures
 
 Image = pytest.importorskip("PIL.Image")
 tifffile = pytest.importorskip("tifffile")

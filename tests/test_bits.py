@@ -9,8 +9,9 @@ import pytest
 from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep import _block, _long_rows, _pieces, _run
+from fastsep._engine import kernel_arguments, long_rows, pool
 from fastsep._kernels import jit
+from fastsep._plan import pieces
 
 WORKERS = (2, 3, 5, 16, 61)
 VARIANTS = [(name, dtypes) for name, case in CASES.items() for dtypes in case.dtypes]
@@ -109,7 +110,7 @@ def test_any_number_of_threads(name, rng, monkeypatch):
     bands = 4 if case.ndim != 3 else 2
 
     calls = []
-    monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
+    monkeypatch.setattr(pool.Pool, "run", counted(pool.Pool.run, calls))
     assert same_bits(case.call(image, workers=bands, dtype=dst), expected)
     assert calls
     assert max(calls) == bands
@@ -122,8 +123,8 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     image = make_image(rng, src, case.shape(*{2: (45, 131), 3: (9, 61, 20), 4: (4, 5, 6, 7)}[case.ndim]))
     results = []
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
-        monkeypatch.setattr(_block, "ROWS_IN_PLACE", rows_in_place)
-        monkeypatch.setattr(_block, "VOLUME_BYTES", volume_bytes)
+        monkeypatch.setattr(kernel_arguments, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(kernel_arguments, "VOLUME_BYTES", volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):
@@ -138,9 +139,9 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
     image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (4, 5, 6, 170)}[case.ndim]))
     results = []
     for dense_bytes, most_in_place in ((1, 0), (1 << 30, 0), (1 << 30, 1 << 30)):
-        monkeypatch.setattr(_block, "DENSE_BYTES", dense_bytes)
-        monkeypatch.setattr(_block, "MOST_IN_PLACE", most_in_place)
-        monkeypatch.setattr(_block, "EDGES_PAY", 1)
+        monkeypatch.setattr(kernel_arguments, "DENSE_BYTES", dense_bytes)
+        monkeypatch.setattr(kernel_arguments, "MOST_IN_PLACE", most_in_place)
+        monkeypatch.setattr(kernel_arguments, "EDGES_PAY", 1)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
@@ -149,11 +150,11 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
 
 def in_pieces(monkeypatch):
     """Cut all rows of some hundred values; the list that is returned counts the images that are."""
-    monkeypatch.setattr(_pieces, "VALUES", dict.fromkeys(_pieces.VALUES, 64))
+    monkeypatch.setattr(pieces, "VALUES", dict.fromkeys(pieces.VALUES, 64))
     for name, value in {"ROW_VALUES": 64, "ROWS_TOGETHER": 5, "MARGINS": 1}.items():
-        monkeypatch.setattr(_pieces, name, value)
+        monkeypatch.setattr(pieces, name, value)
     calls = []
-    monkeypatch.setattr(_long_rows.InPieces, "run", counted(_long_rows.InPieces.run, calls))
+    monkeypatch.setattr(long_rows.InPieces, "run", counted(long_rows.InPieces.run, calls))
     return calls
 
 
@@ -262,7 +263,7 @@ def test_large_images_go_parallel_by_themselves(rng, monkeypatch):
     monkeypatch.undo()
     image = rng.random((2000, 1600), np.float32)
     calls = []
-    monkeypatch.setattr(_run.Pool, "run", counted(_run.Pool.run, calls))
+    monkeypatch.setattr(pool.Pool, "run", counted(pool.Pool.run, calls))
     for name in ("sobel", "gaussian", "laplace", "farid"):
         expected = getattr(fastsep, name)(image, workers=1)
         assert not calls

@@ -10,13 +10,15 @@ import pytest
 from helpers import MIB, same_bits
 
 import fastsep
-from fastsep import _caches, _fft, _funnel, _run
+from fastsep import _call
+from fastsep._engine import caches as _caches
+from fastsep._engine import fft, memory
 
 
 def held():
     """Bytes and number of all that is kept in caches, and of free memory."""
     caches = list(_caches._caches)
-    free = sum(workspace.size for workspace in _run._free) + sum(block.nbytes for block in _fft._free)
+    free = sum(workspace.size for workspace in memory._free) + sum(block.nbytes for block in fft._free)
     return sum(cache.held for cache in caches) + free, sum(map(len, caches))
 
 
@@ -52,7 +54,7 @@ def test_clear_caches_forgets_everything_and_changes_nothing(rng):
 def test_importing_it_imports_nothing_else():
     code = "import sys, fastsep; fastsep.clear_caches(); print(*(n for n in sys.modules if n.startswith('fastsep.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["fastsep._caches"]
+    assert done.stdout.split() == ["fastsep._engine.caches"]
 
 
 _MANY = """
@@ -90,20 +92,20 @@ def test_caches_keep_to_their_size(size, rng):
     image = np.ones((40, 40), np.float32)
     for _ in range(40):
         fastsep.correlate(image, rng.random((size, size)), method="fft")
-    for cache in (_funnel._jobs, _fft._spectra):
+    for cache in (_call._jobs, fft._spectra):
         assert 0 < cache.held <= cache.size
         assert len(cache) <= cache.most
         assert cache.keys() == cache._sizes.keys()
-    kept = sum(job.plan.what.kernel.nbytes for job in _funnel._jobs.values())
-    assert kept <= _funnel._jobs.size
+    kept = sum(job.plan.what.kernel.nbytes for job in _call._jobs.values())
+    assert kept <= _call._jobs.size
 
 
 def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
     kernel = rng.random((101, 101))
     fastsep.clear_caches()
     fastsep.correlate(rng.random((50, 50)), kernel, method="direct")
-    (job,) = _funnel._jobs.values()
-    assert _funnel._jobs.held >= kernel.nbytes + job.plan.what.kernel.nbytes + sum(
+    (job,) = _call._jobs.values()
+    assert _call._jobs.held >= kernel.nbytes + job.plan.what.kernel.nbytes + sum(
         array.nbytes for array in job.plan.cache["block"].keep
     )
     one, two = np.zeros(1000), [1.0] * 500
@@ -151,4 +153,4 @@ def test_threads_fill_and_empty_caches_at_once(rng):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, [*range(300)] * 5))
-    assert _funnel._jobs.held <= _funnel._jobs.size
+    assert _call._jobs.held <= _call._jobs.size

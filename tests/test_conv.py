@@ -16,8 +16,9 @@ from helpers import MODES, read_only, same_bits
 from reference import conv2d_exact
 
 import fastsep
-from fastsep import _caches, conv
-from fastsep._layer import Layer
+from fastsep import layers
+from fastsep._engine import caches
+from fastsep._ops.layer import Layer
 
 FUNCTIONS = {
     "dense": "conv2d",
@@ -861,8 +862,8 @@ def test_a_layer_prints_what_it_is(rng):
 
 def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     made = []
-    monkeypatch.setattr(conv, "Layer", lambda **options: made.append(options) or Layer(**options))
-    monkeypatch.setattr(conv, "_calls", _caches.Cache(conv._CALLS, conv._KEPT))
+    monkeypatch.setattr(layers, "Layer", lambda **options: made.append(options) or Layer(**options))
+    monkeypatch.setattr(layers, "_calls", caches.Cache(layers._CALLS, layers._KEPT))
     image = rng.random((9, 8, 20), np.float32)
     kernel = rng.random((3, 3, 20), np.float32)
     first = fastsep.depthwise_conv2d(image, kernel)
@@ -879,7 +880,7 @@ def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     for _ in range(2):
         fastsep.pointwise_conv2d(rng.random((2, 2, 64)), large)
     assert len(made) == 10 + 2
-    assert len(conv._calls) <= 10
+    assert len(layers._calls) <= 10
 
 
 def test_functions_tell_options_apart_that_look_the_same(rng):

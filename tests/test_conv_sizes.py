@@ -18,9 +18,10 @@ from helpers import MODES, cut_all_images, finish_script, say, start_script, sta
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
-from fastsep import _layer, _run
+from fastsep._engine import bands
 from fastsep._kernels import jit
-from fastsep._layer import Layer
+from fastsep._ops import layer as _layer
+from fastsep._ops.layer import Layer
 
 SIDES = (*range(1, 10), 13, 14, 15, 16, 17, 29, 33)
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40)
@@ -56,7 +57,7 @@ def guard():
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
     cut_all_images()
-    _run._pool.lock.acquire()  # one band after the other
+    bands._pool.lock.acquire()  # one band after the other
     guard_scratch(fill)
     Layer._aligned = aligned
     return fill

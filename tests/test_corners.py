@@ -9,7 +9,9 @@ import pytest
 from helpers import MIB, MODES, SLACK, assert_refused, noise, peak_memory
 
 import fastsep
-from fastsep import _structure, _tensor, corners
+from fastsep import corners
+from fastsep._ops import structure
+from fastsep._ops import tensor as _tensor
 
 feature = pytest.importorskip("skimage.feature")
 
@@ -466,21 +468,21 @@ def test_an_axis_without_a_blur_stays_an_axis(rng, shape, sigma):
 def test_one_sweep_and_whole_arrays_give_the_same_to_rounding(rng, dtype, monkeypatch):
     image = noise(rng, dtype, (23, 57))
     arguments = ((1.0, 2.0), ("constant", "mirror"), 0.0, 2)
-    tensor = _structure.smoothed_products(image, *arguments)
-    measures = [_structure.corners(image, name, 0.05, *arguments) for name in ("harris", "noble", "shi_tomasi")]
+    tensor = structure.smoothed_products(image, *arguments)
+    measures = [structure.corners(image, name, 0.05, *arguments) for name in ("harris", "noble", "shi_tomasi")]
     monkeypatch.setattr(_tensor, "possible", lambda *_: False)
     # Products reach 16, measures 256 times the square of the image's range.
     tolerance = 300 * TOLERANCE[dtype]
-    for one, other in zip(tensor, _structure.smoothed_products(image, *arguments), strict=True):
+    for one, other in zip(tensor, structure.smoothed_products(image, *arguments), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
     for result, name in zip(measures, ("harris", "noble", "shi_tomasi"), strict=True):
-        expected = _structure.corners(image, name, 0.05, *arguments)
+        expected = structure.corners(image, name, 0.05, *arguments)
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
 
 
 def test_a_float_image_of_the_right_layout_is_read_where_it_lies(rng):
     image = noise(rng, "float32", (12, 13))
-    assert _structure.as_float(image, np.dtype("float32"), True, None) is image
-    copy = _structure.as_float(image.T, np.dtype("float32"), True, None)
+    assert structure.as_float(image, np.dtype("float32"), True, None) is image
+    copy = structure.as_float(image.T, np.dtype("float32"), True, None)
     assert copy.flags.c_contiguous
     np.testing.assert_array_equal(copy, image.T)

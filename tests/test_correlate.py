@@ -12,7 +12,9 @@ from helpers import MODES, same_bits
 from scipy import ndimage
 
 import fastsep
-from fastsep import _fft, _rounding, _run, _strategy
+from fastsep._engine import bands, execution, fft
+from fastsep._engine import rounding as _rounding
+from fastsep._ops import choice
 
 METHODS = ("auto", "direct", "separable", "fft")
 EPS = float(np.finfo(np.float64).eps)
@@ -65,7 +67,7 @@ def test_every_method_agrees_with_scipy(method, mode, ndim, longest, image_side)
         if method == "separable" and not kernel.any():
             continue
         ours, theirs = (fastsep.correlate, ndimage.correlate) if number % 2 else (fastsep.convolve, ndimage.convolve)
-        if method == "separable" and fastsep.factorize(kernel).rank > _strategy.MOST_TERMS:
+        if method == "separable" and fastsep.factorize(kernel).rank > choice.MOST_TERMS:
             continue
         result = ours(image, kernel, mode=mode, cval=1.5, method=method)
         expected = theirs(image, kernel.astype(float), mode=mode, cval=1.5)
@@ -186,16 +188,16 @@ def test_an_image_with_nan_takes_the_way_that_does_not_spread_it(rng):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -1.5])
 @pytest.mark.usefixtures("small_images_go_parallel")
 def test_one_value_beyond_a_limit_is_found(value, dtype, least, rng, monkeypatch):
-    monkeypatch.setattr(_run, "LOOKED_AT", least)
+    monkeypatch.setattr(execution, "LOOKED_AT", least)
     for count in range(1, 70):
         image = (rng.random(count) * 2 - 1).astype(dtype)
         for workers in (1, 3):
-            assert _run.is_within(image, 1.0, workers)
-            assert _run.is_within(image, 1e300, workers)
+            assert execution.is_within(image, 1.0, workers)
+            assert execution.is_within(image, 1e300, workers)
         image[rng.integers(count)] = value
         for workers in (1, 3):
-            assert not _run.is_within(image, 1.0, workers)
-            assert _run.is_within(image, 1e300, workers) == np.isfinite(value)
+            assert not execution.is_within(image, 1.0, workers)
+            assert execution.is_within(image, 1e300, workers) == np.isfinite(value)
 
 
 @pytest.mark.parametrize("cval", [np.nan, np.inf, 1e300])
@@ -375,7 +377,7 @@ def test_ordinary_blocks_are_transformed_once(dtype, rng, monkeypatch):
     if np.dtype(dtype).kind == "f":
         images += [rng.standard_normal((300, 400)), ramp - ramp.mean()]
     types = []
-    transform = _fft.fft.rfftn
+    transform = fft.fft.rfftn
     for image in images:
         image = (image * 100).astype(dtype)
         for kernel in (rng.random((41, 41)), rng.standard_normal((41, 41))):
@@ -386,10 +388,10 @@ def test_ordinary_blocks_are_transformed_once(dtype, rng, monkeypatch):
                     types.append(block.dtype)
                 return transform(block, *size)
 
-            monkeypatch.setattr(_fft.fft, "rfftn", count)
+            monkeypatch.setattr(fft.fft, "rfftn", count)
             types.clear()
             result = fastsep.correlate(image, kernel, method="fft", workers=1)
-            monkeypatch.setattr(_fft.fft, "rfftn", transform)
+            monkeypatch.setattr(fft.fft, "rfftn", transform)
             plan = fastsep.explain(fastsep.correlate, image, kernel, method="fft")
             assert plan.why.startswith(f"{len(types)} blocks")
             assert set(types) == {plan.arithmetic}
@@ -474,7 +476,7 @@ def test_a_filter_in_the_midst_of_a_filter(rng, monkeypatch):
     """As from a signal handler: the same thread, the same size of blocks."""
     images, kernel = rng.random((2, 90, 80)), rng.random((15, 15))
     expected = [fastsep.correlate(image, kernel, method="fft", workers=1) for image in images]
-    transform, seen = _fft.fft.rfftn, []
+    transform, seen = fft.fft.rfftn, []
 
     def interrupted(block, *arguments):
         if not seen:
@@ -482,7 +484,7 @@ def test_a_filter_in_the_midst_of_a_filter(rng, monkeypatch):
             seen.append(fastsep.correlate(images[1], kernel, method="fft", workers=1))
         return transform(block, *arguments)
 
-    monkeypatch.setattr(_fft.fft, "rfftn", interrupted)
+    monkeypatch.setattr(fft.fft, "rfftn", interrupted)
     assert same_bits(fastsep.correlate(images[0], kernel, method="fft", workers=1), expected[0])
     assert same_bits(seen[1], expected[1])
 
@@ -526,20 +528,20 @@ def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
 
     for workers in (1, 4):
         with pytest.raises(MemoryError, match="no room"):
-            _run.run_tasks(task, 9, workers)
+            bands.run_tasks(task, 9, workers)
     done = []
-    _run.run_tasks(done.append, 9, 4)  # the pool is as good as before
+    bands.run_tasks(done.append, 9, 4)  # the pool is as good as before
     assert sorted(done) == list(range(9))
 
 
 def test_blocks_of_a_transform_cover_the_image_once(rng):
     image, kernel = rng.random((211, 97)), rng.random((8, 13))
     fastsep.correlate(image, kernel, method="fft")
-    from fastsep import _funnel
+    from fastsep import _call
 
-    plan = next(job.plan for job in reversed(_funnel._jobs.values()) if job.plan.strategy == "fft")
+    plan = next(job.plan for job in reversed(_call._jobs.values()) if job.plan.strategy == "fft")
     seen = np.zeros(image.shape, int)
-    for _, _, *corner in _fft._Task(plan, image, np.empty_like(image)).corners:
+    for _, _, *corner in fft._Task(plan, image, np.empty_like(image)).corners:
         seen[tuple(slice(at, at + step) for at, step in zip(corner, plan.blocks.step, strict=True))] += 1
     assert (seen == 1).all()
 
@@ -587,7 +589,7 @@ def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch)
         fastsep.clear_caches()
         plan = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
         with monkeypatch.context() as patch:
-            patch.setattr(_strategy, "takes_more_than", lambda *_: False)
+            patch.setattr(choice, "takes_more_than", lambda *_: False)
             fastsep.clear_caches()
             whole = fastsep.explain(fastsep.correlate, image, kernel, tol=tol)
         assert (plan.strategy, plan.terms, plan.seconds) == (whole.strategy, whole.terms, whole.seconds)
@@ -597,7 +599,7 @@ def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch)
 @pytest.mark.parametrize("shape", [(15, 15), (63, 63), (63, 40), (127, 127)])
 @pytest.mark.parametrize("side", [64, 256, 2000])
 def test_a_kernel_of_noise_is_not_taken_apart(shape, side, rng, monkeypatch):
-    monkeypatch.setattr(_strategy, "factorize", None)
+    monkeypatch.setattr(choice, "factorize", None)
     noise = rng.random(shape)
     for kernel in (noise, noise + noise[::-1, ::-1], noise.astype(np.float32)):
         for dtype in ("float32", "float64", "uint8"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastsep
-from fastsep.cost import conv_cost
+from fastsep.layer_cost import conv_cost
 
 FORMS = ("standard", "depthwise", "pointwise", "separable")
 

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from fastsep import _cpus
+from fastsep._engine import cpus
 
 CPUS = 6
 V2 = "0::{path}\n"
@@ -78,7 +78,7 @@ def v1(limits, path="/", inside="/"):
     ],
 )
 def test_the_least_quota_of_all_groups_around_a_process_limits_it(files, threads, tmp_path):
-    assert _cpus.threads({}, machine(tmp_path, files)) == threads
+    assert cpus.threads({}, machine(tmp_path, files)) == threads
 
 
 def test_a_mount_whose_path_has_a_blank(tmp_path):
@@ -87,7 +87,7 @@ def test_a_mount_whose_path_has_a_blank(tmp_path):
         "proc/self/mountinfo": "31 23 0:28 / /my\\040groups rw - cgroup2 cgroup rw\n",
         "my groups/cpu.max": "200000 100000\n",
     }
-    assert _cpus.threads({}, machine(tmp_path, files)) == 2
+    assert cpus.threads({}, machine(tmp_path, files)) == 2
 
 
 NUMBERS = [("2", 2), (" 2", 2), ("2 ", 2), ("+3", 3), ("002", 2), ("64", CPUS)]
@@ -97,37 +97,37 @@ NO_NUMBERS = ["", " ", "0", "-1", "many", "2.0", "1e3", "0x2", "2 3", "\uff12"]
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "NUMBA_NUM_THREADS"])
 @pytest.mark.parametrize(("text", "threads"), [*NUMBERS, *((text, CPUS) for text in NO_NUMBERS)])
 def test_variables_of_others_limit_the_number(name, text, threads, tmp_path):
-    assert _cpus.threads({name: text}, tmp_path) == threads
+    assert cpus.threads({name: text}, tmp_path) == threads
 
 
 @pytest.mark.parametrize(
     ("text", "threads"), [("2,1", 2), (" 3 , 1 , 1 ", 3), ("1,8", 1), ("2,", CPUS), (",2", CPUS), ("2,many", CPUS)]
 )
 def test_the_first_of_openmps_levels_counts(text, threads, tmp_path):
-    assert _cpus.threads({"OMP_NUM_THREADS": text}, tmp_path) == threads
+    assert cpus.threads({"OMP_NUM_THREADS": text}, tmp_path) == threads
 
 
 def test_the_fewest_of_all_limits_count(tmp_path):
     machine(tmp_path, v2({"": "400000 100000\n"}))
-    assert _cpus.threads({"OMP_NUM_THREADS": "5"}, tmp_path) == 4
-    assert _cpus.threads({"OMP_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "5"}, tmp_path) == 3
-    assert _cpus.threads({"OMP_NUM_THREADS": "3,2", "NUMBA_NUM_THREADS": "2"}, tmp_path) == 2
+    assert cpus.threads({"OMP_NUM_THREADS": "5"}, tmp_path) == 4
+    assert cpus.threads({"OMP_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "5"}, tmp_path) == 3
+    assert cpus.threads({"OMP_NUM_THREADS": "3,2", "NUMBA_NUM_THREADS": "2"}, tmp_path) == 2
 
 
 @pytest.mark.parametrize(("text", "threads"), [("1", 1), (" 5 ", 5), ("12", 12)])
 def test_fastseps_own_variable_is_stronger_than_all_limits(text, threads, tmp_path):
     machine(tmp_path, v2({"": "100000 100000\n"}))
-    assert _cpus.threads({"FASTSEP_NUM_THREADS": text, "OMP_NUM_THREADS": "2"}, tmp_path) == threads
+    assert cpus.threads({"FASTSEP_NUM_THREADS": text, "OMP_NUM_THREADS": "2"}, tmp_path) == threads
 
 
 @pytest.mark.parametrize("text", [text for text in NO_NUMBERS if text.strip()] + ["2,1"])
 def test_an_unusable_number_of_fastseps_own_is_said_and_ignored(text, tmp_path):
     with pytest.warns(RuntimeWarning, match="FASTSEP_NUM_THREADS is ignored: it must be an integer of at least 1, got"):
-        assert _cpus.threads({"FASTSEP_NUM_THREADS": text, "OMP_NUM_THREADS": "2"}, tmp_path) == 2
+        assert cpus.threads({"FASTSEP_NUM_THREADS": text, "OMP_NUM_THREADS": "2"}, tmp_path) == 2
 
 
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_variable_is_as_good_as_none(text, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert _cpus.threads({"FASTSEP_NUM_THREADS": text}, tmp_path) == CPUS
+        assert cpus.threads({"FASTSEP_NUM_THREADS": text}, tmp_path) == CPUS

@@ -34,7 +34,7 @@ of_a_checkout = pytest.mark.skipif(not README.exists(), reason="an installed pac
     ],
 )
 def test_examples_in_docstrings_print_what_they_say(name, monkeypatch):
-    monkeypatch.setattr("fastsep._run._threads", None)  # an example sets it
+    monkeypatch.setattr("fastsep._engine.bands._threads", None)  # an example sets it
     result = doctest.testmod(import_module(f"fastsep.{name}"))
     assert result.attempted
     assert not result.failed

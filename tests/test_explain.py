@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastsep
-from fastsep import __main__, _funnel, correlation, filters
+from fastsep import __main__, _call, correlation, filters
 
 IMAGE = np.broadcast_to(np.float32(0), (1080, 1920))
 ARGUMENTS = {
@@ -24,8 +24,8 @@ def nothing_runs(monkeypatch):
     def refuse(*_):
         raise AssertionError("a pixel was computed")
 
-    monkeypatch.setattr(_funnel, "execute", refuse)
-    monkeypatch.setattr(_funnel._Job, "run", refuse)
+    monkeypatch.setattr(_call, "execute", refuse)
+    monkeypatch.setattr(_call._Job, "run", refuse)
 
 
 @pytest.mark.parametrize("name", NAMES)

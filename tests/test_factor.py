@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import fastsep
-from fastsep import factor
-from fastsep.factor import Factorization, RankOne, factorize, is_separable
+from fastsep.factorization import kernel as factor
+from fastsep.factorization.kernel import Factorization, RankOne, factorize, is_separable
 
 EPS = float(np.finfo(np.float64).eps)
 SEEDS = st.integers(0, 2**32 - 1)

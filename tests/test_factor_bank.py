@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from fastsep.factor_bank import factorize_bank
+from fastsep.factorization.bank import factorize_bank
 
 EPS = np.finfo(np.float64).eps
 

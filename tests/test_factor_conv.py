@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastsep
-from fastsep.factor_conv import factorize_conv
+from fastsep.factorization.layer import factorize_conv
 
 EPS = np.finfo(np.float64).eps
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fastsep._files import replacing
+from fastsep._cli.files import replacing
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of POSIX")
 

@@ -11,29 +11,30 @@ from helpers import MODES, edge_filters, layouts, noise
 from reference import assert_close
 
 import fastsep
-from fastsep import _funnel, filters, taps
-from fastsep._plan import Box, Roberts
+from fastsep import _call, filters
+from fastsep._plan import operators
+from fastsep._plan.planner import Box, Roberts
 
 skimage_filters = pytest.importorskip("skimage.filters")
 skimage_util = pytest.importorskip("skimage.util")
 
 IMAGE_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 # An operator that scikit-image lacks is compared with the oracle alone.
-EDGES = tuple(name for name in taps.EDGES if hasattr(skimage_filters, name))
+EDGES = tuple(name for name in operators.EDGES if hasattr(skimage_filters, name))
 
 # name: arguments, and the same filter of a 2-D image as the oracle takes it
 CASES = {
-    "gaussian": ({"sigma": (1.3, 0.6)}, taps.gaussian((1.3, 0.6), (0, 0), 4.0)),
+    "gaussian": ({"sigma": (1.3, 0.6)}, operators.gaussian((1.3, 0.6), (0, 0), 4.0)),
     "difference_of_gaussians": (
         {"low_sigma": 0.7, "high_sigma": (1.5, 2)},
-        taps.difference_of_gaussians((0.7, 0.7), (1.5, 2.0), 4.0),
+        operators.difference_of_gaussians((0.7, 0.7), (1.5, 2.0), 4.0),
     ),
     "unsharp_mask": (
         {"radius": 1.2, "amount": 1.5, "preserve_range": True},
-        taps.unsharp((1.2, 1.2), 1.5, 4.0, None),
+        operators.unsharp((1.2, 1.2), 1.5, 4.0, None),
     ),
     "box": ({"size": (4, 3)}, Box((4, 3))),
-    "laplace": ({}, taps.laplace(2)),
+    "laplace": ({}, operators.laplace(2)),
     **{name: ({}, what) for name, what in edge_filters().items()},
     "roberts": ({}, Roberts("magnitude")),
     "roberts_pos_diag": ({}, Roberts("pos_diag")),
@@ -88,7 +89,7 @@ def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(n
 def test_other_result_dtypes_are_rounded_and_saturated_too(dtype, rng):
     image = noise(rng, "float64") * 300
     result = fastsep.laplace(image, dtype=dtype)
-    expected = reference.exact(taps.laplace(2), image, modes=("reflect", "reflect"))
+    expected = reference.exact(operators.laplace(2), image, modes=("reflect", "reflect"))
     assert result.dtype == dtype
     if result.dtype.kind == "f":
         np.testing.assert_allclose(result.astype(float), expected, rtol=1e-3, atol=1e-1 if dtype == "float16" else 1e-3)
@@ -416,9 +417,9 @@ def test_a_remembered_plan_does_not_serve_another_call(rng):
 
 def test_remembered_plans_do_not_grow_without_limit(rng):
     image = noise(rng, "float64", (4, 4))
-    for i in range(2 * _funnel._JOBS_KEPT):
+    for i in range(2 * _call._JOBS_KEPT):
         fastsep.gaussian(image, 0.5, cval=i)
-    assert len(_funnel._jobs) <= _funnel._JOBS_KEPT
+    assert len(_call._jobs) <= _call._JOBS_KEPT
 
 
 # ---- the rest

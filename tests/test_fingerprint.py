@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import fastsep
-from fastsep import _config, _pyinstaller
+from fastsep import _pyinstaller
+from fastsep._engine import config
 from fastsep._kernels import fingerprint, jit
 
 PACKAGE = Path(fastsep.__file__).parent
@@ -216,7 +217,7 @@ def test_nothing_is_cached_where_the_code_cannot_be_seen(tmp_path, restart, monk
         fastsep.roberts_pos_diag(np.eye(3, dtype=np.uint8), dtype="int16")
         assert list(tmp_path.iterdir()) == []
         assert "cannot be read" in fastsep.show_config()["cache"]
-        assert not _config.cache_usable()
+        assert not config.cache_usable()
     finally:
         fingerprint.fingerprint.cache_clear()
 

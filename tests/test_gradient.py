@@ -10,7 +10,8 @@ from helpers import MODES, layouts, noise, same_bits
 from reference import assert_close
 
 import fastsep
-from fastsep import _block, _gradient
+from fastsep._engine import kernel_arguments
+from fastsep._ops import gradient
 
 skimage_filters = pytest.importorskip("skimage.filters")
 
@@ -180,11 +181,11 @@ def assert_orientation(angle, dy, dx):
 def test_orientation_of_every_pair_of_special_values(dtype):
     values = special(dtype)
     dy, dx = (np.ascontiguousarray(grid) for grid in np.meshgrid(values, values))
-    assert_orientation(_gradient._orientation(dy, dx, 1), dy, dx)
+    assert_orientation(gradient._orientation(dy, dx, 1), dy, dx)
     for count in range(1, 40):  # rows that are no whole vectors, or less than one
         rows = dy.size // count
         pair = [grid.reshape(-1)[: rows * count].reshape(rows, count) for grid in (dy, dx)]
-        assert_orientation(_gradient._orientation(*pair, 2), *pair)
+        assert_orientation(gradient._orientation(*pair, 2), *pair)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -192,7 +193,7 @@ def test_orientation_all_around(dtype, rng):
     angles = np.concatenate([np.linspace(-np.pi, np.pi, 4001), np.pi / 8 * np.arange(-8, 9)])
     for size in (1e-30, 1, 1e30):
         dy, dx = (size * np.sin(angles)).astype(dtype), (size * np.cos(angles)).astype(dtype)
-        assert_orientation(_gradient._orientation(dy, dx, 1), dy, dx)
+        assert_orientation(gradient._orientation(dy, dx, 1), dy, dx)
 
 
 @ways
@@ -452,7 +453,7 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
         image = noise(rng, source, (*shape, *channels))
         results = []
         for limit in (1 << 60, 0):
-            monkeypatch.setattr(_block, "STREAM_BYTES", limit)
+            monkeypatch.setattr(kernel_arguments, "STREAM_BYTES", limit)
             fastsep.clear_caches()
             for shift, workers in itertools.product((0, 1, 5, 64 // np.dtype(dtype).itemsize, 70), (1, 3)):
                 memory = np.full((4, image.size + 200), 77, dtype)
@@ -490,9 +491,9 @@ def test_a_remembered_gradient_does_not_serve_another_call(rng):
 
 def test_remembered_gradients_do_not_grow_without_limit(rng):
     image = noise(rng, "float64", (4, 4))
-    for k in range(2 * _gradient._JOBS_KEPT):
+    for k in range(2 * gradient._JOBS_KEPT):
         fastsep.gradient(image, cval=k)
-    assert len(_gradient._jobs) <= _gradient._JOBS_KEPT
+    assert len(gradient._jobs) <= gradient._JOBS_KEPT
 
 
 def test_lists_and_subclasses_are_taken_as_plain_arrays():
@@ -517,4 +518,4 @@ def test_orientation_holds_where_sums_overflow_and_where_values_are_subnormal(dt
     values = np.array([*sizes, *(-np.array(sizes))], dtype)
     dy, dx = (np.ascontiguousarray(grid) for grid in np.meshgrid(values, values))
     expected = np.arctan2(dy.astype(np.float64), dx.astype(np.float64))
-    np.testing.assert_allclose(_gradient._orientation(dy, dx, 1), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(gradient._orientation(dy, dx, 1), expected, rtol=0, atol=tolerance)

@@ -8,8 +8,8 @@ import scipy.ndimage as ndi
 from helpers import layouts, same_bits
 
 import fastsep
-from fastsep import _hysteresis
-from fastsep._kernels import blocks
+from fastsep._kernels import arguments
+from fastsep._ops import hysteresis
 
 skimage_filters = pytest.importorskip("skimage.filters")
 pytestmark = pytest.mark.usefixtures("small_images_go_parallel")
@@ -215,7 +215,7 @@ def test_two_snakes_stay_apart():
 
 def test_more_lines_wait_than_the_stack_has_room_for():
     """Teeth of a comb, on either side of where bands meet."""
-    cols = 5 * blocks.STACK_WORDS // 2
+    cols = 5 * arguments.STACK_WORDS // 2
     for rows, teeth in ((6, 2), (20, 6), (20, 14), (21, 1)):
         image = comb(rows, cols, teeth)
         assert_all_or_none(image, (0, 0), (rows - 1, cols // 2))
@@ -225,7 +225,7 @@ def test_more_lines_wait_than_the_stack_has_room_for():
 def test_a_filled_blob_and_a_tree_of_combs(rng):
     image = np.full((300, 400), WEAK, np.uint8)
     assert_all_or_none(image, (0, 0), (299, 399), (150, 200))
-    image = np.zeros((131, 2 * blocks.STACK_WORDS // 16), np.uint8)
+    image = np.zeros((131, 2 * arguments.STACK_WORDS // 16), np.uint8)
     image[::8] = WEAK
     image[:, ::2] = WEAK
     image[4::8, 2::4] = 0
@@ -237,11 +237,11 @@ def assert_tracked(codes, diagonal):
     """Of `codes`, which are zero at the border, those in one piece with a strong one are kept; how many."""
     labels, count = ndi.label(codes, ndi.generate_binary_structure(codes.ndim, codes.ndim if diagonal else 1))
     strong = np.zeros(count + 1, bool)
-    strong[labels[codes == blocks.STRONG]] = True
+    strong[labels[codes == arguments.STRONG]] = True
     expected = strong[labels]
     for workers in WORKERS:
         kept = codes.copy()
-        _hysteresis.track(kept, *_hysteresis.neighbour_lines(kept.shape, diagonal), workers)
+        hysteresis.track(kept, *hysteresis.neighbour_lines(kept.shape, diagonal), workers)
         np.testing.assert_array_equal(kept, expected, err_msg=f"{codes.shape} {workers} workers")
     return np.count_nonzero(expected)
 
@@ -252,13 +252,13 @@ def test_diagonals_touch_in_canny_only():
     image = board.astype("uint8")
     image[60, 300] = STRONG
     assert assert_same_pixels(image, 0.5, 1.5) == 1
-    for size in ((122, 602), (7, 2 * blocks.STACK_WORDS + 2000)):
+    for size in ((122, 602), (7, 2 * arguments.STACK_WORDS + 2000)):
         codes = np.zeros(size, np.uint8)
         inside = codes[1:-1, 1:-1]
         inside[...] = np.indices(inside.shape).sum(axis=0) % 2 == 0
         inside[1::5, 4::6] = 0
         inside[size[0] // 2, ::2] = 0  # which cuts some of the diagonals
-        inside[0, 0] = blocks.STRONG
+        inside[0, 0] = arguments.STRONG
         assert_tracked(codes, diagonal=True)
 
 
@@ -268,7 +268,7 @@ def test_diagonals_touch_in_canny_only():
 @pytest.fixture(params=[1, 2, 3, 10])
 def small_stack(request, tmp_path, monkeypatch, restart):
     """A kernel compiled for the test, with room for one pixel less than it has words."""
-    monkeypatch.setattr(blocks, "STACK_WORDS", request.param)
+    monkeypatch.setattr(arguments, "STACK_WORDS", request.param)
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(tmp_path / "cache"))  # no other kernel has the same key
     compiled = restart()
     yield
@@ -277,7 +277,7 @@ def small_stack(request, tmp_path, monkeypatch, restart):
 
 def bordered(image):
     """The codes of an image of WEAK and STRONG pixels."""
-    return np.pad(np.array([0, blocks.WEAK, blocks.STRONG], np.uint8)[image], 1)
+    return np.pad(np.array([0, arguments.WEAK, arguments.STRONG], np.uint8)[image], 1)
 
 
 @pytest.mark.usefixtures("small_stack")

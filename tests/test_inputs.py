@@ -316,11 +316,11 @@ def test_workers_of_minus_one_are_all_cores(cores, monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     else:
         monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    monkeypatch.setattr("fastsep._run._threads", 1)
+    monkeypatch.setattr("fastsep._engine.bands._threads", 1)
     asked = []
-    bands_for = fastsep._run.bands_for
+    bands_for = fastsep._engine.bands.bands_for
     monkeypatch.setattr(
-        "fastsep._run.bands_for", lambda work, workers: asked.append(workers) or bands_for(work, workers)
+        "fastsep._engine.bands.bands_for", lambda work, workers: asked.append(workers) or bands_for(work, workers)
     )
     image = np.random.default_rng(7).random((300, 400))
     layer = fastsep.SeparableConv2D(DEPTHWISE, POINTWISE)

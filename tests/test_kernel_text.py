@@ -9,7 +9,7 @@ import pytest
 
 import fastsep
 from fastsep._cli import kernel_text
-from fastsep._refusal import Refusal
+from fastsep._cli.errors import Refusal
 
 KERNEL = [[1.0, 2.0, 0.5], [-3.0, 0.0, 1e-3]]
 

@@ -5,23 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastsep import _plan, _run, taps
+from fastsep._engine import execution
+from fastsep._plan import operators, planner
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (23, 61), (40, 200)])
 def test_one_sweep_gives_both_derivatives(rng, shape):
     image = rng.random(shape, dtype="float32")
     single = [
-        _plan.prepare(
-            taps.edges("sobel", 2, (axis,)), shape, image.dtype, image.dtype,
+        planner.prepare(
+            operators.edges("sobel", 2, (axis,)), shape, image.dtype, image.dtype,
             first=0, modes=("reflect", "mirror"), cval=0.0, scale=1.0,
-            vector_bytes=_run.vector_bytes(),
+            vector_bytes=execution.vector_bytes(),
         )
         for axis in (0, 1)
     ]  # fmt: skip
-    expected = [_run.execute(plan, image, None, 1) for plan in single]
+    expected = [execution.execute(plan, image, None, 1) for plan in single]
     kernel = ("sweep", "dy+dx", *single[0].kernel[2:])
     dy, dx = np.empty_like(image), np.empty_like(image)
-    _run.execute(replace(single[0], kernel=kernel, cache={}), image, dy, 2, [dx])
+    execution.execute(replace(single[0], kernel=kernel, cache={}), image, dy, 2, [dx])
     np.testing.assert_array_equal(dy, expected[0])
     np.testing.assert_array_equal(dx, expected[1])

@@ -8,7 +8,8 @@ import pytest
 from helpers import CASES, MIB, SLACK, make_image, peak_memory
 
 import fastsep
-from fastsep import _run, correlation, filters
+from fastsep import correlation, filters
+from fastsep._engine import memory
 
 GRADIENT = ("orientation", "magnitude", "dx")
 
@@ -75,8 +76,8 @@ def test_long_rows_take_no_more_memory_than_others(name, options, shape):
 )
 def test_few_rows_under_long_taps_take_no_more_scratch_than_a_blur(name, options, rows, monkeypatch):
     """But for the sums of terms. Most rows under the taps are the same ones again, from beyond the border."""
-    taken, take = [], _run.take_workspace
-    monkeypatch.setattr(_run, "take_workspace", lambda size: taken.append(size) or take(size))
+    taken, take = [], memory.take_workspace
+    monkeypatch.setattr(memory, "take_workspace", lambda size: taken.append(size) or take(size))
     image = np.ones((rows, 30_000), np.float32)
     fastsep.gaussian(image, 50, workers=1)
     getattr(fastsep, name)(image, **options, workers=1)

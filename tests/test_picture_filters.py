@@ -5,8 +5,9 @@ import pytest
 import scipy.ndimage as ndi
 
 import fastsep
-from fastsep import _picture_filters, _pictures, _samples
-from fastsep._pictures import Picture
+from fastsep._cli.pictures import filters, samples
+from fastsep._cli.pictures import picture as _pictures
+from fastsep._cli.pictures.picture import Picture
 
 DTYPES = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
 
@@ -14,7 +15,7 @@ DTYPES = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
 @pytest.fixture(autouse=True)
 def small_bands(monkeypatch):
     """The pictures here are small, and are to be worked on in several bands."""
-    monkeypatch.setattr(_samples, "BAND", 100)
+    monkeypatch.setattr(samples, "BAND", 100)
 
 
 def most(dtype):
@@ -69,7 +70,7 @@ def assert_rounded(found, exact, dtype):
 def test_blur_is_weighted_by_alpha(picture, sigma, channels):
     if channels == 1:
         picture = picture._replace(pixels=picture.pixels[..., 0])
-    found = _picture_filters.blur(picture, sigma, None)
+    found = filters.blur(picture, sigma, None)
     assert_rounded(found.pixels, visible_blur(picture.pixels, picture.alpha, sigma), picture.pixels.dtype)
     assert np.array_equal(found.alpha, picture.alpha)
     if sigma == 0 and picture.pixels.dtype != np.float64:  # of which the products are rounded, too
@@ -78,7 +79,7 @@ def test_blur_is_weighted_by_alpha(picture, sigma, channels):
 
 @pytest.mark.parametrize(("radius", "amount"), [(1, 1), (2.5, 0.4), (0, 3)])
 def test_sharpen_adds_what_the_weighted_blur_takes_away(picture, radius, amount):
-    found = _picture_filters.sharpen(picture, radius, amount, None)
+    found = filters.sharpen(picture, radius, amount, None)
     pixels = picture.pixels.astype(np.float64)
     exact = pixels + amount * (pixels - visible_blur(picture.pixels, picture.alpha, radius))
     assert_rounded(found.pixels, exact, picture.pixels.dtype)
@@ -98,8 +99,8 @@ def test_colours_that_nobody_sees_do_not_show(rng, dtype, behind):
     pixels[hidden] = {"noise": rng.random((hidden.sum(), 3)) * full, "white": full, "NaN": np.nan}[behind]
     colour = pixels[10, 12]
     for result in (
-        _picture_filters.blur(Picture(pixels, alpha, None), 2, None),
-        _picture_filters.sharpen(Picture(pixels, alpha, None), 2, 1.5, None),
+        filters.blur(Picture(pixels, alpha, None), 2, None),
+        filters.sharpen(Picture(pixels, alpha, None), 2, 1.5, None),
     ):
         # One colour is all that is seen, and it stays the same.
         assert np.array_equal(result.pixels[~hidden], np.broadcast_to(colour, result.pixels[~hidden].shape))
@@ -110,20 +111,20 @@ def test_where_transparency_is_the_same_everywhere_it_does_not_count(rng, value)
     pixels = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
     picture = Picture(pixels, np.full((30, 40), value, np.uint8), None)
     expected = fastsep.gaussian(pixels, 2, channel_axis=2, dtype=np.uint8)
-    assert np.array_equal(_picture_filters.blur(picture, 2, None).pixels, expected)
+    assert np.array_equal(filters.blur(picture, 2, None).pixels, expected)
     expected = fastsep.unsharp_mask(pixels, 2, 1.5, channel_axis=2, dtype=np.uint8)
-    assert np.array_equal(_picture_filters.sharpen(picture, 2, 1.5, None).pixels, expected)
+    assert np.array_equal(filters.sharpen(picture, 2, 1.5, None).pixels, expected)
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads(picture):
-    for run in (lambda n: _picture_filters.blur(picture, 3, n), lambda n: _picture_filters.sharpen(picture, 3, 1, n)):
+    for run in (lambda n: filters.blur(picture, 3, n), lambda n: filters.sharpen(picture, 3, 1, n)):
         one, two = run(1), run(2)
         assert np.array_equal(one.pixels, two.pixels)
 
 
 def test_further_channels_are_filtered_whatever_is_seen(rng, picture):
     others = (rng.random((40, 56, 2)) * most(picture.pixels.dtype)).astype(picture.pixels.dtype)
-    for run in (lambda p: _picture_filters.blur(p, 2, None), lambda p: _picture_filters.sharpen(p, 2, 1.5, None)):
+    for run in (lambda p: filters.blur(p, 2, None), lambda p: filters.sharpen(p, 2, 1.5, None)):
         found = run(picture._replace(others=others)).others
         for channel in range(2):
             expected = run(Picture(others[..., channel], None, None)).pixels
@@ -146,6 +147,6 @@ def test_edges_hide_the_picture_by_their_strength(rng, pixels):
     ground = shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)
     weight = edges[..., None] / 255
     expected = ground * (1 - weight) + np.array([0, 255, 0]) * weight
-    found = _picture_filters.overlay(image, edges)
+    found = filters.overlay(image, edges)
     assert found.dtype == np.uint8
     assert np.abs(found - expected).max() <= 0.5 + 1e-9

@@ -8,8 +8,9 @@ import zlib
 import numpy as np
 import pytest
 
-from fastsep import _pictures, _samples
-from fastsep._refusal import Refusal
+from fastsep._cli.errors import Refusal
+from fastsep._cli.pictures import picture as _pictures
+from fastsep._cli.pictures import samples as _samples
 
 Image = pytest.importorskip("PIL.Image")
 tifffile = pytest.importorskip("tifffile")

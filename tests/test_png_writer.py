@@ -5,14 +5,14 @@ import io
 import numpy as np
 import pytest
 
-from fastsep import _png_writer
+from fastsep._cli.pictures import png_writer
 
 Image = pytest.importorskip("PIL.Image")
 
 
 def written(pixels, profile=None):
     file = io.BytesIO()
-    _png_writer.write(file, pixels, profile)
+    png_writer.write(file, pixels, profile)
     file.seek(0)
     return Image.open(file)
 
@@ -31,7 +31,7 @@ def written(pixels, profile=None):
 )
 @pytest.mark.parametrize("band", [1, 100, 2**20])
 def test_pixels_come_back(rng, monkeypatch, rows, columns, channels, dtype, mode, band):
-    monkeypatch.setattr(_png_writer, "BAND", band)
+    monkeypatch.setattr(png_writer, "BAND", band)
     pixels = rng.integers(0, np.iinfo(dtype).max + 1, (rows, columns, *channels), dtype=dtype)
     picture = written(pixels)
     picture.load()  # checks every chunk's checksum, too
@@ -58,5 +58,5 @@ def test_the_profile_comes_back(rng, profile):
 def test_what_is_alike_takes_little(rng):
     ramp = np.add.outer(np.arange(500), rng.integers(0, 100, 600)).astype(np.uint8)
     file = io.BytesIO()
-    _png_writer.write(file, ramp, None)
+    png_writer.write(file, ramp, None)
     assert len(file.getvalue()) < ramp.size / 50

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from fastsep import _pool
-from fastsep._kernels import jit, pool_words
-from fastsep._pool import IN_A_ROW, RING_LATER, RING_SOON, Pool
+from fastsep._engine import pool as _pool
+from fastsep._engine.pool import IN_A_ROW, RING_LATER, RING_SOON, Pool
+from fastsep._kernels import jit
+from fastsep._kernels.pool import words
 
 MOST = 8
 
@@ -214,17 +215,17 @@ def test_whoever_waits_in_vain_stops_by_the_clock(step, looks, monkeypatch):
     pool = Pool(MOST)
     pool._load()
     _, share, serve = pool._kernels
-    serve(jit.UNUSED, jit.UNUSED, pool._address, pool._address + 8 * pool_words.SEEN)
+    serve(jit.UNUSED, jit.UNUSED, pool._address, pool._address + 8 * words.SEEN)
     assert clock.looks == looks
-    assert pool._word[pool_words.AWAKE] == 0
+    assert pool._word[words.AWAKE] == 0
     clock.looks = 0
-    pool._word[pool_words.INSIDE], pool._word[pool_words.STATE] = 1, pool_words.CLOSED
+    pool._word[words.INSIDE], pool._word[words.STATE] = 1, words.CLOSED
     share(jit.UNUSED, jit.UNUSED, pool._address, 0)
     assert clock.looks == looks
-    assert pool._word[pool_words.STATE] == pool_words.CLOSED  # somebody is still inside
-    pool._word[pool_words.INSIDE] = 0
+    assert pool._word[words.STATE] == words.CLOSED  # somebody is still inside
+    pool._word[words.INSIDE] = 0
     share(jit.UNUSED, jit.UNUSED, pool._address, 0)
-    assert pool._word[pool_words.STATE] == pool_words.DONE
+    assert pool._word[words.STATE] == words.DONE
 
 
 def test_the_clock_is_the_systems():
@@ -249,14 +250,14 @@ def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_w
     assert calls(1) == ({0}, [2])
     assert calls(RING_LATER - 1) == ({0}, [])
     assert calls(1) == ({0}, [2])
-    pool._word[pool_words.AWAKE] = 2
+    pool._word[words.AWAKE] = 2
     assert calls(5) == ({2}, [])
-    pool._word[pool_words.AWAKE] = 1  # as many as there are
+    pool._word[words.AWAKE] = 1  # as many as there are
     assert calls(RING_SOON) == ({1}, [2])
-    pool._word[pool_words.AWAKE] = 9
+    pool._word[words.AWAKE] = 9
     assert calls(1) == ({2}, [])
     # Calls that take so long that nobody can be woken ahead of the next have sleeping helpers themselves.
-    pool._word[pool_words.AWAKE] = 0
+    pool._word[words.AWAKE] = 0
     assert calls(RING_SOON, outlasts=True) == ({2}, [])
     assert calls(RING_LATER - 1, outlasts=True) == ({0}, [])
     # Calls far apart never ring.

@@ -19,8 +19,12 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
 
 import fastsep
-from fastsep import _bank, _block, _pieces, _run, _tensor
+from fastsep._engine import bands as _bands
+from fastsep._engine import execution, kernel_arguments
+from fastsep._engine import memory as _memory
 from fastsep._kernels import jit
+from fastsep._ops import bank, tensor
+from fastsep._plan import pieces
 
 PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
 VOLUMES = [(d, h, w) for d in (1, 2, 3, 9) for h in (1, 2, 7, 17) for w in (1, 3, 8, 15, 16, 33)]
@@ -116,12 +120,12 @@ class Guarded:
         return self.bytes[start : start + size].view(dtype).reshape(shape)
 
 
-class GuardedWorkspace(_run.Workspace):
+class GuardedWorkspace(_memory.Workspace):
     """The scratch memory of a call, of exactly its size."""
 
     def __init__(self, size):
         self.size = size
-        words = 8 * _run.WORDS
+        words = 8 * _memory.WORDS
         self.memory = Guarded(size + words).array((size + words,), np.uint8, True)
         self.address = self.memory.ctypes.data
         self.words = self.memory[:words].view(np.int64)
@@ -140,8 +144,8 @@ def guard_scratch(fill):
         spaces[-1].filled_by = None  # its block is gone
         return spaces[-1]
 
-    _run.take_workspace = workspace
-    _run.give_back = lambda workspace: None
+    _memory.take_workspace = workspace
+    _memory.give_back = lambda workspace: None
 
 
 def guard_scratch_and_taps(fill):
@@ -156,9 +160,9 @@ def guard_scratch_and_taps(fill):
         return copy.ctypes.data
 
     guard_scratch(fill)
-    _block._Maker.address = address
-    _block.EDGES_PAY = 1  # small images, too, are read in place
-    _block.STREAM_BYTES = 0  # and written around the cache
+    kernel_arguments._Maker.address = address
+    kernel_arguments.EDGES_PAY = 1  # small images, too, are read in place
+    kernel_arguments.STREAM_BYTES = 0  # and written around the cache
     fastsep.clear_caches()
     return keep
 
@@ -192,21 +196,21 @@ def check_addresses(pair):
     check_long_rows(fill, keep, sources, results, pair)
     check_bank_addresses(fill, keep, sources, results)
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
-    _run.LOOKED_AT = 0
+    execution.LOOKED_AT = 0
     for count in range(1, 80):
         for at_end in (False, True):
             image = sources.array((count,), ("float32", "float64")[pair], at_end)
             image[...] = 1
-            assert _run.is_within(image, 1.0, 1)
+            assert execution.is_within(image, 1.0, 1)
             image[count // 2] = np.nan
-            assert not _run.is_within(image, 1.0, 1)
+            assert not execution.is_within(image, 1.0, 1)
     say("all addresses")
 
 
 def check_long_rows(fill, keep, sources, results, pair):
     """Rows of just too few values to be cut, of just enough, and of some more, in pieces as small as they can be."""
-    _pieces.VALUES = dict.fromkeys(_pieces.VALUES, _pieces.UNIT)
-    _pieces.ROW_VALUES, _pieces.ROWS_TOGETHER, _pieces.MARGINS = _pieces.UNIT, 3, 1
+    pieces.VALUES = dict.fromkeys(pieces.VALUES, pieces.UNIT)
+    pieces.ROW_VALUES, pieces.ROWS_TOGETHER, pieces.MARGINS = pieces.UNIT, 3, 1
     rng = np.random.default_rng(10)
     for number, case in enumerate(CASES.values()):
         for index, width in enumerate((255, 256, 257, 320, 511, 512, 513, 577, 640)):
@@ -238,8 +242,8 @@ def check_bank_addresses(fill, keep, sources, results):
             src, dst = (("float32", "float32"), ("uint8", "float32"), ("uint16", "float64"))[index % 3]
             if height * width * count * np.dtype(dst).itemsize > results.size:
                 continue
-            _bank.PLANES_BYTES = (1, 4 << 20)[index % 2]
-            _bank._prepared.clear()
+            bank.PLANES_BYTES = (1, 4 << 20)[index % 2]
+            bank._prepared.clear()
             keep.clear()  # there may be so many mappings only
             image = make_image(rng, src, (height, width))
             seen = set()
@@ -258,7 +262,7 @@ def check_bank_addresses(fill, keep, sources, results):
 def check_hessian_addresses(fill, keep, dtype):
     """Second differences of planes in one to three bands, against NumPy's, without a blur; rows of a pipeline."""
     cut_all_images()
-    _run._pool.lock.acquire()  # one band after the other
+    _bands._pool.lock.acquire()  # one band after the other
     rng = np.random.default_rng(9)
     source, results = Guarded(1 << 15), [Guarded(1 << 15) for _ in range(3)]
     for index, (height, width) in enumerate(PLANES[::7]):
@@ -270,7 +274,7 @@ def check_hessian_addresses(fill, keep, dtype):
         pairs = ((0, 0), (index % 2, 1 - index % 2), (1, 1))
         expected = [np.gradient(slopes[a], axis=b).astype(dtype) for a, b in pairs]
         order = ("yx", "xy")[index % 2]
-        pipeline = _tensor._hessian_pipeline.__wrapped__(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
+        pipeline = tensor._hessian_pipeline.__wrapped__(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
         pipeline.ready.most = 3
         for bands, at_end, fill[0] in ((1, False, 0), (1, True, 0xFF), (3, True, 0xFF)):
             place = source.array(image.shape, dtype, at_end)

@@ -24,8 +24,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, cut_all_images, finish_script, make_image, same_bits, say, start_script
 
 import fastsep
-from fastsep import _native_threads, _pool, _run
-from fastsep._kernels import jit, pool_words
+from fastsep._engine import bands as _bands
+from fastsep._engine import pool as _pool
+from fastsep._kernels import jit, native_threads
+from fastsep._kernels.pool import words
 
 forks = pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork")
 NAMES = (
@@ -385,7 +387,7 @@ def test_threads_and_locks_are_the_interpreters_own(monkeypatch):
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     monkeypatch.setattr(_thread, "allocate_lock", refuse)
-    native = _native_threads._as_built()
+    native = native_threads._as_built()
     done = native.allocate_lock()
     done.acquire()
     native.start_new_thread(done.release, ())
@@ -417,14 +419,14 @@ def test_the_first_calls_from_the_threads_of_gevent_wait_for_one_compiler(tmp_pa
 def bands(monkeypatch, small_images_go_parallel):
     """How many bands each parallel call was cut into."""
     counts = []
-    run_bands = _run.Pool.run
+    run_bands = _pool.Pool.run
 
     def count(pool, band, address, number, threads):
         counts.append(number)
         run_bands(pool, band, address, number, threads)
 
-    monkeypatch.setattr(_run, "_threads", None)
-    monkeypatch.setattr(_run.Pool, "run", count)
+    monkeypatch.setattr(_bands, "_threads", None)
+    monkeypatch.setattr(_pool.Pool, "run", count)
     return counts
 
 
@@ -452,7 +454,7 @@ def test_no_more_bands_than_rows(bands, rng):
 
 
 def test_the_default_is_counted_once_and_set_num_threads_is_stronger(monkeypatch):
-    monkeypatch.setattr(_run, "_threads", None)
+    monkeypatch.setattr(_bands, "_threads", None)
     monkeypatch.setenv("FASTSEP_NUM_THREADS", "5")
     assert fastsep.get_num_threads() == 5
     monkeypatch.setenv("FASTSEP_NUM_THREADS", "4")
@@ -471,7 +473,7 @@ def started_threads(monkeypatch):
         return start(function, arguments)
 
     monkeypatch.setattr(_pool, "start_new_thread", count)
-    monkeypatch.setattr(_run, "_pool", _pool.Pool(16))
+    monkeypatch.setattr(_bands, "_pool", _pool.Pool(16))
     return started
 
 
@@ -506,19 +508,19 @@ def test_no_more_threads_are_started_than_asked_for(bands, started_threads, rng)
     ],
 )
 def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, threads, monkeypatch):
-    monkeypatch.setattr(_run, "SHARED_WORK", 1.0)
-    monkeypatch.setattr(_run, "WOKEN_WORK", 10.0)
-    monkeypatch.setattr(_run, "_MOST_BANDS", 8)
-    monkeypatch.setattr(_run._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
-    assert _run.bands_for(work, 100) == threads
-    assert _run.bands_for(work, 1) == 1
-    assert _run.bands_for(work, 3) == min(threads, 3)
+    monkeypatch.setattr(_bands, "SHARED_WORK", 1.0)
+    monkeypatch.setattr(_bands, "WOKEN_WORK", 10.0)
+    monkeypatch.setattr(_bands, "_MOST_BANDS", 8)
+    monkeypatch.setattr(_bands._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
+    assert _bands.bands_for(work, 100) == threads
+    assert _bands.bands_for(work, 1) == 1
+    assert _bands.bands_for(work, 3) == min(threads, 3)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
 def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
     works = []
-    monkeypatch.setattr(_run, "bands_for", lambda work, workers: works.append(work) or 1)
+    monkeypatch.setattr(_bands, "bands_for", lambda work, workers: works.append(work) or 1)
     for dtype in (np.float32, np.float64):
         getattr(fastsep, name)(np.ones((40, 50), dtype))
     single, double = works[0], works[len(works) // 2]
@@ -527,12 +529,12 @@ def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
 
 def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
     pool = _pool.Pool(4)
-    pool._word[pool_words.AWAKE] = 3
-    monkeypatch.setattr(_run, "_pool", pool)
-    work = 2 * _run.SHARED_WORK
-    assert _run.bands_for(work, 2) == 2
-    with _run._pool.lock:
-        assert _run.bands_for(work, 2) == 1
+    pool._word[words.AWAKE] = 3
+    monkeypatch.setattr(_bands, "_pool", pool)
+    work = 2 * _bands.SHARED_WORK
+    assert _bands.bands_for(work, 2) == 2
+    with _bands._pool.lock:
+        assert _bands.bands_for(work, 2) == 1
 
 
 if __name__ == "__main__":

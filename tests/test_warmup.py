@@ -17,12 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import assert_refused, finish_script, say, start_script
 
 import fastsep
-from fastsep import _warmup
 from fastsep.__main__ import main
+from fastsep._engine import warmup
 from fastsep._kernels import cache, jit
 
 PACKAGE = Path(fastsep.__file__).parent
-QUICK = [("within", "float32"), ("within", "float64"), ("pool", "post"), ("pool", "serve")]
+QUICK = [("within", "float32"), ("within", "float64"), ("loop", "post"), ("loop", "serve")]
 
 
 def run(*arguments, **environment):
@@ -113,9 +113,9 @@ def missing():
     jit.kernel = kernel
     fastsep.set_num_threads(1)  # threads would wait for what kernels that do nothing never say
     found = []
-    for group in _warmup.GROUPS:
-        for dtype in _warmup.DTYPES:
-            ready = set(_warmup.keys([group], [dtype]))
+    for group in warmup.GROUPS:
+        for dtype in warmup.DTYPES:
+            ready = set(warmup.keys([group], [dtype]))
             for name, arguments, options in calls(group, dtype):
                 asked.clear()
                 getattr(fastsep, name)(*arguments, **options)
@@ -124,15 +124,15 @@ def missing():
 
 
 def test_every_kernel_of_the_list_exists():
-    for key in _warmup.keys(_warmup.GROUPS, _warmup.DTYPES):
+    for key in warmup.keys(warmup.GROUPS, warmup.DTYPES):
         assert callable(importlib.import_module(f"fastsep._kernels.{key[0]}").build(*key[1:])), key
 
 
 def test_a_choice_compiles_less_and_all_of_them_are_the_default():
-    for group in _warmup.GROUPS:
-        parts = [set(_warmup.keys([group], [dtype])) for dtype in _warmup.common(group)]
-        assert set.union(*parts) == set(_warmup.keys([group], None))
-        assert all(part < set(_warmup.keys(_warmup.GROUPS, None)) for part in parts)
+    for group in warmup.GROUPS:
+        parts = [set(warmup.keys([group], [dtype])) for dtype in warmup.common(group)]
+        assert set.union(*parts) == set(warmup.keys([group], None))
+        assert all(part < set(warmup.keys(warmup.GROUPS, None)) for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_there_is_no_kernel_for_is_refused(options, pattern):
 @pytest.mark.parametrize("dtype", ["uint8", np.uint8, np.dtype("uint8"), ["uint8"], (np.uint8,)])
 def test_dtypes_are_named_as_numpy_does(dtype, monkeypatch):
     asked = []
-    monkeypatch.setattr(_warmup, "keys", lambda groups, dtypes: asked.append((groups, dtypes)) or [])
+    monkeypatch.setattr(warmup, "keys", lambda groups, dtypes: asked.append((groups, dtypes)) or [])
     fastsep.warmup(only="edges", dtype=dtype)
     assert asked == [(("edges",), ("uint8",))]
 
@@ -165,8 +165,8 @@ def test_dtypes_are_named_as_numpy_does(dtype, monkeypatch):
 def quick(tmp_path, monkeypatch, restart):
     """Four kernels that compile soon, and an empty cache."""
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(_warmup, "keys", lambda groups, dtypes: QUICK)
-    monkeypatch.setattr(_warmup, "FEW", 2)
+    monkeypatch.setattr(warmup, "keys", lambda groups, dtypes: QUICK)
+    monkeypatch.setattr(warmup, "FEW", 2)
     return restart()
 
 
@@ -182,7 +182,7 @@ def test_processes_share_the_kernels_and_this_one_loads_them(quick, tmp_path):
 
 @pytest.mark.parametrize("program", ["raise SystemExit", "import sys; sys.stdin.readline(); sys.stdin.readline()"])
 def test_what_a_process_does_not_compile_is_compiled_here(program, quick, monkeypatch):
-    monkeypatch.setattr(_warmup, "_PROGRAM", program)
+    monkeypatch.setattr(warmup, "_PROGRAM", program)
     told = []
     fastsep.warmup(lambda *news: told.append(news), workers=2)
     assert sorted(quick) == sorted(QUICK)
@@ -190,16 +190,16 @@ def test_what_a_process_does_not_compile_is_compiled_here(program, quick, monkey
 
 
 def test_where_no_process_can_be_started_all_is_compiled_here(quick, monkeypatch):
-    monkeypatch.setattr(_warmup.sys, "executable", "no such file")
+    monkeypatch.setattr(warmup.sys, "executable", "no such file")
     fastsep.warmup(workers=2)
     assert sorted(quick) == sorted(QUICK)
 
 
 def test_a_frozen_application_starts_no_processes(quick, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setattr(_warmup.subprocess, "Popen", None)
-    monkeypatch.setattr(_warmup, "keys", lambda groups, dtypes: QUICK[:1])
-    monkeypatch.setattr(_warmup, "FEW", 0.5)
+    monkeypatch.setattr(warmup.subprocess, "Popen", None)
+    monkeypatch.setattr(warmup, "keys", lambda groups, dtypes: QUICK[:1])
+    monkeypatch.setattr(warmup, "FEW", 0.5)
     fastsep.warmup(workers=2)
     assert quick == QUICK[:1]
 

@@ -32,7 +32,8 @@ from benchmarks.operations._peers import (
     peer,
     reach,
 )
-from fastsep import filters, taps
+from fastsep import filters
+from fastsep._plan import operators
 
 # How many times as large as a difference of two pixels SciPy's operators are.
 SCIPY_GAINS = {"sobel": 4, "prewitt": 3}
@@ -81,7 +82,7 @@ def opencv_derivative(cv2: Any, operator: str, x: Array, axis: int, out: Array) 
         return partial(cv2.Sobel, x, depth, dx, dy, out, 3, scale / 4, 0, cv2.BORDER_REFLECT)
     if operator == "scharr":
         return partial(cv2.Scharr, x, depth, dx, dy, out, scale / 16, 0, cv2.BORDER_REFLECT)
-    edge = taps.EDGES[operator]
+    edge = operators.EDGES[operator]
     derivative = np.array(edge.derivative[::-1])  # they are written down to convolve with
     smoothing = scale * edge.scale * np.array(edge.smoothing)
     columns, rows = (derivative, smoothing) if axis == 1 else (smoothing, derivative)
@@ -234,7 +235,7 @@ def laplace(x: Array) -> Contest:
 
 def gaussian_lines(sigma: float, order: int) -> tuple[Array, Array]:
     """Taps of the Gaussian, and of its derivative."""
-    lines = [taps.gaussian_line(sigma, each, 4.0) for each in (0, order)]
+    lines = [operators.gaussian_line(sigma, each, 4.0) for each in (0, order)]
     smooth, derived = (np.array(line.taps) for line in lines if line is not None)
     return smooth, derived
 
@@ -345,7 +346,7 @@ def gradient(x: Array, *, operator: str = "sobel") -> Contest:
     peers = [peer("scikit-image", scikit_image, result_rounding(x, 2))]
     if opencv_reads(x):
         peers.insert(0, peer("OpenCV", opencv, result_rounding(x, 2)))
-    edge = taps.EDGES[operator]
+    edge = operators.EDGES[operator]
     multiply_adds = 2 * (sum(tap != 0 for tap in edge.derivative) + len(edge.smoothing)) * pixels
     return Contest(
         (Entry("fastsep", ours), *peers), x.nbytes + 3 * pixels * np.dtype(dtype).itemsize, multiply_adds, of(dtype)
@@ -456,7 +457,7 @@ def of(dtype: type[np.floating[Any]]) -> str:
 def by_operator() -> dict[str, Callable[..., Contest]]:
     """The filters that differ by their taps alone."""
     found: dict[str, Callable[..., Contest]] = {}
-    for operator in taps.EDGES:
+    for operator in operators.EDGES:
         found[operator] = partial(magnitude, operator=operator)
         for axis, suffix in enumerate(("_h", "_v")):
             if operator + suffix in filters.__all__:  # an operator that scikit-image lacks may do without

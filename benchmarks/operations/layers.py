@@ -24,8 +24,8 @@ import fastsep
 from benchmarks._contest import Contest, Entry
 from benchmarks.operations import _networks as networks
 from benchmarks.operations._networks import Conv, Problem
-from fastsep._layer import Layer
-from fastsep._run import aligned
+from fastsep._engine.memory import aligned
+from fastsep._ops.layer import Layer
 
 # ---- what the table of cases is made of: shapes of images, and parameters
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastsep
-from fastsep import _pictures
 from fastsep._cli import console
-from fastsep._refusal import Refusal, extra
+from fastsep._cli.errors import Refusal, extra
+from fastsep._cli.pictures import picture as _pictures
 
 # Largest difference from scikit-image that rounding explains, relative to the image's range.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6, np.dtype(np.bool_): 0.0}

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastsep
-from fastsep import _config, _warmup
 from fastsep._cli import console
+from fastsep._cli.errors import Refusal
+from fastsep._engine import config, warmup
 from fastsep._kernels import cache
-from fastsep._refusal import Refusal
 
 
 def add_commands(commands: Any) -> None:
@@ -35,9 +35,9 @@ def add_commands(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: fastsep warmup --only filters,edges --dtype uint8,float32",
     )
-    command.add_argument("--only", metavar="NAMES", help=f"what for: {', '.join(_warmup.GROUPS)} (default: all)")
+    command.add_argument("--only", metavar="NAMES", help=f"what for: {', '.join(warmup.GROUPS)} (default: all)")
     default = "(default: uint8, float32, float64; layers of float32)"
-    command.add_argument("--dtype", metavar="NAMES", help=f"of images: {', '.join(_warmup.DTYPES)} {default}")
+    command.add_argument("--dtype", metavar="NAMES", help=f"of images: {', '.join(warmup.DTYPES)} {default}")
     command.add_argument("--jobs", type=int, metavar="N", help="processes that compile (default: one for each core)")
     command.set_defaults(run=run_warmup)
 
@@ -65,8 +65,8 @@ def run_warmup(options: argparse.Namespace) -> int:
         raise Refusal(str(error).replace("`workers`", "`--jobs`")) from None
     finally:
         progress.close()
-    print(f"{progress.total} compiled, ready in {seconds:.1f} s; cache folder: {_config.cache_folders()}")
-    if not _config.cache_usable():
+    print(f"{progress.total} compiled, ready in {seconds:.1f} s; cache folder: {config.cache_folders()}")
+    if not config.cache_usable():
         console.warn("fastsep warmup: no cache folder is writable: the next process compiles what it does not find")
         return 1
     return 0
@@ -117,7 +117,7 @@ def run_cache(options: argparse.Namespace) -> int:
         if left:
             console.warn("fastsep cache: what is left cannot be deleted by this user")
         return 1 if left else 0
-    print(f"folder   {_config.cache_folders()}")
+    print(f"folder   {config.cache_folders()}")
     print(f"kernels  {count}, of all versions and CPUs")
     return 0
 

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastsep
-from fastsep import _pictures
 from fastsep._cli import console, pages, paths
+from fastsep._cli.errors import Refusal, extra, one_line
 from fastsep._cli.paths import Job
-from fastsep._pictures import Picture
-from fastsep._refusal import Refusal, extra, one_line
+from fastsep._cli.pictures import picture as _pictures
+from fastsep._cli.pictures.picture import Picture
 
 WRITTEN, EXISTED, FAILED = "written", "existed", "failed"
 

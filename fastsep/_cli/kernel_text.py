@@ -7,9 +7,9 @@ import pathlib
 
 import numpy as np
 
-from fastsep import taps
-from fastsep._plan import Separable
-from fastsep._refusal import Refusal, one_line
+from fastsep._cli.errors import Refusal, one_line
+from fastsep._plan import operators
+from fastsep._plan.planner import Separable
 
 HELP = (
     'a .npy, .csv or .txt file; rows of numbers with ";" between them, such as "1 2 1; 2 4 2; 1 2 1", or '
@@ -99,12 +99,12 @@ def _numbers(nested: object) -> np.ndarray:
 def _operator(name: str) -> np.ndarray | None:
     """The kernel that `correlate` would take for a two-dimensional operator of that name."""
     stem, axis = (name[:-2], "hv".index(name[-1])) if name.endswith(("_h", "_v")) else (name, 0)
-    if stem in taps.EDGES:
-        return _product(taps.edges(stem, 2, [axis]))
+    if stem in operators.EDGES:
+        return _product(operators.edges(stem, 2, [axis]))
     if name == "laplace":
-        return taps.laplace(2).kernel
+        return operators.laplace(2).kernel
     if name == "gaussian":
-        return _product(taps.gaussian([1.0, 1.0], [0, 0], truncate=4.0))
+        return _product(operators.gaussian([1.0, 1.0], [0, 0], truncate=4.0))
     return None
 
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from fastsep import _pictures
-from fastsep._refusal import Refusal
+from fastsep._cli.errors import Refusal
+from fastsep._cli.pictures import picture as _pictures
 
 #: Stands for standard input or standard output. A file of this name is "./-".
 STREAM = "-"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fastsep._kernels import cache
 from fastsep._kernels.fingerprint import fingerprint
-from fastsep._native_threads import RLock
+from fastsep._kernels.native_threads import RLock
 
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -3,7 +3,7 @@
 from PyInstaller.utils.hooks import copy_metadata
 
 import fastsep
-from fastsep._config import PACKAGES
+from fastsep._engine.config import PACKAGES
 from fastsep._kernels.fingerprint import HERE, modules
 
 # The homes of public names, and the modules of kernels, are imported by name when they are first used.

@@ -1,0 +1,169 @@
+"""How many bands a call is cut into, and running them on the pool of threads.
+
+One lock lets one call at a time be parallel; whoever finds it taken runs serially, so that many calling threads do not
+overload the machine. A forked child is always serial, because threads do not survive a fork, and so is whoever calls
+when the interpreter ends.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastsep._engine.pool import Pool
+from fastsep._kernels import jit
+
+#: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
+#: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores
+#: (gaussian, sobel, box, canny, separable layers from 128x128 to 640x640): with a helper awake 8 and 10, 13 and 13,
+#: 18 and 15, 44 and 28, 103 and 60; called once in 2 ms, so that it sleeps, 54 and 164, 93 and 210, 131 and 264,
+#: 169 and 199, 204 and 185, 318 and 220.
+SHARED_WORK = 500_000.0
+WOKEN_WORK = 7_500_000.0
+
+#: That of a call which lasts longer than helpers look for the next.
+OUTLASTING_WORK = 3_000_000.0
+
+#: Bands beyond any use. Counted once: asking the system takes 5 us, more than the rest of a small call.
+_MOST_BANDS = 4 * (os.cpu_count() or 1)
+_threads: int | None = None
+_forked = False
+_taken_by_fork: list[Any] = []  # Numba's lock, or None, while a process forks
+_pool = Pool(_MOST_BANDS)
+
+
+def get_num_threads() -> int:
+    """Number of threads that a call uses unless `workers` says otherwise.
+
+    That is what `set_num_threads` asked for; else FASTSEP_NUM_THREADS; else as many as the CPUs that this
+    process may run on or its container's quota of CPU time allow, and OMP_NUM_THREADS and
+    NUMBA_NUM_THREADS if they are set, whichever is fewest. One in a forked child.
+    """
+    global _threads
+    if _forked:
+        return 1
+    if _threads is None:
+        from fastsep._engine import cpus
+
+        _threads = cpus.threads()
+    return _threads
+
+
+def set_num_threads(count: int) -> None:
+    """Set the number of threads that calls use unless `workers` says otherwise.
+
+    Parameters
+    ----------
+    count : int
+        At least 1, or -1 for all cores. Holds for all threads of this process.
+
+    Notes
+    -----
+    It is a limit: a call takes as many threads as its work is worth, and small images run on one.
+    Results do not depend on it. Calls from many Python threads at once, from forked children and in
+    exit handlers are safe, also where gevent has patched `threading`; kernels release the GIL.
+
+    Examples
+    --------
+    >>> import fastsep
+    >>> fastsep.set_num_threads(1)
+    >>> fastsep.get_num_threads()
+    1
+    """
+    from fastsep._validation.scalars import thread_count
+
+    global _threads
+    _threads = thread_count("count", count)
+
+
+class Runnable(Protocol):
+    """A kernel with arguments of one kind."""
+
+    address: int
+    band: Callable[..., int]
+
+
+def bands_for(work: float, workers: int | None) -> int:
+    """Number of bands in which to run a call of so many multiply-adds: of threads that it is worth."""
+    # Once the interpreter ends, a helper that wants something of it never comes back.
+    if work < 2 * SHARED_WORK or _forked or sys.is_finalizing():
+        return 1
+    most = get_num_threads() if workers is None else workers
+    if most > _MOST_BANDS:  # they are of use to nobody, but each needs scratch memory
+        most = _MOST_BANDS
+    woken, shared = work / WOKEN_WORK, work / SHARED_WORK
+    if most < 2 or woken >= most:
+        return most
+    wanted = int(shared if shared < most else most) - 1
+    return max(int(woken), 1 + _pool.helpers(wanted, work > OUTLASTING_WORK))
+
+
+def run_bands(ready: Runnable, words: int, bands: int) -> None:
+    """Run all bands, in parallel unless another call does so now."""
+    if _pool.lock.acquire(blocking=False):
+        try:
+            _pool.run(ready.address, words, bands, bands)
+        finally:
+            _pool.lock.release()
+    else:
+        for band in range(bands):
+            ready.band(jit.UNUSED, jit.UNUSED, words, band)
+
+
+def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
+    """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now: see `Pool.run_tasks`."""
+    threads = min(bands_for(math.inf, workers), count)
+    if threads > 1 and _pool.lock.acquire(blocking=False):
+        try:
+            _pool.run_tasks(task, count, threads)
+        finally:
+            _pool.lock.release()
+    else:
+        for index in range(count):
+            task(index)
+
+
+def _before_fork() -> None:
+    # A child that inherits a held lock would wait for ever when it compiles or loads a kernel.
+    jit.lock.acquire()
+    numbas = _numba_lock()
+    if numbas is not None:
+        numbas.acquire()
+    _taken_by_fork.append(numbas)
+
+
+def _after_fork_in_parent() -> None:
+    numbas = _taken_by_fork.pop()  # not what there is by now: another thread may have imported Numba
+    if numbas is not None:
+        numbas.release()
+    jit.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forked, _pool
+    _after_fork_in_parent()
+    _forked = True
+    _pool = Pool(_MOST_BANDS)
+
+
+def _numba_lock() -> Any:
+    module = sys.modules.get("numba.core.compiler_lock")
+    return getattr(getattr(module, "global_compiler_lock", None), "_lock", None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+def float32_work(work: float, dtype: np.dtype[Any]) -> float:
+    """As many multiply-adds of float32 as take the time of `work` in `dtype`: vectors hold half as many float64."""
+    return work * dtype.itemsize / 4

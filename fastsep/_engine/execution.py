@@ -1,0 +1,174 @@
+"""Runs plans: fills in the addresses and calls the kernels."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fastsep._engine.bands import bands_for, float32_work, run_bands
+from fastsep._engine.kernel_arguments import Block, block
+from fastsep._engine.long_rows import InPieces
+from fastsep._engine.memory import address_of, empty, give_back, take_workspace
+from fastsep._kernels import jit
+from fastsep._kernels.arguments import BANDS, CLIP, COLS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2
+from fastsep._plan import dtypes
+from fastsep._plan import pieces as _pieces
+from fastsep._plan.planner import Plan, Separable
+from fastsep._validation.array_like import Array
+
+#: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
+LOOKED_AT = 1 << 18
+
+#: The largest finite values of floats, by their bytes.
+_LARGEST = {4: float(np.finfo(np.float32).max), 8: float(np.finfo(np.float64).max)}
+
+
+def vector_bytes() -> int:
+    """Width of the vectors that kernels use on this CPU."""
+    return jit.target().vector_bytes
+
+
+def execute(
+    plan: Plan, image: Array, out: Array | None, workers: int | None,
+    others: Sequence[Array] = (), second: Array | None = None,
+) -> Array:  # fmt: skip
+    """Run a plan on an image of its shape and dtype. Checks nothing: `_validation` has.
+
+    `image` and `out` are C-contiguous, aligned, native, and share no memory; so are `others`,
+    the arrays for further results of a plan that has several, and `second`, a second image.
+    """
+    if out is None:
+        out = empty(plan.shape, plan.dst)
+    ready = plan.cache.get("ready")
+    if ready is None:
+        if plan.strategy == "passes":
+            return _execute_passes(plan, image, out, workers)
+        ready = plan.cache["ready"] = _ready(plan)
+    ready.run(image, out, workers, others, second)  # type: ignore[attr-defined]
+    return out
+
+
+def _ready(plan: Plan) -> Ready | InPieces:
+    pieces = _pieces.pieces_of(plan)
+    if pieces:
+        return InPieces(plan, plan.dst, pieces, lambda piece: _whole(_pieces.narrow(plan, piece)))
+    return _whole(plan)
+
+
+def _whole(plan: Plan) -> Ready:
+    # More bands than rows would be empty; each band has scratch of its own.
+    work = float32_work(plan.work, plan.acc)
+    return Ready(plan.kernel, block(plan), work, max(math.prod(plan.view[:3]), 1))
+
+
+class Ready:
+    """A kernel, loaded, with its argument block filled in."""
+
+    __slots__ = ("address", "band", "made", "most", "scratch", "words", "work")
+
+    def __init__(self, kernel: tuple[str, ...], made: Block, work: float, most: int) -> None:
+        self.address = jit.kernel(*kernel)
+        self.band: Callable[..., int] = jit.BAND(self.address)
+        self.made = made
+        self.words = made.words
+        self.words[SCRATCH_BAND] = self.scratch = made.scratch
+        self.work = work
+        self.most = most  # bands
+
+    def run(
+        self, image: Array, out: Array, workers: int | None,
+        others: Sequence[Array] = (), second: Array | None = None,
+    ) -> None:  # fmt: skip
+        """Filter `image`, and `second` if the kernel reads two, into `out`, and `others` if it has more results."""
+        bands = min(bands_for(self.work, workers), self.most)
+        workspace = take_workspace(self.scratch * bands)
+        word = workspace.word
+        if workspace.filled_by is not self:
+            workspace.words[: len(self.words)] = self.words
+            word[SCRATCH] = workspace.scratch
+            workspace.filled_by = self
+        word[SRC] = address_of(image)
+        word[DST] = address_of(out)
+        for number, array in enumerate(others):
+            word[DST_2 + number] = address_of(array)
+        if second is not None:
+            word[SRC_2] = address_of(second)
+        word[BANDS] = bands
+        if bands == 1:
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+        else:
+            run_bands(self, workspace.address, bands)
+        give_back(workspace)
+
+
+class _Look:
+    """The kernel that looks for values beyond a limit."""
+
+    def __init__(self, dtype: str) -> None:
+        self.address = jit.kernel("within", dtype)
+        self.band: Callable[..., int] = jit.BAND(self.address)
+
+    def run(self, image: Array, limit: float, bands: int) -> bool:
+        """Whether no value is beyond it."""
+        most = np.array([limit], image.dtype)
+        workspace = take_workspace(8 * bands)
+        workspace.filled_by = None
+        word = workspace.word
+        word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
+        word[COLS], word[CLIP] = image.size, address_of(most)
+        if bands == 1:
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+        else:
+            run_bands(self, workspace.address, bands)
+        found = (ctypes.c_int64 * bands).from_address(workspace.scratch)
+        within = not any(found)
+        give_back(workspace)
+        return within
+
+
+def is_within(image: Array, limit: float, workers: int | None) -> bool:
+    """`dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
+    if image.dtype.kind != "f":
+        return dtypes.is_within(image, limit)
+    if image.size < LOOKED_AT:
+        values = image.reshape(-1)
+        # A sum of squares up to the limit needs no second look: no value is larger than its root.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (limit >= 1.0 and float(np.dot(values, values)) <= limit) or dtypes.is_within(image, limit)
+    most = min(limit, _LARGEST[image.dtype.itemsize])
+    return _Look(image.dtype.name).run(image, most, bands_for(float(image.size), workers))
+
+
+@np.errstate(all="ignore")
+def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
+    """Filter axis after axis through whole arrays, then combine the terms."""
+    what = plan.what
+    total: Array | None = None
+    direct = len(plan.passes) == 1 and plan.passes[0][-1].dst == plan.dst and not (
+        isinstance(what, Separable) and (what.combine != "sum" or what.clip is not None)
+    )  # fmt: skip
+    for plans in plan.passes:
+        value = image
+        for number, piece in enumerate(plans):
+            last = direct and number == len(plans) - 1
+            value = execute(piece, value, out.reshape(piece.shape) if last else None, workers)
+        if direct:
+            return out
+        assert isinstance(what, Separable)
+        value = value.reshape(plan.shape)
+        if what.combine == "magnitude":
+            np.multiply(value, value, out=value)
+        total = value if total is None else np.add(total, value, out=total)
+    assert total is not None
+    assert isinstance(what, Separable)
+    if what.combine == "magnitude":
+        np.sqrt(total, out=total)
+    if what.clip is not None:
+        np.clip(total, *what.clip, out=total)
+    if plan.dst.kind != "f":
+        total = dtypes.finish(total, plan.dst)
+    np.copyto(out, total, casting="unsafe")
+    return out

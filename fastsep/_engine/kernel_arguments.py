@@ -1,0 +1,439 @@
+"""From a plan to the argument block that its kernel reads: taps, counts, and the layout of scratch.
+
+Everything but the addresses of the image, the result and the scratch is known per plan, so a block
+is filled in once and copied for every call. Sizes here are what keeps kernels inside their memory:
+each allowance is named after the access that needs it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastsep._kernels import arguments as at
+from fastsep._kernels import jit
+from fastsep._plan.planner import (
+    IDENTITY,
+    Box,
+    Corner,
+    Dense,
+    Divisors,
+    Line,
+    Plan,
+    Separable,
+    Suppress,
+    Term,
+    has_same_border,
+    is_antisymmetric,
+    is_row_first,
+    middle,
+    tap_sum,
+)
+
+MODES = {
+    "reflect": at.REFLECT,
+    "constant": at.CONSTANT,
+    "nearest": at.NEAREST,
+    "mirror": at.MIRROR,
+    "wrap": at.WRAP,
+}
+Array = np.ndarray[Any, np.dtype[Any]]
+#: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
+ROWS_IN_PLACE = 8
+#: What a band holds of a volume: a window of some planes, as they are and filtered along the depth.
+VOLUME_BYTES = 5 << 19
+#: Rows under a dense kernel, in a chunk of columns: they stay in the second level of the cache.
+DENSE_BYTES = 384 << 10
+#: More rows under a dense kernel are copied, and so are those of fewer pixels beside their ends.
+MOST_IN_PLACE = 32
+EDGES_PAY = 256
+#: Several results, of this size together, are written around the cache, which would read them first; a single
+#: one gains nothing (measured).
+STREAM_BYTES = 32 << 20
+#: Planes that share a ring where there are too few windows for all threads.
+SHORT_CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The words of a block, the scratch a band needs, and the arrays that the words point to."""
+
+    words: Array
+    scratch: int
+    keep: tuple[Array, ...]
+
+
+def block(plan: Plan) -> Block:
+    """The argument block of a plan, made at its first use."""
+    found = plan.cache.get("block")
+    if not isinstance(found, Block):
+        with np.errstate(all="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
+            found = plan.cache["block"] = _Maker(plan).make()
+    return found
+
+
+def lines_of(size: int) -> int:
+    return -(-size // at.LINE) * at.LINE
+
+
+def odd_lines(size: int) -> int:
+    """Row strides of an odd number of cache lines spread over all cache sets."""
+    return (-(-size // at.LINE) | 1) * at.LINE
+
+
+class _Maker:
+    def __init__(self, plan: Plan) -> None:
+        cpu = jit.target()
+        self.plan = plan
+        self.vector = cpu.vector_bytes
+        self.lanes = cpu.vector_bytes // plan.acc.itemsize
+        self.tile = min(cpu.tile, self.lanes)
+        self.planes, self.depth, self.rows, self.cols, self.channels = plan.view
+        self.width = self.cols * self.channels
+        self.padded = max(self.width, self.lanes)
+        self.words = np.zeros(at.BLOCK_WORDS, np.int64)
+        self.keep: list[Array] = []
+        self.end = 0
+
+    def make(self) -> Block:
+        plan, words = self.plan, self.words
+        words[at.PLANES : at.CHANNELS + 1] = plan.view
+        words[at.SRC_ROW] = words[at.SRC_2_ROW] = self.width * plan.src.itemsize
+        words[at.DST_ROW] = self.width * plan.dst.itemsize
+        words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
+        if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
+            # cval / scale may lie a rounding error beside the integer that it stands for.
+            value = plan.border if plan.src.kind == "f" else round(plan.border)
+            words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
+        getattr(self, plan.strategy)()
+        return Block(words, lines_of(self.end), tuple(self.keep))
+
+    # memory --------------------------------------------------------------------------------------
+
+    def address(self, values: Array) -> int:
+        """Where these values are; they stay there as long as the block."""
+        self.keep.append(values)
+        return values.ctypes.data
+
+    def scalars(self, *values: float) -> int:
+        return self.address(np.array(values, self.plan.acc))
+
+    def take(self, size: int, word: int | None = None) -> int:
+        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+        offset = self.end
+        self.end += lines_of(size)
+        if word is not None:
+            self.words[word] = offset
+        return offset
+
+    def take_spare(self, narrow_rows: int) -> None:
+        """Room for one row nobody wants, or for all rows of an image narrower than a vector."""
+        self.take_narrow(max(self.width, narrow_rows))
+
+    def take_narrow(self, values: int) -> None:
+        """Room for the results of an image narrower than a vector."""
+        self.take(values * self.plan.dst.itemsize, at.SPARE)
+
+    # strategies ----------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Separable)
+        y, x = what.terms[0].lines
+        assert y is not None
+        assert x is not None
+        form = self.plan.kernel[1]
+        smooth = form.startswith("smooth")
+        height = jit.sweep_height(exact=form.startswith("exact"))
+        results = len(form.split("+"))
+        radius = len(y.taps) // 2 if smooth else 1
+        taken = height + 2 * radius
+        self.words[at.WEIGHTS] = self.scalars(*y.taps)
+        self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
+        self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels))
+        self.take_spare(results * height * self.lanes)
+        size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
+        if results > 1 and self.plan.dst == self.plan.acc and size >= STREAM_BYTES:
+            self.take(results * height * at.PIECE * self.lanes * self.plan.dst.itemsize, at.STREAMED)
+        # Copies of the start and the end of each source row.
+        piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
+        self.take(2 * taken * piece, at.STRIP)
+
+    def fir(self) -> None:
+        plan, words = self.plan, self.words
+        what = plan.what
+        assert isinstance(what, Separable)
+        volume = plan.kernel[1].startswith("volume")
+        lines_y = [term.lines[1] or IDENTITY for term in what.terms]
+        lines_x = [term.lines[2] or IDENTITY for term in what.terms]
+        lead = max(line.centre for line in lines_y)
+        trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        taken = lead + trail + self.lanes
+        words[at.LEAD], words[at.TRAIL] = lead, trail
+        words[at.SCALE] = self.scalars(plan.scale, 1.0)
+        words[at.COMBINE] = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
+        if what.clip is not None:
+            words[at.CLIP] = self.scalars(*what.clip)
+
+        if what.divisors is not None:
+            self.divisors(what.divisors)
+        depth_lines = self.depth_lines(what) if volume else []
+        row_lines = self.row_lines(what) if "differences" in plan.kernel[1] else {}
+        lines_x += [line for line, _ in row_lines]
+        words[at.TABLE] = 8 * (taken + 2)
+        lead_z = max((line.centre for line in depth_lines), default=0)
+        trail_z = max((len(line.taps) - 1 - line.centre for line in depth_lines), default=0)
+        taken_z = lead_z + trail_z + self.tile
+        words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
+        tables = max(len(depth_lines), 1 + len(row_lines))
+        self.take(tables * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
+        self.terms(what, depth_lines, row_lines)
+        self.take_spare(self.lanes * self.lanes)
+        self.take(8 * self.channels * sum(len(line.taps) for line in lines_x), at.BORDERS)
+        # The strip: the image's columns and those around them; a tile that starts at the last
+        # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
+        columns = max(len(line.taps) for line in lines_x) * self.channels
+        columns += self.padded + self.lanes + (self.tile + 2) * self.channels
+        self.take(self.channels * self.vector)
+        self.take(columns * self.vector, at.STRIP)
+        if plan.kernel[1].endswith("terms"):
+            self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
+        row = -(-self.padded // self.lanes) * self.lanes
+        if row_lines:
+            self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
+        if volume:
+            words[at.SLAB_ROW] = slab_row = odd_lines(row * plan.acc.itemsize)
+            words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
+            each = len(depth_lines) * self.tile * slab_row
+            # Whole blocks of rows, so that none is filtered in vain.
+            window = (VOLUME_BYTES // (each + taken_z * ring_row) - lead - trail) // self.lanes * self.lanes
+            words[at.WINDOW] = window = min(max(window, self.lanes), self.rows)
+            # Planes in a row share a ring, which takes time to fill; but every band needs its share.
+            pieces = self.planes * -(-self.rows // window)
+            words[at.CHUNK] = self.depth if pieces >= 2 * (os.cpu_count() or 1) else SHORT_CHUNK
+            self.take(each * (window + taken), at.SLAB)
+            self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
+        elif self.in_ring(lead + trail, bool(row_lines)):
+            words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
+            self.take(ring_row * taken, at.RING)
+
+    def in_ring(self, halo: int, filtered: bool) -> bool:
+        """Whether rows are copied: always if they are narrower than a vector, which would read past their end.
+
+        `filtered`: there are rings of filtered rows, and another one would not stay in the second level of the cache.
+        """
+        if self.width < self.lanes:
+            return True
+        if halo > self.rows:
+            return False  # the ring would be larger than the image
+        return (halo > ROWS_IN_PLACE and not filtered) or self.width * self.plan.src.itemsize % 4096 == 0
+
+    def depth_lines(self, what: Separable) -> list[Line]:
+        """The different lines along the depth."""
+        return list(dict.fromkeys(term.lines[0] or IDENTITY for term in what.terms))
+
+    def row_lines(self, what: Separable) -> dict[tuple[Line, float], int]:
+        """The different lines along x that come first, each with the value beyond the border; counted from 1."""
+        found: dict[tuple[Line, float], int] = {}
+        for term in what.terms:
+            if self.is_row_first(term, what):
+                found.setdefault(self.row_line(term, what), len(found) + 1)
+        return found
+
+    def is_row_first(self, term: Term, what: Separable) -> bool:
+        return is_row_first(term, has_same_border(what, self.plan.modes, self.plan.cval))
+
+    def row_line(self, term: Term, what: Separable) -> tuple[Line, float]:
+        _, y, x = term.lines
+        assert x is not None
+        # The line along y comes after it, and has to make the value of it that belongs beyond the border then.
+        return x, self.plan.cval / tap_sum(y) if what.chained else self.plan.border
+
+    def rings(self, what: Separable, row_lines: dict[tuple[Line, float], int], taken: int, ring_row: int) -> None:
+        """Room for the rows that the lines along x make, and the words of these lines."""
+        table = np.zeros((len(row_lines), at.ROW_LINE_WORDS), np.int64)
+        for row, (line, beyond) in zip(table, row_lines, strict=True):
+            row[: at.R_OUTSIDE] = self.differences(line, what)
+            row[at.R_OUTSIDE] = self.scalars(beyond)
+            row[at.R_RING], row[at.R_RING_ROW] = self.take(taken * ring_row), ring_row
+        self.words[at.ROW_LINES], self.words[at.ROW_LINES_AT] = len(table), self.address(table)
+
+    def terms(
+        self, what: Separable, depth_lines: list[Line], row_lines: dict[tuple[Line, float], int]
+    ) -> None:  # fmt: skip
+        plan = self.plan
+        differences = "differences" in plan.kernel[1]
+        table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
+        for row, term in zip(table, what.terms, strict=True):
+            z, y, x = (line or IDENTITY for line in term.lines)
+            if differences and self.is_row_first(term, what):
+                row[: at.X_LINE] = self.line(y, what)
+                row[at.X_LINE : at.X_OUTSIDE] = self.line(IDENTITY, what)
+                row[at.DEPTH_LINE] = row_lines[self.row_line(term, what)]
+                continue
+            row[: at.X_LINE] = self.differences(y, what) if differences else self.line(y, what)
+            row[at.X_LINE : at.X_OUTSIDE] = self.line(x, what)
+            # The scale is in the taps of the first pass, so sums are on the user's scale already,
+            # if they are taken over the values of the border in the source's units.
+            beyond = plan.cval if what.chained else plan.border * tap_sum(z) * tap_sum(y)
+            row[at.X_OUTSIDE] = self.scalars(beyond)
+            row[at.DEPTH_LINE] = depth_lines.index(z) if depth_lines else 0
+        self.words[at.TERMS], self.words[at.TERMS_AT] = len(table), self.address(table)
+        if depth_lines:
+            lines = np.zeros((len(depth_lines), at.LINE_WORDS), np.int64)
+            for row, line in zip(lines, depth_lines, strict=True):
+                row[: at.Y_OUTSIDE] = self.line(line, what)
+                beyond = plan.cval if what.chained else plan.border * tap_sum(line)
+                row[at.Y_OUTSIDE] = self.scalars(beyond)
+            self.words[at.DEPTH_LINES] = len(lines)
+            self.words[at.DEPTH_LINES_AT] = self.address(lines)
+
+    def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
+        taps = np.array(line.taps, self.plan.acc)
+        return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def differences(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
+        """The words of a line whose taps apply to differences (see `Emitter.fir`)."""
+        taps = line.taps
+        if is_antisymmetric(line):
+            return self.line(line, what)
+        total = tap_sum(line)
+        if len(taps) == 2 * line.centre + 1 and taps == taps[::-1]:
+            half = [math.fsum(taps[k:]) for k in range(line.centre + 1, len(taps))]
+            return self.scalars(*half[::-1], total, *half), len(taps), line.centre, at.SYMMETRIC + at.CENTRE
+        sums = [-math.fsum(taps[: k + 1]) for k in range(len(taps) - 1)]
+        return self.scalars(*sums, total), len(taps), line.centre, at.GENERAL
+
+    def kind(self, line: Line, what: Separable) -> int:
+        taps = line.taps
+        # In an image of integers no zero tap can meet a NaN: it may be skipped or multiplied.
+        integers = self.plan.src.kind != "f"
+        must_skip = what.skip_zeros and not integers
+        if len(taps) % 2 and line.centre == len(taps) // 2:
+            if taps == taps[::-1] and not (must_skip and 0.0 in taps):
+                return at.SYMMETRIC + at.CENTRE
+            if is_antisymmetric(line) and not (must_skip and 0.0 in taps[line.centre + 1 :]):
+                return at.ANTISYMMETRIC + (0 if what.skip_zeros or integers else at.CENTRE)
+        return at.SPARSE if must_skip and 0.0 in taps else at.GENERAL
+
+    def divisors(self, what: Divisors) -> None:
+        words, acc = self.words, self.plan.acc
+        row = lines_of(self.padded * acc.itemsize)
+        table = np.ones((len(what.table), 2, row // acc.itemsize), acc)
+        table[:, 0, : self.cols] = what.columns(self.cols)
+        table[:, 1] = 1 / table[:, 0]
+        words[at.LEFT] = what.margin
+        words[at.DIVISORS], words[at.DIVISOR_ROW] = self.address(table), row
+        if what.middle != 1:
+            words[at.DIVISOR] = self.address(np.array([what.middle, 1 / what.middle], acc))
+
+    def polar(self) -> None:
+        results = len(self.plan.kernel[1].split("+"))
+        self.take(8 * results)
+        self.take_narrow(results * self.lanes)
+
+    def corner(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Corner)
+        self.words[at.FACTOR] = self.scalars(what.factor)
+        self.take_narrow(self.lanes)
+
+    def hessian(self) -> None:
+        self.words[at.FACTOR] = self.scalars(0.5, 1.0)
+        self.words[at.RING_ROW] = row = odd_lines(self.width * self.plan.acc.itemsize)
+        # Rows of first differences along y, and two along x.
+        self.take((at.SLOPES_Y + 2) * row, at.SPARE)
+
+    def suppress(self) -> None:
+        what = self.plan.what
+        assert isinstance(what, Suppress)
+        self.words[at.LIMITS] = self.scalars(what.low, what.high)
+        self.take_narrow(self.lanes)
+
+    def box(self) -> None:
+        plan, words = self.plan, self.words
+        assert isinstance(plan.what, Box)
+        _, size_y, size_x = plan.what.sizes
+        lanes, channels, vector = self.lanes, self.channels, self.vector
+        words[at.SIZE_Y], words[at.SIZE_X] = size_y, size_x
+        words[at.BORDER] = self.scalars(plan.border * size_y)
+        words[at.AREA] = self.scalars(size_y * size_x)
+        words[at.ONES] = self.scalars(*(1.0,) * lanes)
+        groups_y = max((size_y - lanes) // lanes, 0)
+        groups_x = max((size_x - lanes) // lanes, 0)
+        taken = size_y + lanes - 1
+        self.take(8 * (taken + lanes + groups_y))
+        self.take_spare(lanes * lanes)
+        across = -(-self.cols // lanes)
+        columns = across * lanes * channels + size_x * channels + lanes + channels
+        self.take(columns * vector, at.STRIP)
+        if self.width < lanes:
+            words[at.RING_ROW] = odd_lines(lanes * plan.src.itemsize)
+            self.take(int(words[at.RING_ROW]) * taken, at.RING)
+        row = math.ceil((self.width + lanes) / lanes) * vector + vector
+        self.take(groups_y * row, at.GROUPS)
+        self.take((across + groups_x + 2) * channels * vector, at.GROUP_COLUMNS)
+
+    def dense(self) -> None:
+        plan, words, acc = self.plan, self.words, self.plan.acc
+        what = plan.what
+        assert isinstance(what, Dense)
+        assert plan.slices is not None
+        height = jit.dense_height(differences=plan.kernel[1] == "differences")
+        offsets, size_y, size_x = what.kernel.shape
+        words[at.LEAD], words[at.LEFT] = what.centre
+        words[at.TRAIL], words[at.RIGHT] = size_y - 1 - what.centre[0], size_x - 1 - what.centre[1]
+        taken = size_y - 1 + height
+        words[at.OFFSETS] = offsets
+        words[at.SLICE_TABLE] = self.address(plan.slices)
+        kernel = what.kernel
+        if plan.kernel[1] == "differences":
+            found = middle(kernel)
+            assert found is not None
+            offset, row, column = found
+            words[at.MIDDLE_ROW] = offset * taken + row
+            words[at.MIDDLE_SHIFT] = column * self.channels * acc.itemsize
+            words[at.FACTOR] = self.scalars(math.fsum(kernel.flat))
+            kernel = kernel.copy()
+            kernel[found] = 0.0  # its difference from itself
+        self.runs(kernel, taken)
+        edge = self.edge(offsets * taken, max(what.centre[1], size_x - 1 - what.centre[1]))
+        words[at.EDGE] = edge
+        # As many columns as keep the rows in the cache, but not so few that most of them are halo.
+        pixel = self.channels * acc.itemsize
+        chunk = DENSE_BYTES // (offsets * taken * pixel) - (size_x - 1)
+        chunk = max(chunk, 2 * size_x, 8 * self.lanes)
+        words[at.CHUNK] = chunk = self.cols if edge else min(-(-self.cols // -(-self.cols // chunk)), self.cols)
+        self.take(8 * (3 * offsets * taken + height))
+        self.take_spare(height * self.lanes)
+        self.take(8 * (size_x - 1), at.BORDERS)
+        row = (2 * (edge + size_x - 1) if edge else chunk + size_x - 1) * pixel + self.vector
+        words[at.RING_ROW] = ring_row = odd_lines(row)
+        self.take(offsets * taken * ring_row, at.RING)
+
+    def edge(self, rows: int, halo: int) -> int:
+        """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""
+        edge = -(-max(halo, 1) // self.lanes) * self.lanes
+        if self.plan.src != self.plan.acc or self.cols < 2 * edge + max(EDGES_PAY, self.lanes):
+            return 0
+        # Rows compete for cache lines where their distance has a large power of two in it.
+        spread = 4096 // math.gcd(4096, self.width * self.plan.src.itemsize)
+        return edge if rows <= min(4 * spread, MOST_IN_PLACE) else 0
+
+    def runs(self, kernel: Array, taken: int) -> None:
+        """Cut the kernel's columns into stretches of taps without a zero."""
+        step = self.channels * self.plan.acc.itemsize
+        found = []
+        for offset, plane in enumerate(kernel):
+            for x, column in enumerate(plane.T):
+                (used,) = np.nonzero(column)
+                for run in np.split(used, np.nonzero(np.diff(used) > 1)[0] + 1):
+                    if run.size:
+                        taps = self.scalars(*column[run])
+                        found.append((offset * taken + run[0], x * step, run.size, taps))
+        self.words[at.RUNS] = len(found)
+        self.words[at.RUNS_AT] = self.address(np.array(found or [(0, 0, 0, 0)], np.int64))

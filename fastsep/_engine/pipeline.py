@@ -1,0 +1,156 @@
+"""Several kernels, one behind the other, in one sweep over an image: no intermediate image exists.
+
+A `Pipeline` is a list of plans, each of which reads the image or what another has made. `_kernels/pipeline.py` runs
+them, some rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastsep._engine import kernel_arguments
+from fastsep._engine.bands import float32_work
+from fastsep._engine.execution import Ready
+from fastsep._engine.kernel_arguments import Array, Block, lines_of, odd_lines
+from fastsep._engine.long_rows import InPieces
+from fastsep._kernels import arguments as at
+from fastsep._kernels import jit
+from fastsep._plan.pieces import Piece, narrow, pieces_of_all
+from fastsep._plan.planner import Plan, Separable
+
+IMAGE = RESULT = at.OUTSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One plan, between two buffers."""
+
+    plan: Plan
+    source: int  # the buffer that it reads, or IMAGE
+    target: int  # the buffer that it writes, or RESULT
+    halo: int  # rows of the source that it needs above and below a row
+    second: int = at.NOWHERE  # another buffer that it reads, filled before
+    source_plane: int = 0
+    first: int = 0  # the plane of the target, or the result, that it writes; others follow if it makes several
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Rows between stages: so many planes of the same width as the image."""
+
+    dtype: np.dtype[Any]
+    planes: int
+
+
+class Pipeline:
+    """Stages for images of one shape and dtype, ready to run.
+
+    All plans are for the same (planes, rows, cols, channels); none of them has a border of mode "wrap" but
+    those that read the image.
+    """
+
+    def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
+        plans = [stage.plan for stage in stages]
+        if any(plan.view != plans[0].view for plan in plans):
+            raise ValueError("all stages of a pipeline must see the same rows")
+
+        def of(piece: Piece) -> Ready:
+            return _Whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in stages], buffers).ready
+
+        pieces = pieces_of_all(plans)
+        self.ready: Ready | InPieces
+        self.ready = InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(stages, buffers).ready
+
+    def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
+        """Fill `results` from `image`; both as `execution.execute` wants them."""
+        self.ready.run(image, results[0], workers, results[1:])
+
+
+class _Whole:
+    """The kernel of a pipeline for whole rows."""
+
+    def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
+        first, last = stages[0].plan, stages[-1].plan
+        planes, _, rows, cols, channels = first.view
+        width = cols * channels
+        self.stages = stages
+        kernels = [jit.kernel(*stage.plan.kernel) for stage in stages]
+        blocks = [kernel_arguments.block(stage.plan) for stage in stages]
+        after = [self._filled_by(number) for number in range(len(stages))]
+        reach, lag = self._reach(after), self._lag(after)
+        # Whole tiles of the first stage: it filters no row in vain. In each step it copies all rows under its taps
+        # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
+        tile = jit.target().vector_bytes // first.acc.itemsize
+        step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
+
+        table = np.zeros((len(stages), at.STAGE_WORDS), np.int64)
+        for number, (row, stage) in enumerate(zip(table, stages, strict=True)):
+            row[at.S_KERNEL], row[at.S_BLOCK] = kernels[number], blocks[number].words.ctypes.data
+            row[at.S_SOURCE], row[at.S_PLANE] = stage.source, stage.source_plane
+            row[at.S_TARGET], row[at.S_INTO] = stage.target, stage.first
+            row[at.S_SECOND] = stage.second
+            row[at.S_AFTER], row[at.S_HALO], row[at.S_REACH] = after[number], stage.halo, reach[number]
+        end = lines_of(8 * (table.size + len(buffers) * at.BUFFER_WORDS + len(stages) * at.BLOCK_WORDS))
+        spare = end
+        end += max(made.scratch for made in blocks)
+        layout = np.zeros((len(buffers), at.BUFFER_WORDS), np.int64)
+        for number, (row, buffer) in enumerate(zip(layout, buffers, strict=True)):
+            row[at.B_OFFSET] = end
+            # Kernels may load a vector beyond the end of a row.
+            row[at.B_ROW] = odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
+            held = step + max(lag[k] + s.halo for k, s in enumerate(stages) if number in (s.source, s.second))
+            row[at.B_PLANE], row[at.B_PLANES] = held * row[at.B_ROW], buffer.planes
+            end += held * int(row[at.B_ROW]) * buffer.planes
+
+        words = np.zeros(at.BLOCK_WORDS, np.int64)
+        words[at.PLANES : at.CHANNELS + 1] = first.view
+        words[at.SRC_ROW], words[at.DST_ROW] = width * first.src.itemsize, width * last.dst.itemsize
+        words[at.STAGES], words[at.STAGES_AT] = len(table), table.ctypes.data
+        words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
+        words[at.STEP], words[at.SPARE] = step, spare
+        keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
+        work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
+        # A band makes the rows at its ends again that it shares with its neighbours.
+        most = max(planes * rows // max(4 * reach[0], step), 1)
+        self.ready = Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)
+
+    def _filled_by(self, number: int) -> int:
+        """The stage that leaves in its source what this one reads."""
+        source = self.stages[number].source
+        before = [k for k in range(number) if self.stages[k].target == source]
+        return before[-1] if source != IMAGE else -1
+
+    def _reach(self, after: Sequence[int]) -> list[int]:
+        """Rows above and below a band that each stage has to make."""
+        reach = [0] * len(self.stages)
+        for number in reversed(range(len(self.stages))):
+            stage = self.stages[number]
+            for k in range(number):
+                if self.stages[k].target != RESULT and self.stages[k].target in (stage.source, stage.second):
+                    reach[k] = max(reach[k], reach[number] + stage.halo)
+        return reach
+
+    def _lag(self, after: Sequence[int]) -> list[int]:
+        """Rows by which each stage is behind the first."""
+        lag: list[int] = []
+        for stage, before in zip(self.stages, after, strict=True):
+            lag.append(stage.halo + lag[before] if before >= 0 else 0)
+        return lag
+
+
+def halo_of(plan: Plan) -> int:
+    """Rows of its source that a plan of strategy "fir" or "sweep" needs above and below a row."""
+    what = plan.what
+    assert isinstance(what, Separable)
+    if plan.strategy == "sweep" and not plan.kernel[1].startswith("smooth"):
+        return 1
+    lines = [term.lines[-2] for term in what.terms]
+    return max((max(line.centre, len(line.taps) - 1 - line.centre) for line in lines if line is not None), default=0)
+
+
+#: Rows that a pipeline makes at a time, at least (measured).
+STEP_ROWS = 16

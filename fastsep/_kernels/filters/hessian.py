@@ -1,0 +1,72 @@
+"""Second differences of an image: what numpy.gradient makes of what it makes of the image, along all pairs of two axes.
+
+A difference is half of that of the two neighbours of a pixel, or, at either end of an axis, the whole one of the
+pixel and its only neighbour.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastsep._kernels import arguments as at
+from fastsep._kernels.rows import share
+from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import sweep as sweep_simd
+
+
+def build(order: str, acc_name: str):
+    """The band function for one float dtype; the results are differences along (y, y), (y, x) and (x, x).
+
+    `order`: "yx" or "xy", along which axis those of two axes are taken first. FACTOR is the address of 1/2 and 1;
+    at SPARE there is room for SLOPES_Y + 2 rows, RING_ROW bytes apart.
+    """
+    acc = np.dtype(acc_name)
+    size = acc.itemsize
+
+    @register_jitable
+    def down(block, below, above, factor, to):
+        """Differences of two rows, which are two apart or neighbours."""
+        sweep_simd.difference(acc, below, above, factor, simd.word(block, at.COLS), to)
+
+    @register_jitable
+    def across(block, row, to):
+        """Differences along a row."""
+        half, cols = simd.word(block, at.FACTOR), simd.word(block, at.COLS)
+        whole, end = half + size, (cols - 1) * size
+        sweep_simd.difference(acc, row + 2 * size, row, half, cols - 2, to + size)
+        sweep_simd.difference(acc, row + size, row, whole, 1, to)
+        sweep_simd.difference(acc, row + end, row + end - size, whole, 1, to + end)
+
+    def band(block, index):
+        rows = simd.word(block, at.ROWS)
+        source, row_bytes = simd.word(block, at.SRC), simd.word(block, at.SRC_ROW)
+        kept = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
+        kept_row = simd.word(block, at.RING_ROW)
+        slope_x = kept + at.SLOPES_Y * kept_row
+        slope_x_above = slope_x + kept_row
+        first, last = share(block, index, rows)
+        made = max(first - 1, 0)
+        for row in range(first, last):
+            # Differences along y are one row ahead: second ones are made of those above and below.
+            for r in range(made, min(row + 1, rows - 1) + 1):
+                above, below = max(r - 1, 0), min(r + 1, rows - 1)
+                factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
+                to = kept + r % at.SLOPES_Y * kept_row
+                down(block, source + below * row_bytes, source + above * row_bytes, factor, to)
+            above, below = max(row - 1, 0), min(row + 1, rows - 1)
+            made = below + 1
+            factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
+            place = row * simd.word(block, at.DST_ROW)
+            slope_above, slope_below = kept + above % at.SLOPES_Y * kept_row, kept + below % at.SLOPES_Y * kept_row
+            down(block, slope_below, slope_above, factor, simd.word(block, at.DST) + place)
+            if order == "yx":
+                across(block, kept + row % at.SLOPES_Y * kept_row, simd.word(block, at.DST_2) + place)
+            else:
+                across(block, source + below * row_bytes, slope_x)
+                across(block, source + above * row_bytes, slope_x_above)
+                down(block, slope_x, slope_x_above, factor, simd.word(block, at.DST_2) + place)
+            across(block, source + row * row_bytes, slope_x)
+            across(block, slope_x, simd.word(block, at.DST_2 + 1) + place)
+
+    return band

@@ -1,0 +1,23 @@
+"""Looks for values beyond a limit, NaN among them, at the speed of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastsep._kernels import arguments as at
+from fastsep._kernels.simd import intrinsics as simd
+
+
+def build(src_name: str):
+    """The band function for images of one float dtype: each band leaves 1 in its word of scratch if it found any."""
+    src = np.dtype(src_name)
+    size = src.itemsize
+
+    def band(block, index):
+        count, bands = simd.word(block, at.COLS), simd.word(block, at.BANDS)
+        begin, end = count * index // bands, count * (index + 1) // bands
+        address = simd.word(block, at.SRC) + begin * size
+        found = simd.any_beyond(src, address, end - begin, simd.word(block, at.CLIP))
+        simd.set_word(simd.word(block, at.SCRATCH), index, found)
+
+    return band

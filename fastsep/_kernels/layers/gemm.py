@@ -1,0 +1,167 @@
+"""Multiplies the factors of a tile's pixels by the matrix of weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastsep._kernels.arguments import LINE
+from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers.tile_sizes import matrix_rows
+from fastsep._kernels.simd import layers as simd
+from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.intrinsics import set_word, word
+
+
+def build(form: str, width: str, acc_name: str):
+    """The kernel for factors in "blocks" or "planes", and panels of `width` vectors; if that is "2", of one, too."""
+    acc = np.dtype(acc_name)
+    planes = int(form == "planes")
+    vectors = int(width)
+    large, small = matrix_rows(vectors)
+    lanes = lanes_of(acc)
+    size = acc.itemsize
+    vector = lanes * size
+    pixel = size if planes else vector
+
+    # Most numbers of pixels are sums of two numbers that follow each other.
+    exact = large == small + 1
+
+    @register_jitable
+    def height(broad, left, reach):
+        """Pixels of the next tile, of `left` ones that are left of the `reach` ones that it may overlap with."""
+        missing = -left % large
+        if exact and 0 < missing <= (left + missing) // large:
+            return small
+        if left >= large or (reach >= large and (exact or not broad or left > small)):
+            return large
+        return small if broad and reach >= small else 1
+
+    @register_jitable
+    def find_runs(block, table, row):
+        """List how far from the first factor of a pixel those of each run are.
+
+        `row`: bytes in a row of packed pixels, if they are the factors; else 0.
+        """
+        kernel_x, group = word(block, at.KERNEL_X), word(block, at.TERMS_GROUP)
+        for run in range(word(block, at.RUNS)):
+            offset = run * word(block, at.GROUPS) * group
+            if row != 0:
+                down, right = run // kernel_x * word(block, at.DILATION_Y), run % kernel_x * word(block, at.DILATION_X)
+                offset = down * row + right * pixel
+            set_word(table, run, offset)
+
+    def multiply(block, tile):
+        """Broad panels first, then those of one vector; the last overlap with those before them.
+
+        Of the pixels, what is left over after tiles of the large height is done by small ones, or by a
+        large one that overlaps with the one before. Panels of one vector, at most two in a layer, have
+        no tile of the small height.
+
+        The factors are those that another stage laid out for each result; or, where there is none, the
+        pixels under the results, packed as they are.
+        """
+        channels = word(block, at.OUT_CHANNELS)
+        depth = word(block, at.DEPTH)
+        runs, table = word(block, at.RUNS), 0
+        whole, rest = word(block, at.CHANNELS) // lanes, word(block, at.CHANNELS) % lanes
+        groups = word(block, at.TERMS_GROUP)
+        limits = word(block, at.LIMITS)
+        wide = word(block, at.WIDE)
+        step = channels * size
+        pieces, length = word(tile, at.HEIGHT), word(tile, at.WIDTH)
+        # Bytes from the factors of a row of results to those of the next.
+        factor_row = length * pixel
+        if planes:
+            whole = depth
+        elif word(block, at.FILL) != 0:
+            table = tile + word(block, at.RUN_TABLE)
+            find_runs(block, table, 0)
+        else:
+            table = tile + word(block, at.RUN_TABLE)
+            packed_row = (length + (word(block, at.KERNEL_X) - 1) * word(block, at.DILATION_X)) * pixel
+            find_runs(block, table, packed_row)
+            factor_row = packed_row * word(block, at.STRIDE_Y)
+        if length == word(block, at.OUT_COLS) and factor_row == length * pixel:
+            # Full rows follow each other in the result too.
+            pieces, length = 1, pieces * length
+        image, image_rows, image_at = word(tile, at.AHEAD), word(tile, at.AHEAD_ROWS), 0
+        image_row, image_bytes = word(block, at.COLS) * word(block, at.PIXEL), word(tile, at.AHEAD_BYTES)
+        strip = word(block, at.STRIP)
+        streamed = word(block, at.STREAMED) != 0
+        # Rows that pass a panel before they pass the next one.
+        together = 1 if streamed or strip < length else pieces
+        for first in range(0, pieces, together):
+            for begin in range(0, length, strip):
+                end = min(begin + strip, length)
+                # How far back a tile may begin: what a stream has taken away stays away.
+                reach = end - begin if streamed else end
+                for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
+                    broad = number < wide
+                    unit = vectors * number if broad else (vectors - 1) * wide + number
+                    across = vectors if broad else 1
+                    column = max(min(unit * lanes, channels - across * lanes), 0)
+                    panel = word(block, at.MATRIX) + unit * depth * vector
+                    next_panel = panel + across * depth * vector
+                    bias = word(block, at.BIAS) + unit * vector
+                    for piece in range(first, first + together):
+                        last_piece = piece == pieces - 1 and end == length
+                        factors = word(tile, at.TERMS_AT) + piece * factor_row
+                        number_of_first = word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)
+                        to = word(block, at.DST) + number_of_first * step + column * size
+                        if streamed:
+                            to = word(tile, at.STREAMED_AT) + column * size - begin * step
+                        p = begin
+                        while p < end:
+                            left = end - p
+                            # The last tiles fetch a part of the next panel each. In a chain of layers no
+                            # weights are in the cache, and the fetches hide much of that. The others fetch
+                            # what the next tile of results needs of the image: otherwise memory would be idle
+                            # here, and multipliers while it is read (8 to 18 % where it is not in the cache).
+                            ahead = panel
+                            if last_piece and left <= vectors * large:
+                                ahead = next_panel + (left - 1) // large * depth * LINE
+                            elif image_rows > 0:
+                                ahead = image + image_at
+                                image_at += depth * LINE
+                                if image_at >= image_bytes:
+                                    image, image_at = image + image_row, 0
+                                    image_rows -= 1
+                            rows = height(broad, left, reach)
+                            p = min(p, end - rows)
+                            if vectors == 2 and number >= wide:
+                                count = min(lanes, channels)
+                                if rows == large:
+                                    simd.matrix_tile(
+                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
+                                    )  # fmt: skip
+                                else:
+                                    simd.matrix_tile(
+                                        acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
+                                    )  # fmt: skip
+                            elif rows == large:
+                                simd.matrix_tile(
+                                    acc, planes, large, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            elif rows == small:
+                                simd.matrix_tile(
+                                    acc, planes, small, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            else:
+                                simd.matrix_tile(
+                                    acc, planes, 1, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            p += rows
+                if streamed:
+                    number_of_first = word(tile, at.RESULT) + first * word(block, at.OUT_COLS) + begin
+                    result = word(block, at.DST) + number_of_first * step
+                    simd.stream(acc, result, word(tile, at.STREAMED_AT), (end - begin) * step)
+        if streamed:
+            simd.finish_streams()
+
+    return multiply

@@ -1,0 +1,177 @@
+"""Packs the part of an image that a tile of a convolution needs: its type, layout and border end here."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastsep._kernels.layers import words as at
+from fastsep._kernels.rows import outside
+from fastsep._kernels.simd import layers as simd
+from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.intrinsics import word
+
+
+def build(form: str, together: str, stride: str, src_name: str, acc_name: str):
+    """The kernel for "blocks" or "planes" of channels, from one dtype to another.
+
+    "in_place": blocks, without what is read in place.
+
+    `together`: the number of channels that are split into planes together, `stride` pixels apart; "0": one by one.
+    """
+    src, acc = np.dtype(src_name), np.dtype(acc_name)
+    return _planes(src, acc, int(together), int(stride)) if form == "planes" else _blocks(src, acc, form == "in_place")
+
+
+@register_jitable
+def extent(count, stride, kernel, dilation):
+    """Inputs under the taps of `count` neighbouring results."""
+    return (count - 1) * stride + (kernel - 1) * dilation + 1
+
+
+def _blocks(src, acc, in_place):
+    lanes = lanes_of(acc)
+    vector = lanes * acc.itemsize
+    size = src.itemsize
+
+    def pack(block, tile):
+        height = word(block, at.ROWS)
+        width = word(block, at.COLS)
+        channels = word(block, at.CHANNELS)
+        pixel = channels * size
+        cval = word(block, at.CVAL)
+        stride_y, stride_x = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
+        top = word(tile, at.Y) * stride_y - word(block, at.TOP)
+        left = word(tile, at.X) * stride_x - word(block, at.LEFT)
+        high = extent(word(tile, at.HEIGHT), stride_y, word(block, at.KERNEL_Y), word(block, at.DILATION_Y))
+        wide = extent(word(tile, at.WIDTH), stride_x, word(block, at.KERNEL_X), word(block, at.DILATION_X))
+        first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
+        packed_group, packed_row = word(block, at.PACKED_GROUP), word(block, at.PACKED_ROW)
+        packed = word(tile, at.PACKED_AT)
+        # What lies outside the image is the same for all groups that take turns in one place.
+        border = word(tile, at.FRESH) != 0 or word(block, at.FILL) == 0
+        if word(block, at.FILL) == 0:
+            # Pixels are factors as they are.
+            packed_group, packed_row = word(block, at.TERMS_GROUP), wide * vector
+            packed = word(tile, at.TERMS_AT) + first * packed_group
+        # Columns `begin` .. `end` - 1 of the packed part lie within the image.
+        begin = min(max(-left, 0), wide)
+        end = max(min(width - left, wide), begin)
+        # Rows `above` .. `below` - 1 are under results only that are read in place, but for those to the
+        # left and right: they are packed before column `before` and from `behind` on, others as a whole.
+        above, below, before, behind = 0, 0, 0, 0
+        if in_place:
+            above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
+            before, behind = word(tile, at.IN_PLACE_LEFT), word(tile, at.IN_PLACE_RIGHT)
+            above = (above > 0) * (high - (word(tile, at.HEIGHT) - above) * stride_y)
+            before = (before > 0) * (wide - (word(tile, at.WIDTH) - before) * stride_x)
+            below = below * stride_y + (below == word(tile, at.HEIGHT)) * high
+            behind = min(behind * stride_x + (behind == word(tile, at.WIDTH)) * wide, wide)
+        source = word(block, at.SRC) + word(tile, at.IMAGE) * height * width * pixel
+        # The last block ends with the last channel, and so overlaps with the one before.
+        whole = min(stop, channels // lanes) - first
+        for i in range(high):
+            row = outside(top + i, height, word(block, at.MODE))
+            if row < 0:
+                for group in range((stop - first) * border):
+                    simd.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
+                continue
+            apart, behind_apart, together = begin, end, end - begin
+            if in_place and (above <= i) & (i < below):
+                apart, behind_apart, together = before, behind, 0
+            for part in range(2):
+                groups = stop - first - whole if part else whole
+                if groups == 0:
+                    continue
+                to = packed + i * packed_row + (whole * packed_group if part else 0)
+                channel = channels - lanes if part else first * lanes
+                address = source + row * width * pixel + channel * size
+                for k in range(apart + wide - behind_apart):
+                    col = k if k < apart else behind_apart + k - apart
+                    source_col = outside(left + col, width, word(block, at.MODE))
+                    if source_col < 0:
+                        for group in range(groups * border):
+                            simd.fill_vectors(acc, cval, 1, to + group * packed_group + col * vector)
+                    else:
+                        simd.pack_pixels(
+                            src, acc, address + source_col * pixel, pixel, 1, groups, to + col * vector, packed_group
+                        )
+                simd.pack_pixels(
+                    src, acc, address + (left + begin) * pixel, pixel, together, groups, to + begin * vector,
+                    packed_group,
+                )  # fmt: skip
+
+    return pack
+
+
+def _planes(src, acc, together, known_stride):
+    lanes = lanes_of(acc)
+    src_size, acc_size = src.itemsize, acc.itemsize
+
+    @register_jitable
+    def pack_each(pixel, address, step, count, to, group_step, channels):
+        """Pack `count` columns, `step` bytes apart, that lie within the image."""
+        for channel in range(channels):
+            if step == src_size and count >= lanes:
+                simd.pack_row(src, acc, address + channel * src_size, count, to + channel * group_step)
+            else:
+                simd.pack_values(src, acc, address + channel * src_size, step, count, to + channel * group_step)
+
+    @register_jitable
+    def pack_together(pixel, address, step, count, to, group_step, channels):
+        if channels == together and step == known_stride * pixel and count >= lanes:
+            simd.pack_channels(src, acc, together, known_stride, address, count, to, group_step)
+        else:
+            pack_each(pixel, address, step, count, to, group_step, channels)
+
+    pack_inside = pack_together if together else pack_each
+
+    def pack(block, tile):
+        """Columns that one tap of the kernel meets follow each other.
+
+        First come those that are 0 modulo the stride, then those that are 1, ...
+        """
+        height = word(block, at.ROWS)
+        width = word(block, at.COLS)
+        pixel = word(block, at.CHANNELS) * src_size
+        cval = word(block, at.CVAL)
+        stride_y, stride = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
+        top = word(tile, at.Y) * stride_y - word(block, at.TOP)
+        left = word(tile, at.X) * stride - word(block, at.LEFT)
+        high = extent(word(tile, at.HEIGHT), stride_y, word(block, at.KERNEL_Y), word(block, at.DILATION_Y))
+        wide = extent(word(tile, at.WIDTH), stride, word(block, at.KERNEL_X), word(block, at.DILATION_X))
+        begin = min(max(-left, 0), wide)
+        end = max(min(width - left, wide), begin)
+        group_step = word(block, at.PACKED_GROUP)
+        first = word(tile, at.GROUP)
+        channels = word(tile, at.GROUP_STOP) - first
+        source = word(block, at.SRC) + word(tile, at.IMAGE) * height * width * pixel + first * src_size
+        for i in range(high):
+            row = outside(top + i, height, word(block, at.MODE))
+            to = word(tile, at.PACKED_AT) + i * word(block, at.PACKED_ROW)
+            address = source + (row * width + left) * pixel
+            for phase in range(stride):
+                place = to + phase * word(block, at.PACKED_PHASE)
+                # Of the `count` columns of this phase, those from `inside` to before `behind` are
+                # within the image.
+                count = (wide - phase + stride - 1) // stride
+                inside = min(max((begin - phase + stride - 1) // stride, 0), count)
+                behind = max(min((end - phase + stride - 1) // stride, count), inside)
+                if row < 0:
+                    inside, behind = count, count
+                start = address + (inside * stride + phase) * pixel
+                pack_inside(
+                    pixel, start, stride * pixel, behind - inside, place + inside * acc_size, group_step, channels
+                )
+                for k in range(inside + count - behind):
+                    number = k if k < inside else behind + k - inside
+                    source_col = outside(left + number * stride + phase, width, word(block, at.MODE))
+                    for channel in range(channels):
+                        into = place + channel * group_step + number * acc_size
+                        if row < 0 or source_col < 0:
+                            simd.copy_value(acc, cval, into)
+                        else:
+                            value = address + (source_col - left) * pixel + channel * src_size
+                            simd.pack_values(src, acc, value, pixel, 1, into)
+
+    return pack

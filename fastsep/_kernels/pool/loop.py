@@ -1,0 +1,110 @@
+"""How threads of a pool share the bands of a call without the interpreter.
+
+Python's lock costs a helping thread tens of microseconds whenever it wants something of the
+interpreter; most calls are shorter. So a thread that has helped looks for the next call in compiled
+code, for a moment, takes bands from there, and returns to the interpreter only to sleep (measured: a
+layer of 0.42 ms on one thread takes 0.27 on two where a helper asks the interpreter, and 0.23 so).
+"""
+
+from __future__ import annotations
+
+from numba.extending import register_jitable
+
+from fastsep._kernels.pool import atomic
+from fastsep._kernels.pool.words import (
+    AWAKE,
+    BANDS,
+    BLOCK,
+    CLOCK,
+    CLOCK_ID,
+    CLOSED,
+    DONE,
+    INSIDE,
+    KERNEL,
+    MOMENT,
+    NEXT,
+    OPEN,
+    OPENED,
+    POSTED,
+    STATE,
+    WERE_AWAKE,
+)
+from fastsep._kernels.simd.intrinsics import call, set_word, word
+
+
+def build(role: str):
+    """The kernels of the thread that calls ("post", then "share") and of one that helps ("serve")."""
+
+    @register_jitable
+    def at(words, number):
+        return words + 8 * number
+
+    @register_jitable
+    def now(words):
+        return atomic.now(word(words, CLOCK), word(words, CLOCK_ID))
+
+    @register_jitable
+    def run_bands(words):
+        """Run bands that nobody has taken yet."""
+        while True:
+            band = atomic.add(at(words, NEXT), 1)
+            if band >= word(words, BANDS):
+                break
+            call(word(words, KERNEL), word(words, BLOCK), band)
+
+    def post(words, unused):
+        """Let helpers see the call that the words hold."""
+        atomic.store(at(words, NEXT), 0)
+        atomic.store(at(words, OPEN), 1)
+        atomic.add(at(words, POSTED), 1)
+        # Behind the post: a thread that is not counted here any more looks once more before it sleeps.
+        set_word(words, WERE_AWAKE, atomic.load(at(words, AWAKE)))
+        set_word(words, STATE, OPENED)
+
+    def share(words, unused):
+        """Run a call together with whoever helps; return when all have left it, or after a moment.
+
+        Called again, it only waits once more.
+        """
+        if word(words, STATE) == OPENED:
+            set_word(words, STATE, CLOSED)
+            run_bands(words)
+            # Whoever counts itself in from here on finds the call closed, all others are waited for.
+            atomic.store(at(words, OPEN), 0)
+        end = now(words) + word(words, MOMENT)
+        while atomic.load(at(words, INSIDE)) != 0:
+            if now(words) >= end:
+                return
+            atomic.pause()
+        set_word(words, STATE, DONE)
+
+    @register_jitable
+    def help_until_idle(words, seen):
+        """Help with calls until none has come for a moment; the number of those seen."""
+        end = now(words) + word(words, MOMENT)
+        while True:
+            posted = atomic.load(at(words, POSTED))
+            if posted != seen:
+                seen = posted
+                atomic.add(at(words, INSIDE), 1)
+                if atomic.load(at(words, OPEN)) != 0:
+                    run_bands(words)
+                atomic.add(at(words, INSIDE), -1)
+                end = now(words) + word(words, MOMENT)
+            elif now(words) >= end:
+                return seen
+            else:
+                atomic.pause()
+
+    def serve(words, last):
+        """Help with calls until none has come for a moment. The word at `last` counts those seen."""
+        seen = word(last, 0)
+        while True:
+            atomic.add(at(words, AWAKE), 1)
+            seen = help_until_idle(words, seen)
+            atomic.add(at(words, AWAKE), -1)
+            if atomic.load(at(words, POSTED)) == seen:
+                break
+        set_word(last, 0, seen)
+
+    return {"post": post, "share": share, "serve": serve}[role]

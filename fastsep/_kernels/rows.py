@@ -1,0 +1,37 @@
+"""Index arithmetic: a band's share of the rows, and what lies outside an image."""
+
+from __future__ import annotations
+
+from numba.extending import register_jitable
+
+from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
+from fastsep._kernels.simd import intrinsics as simd
+
+
+@register_jitable
+def share(block, index, total):
+    """The first row of a band and the one after its last, of `total` rows in all planes together."""
+    bands = simd.word(block, BANDS)
+    if bands == 0:
+        return simd.word(block, FIRST), simd.word(block, LAST)
+    return total * index // bands, total * (index + 1) // bands
+
+
+@register_jitable
+def outside(index, size, mode):
+    """The pixel that stands for pixel `index` of `size`; -1 for the constant."""
+    if 0 <= index < size:
+        return index
+    if mode == CONSTANT:
+        return -1
+    if mode == NEAREST:
+        return 0 if index < 0 else size - 1
+    if mode == REFLECT:
+        index = index % (2 * size)
+        return index if index < size else 2 * size - 1 - index
+    if mode == MIRROR:
+        if size == 1:
+            return 0
+        index = index % (2 * size - 2)
+        return index if index < size else 2 * size - 2 - index
+    return index % size

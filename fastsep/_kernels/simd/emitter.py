@@ -1,0 +1,578 @@
+"""Vector code as LLVM IR: loads, stores, transposition, and the tap loops of a register tile.
+
+`Emitter` writes instructions at a builder's position; `simd` and the like wrap them up as intrinsics. Nothing
+else in the package knows vector lanes.
+
+Two rules keep results bit-identical however an image is cut: one fixed order of taps for each
+pixel, and multiply-add as `llvm.fmuladd` rather than through fastmath flags. `fmuladd` and not
+`fma`: on a CPU without the instruction `fma` becomes a library call for every lane.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from llvmlite import ir
+
+from fastsep._kernels.arguments import ANTISYMMETRIC, CENTRE, GENERAL, SPARSE, SYMMETRIC
+from fastsep._kernels.jit import target
+
+#: Bytes between a store and the cache line that is asked for beside it.
+WRITE_AHEAD = 256
+
+#: By bytes of the arithmetic: (atan(z) / z - 1) / z^2 as a polynomial in z^2 up to tan(pi/8)^2, interpolated at
+#: Chebyshev points; off by less than 1e-9 and 2e-15.
+ARCTAN = {
+    4: (-0.33333331761167767, 0.19999540483478087, -0.14263955592077773, 0.10743731427028859, -0.06451927996994399),
+    8: (
+        -0.33333333333333287, 0.19999999999932294, -0.1428571427000066, 0.11111109818181698, -0.09090856928168127,
+        0.07691115268278492, -0.06650102238961333, 0.057386391282921036, -0.04489139265303654, 0.02281003537580667,
+    ),
+}  # fmt: skip
+
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+POINTER = ir.PointerType()
+
+
+def lanes(dtype) -> int:
+    """Values of `dtype` in one vector register."""
+    return target().vector_bytes // dtype.itemsize
+
+
+def tile(dtype) -> int:
+    """Outputs that one register tile computes together.
+
+    Eight sliding windows and eight sums fit in 32 vector registers, four and four in 16.
+    """
+    return min(target().tile, lanes(dtype))
+
+
+def scalar_type(dtype) -> ir.Type:
+    if dtype.kind == "f":
+        return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
+    return ir.IntType(8 * dtype.itemsize)
+
+
+def _constant(vector: ir.VectorType, value) -> ir.Constant:
+    return ir.Constant(vector, [value] * vector.count)
+
+
+class Emitter:
+    """Emits vector code for arithmetic in `acc` with `count` lanes at the builder's position."""
+
+    def __init__(self, builder, acc):
+        self.b = builder
+        self.acc = acc
+        self.count = lanes(acc)
+        self.scalar = scalar_type(acc)
+        self.vector = ir.VectorType(self.scalar, self.count)
+        self.float = acc.kind == "f"
+
+    # addresses -----------------------------------------------------------------------------------
+
+    def at(self, address, offset=0):
+        if not isinstance(offset, int):
+            address = self.b.add(address, offset)
+        elif offset:
+            address = self.b.add(address, I64(offset))
+        return self.b.inttoptr(address, POINTER)
+
+    def word(self, address, index):
+        """The 64-bit integer number `index` of the table at `address`."""
+        return self.b.load(self.at(address, self.b.mul(index, I64(8))), align=8, typ=I64)
+
+    # loads and stores ----------------------------------------------------------------------------
+
+    def load(self, address, dtype, align=1):
+        """`count` values of `dtype` at `address`, converted to `acc`."""
+        source = ir.VectorType(scalar_type(dtype), self.count)
+        value = self.b.load(self.at(address), align=align, typ=source)
+        return self.convert(value, dtype)
+
+    def load_scalar(self, address, dtype):
+        """One value of `dtype` at `address`, converted to `acc`."""
+        value = self.b.load(self.at(address), align=1, typ=scalar_type(dtype))
+        one = ir.Constant(ir.VectorType(value.type, self.count), ir.Undefined)
+        wide = self.convert(self.b.insert_element(one, value, I32(0)), dtype)
+        return self.b.extract_element(wide, I32(0))
+
+    def convert(self, value, dtype):
+        if dtype == self.acc:
+            return value
+        if not self.float:
+            widen = self.b.zext if dtype.kind == "u" else self.b.sext
+            return widen(value, self.vector)
+        if dtype.kind == "f":
+            return (self.b.fpext if dtype.itemsize < self.acc.itemsize else self.b.fptrunc)(value, self.vector)
+        wide = ir.VectorType(I32, self.count)
+        # Through int32: zero extension and a signed conversion are one instruction each.
+        value = (self.b.zext if dtype.kind == "u" else self.b.sext)(value, wide)
+        return self.b.sitofp(value, self.vector)
+
+    def store(self, value, address, dtype, align=1):
+        """Store `value` at `address` as `dtype`: integers rounded half to even and saturated."""
+        self.b.store(self.narrow(value, dtype), self.at(address), align=align)
+
+    def store_transposed(self, columns, table, offset, dtype):
+        """Store `count` columns as pieces of the rows listed in `table`."""
+        for r, row in enumerate(self.transpose(columns)):
+            place = self.b.add(self.word(table, I64(r)), offset)
+            self.store(row, place, dtype)
+            # Results go to as many rows as there are lanes, too many streams for the hardware.
+            self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True, level=1)
+
+    def narrow(self, value, dtype):
+        if dtype == self.acc:
+            return value
+        into = ir.VectorType(scalar_type(dtype), self.count)
+        if dtype.kind == "f":
+            return (self.b.fptrunc if dtype.itemsize < self.acc.itemsize else self.b.fpext)(value, into)
+        low = 0 if dtype.kind == "u" else -(1 << (8 * dtype.itemsize - 1))
+        high = low + (1 << (8 * dtype.itemsize)) - 1
+        value = self.clamp(value, self.splat(low), self.splat(high))
+        # Adding 1.5 * 2^mantissa rounds half to even and leaves the integer in the low bits: one
+        # addition on every CPU, where llvm.rint may be a library call. The clamp keeps it in range.
+        magic = self.splat(1.5 * 2.0 ** (23 if self.acc.itemsize == 4 else 52))
+        bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
+        return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
+
+    def prefetch(self, address, *, write=False, level=2):
+        """Ask for a cache line, to be brought into this level of the cache."""
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        function = declare(self.b.module, kind, "llvm.prefetch.p0")
+        locality = I32(4 - level)
+        self.b.call(function, [self.at(address), I32(int(write)), locality, I32(1)])
+
+    # arithmetic ----------------------------------------------------------------------------------
+
+    def splat(self, value):
+        """A vector of equal lanes, from a Python number or a scalar value."""
+        if isinstance(value, (int, float)):
+            return _constant(self.vector, float(value) if self.float else int(value))
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        one = self.b.insert_element(undefined, value, I32(0))
+        return self.b.shuffle_vector(one, undefined, _constant(ir.VectorType(I32, self.count), 0))
+
+    def broadcast(self, address, index):
+        """Lane-wide copy of tap number `index` of the table at `address`."""
+        offset = self.b.mul(index, I64(self.acc.itemsize))
+        value = self.b.load(self.at(address, offset), align=self.acc.itemsize, typ=self.scalar)
+        return self.splat(value)
+
+    def add(self, a, b):
+        return self.b.fadd(a, b) if self.float else self.b.add(a, b)
+
+    def sub(self, a, b):
+        return self.b.fsub(a, b) if self.float else self.b.sub(a, b)
+
+    def mul(self, a, b):
+        return self.b.fmul(a, b) if self.float else self.b.mul(a, b)
+
+    def muladd(self, a, b, c):
+        if not self.float:
+            return self.b.add(self.b.mul(a, b), c)
+        name = f"llvm.fmuladd.v{self.count}f{8 * self.acc.itemsize}"
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.b.call(declare(self.b.module, kind, name), [a, b, c])
+
+    def sqrt(self, a):
+        return self._of_each("sqrt", a)
+
+    def magnitude(self, a):
+        return self._of_each("fabs", a)
+
+    def _of_each(self, function, a):
+        name = f"llvm.{function}.v{self.count}f{8 * self.acc.itemsize}"
+        kind = ir.FunctionType(self.vector, [self.vector])
+        return self.b.call(declare(self.b.module, kind, name), [a])
+
+    def divide(self, a, divisor, inverse):
+        """`a` / `divisor`, correctly rounded; `inverse`: 1 / `divisor`, correctly rounded.
+
+        Markstein, "Computation of elementary functions on the IBM RISC System/6000 processor" (1990):
+        two multiply-adds make up for the error of the product. Eight times the speed of a division.
+        """
+        if not target().fused:
+            return self.b.fdiv(a, divisor)
+        quotient = self.mul(a, inverse)
+        error = self.muladd(self.b.fneg(quotient), divisor, a)
+        better = self.muladd(error, inverse, quotient)
+        # Where the quotient is infinite the correction is NaN.
+        return self.b.select(self.b.fcmp_ordered("==", better, better), better, quotient)
+
+    def arctan2(self, y, x):
+        """numpy.arctan2: within 1e-7 for float32 and 1e-15 for float64, relative to pi.
+
+        With z = small / large in [0, 1], atan(z) = pi/4 + atan((small - large) / (small + large)) where
+        z > tan(pi/8), and on what is left an odd polynomial (Chebyshev fit, see `ARCTAN`).
+        """
+        b = self.b
+        a, c = self.magnitude(y), self.magnitude(x)
+        steep = b.fcmp_ordered(">", a, c)
+        large, small = b.select(steep, a, c), b.select(steep, c, a)
+        # Their ratio counts only: the sum of large ones must not overflow, and small ones must not be subnormal.
+        scale = b.select(b.fcmp_ordered(">", large, self.splat(1.0)), self.splat(0.5), self.splat(1.0))
+        scale = b.select(b.fcmp_ordered("<", large, self.splat(2.0**-60)), self.splat(2.0**60), scale)
+        large, small = self.mul(large, scale), self.mul(small, scale)
+        same = b.fcmp_ordered("==", a, c)  # also both zero or both infinite
+        beyond = b.fcmp_ordered(">", small, self.mul(large, self.splat(math.tan(math.pi / 8))))
+        above = b.select(beyond, self.sub(small, large), small)
+        under = b.select(beyond, self.add(small, large), large)
+        z = b.fdiv(b.select(same, self.splat(0), above), b.select(same, self.splat(1), under))
+        square = self.mul(z, z)
+        terms = ARCTAN[self.acc.itemsize]
+        value = self.splat(terms[-1])
+        for term in terms[-2::-1]:
+            value = self.muladd(value, square, self.splat(term))
+        value = self.muladd(self.mul(value, square), z, z)
+        eighth = b.or_(beyond, b.and_(same, b.fcmp_unordered("!=", a, self.splat(0))))
+        value = b.select(eighth, self.add(value, self.splat(math.pi / 4)), value)
+        value = b.select(steep, self.sub(self.splat(math.pi / 2), value), value)
+        bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
+        sign = _constant(bits, 1 << (8 * self.acc.itemsize - 1))
+        left = b.icmp_signed("<", b.bitcast(x, bits), _constant(bits, 0))
+        value = b.select(left, self.sub(self.splat(math.pi), value), value)
+        value = b.or_(b.bitcast(value, bits), b.and_(b.bitcast(y, bits), sign))
+        value = b.bitcast(value, self.vector)
+        return b.select(b.fcmp_unordered("uno", y, x), self.add(x, y), value)
+
+    def clamp(self, value, low, high):
+        """Limit to [low, high]; a NaN becomes `low`."""
+        value = self.b.select(self.b.fcmp_ordered(">", value, low), value, low)
+        return self.b.select(self.b.fcmp_ordered("<", value, high), value, high)
+
+    def clip(self, value, low, high):
+        """Limit to [low, high]; a NaN stays."""
+        value = self.b.select(self.b.fcmp_ordered("<", value, low), low, value)
+        return self.b.select(self.b.fcmp_ordered(">", value, high), high, value)
+
+    # shuffles ------------------------------------------------------------------------------------
+
+    def shuffle(self, a, b, picks):
+        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(picks)), list(picks)))
+
+    def neighbours(self, a, b, shift):
+        """Lanes `shift` .. `shift + count - 1` of `a` followed by `b`."""
+        if shift == 0:
+            return a
+        if shift == self.count:
+            return b
+        return self.shuffle(a, b, range(shift, shift + self.count))
+
+    def transpose(self, rows):
+        """Transpose `count` vectors of `count` lanes.
+
+        First inside 16-byte chunks with unpacks, then whole chunks with even/odd picks: each step
+        is one instruction on SSE2, AVX2 and AVX-512 (64 for 16 x 16 float32).
+        """
+        n = self.count
+        per_chunk = min(n, 16 // self.acc.itemsize)
+        v = list(rows)
+        width = 1
+        while width < per_chunk:
+            picks_low = self._unpack(per_chunk, width, 0)
+            picks_high = self._unpack(per_chunk, width, per_chunk // 2)
+            out = list(v)
+            for group in range(0, n, 2 * width):
+                for k in range(width):
+                    a, b = v[group + k], v[group + width + k]
+                    out[group + 2 * k] = self.shuffle(a, b, picks_low)
+                    out[group + 2 * k + 1] = self.shuffle(a, b, picks_high)
+            v = out
+            width *= 2
+        chunks = n // per_chunk
+        if chunks == 1:
+            return v
+        for j in range(per_chunk):
+            column = [v[g * per_chunk + j] for g in range(chunks)]
+            for c, value in enumerate(self._transpose_chunks(column, per_chunk)):
+                v[c * per_chunk + j] = value
+        return v
+
+    def _unpack(self, per_chunk, width, start):
+        """Interleave groups of `width` lanes of two vectors, from one half of each chunk."""
+        picks = []
+        for chunk in range(0, self.count, per_chunk):
+            for first in range(start, start + per_chunk // 2, width):
+                picks += [chunk + first + k for k in range(width)]
+                picks += [self.count + chunk + first + k for k in range(width)]
+        return picks
+
+    def _transpose_chunks(self, v, per_chunk):
+        chunks = len(v)
+
+        def picks(odd):
+            take = [c for c in range(2 * chunks) if c % 2 == odd]
+            return [c * per_chunk + k for c in take for k in range(per_chunk)]
+
+        if chunks == 2:
+            return [self.shuffle(v[0], v[1], picks(0)), self.shuffle(v[0], v[1], picks(1))]
+        even = [self.shuffle(v[i], v[i + 1], picks(0)) for i in (0, 2)]
+        odd = [self.shuffle(v[i], v[i + 1], picks(1)) for i in (0, 2)]
+        return [
+            self.shuffle(even[0], even[1], picks(0)),
+            self.shuffle(odd[0], odd[1], picks(0)),
+            self.shuffle(even[0], even[1], picks(1)),
+            self.shuffle(odd[0], odd[1], picks(1)),
+        ]
+
+    # loops ---------------------------------------------------------------------------------------
+
+    def loop(self, start, stop, carried, body, unroll=1):
+        """for i in range(start, stop): carried = body(i, carried). Returns the last `carried`.
+
+        `unroll`: iterations that are written out one behind the other, as long as so many are left.
+        """
+        b = self.b
+        if unroll > 1:
+            times = b.sdiv(b.sub(stop, start), I64(unroll))
+
+            def several(k, values):
+                index = b.add(start, b.mul(k, I64(unroll)))
+                for number in range(unroll):
+                    values = body(b.add(index, I64(number)), values)
+                return values
+
+            carried = self.loop(I64(0), times, carried, several)
+            start = b.add(start, b.mul(times, I64(unroll)))
+        before = b.block
+        head = b.append_basic_block("taps")
+        inside = b.append_basic_block("tap")
+        after = b.append_basic_block("done")
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(start, before)
+        phis = []
+        for value in carried:
+            phi = b.phi(value.type)
+            phi.add_incoming(value, before)
+            phis.append(phi)
+        b.cbranch(b.icmp_signed("<", index, stop), inside, after)
+        b.position_at_end(inside)
+        values = body(index, phis)
+        index.add_incoming(b.add(index, I64(1)), b.block)
+        for phi, value in zip(phis, values, strict=True):
+            phi.add_incoming(value, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return phis
+
+    def switch(self, kind, cases):
+        """Run the case whose key equals `kind`; each returns as many vectors as the others."""
+        b = self.b
+        end = b.append_basic_block("end")
+        arms = []
+        last = len(cases) - 1
+        for number, (key, emit) in enumerate(cases.items()):
+            if number < last:
+                arm = b.append_basic_block("arm")
+                other = b.append_basic_block("other")
+                b.cbranch(b.icmp_signed("==", kind, I64(key)), arm, other)
+                b.position_at_end(arm)
+            values = emit()
+            arms.append((b.block, values))
+            b.branch(end)
+            if number < last:
+                b.position_at_end(other)
+        b.position_at_end(end)
+        merged = []
+        for k in range(len(arms[0][1])):
+            phi = b.phi(self.vector)
+            for block, values in arms:
+                phi.add_incoming(values[k], block)
+            merged.append(phi)
+        return merged
+
+    # the FIR tile --------------------------------------------------------------------------------
+
+    def fir(self, element, taps, count, kind, outputs, differences=False):
+        """sums[r] = sum over k of taps[k] * element(r + k), for r < `outputs`.
+
+        `element(j)` loads input j, counted from the one under the first tap of the first output.
+        Each input is loaded once: inputs slide through registers from tap to tap. With symmetric
+        taps the two inputs that share a tap are added first, which halves the multiplications, and
+        element(radius - 1) and element(radius + outputs) are loaded even when the radius is 0.
+        `kind` None means GENERAL at compile time.
+
+        With `differences` every input enters as a difference of two, so that nothing is lost where inputs differ
+        little from each other. Then taps[radius] of symmetric taps is the sum of all, taps[radius + j] the sum of
+        those from j on outwards; of general ones, taps[k] is the sum of those up to k, negated, and the last one
+        the sum of all.
+        """
+        b = self.b
+        one = I64(1)
+
+        def general(skip):
+            return self.slide(element, taps, count, [self.splat(0)] * outputs, skip)
+
+        def paired(combine):
+            radius = b.lshr(count, one)
+            held = [element(b.add(b.sub(radius, one), I64(j))) for j in range(outputs + 2)]
+            tap = self.broadcast(taps, radius)
+            counts = b.icmp_signed("!=", b.and_(kind, I64(CENTRE)), I64(0))
+            zero = self.splat(0)
+            sums = [b.select(counts, self.mul(tap, held[r + 1]), zero) for r in range(outputs)]
+            below, above = held[:outputs], held[2:]
+
+            def step(k, carried):
+                sums = carried[:outputs]
+                below = carried[outputs : 2 * outputs]
+                above = carried[2 * outputs :]
+                tap = self.broadcast(taps, b.add(radius, k))
+                sums = [self.muladd(tap, combine(above[r], below[r]), sums[r]) for r in range(outputs)]
+                # One input further out on either side; the last step loads one it does not use.
+                below = [element(b.sub(b.sub(radius, k), one)), *below[:-1]]
+                above = [*above[1:], element(b.add(b.add(radius, k), I64(outputs)))]
+                return [*sums, *below, *above]
+
+            carried = [*sums, *below, *above]
+            return self.loop(one, b.add(radius, one), carried, step)[:outputs]
+
+        def paired_differences():
+            # sum_j t_j (x[j] + x[-j]) + t_0 x[0] = sum_j c_j ((x[j] - x[j-1]) - (x[1-j] - x[-j])) + (sum of t) x[0]
+            radius = b.lshr(count, one)
+            held = [element(b.add(b.sub(radius, one), I64(j))) for j in range(outputs + 2)]
+            total = self.broadcast(taps, radius)
+            sums = [self.mul(total, held[r + 1]) for r in range(outputs)]
+            slopes = [self.sub(after, before) for before, after in pairwise(held)]
+
+            def step(k, carried):
+                sums = carried[:outputs]
+                below = carried[outputs : 2 * outputs]
+                above = carried[2 * outputs : 3 * outputs]
+                first, last = carried[3 * outputs :]
+                tap = self.broadcast(taps, b.add(radius, k))
+                sums = [self.muladd(tap, self.sub(above[r], below[r]), sums[r]) for r in range(outputs)]
+                further_below = element(b.sub(b.sub(radius, k), one))
+                further_above = element(b.add(b.add(radius, k), I64(outputs)))
+                below = [self.sub(first, further_below), *below[:-1]]
+                above = [*above[1:], self.sub(further_above, last)]
+                return [*sums, *below, *above, further_below, further_above]
+
+            # Several steps at once, or half of the instructions move values from register to register (measured: 1.5
+            # times the time of the whole line).
+            carried = [*sums, *slopes[:outputs], *slopes[1:], held[0], held[-1]]
+            return self.loop(one, b.add(radius, one), carried, step, unroll=4)[:outputs]
+
+        def general_differences():
+            last = b.sub(count, one)
+            total = self.broadcast(taps, last)
+            sums = [self.mul(total, element(b.add(last, I64(r)))) for r in range(outputs)]
+            return self.slide(lambda j: self.sub(element(b.add(j, one)), element(j)), taps, last, sums, False)
+
+        if kind is None:
+            return general(skip=False)
+        form = b.and_(kind, I64(CENTRE - 1))
+        if differences:
+            return self.switch(
+                form,
+                {
+                    SYMMETRIC: paired_differences,
+                    ANTISYMMETRIC: lambda: paired(self.sub),
+                    GENERAL: general_differences,
+                },
+            )
+        return self.switch(
+            form,
+            {
+                SYMMETRIC: lambda: paired(self.add),
+                ANTISYMMETRIC: lambda: paired(self.sub),
+                SPARSE: lambda: general(skip=True),
+                GENERAL: lambda: general(skip=False),
+            },
+        )
+
+    def fir_outside_in(self, element, taps, count, one, outputs):
+        """`fir` for symmetric taps as SciPy computes it: the centre, then pairs from the outermost inwards.
+
+        Products are rounded before they are added, so that results equal SciPy's to the last bit. `one`
+        is the number 1, which the compiler must not know: a multiply-add by it is an addition, and runs
+        where multiplications do. Of two additions one does (measured: 4 % of the whole).
+        """
+        b = self.b
+        radius = b.lshr(count, I64(1))
+        tap = self.broadcast(taps, radius)
+        sums = [self.mul(element(b.add(radius, I64(r))), tap) for r in range(outputs)]
+        # Inputs k below the centre of each output, and count - 1 - k below: one more of each in every step.
+        below = [element(I64(r)) for r in range(outputs)]
+        above = [element(b.add(b.sub(count, I64(1)), I64(r))) for r in range(outputs)]
+
+        def step(k, carried):
+            sums = carried[:outputs]
+            below = carried[outputs : 2 * outputs]
+            above = carried[2 * outputs :]
+            tap = self.broadcast(taps, k)
+            products = [self.mul(self.add(below[r], above[r]), tap) for r in range(outputs)]
+            sums = [
+                self.muladd(product, one, sums[r]) if r % 2 else self.add(sums[r], product)
+                for r, product in enumerate(products)
+            ]
+            # One input further in on either side.
+            below = [*below[1:], element(b.add(k, I64(outputs)))]
+            above = [element(b.sub(b.sub(count, I64(2)), k)), *above[:-1]]
+            return [*sums, *below, *above]
+
+        return self.loop(I64(0), radius, [*sums, *below, *above], step)[:outputs]
+
+    def slide(self, element, taps, count, sums, skip, middles=None):
+        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied.
+
+        With `middles` inputs count by what they differ from middles[r].
+        """
+        b = self.b
+        outputs = len(sums)
+        window = [element(I64(j)) for j in range(outputs - 1)]
+
+        def step(k, carried):
+            sums, held = carried[:outputs], carried[outputs:]
+            held = [*held, element(b.add(k, I64(outputs - 1)))]
+            tap = self.broadcast(taps, k)
+            inputs = held if middles is None else [self.sub(held[r], middles[r]) for r in range(outputs)]
+            new = [self.muladd(tap, inputs[r], sums[r]) for r in range(outputs)]
+            if skip:
+                # NaN and inf under a zero tap must not spread.
+                keep = b.fcmp_unordered("!=", tap, self.splat(0))
+                new = [b.select(keep, new[r], sums[r]) for r in range(outputs)]
+            return [*new, *held[1:]]
+
+        return self.loop(I64(0), count, [*sums, *window], step)[:outputs]
+
+    def box(self, element, group, groups, rest, ones, size):
+        """sums[r] = element(r) + ... + element(r + size - 1), for r < `count`: no subtraction.
+
+        With size = count * (1 + groups) + rest a window is the end of one group of `count` inputs,
+        `groups` whole ones, whose sums group(k) gives, and the start of another. Ends and starts
+        are running sums, so an output costs about five additions whatever the size. A window
+        shorter than a group (groups < 0) is added up as it stands, with `ones` for taps.
+        """
+        b = self.b
+        n = self.count
+
+        def long():
+            ends = [element(I64(n - 1))]
+            for r in range(n - 2, -1, -1):
+                ends.append(self.add(element(I64(r)), ends[-1]))
+            (middle,) = self.loop(I64(0), groups, [self.splat(0)], lambda k, c: [self.add(c[0], group(k))])
+            first = b.mul(b.add(groups, I64(1)), I64(n))
+            (start,) = self.loop(I64(0), rest, [middle], lambda k, c: [self.add(c[0], element(b.add(first, k)))])
+            first = b.add(first, rest)
+            sums = []
+            for r in range(n):
+                if r:
+                    start = self.add(start, element(b.add(first, I64(r - 1))))
+                sums.append(self.add(ends[n - 1 - r], start))
+            return sums
+
+        end = b.icmp_signed("<", groups, I64(0))
+        return self.switch(
+            b.zext(end, I64),
+            {0: long, 1: lambda: self.fir(element, ones, size, None, n)},
+        )
+
+
+def declare(module, kind, name):
+    found = module.globals.get(name)
+    return found if found is not None else ir.Function(module, kind, name)

@@ -1,0 +1,512 @@
+"""The register tiles as Numba intrinsics, which kernels call with dtypes, addresses and counts.
+
+Dtypes are static: Numba types them. Each intrinsic emits straight-line vector code or one tap loop
+(see `emit`). None of them checks an address.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
+
+from fastsep._kernels.arguments import LINE, RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
+from fastsep._kernels.jit import target
+from fastsep._kernels.simd.emitter import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
+
+BYTES = np.dtype(np.uint8)
+
+
+def dtype_of(token):
+    return as_dtype(token.dtype)
+
+
+def signature_of(*arguments):
+    """Dtype tokens and literals as they are, everything else as int64."""
+    kept = (types.DType, types.Literal)
+    return types.void(*[a if isinstance(a, kept) else types.int64 for a in arguments])
+
+
+def nothing(generate):
+    """`generate` as the code of an intrinsic that gives no result."""
+
+    def generate_nothing(context, builder, signature, values):
+        generate(context, builder, signature, values)
+        return context.get_dummy_value()
+
+    return generate_nothing
+
+
+# --- intrinsics ----------------------------------------------------------------------------------
+# In every one, the dtypes come first; `table` is the address of an array of row addresses, `offset`
+# the distance in bytes from a row's start, `taps` the address of `count` taps in the arithmetic dtype.
+
+
+def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences):
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, strip, taps, count, kind = values[2:]
+        e = Emitter(builder, arithmetic)
+        rows = []
+        outputs = tile(arithmetic)
+        for first in range(0, e.count, outputs):
+            start = builder.add(table, I64(8 * first))
+
+            def element(j, start=start, first=first):
+                at = builder.add(e.word(start, j), offset)
+                if first == 0:
+                    # The next columns of the row: these rows are too many streams for the hardware to foresee
+                    # (measured with 81 taps, 15 KiB rows and a second level of 2 MiB: 7 to 15 %).
+                    e.prefetch(builder.add(at, I64(LINE)), level=1)
+                return e.load(at, source)
+
+            rows += e.fir(element, taps, count, kind, outputs, differences)
+        size = target().vector_bytes
+        for k, column in enumerate(e.transpose(rows)):
+            builder.store(column, e.at(strip, k * size), align=size)
+
+    return signature_of(src, acc, table, offset, strip, taps, count, kind), nothing(generate)
+
+
+@intrinsic
+def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
+    """Filter `lanes` columns over `lanes` rows vertically and store them, transposed, as columns.
+
+    table[j] is the row under the first tap of output row j.
+    """
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False)
+
+
+@intrinsic
+def differences_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
+    """`fir_to_strip` for taps of differences (see `Emitter.fir`)."""
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, True)
+
+
+@intrinsic
+def load_strip(typing, src, acc, table, offset, strip):
+    """Store `lanes` columns of the `lanes` rows in `table`, transposed, as columns."""
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, strip = values[2:]
+        e = Emitter(builder, arithmetic)
+        rows = [e.load(builder.add(e.word(table, I64(r)), offset), source) for r in range(e.count)]
+        size = target().vector_bytes
+        for k, column in enumerate(e.transpose(rows)):
+            builder.store(column, e.at(strip, k * size), align=size)
+
+    return signature_of(src, acc, table, offset, strip), nothing(generate)
+
+
+def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences):
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        strip, step, taps, count, kind, out, add = values[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def element(j):
+            return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
+
+        outputs = tile(arithmetic)
+        sums = e.fir(element, taps, count, kind, outputs, differences)
+        places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
+
+        def added():
+            return [e.add(builder.load(at, align=size, typ=e.vector), v) for at, v in zip(places, sums, strict=True)]
+
+        for place, value in zip(places, e.switch(add, {0: lambda: sums, 1: added}), strict=True):
+            builder.store(value, place, align=size)
+
+    return signature_of(acc, strip, step, taps, count, kind, out, add), nothing(generate)
+
+
+@intrinsic
+def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """Filter `tile` columns of a strip, `step` bytes apart, from the one under the first tap.
+
+    The results are stored at `out`, or added to what is there if `add` is 1.
+    """
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, False)
+
+
+@intrinsic
+def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, True)
+
+
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences):
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        strip, taps, count, kind, table, offset = values[2:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        outputs = tile(arithmetic)
+        columns = []
+        for first in range(0, e.count, outputs):
+            start = builder.add(strip, I64(first * size))
+
+            def element(j, start=start):
+                at = e.at(start, builder.mul(j, I64(size)))
+                return builder.load(at, align=size, typ=e.vector)
+
+            columns += e.fir(element, taps, count, kind, outputs, differences)
+        e.store_transposed(columns, table, offset, result)
+
+    return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
+
+
+@intrinsic
+def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """Filter `lanes` neighbouring columns and store them, transposed back, as pieces of rows.
+
+    What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
+    """
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, False)
+
+
+@intrinsic
+def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, True)
+
+
+@intrinsic
+def fir_rows(typing, acc, dst, rows, offset, taps, count, kind, targets, place):
+    """Filter `lanes` columns over `tile` rows vertically and store them as pieces of the rows in `targets`."""
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        rows, offset, taps, count, kind, targets, place = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def element(j):
+            at = builder.add(e.word(rows, j), offset)
+            e.prefetch(builder.add(at, I64(LINE)), level=1)  # as in `fir_to_strip`
+            return e.load(at, arithmetic)
+
+        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
+            to = builder.add(e.word(targets, I64(r)), place)
+            e.store(value, to, result)
+            # Results go to as many rows as there are lanes, too many streams for the hardware.
+            e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
+
+    return signature_of(acc, dst, rows, offset, taps, count, kind, targets, place), nothing(generate)
+
+
+@intrinsic
+def store_strip(typing, acc, dst, strip, table, offset):
+    """Transpose `lanes` columns of a strip back and store them as `lanes` pieces of rows."""
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        strip, table, offset = values[2:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        columns = [builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)]
+        e.store_transposed(columns, table, offset, result)
+
+    return signature_of(acc, dst, strip, table, offset), nothing(generate)
+
+
+@intrinsic
+def copy_bytes(typing, target_address, source_address, count):
+    """memmove."""
+
+    def generate(context, builder, signature, values):
+        to, source, count = values
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)])
+        move = declare(builder.module, kind, "llvm.memmove.p0.p0.i64")
+        pointers = [builder.inttoptr(v, POINTER) for v in (to, source)]
+        builder.call(move, [*pointers, count, ir.IntType(1)(0)])
+
+    return signature_of(target_address, source_address, count), nothing(generate)
+
+
+@intrinsic
+def copy_value(typing, src, to, source):
+    """Copy one value of dtype `src`."""
+    kind = scalar_type(dtype_of(src))
+
+    def generate(context, builder, signature, values):
+        to, source = (builder.inttoptr(v, POINTER) for v in values[1:])
+        builder.store(builder.load(source, align=1, typ=kind), to, align=1)
+
+    return signature_of(src, to, source), nothing(generate)
+
+
+@intrinsic
+def copy_values(typing, src, acc, to, source):
+    """Copy two times `lanes` values of dtype `src`."""
+    kind = ir.VectorType(scalar_type(dtype_of(src)), 2 * lanes(dtype_of(acc)))
+
+    def generate(context, builder, signature, values):
+        to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
+        builder.store(builder.load(source, align=1, typ=kind), to, align=1)
+
+    return signature_of(src, acc, to, source), nothing(generate)
+
+
+@intrinsic
+def convert_values(typing, src, acc, to, source, count):
+    """Copy `count` values of dtype `src` as `acc`: whole vectors, then one by one."""
+    origin, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        to, source, count = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def copy(index, load):
+            place = builder.add(source, builder.mul(index, I64(origin.itemsize)))
+            into = builder.add(to, builder.mul(index, I64(arithmetic.itemsize)))
+            builder.store(load(place), e.at(into), align=1)
+            return []
+
+        vectors = builder.sdiv(count, I64(e.count))
+        e.loop(I64(0), vectors, [], lambda k, _: copy(builder.mul(k, I64(e.count)), lambda at: e.load(at, origin)))
+        start = builder.mul(vectors, I64(e.count))
+        e.loop(start, count, [], lambda k, _: copy(k, lambda at: e.load_scalar(at, origin)))
+
+    return signature_of(src, acc, to, source, count), nothing(generate)
+
+
+@intrinsic
+def any_beyond(typing, src, address, count, limit):
+    """1 if any of `count` values is NaN or larger in magnitude than the number at `limit`, else 0."""
+    dtype = dtype_of(src)
+
+    def generate(context, builder, signature, values):
+        address, count, limit = values[1:]
+        e = Emitter(builder, dtype)
+        flags = ir.VectorType(ir.IntType(1), e.count)
+        most = e.broadcast(limit, I64(0))
+        size = dtype.itemsize
+
+        def look(value, found):
+            return [builder.or_(found, builder.fcmp_unordered(">", e.magnitude(value), most))]
+
+        def vector(k, found):
+            return look(e.load(builder.add(address, builder.mul(k, I64(e.count * size))), dtype), *found)
+
+        def single(k, found):
+            return look(e.splat(e.load_scalar(builder.add(address, builder.mul(k, I64(size))), dtype)), *found)
+
+        vectors = builder.udiv(count, I64(e.count))
+        found = e.loop(I64(0), vectors, [ir.Constant(flags, None)], vector)
+        (found,) = e.loop(builder.mul(vectors, I64(e.count)), count, found, single)
+        bits = ir.IntType(e.count)
+        return builder.zext(builder.icmp_unsigned("!=", builder.bitcast(found, bits), bits(0)), I64)
+
+    return types.int64(src, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place, centre, shift, total):
+    """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
+
+    `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j. Unless `centre` is
+    the literal 0, taps apply to differences from a pixel of the window: that of output row r lies in the row
+    centre[r], `shift` bytes from its left end; `total`: address of the sum of all taps, by which it counts itself.
+    """
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+    rows = height.literal_value
+    differences = not isinstance(centre, types.Literal)
+
+    def generate(context, builder, signature, values):
+        runs, count, table, offset, targets, place, centre, shift, total = values[3:]
+        e = Emitter(builder, arithmetic)
+        sums, middles = [e.splat(0)] * rows, None
+        if differences:
+            column = builder.add(offset, shift)
+            middles = [e.load(builder.add(e.word(centre, I64(r)), column), arithmetic) for r in range(rows)]
+            sums = [e.mul(e.broadcast(total, I64(0)), middle) for middle in middles]
+
+        def run(k, sums):
+            words = builder.add(runs, builder.mul(k, I64(8 * RUN_WORDS)))
+            first = builder.add(table, builder.mul(e.word(words, I64(RUN_ROW)), I64(8)))
+            column = builder.add(offset, e.word(words, I64(RUN_OFFSET)))
+
+            def element(j):
+                return e.load(builder.add(e.word(first, j), column), arithmetic)
+
+            taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
+            return e.slide(element, taps, count, sums, False, middles)
+
+        sums = e.loop(I64(0), count, sums, run)
+        for r, value in enumerate(sums):
+            to = builder.add(e.word(targets, I64(r)), place)
+            e.store(value, to, result)
+            # As many streams as there are rows are too many for the hardware.
+            e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
+
+    arguments = [runs, count, table, offset, targets, place]
+    middle = [types.int64 if differences else centre, types.int64, types.int64]
+    return types.void(acc, dst, height, *[types.int64] * len(arguments), *middle), nothing(generate)
+
+
+@intrinsic
+def word(typing, address, index):
+    """The int64 number `index` of the array at `address`."""
+
+    def generate(context, builder, signature, values):
+        address, index = values
+        pointer = builder.inttoptr(builder.add(address, builder.mul(index, I64(8))), POINTER)
+        return builder.load(pointer, align=8, typ=I64)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def set_word(typing, address, index, value):
+    """Store an int64."""
+
+    def generate(context, builder, signature, values):
+        address, index, value = values
+        pointer = builder.inttoptr(builder.add(address, builder.mul(index, I64(8))), POINTER)
+        builder.store(value, pointer, align=8)
+
+    return signature_of(address, index, value), nothing(generate)
+
+
+@intrinsic
+def copy_vector(typing, acc, to, source):
+    """Copy one aligned vector."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        value = builder.load(e.at(values[2]), align=size, typ=e.vector)
+        builder.store(value, e.at(values[1]), align=size)
+
+    return signature_of(acc, to, source), nothing(generate)
+
+
+@intrinsic
+def fill_vector(typing, acc, to, source):
+    """Fill one aligned vector with the scalar of the arithmetic dtype at address `source`."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        e = Emitter(builder, arithmetic)
+        value = e.broadcast(values[2], I64(0))
+        builder.store(value, e.at(values[1]), align=target().vector_bytes)
+
+    return signature_of(acc, to, source), nothing(generate)
+
+
+@intrinsic
+def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind):
+    """Filter `lanes` columns over `tile` rows vertically; store rows `out_row` bytes apart."""
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, out, out_row, taps, count, kind = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def element(j):
+            return e.load(builder.add(e.word(table, j), offset), source)
+
+        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
+            builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
+
+    return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
+
+
+@intrinsic
+def add_squares(typing, acc, sums, values, count, add):
+    """Squares of `count` aligned vectors, added to the sums if `add` is 1, else put in their place."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        sums, values, count, add = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(change):
+            def step(k, _):
+                offset = builder.mul(k, I64(size))
+                place = e.at(sums, offset)
+                new = builder.load(e.at(values, offset), align=size, typ=e.vector)
+                old = builder.load(place, align=size, typ=e.vector)
+                builder.store(change(new, old), place, align=size)
+                return []
+
+            e.loop(I64(0), count, [], step)
+            return []
+
+        e.switch(
+            add,
+            {
+                0: lambda: each(lambda new, old: e.mul(new, new)),
+                1: lambda: each(lambda new, old: e.muladd(new, new, old)),
+            },
+        )
+
+    return signature_of(acc, sums, values, count, add), nothing(generate)
+
+
+@intrinsic
+def finish(typing, acc, sums, count, root, limits):
+    """Roots of `count` aligned vectors if `root`; clipped to the two numbers at `limits` unless 0."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        sums, count, root, limits = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(change):
+            def step(k, _):
+                place = e.at(sums, builder.mul(k, I64(size)))
+                value = builder.load(place, align=size, typ=e.vector)
+                builder.store(change(value), place, align=size)
+                return []
+
+            e.loop(I64(0), count, [], step)
+            return []
+
+        def clipped():
+            low, high = e.broadcast(limits, I64(0)), e.broadcast(limits, I64(1))
+            return each(lambda value: e.clip(value, low, high))
+
+        e.switch(root, {0: list, 1: lambda: each(e.sqrt)})
+        e.switch(limits, {0: list, 1: clipped})
+
+    return signature_of(acc, sums, count, root, limits), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def prefetch_rows(typing, acc, count, address, row_bytes):
+    """Ask for one cache line of each of `count` rows, a literal."""
+    arithmetic, rows = dtype_of(acc), count.literal_value
+
+    def generate(context, builder, signature, values):
+        address, row_bytes = values[2:]
+        e = Emitter(builder, arithmetic)
+        for r in range(rows):
+            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)))
+
+    return types.void(acc, count, types.int64, types.int64), nothing(generate)
+
+
+@intrinsic
+def call(typing, address, first, second):
+    """Call the kernel at `address`, with Numba's native calling convention."""
+
+    def generate(context, builder, signature, values):
+        kind = ir.FunctionType(I32, [POINTER, POINTER, I64, I64])
+        address, first, second = values
+        unused = cgutils.alloca_once(builder, I64, size=2)
+        function = builder.inttoptr(address, kind.as_pointer())
+        builder.call(function, [unused, unused, first, second])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate

@@ -1,0 +1,338 @@
+"""Register tiles that go along rows: whole vectors of a few rows, and from each on to the next.
+
+As in `simd`, dtypes are static and no address is checked.
+"""
+
+from __future__ import annotations
+
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastsep._kernels.simd.emitter import I32, I64, Emitter
+from fastsep._kernels.simd.intrinsics import BYTES, dtype_of, nothing, signature_of
+
+
+def gradient_value(e, name, dy, dx, exact=False):
+    """What `name` says of a gradient."""
+    if name in ("dy", "dx"):
+        return dy if name == "dy" else dx
+    if name == "magnitude":
+        return e.sqrt(e.add(e.mul(dy, dy), e.mul(dx, dx)) if exact else e.muladd(dy, dy, e.mul(dx, dx)))
+    if name == "orientation":
+        return e.arctan2(dy, dx)
+    factors = {"y": dy, "x": dx}
+    return e.mul(factors[name[0]], factors[name[1]])
+
+
+@intrinsic(prefer_literal=True)
+def gradient_sweep(
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, weights,
+):  # fmt: skip
+    """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
+
+    `form` names one of Roberts' differences, or the Laplacian, or the results with "+" between them: "dy",
+    "dx", "magnitude", "orientation", or the products "yy", "yx", "xx"; with "exact " before them, in
+    SciPy's order of operations, rounded after each, for weights of 1 and 2.
+    table[0] is the row above the first output row. Columns from one vector before `offset` to one
+    behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
+    Row r of result k goes to targets[k * height + r] + place.
+    `weights`: address of the smoothing taps' side and centre, with all scaling in them.
+    """
+    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
+    exact, names = form.literal_value.startswith("exact "), form.literal_value.removeprefix("exact ").split("+")
+    shift, rows = channels.literal_value, height.literal_value
+    roberts = names[0].removeprefix("roberts_") if names[0].startswith("roberts") else None
+    laplace = names == ["laplace"]
+    # Only what is asked for is computed; of a single derivative not even the other's smoothing.
+    wants_y, wants_x = names != ["dx"], names != ["dy"]
+
+    def generate(context, builder, signature, values):
+        table, offset, vectors, targets, place, weights = values[6:]
+        e = Emitter(builder, arithmetic)
+        side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
+        source_step = I64(e.count * source.itemsize)
+        result_step = I64(e.count * result.itemsize)
+        lines = [builder.add(e.word(table, I64(r)), offset) for r in range(rows + 2)]
+        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows * len(names))]
+
+        def load(r, at):
+            return e.load(builder.add(lines[r], at), source)
+
+        def across(v):
+            """Left and right neighbours of the vectors here."""
+            before, here, after = v
+            return e.neighbours(before, here, e.count - shift), e.neighbours(here, after, shift)
+
+        def smooth(before, here, after):
+            return e.muladd(side, e.add(before, after), e.mul(centre, here))
+
+        def derivatives(triples):
+            """(dy, dx) of each row, from the vectors before, here and after of each source row.
+
+            Differences come first: they are exact, or nearly so, where pixels are large and differ little.
+            """
+            sides, slopes = [], []
+            # Row by row, so that few vectors are alive at a time.
+            for r, triple in enumerate(triples):
+                left, right = across(triple)
+                sides.append((left, right))
+                slopes.append(e.sub(right, left) if wants_x else None)
+                if r < 2:
+                    continue
+                dy = dx = None
+                if wants_y:
+                    left_above, right_above = sides[r - 2]
+                    middle = e.sub(triple[1], triples[r - 2][1])
+                    dy = smooth(e.sub(left, left_above), middle, e.sub(right, right_above))
+                if wants_x:
+                    dx = smooth(*slopes[-3:])
+                yield dy, dx
+
+        def exact_derivatives(triples, downs):
+            """The same in SciPy's order; `downs`: those along y of each row, before, here and after."""
+            slopes = []
+            for triple in triples:
+                left, right = across(triple)
+                slopes.append(e.muladd(e.splat(0), triple[1], e.sub(right, left)))
+            # Doubling is exact, so that multiply-add rounds once, as SciPy does.
+            for r in range(rows):
+                left, right = across(downs[r])
+                dy = e.muladd(centre, downs[r][1], e.add(left, right))
+                yield dy, e.muladd(centre, slopes[r + 1], e.add(slopes[r], slopes[r + 2]))
+
+        def down(column):
+            # The tap of zero counts in SciPy: it turns an infinite value into NaN.
+            if not exact:
+                return []
+            return [e.muladd(e.splat(0), column[r + 1], e.sub(column[r + 2], column[r])) for r in range(rows)]
+
+        def step(k, carried):
+            now = builder.mul(k, source_step)
+            kept = len(carried) // 2
+            before, here = carried[:kept], carried[kept:]
+            after = [load(r, builder.add(now, source_step)) for r in range(rows + 2)]
+            after += down(after)
+            to = builder.mul(k, result_step)
+            triples = list(zip(before, here, after, strict=True))
+            triples, downs = triples[: rows + 2], triples[rows + 2 :]
+            if laplace:
+                for r, (above, triple, below) in enumerate(zip(triples, triples[1:], triples[2:], strict=False)):
+                    left, right = across(triple)
+                    middle = triple[1]
+                    column = e.add(e.sub(middle, above[1]), e.sub(middle, below[1]))
+                    row = e.add(e.sub(middle, left), e.sub(middle, right))
+                    e.store(e.mul(e.add(column, row), side), builder.add(into[r], to), result)
+                return [*here, *after]
+            if roberts is not None:
+                rights = [across(triple)[1] for triple in triples]
+                for r in range(rows):
+                    falling = e.sub(rights[r + 2], here[r + 1])
+                    rising = e.sub(here[r + 2], rights[r + 1])
+                    difference = falling if roberts == "pos" else rising
+                    if roberts == "magnitude":
+                        difference = e.sqrt(e.muladd(rising, rising, e.mul(falling, falling)))
+                    e.store(e.mul(difference, side), builder.add(into[r], to), result)
+                return [*here, *after]
+            for r, (dy, dx) in enumerate(exact_derivatives(triples, downs) if exact else derivatives(triples)):
+                for number, name in enumerate(names):
+                    e.store(gradient_value(e, name, dy, dx, exact), builder.add(into[number * rows + r], to), result)
+            return [*here, *after]
+
+        def begin(at):
+            column = [load(r, at) for r in range(rows + 2)]
+            return column + down(column)
+
+        back = I64(-e.count * source.itemsize)
+        e.loop(I64(0), vectors, begin(back) + begin(I64(0)), step)
+
+    tokens = [src, acc, dst, form, channels, height]
+    return types.void(*tokens, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def smooth_sweep(
+    typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
+):  # fmt: skip
+    """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`.
+
+    Neighbours along a row are shuffled out of the vectors before, here and after. The order of
+    operations is that of `fir`, and so are the bits.
+    """
+    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
+    reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
+
+    def generate(context, builder, signature, values):
+        table, offset, vectors, targets, place, taps_y, taps_x = values[6:]
+        e = Emitter(builder, arithmetic)
+        source_step = I64(e.count * source.itemsize)
+        result_step = I64(e.count * result.itemsize)
+        taken = rows + 2 * reach
+        lines = [builder.add(e.word(table, I64(r)), offset) for r in range(taken)]
+        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows)]
+        down = [e.broadcast(taps_y, I64(reach + k)) for k in range(reach + 1)]
+        across = [e.broadcast(taps_x, I64(reach + k)) for k in range(reach + 1)]
+
+        def vertical(at):
+            inputs = [e.load(builder.add(lines[r], at), source) for r in range(taken)]
+            sums = []
+            for r in range(rows):
+                total = e.mul(down[0], inputs[r + reach])
+                for k in range(1, reach + 1):
+                    pair = e.add(inputs[r + reach + k], inputs[r + reach - k])
+                    total = e.muladd(down[k], pair, total)
+                sums.append(total)
+            return sums
+
+        def step(k, carried):
+            before, here = carried[:rows], carried[rows:]
+            now = builder.mul(k, source_step)
+            after = vertical(builder.add(now, source_step))
+            to = builder.mul(k, result_step)
+            for r in range(rows):
+                total = e.mul(across[0], here[r])
+                for j in range(1, reach + 1):
+                    left = e.neighbours(before[r], here[r], e.count - j * shift)
+                    right = e.neighbours(here[r], after[r], j * shift)
+                    total = e.muladd(across[j], e.add(right, left), total)
+                e.store(total, builder.add(into[r], to), result)
+            return [*here, *after]
+
+        back = I64(-e.count * source.itemsize)
+        e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
+
+    tokens = [src, acc, dst, radius, channels, height]
+    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def polar(typing, acc, dst, form, dy, dx, vectors, targets):
+    """What `form` names (see `gradient_sweep`) of `vectors` vectors of both derivatives.
+
+    targets[k] is the address of the first vector of result k.
+    """
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+    names = form.literal_value.split("+")
+
+    def generate(context, builder, signature, values):
+        dy, dx, vectors, targets = values[3:]
+        e = Emitter(builder, arithmetic)
+        into = [e.word(targets, I64(number)) for number in range(len(names))]
+
+        def step(k, _):
+            at = builder.mul(k, I64(e.count * arithmetic.itemsize))
+            to = builder.mul(k, I64(e.count * result.itemsize))
+            y, x = (e.load(builder.add(row, at), arithmetic) for row in (dy, dx))
+            for name, row in zip(names, into, strict=True):
+                e.store(gradient_value(e, name, y, x), builder.add(row, to), result)
+            return []
+
+        e.loop(I64(0), vectors, [], step)
+
+    return types.void(acc, dst, form, *[types.int64] * 4), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
+    """What the matrices ((rows, mixed), (mixed, cols)) of `vectors` vectors of pixels say of corners.
+
+    `form`: "harris" (det - factor * trace^2), "noble" (2 det / (trace + factor)) or "shi_tomasi", the
+    smaller eigenvalue. `factor` is an address.
+    """
+    arithmetic, name = dtype_of(acc), form.literal_value
+
+    def generate(context, builder, signature, values):
+        rows, mixed, cols, vectors, factor, out = values[2:]
+        e = Emitter(builder, arithmetic)
+        constant = e.broadcast(factor, I64(0))
+
+        def step(k, _):
+            at = builder.mul(k, I64(e.count * arithmetic.itemsize))
+            a, b, c = (e.load(builder.add(row, at), arithmetic) for row in (rows, mixed, cols))
+            trace = e.add(a, c)
+            if name == "shi_tomasi":
+                gap = e.sub(a, c)
+                root = e.sqrt(e.add(e.mul(gap, gap), e.mul(e.splat(4), e.mul(b, b))))
+                value = e.mul(e.sub(trace, root), e.splat(0.5))
+            else:
+                determinant = e.sub(e.mul(a, c), e.mul(b, b))
+                if name == "harris":
+                    value = e.sub(determinant, e.mul(constant, e.mul(trace, trace)))
+                else:
+                    value = builder.fdiv(e.mul(e.splat(2), determinant), e.add(trace, constant))
+            e.store(value, builder.add(out, at), arithmetic)
+            return []
+
+        e.loop(I64(0), vectors, [], step)
+
+    return types.void(acc, form, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic
+def difference(typing, acc, high, low, factor, count, to):
+    """(high - low) * factor of `count` values from either address on; `factor` is an address.
+
+    Whole vectors, the last of which overlaps with the one before; one by one if they do not fill a vector.
+    """
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        high, low, factor, count, to = values[1:]
+        e = Emitter(builder, arithmetic)
+        size = I64(arithmetic.itemsize)
+        lanes, scale = I64(e.count), e.broadcast(factor, I64(0))
+
+        def at(address, number):
+            return builder.add(address, builder.mul(number, size))
+
+        def vector(number):
+            value = e.sub(e.load(at(high, number), arithmetic), e.load(at(low, number), arithmetic))
+            e.store(e.mul(value, scale), at(to, number), arithmetic)
+            return []
+
+        def single(number):
+            value = e.sub(*(e.splat(e.load_scalar(at(row, number), arithmetic)) for row in (high, low)))
+            value = builder.extract_element(e.mul(value, scale), I32(0))
+            builder.store(value, e.at(at(to, number)), align=arithmetic.itemsize)
+            return []
+
+        few = builder.icmp_signed("<", count, lanes)
+        whole = builder.sdiv(count, lanes)
+        rest = builder.select(few, I64(0), builder.sub(count, builder.mul(whole, lanes)))
+        e.loop(I64(0), whole, [], lambda k, _: vector(builder.mul(k, lanes)))
+        some = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
+        e.loop(I64(0), some, [], lambda k, _: vector(builder.sub(count, lanes)))
+        e.loop(I64(0), builder.select(few, count, I64(0)), [], lambda k, _: single(k))
+
+    return signature_of(acc, high, low, factor, count, to), nothing(generate)
+
+
+@intrinsic
+def stream(typing, to, address, count):
+    """Copy `count` bytes, whole vectors, around the cache; `to` is a multiple of a vector's size."""
+
+    def generate(context, builder, signature, values):
+        to, address, count = values
+        e = Emitter(builder, BYTES)
+        size = I64(e.count)
+        hint = builder.module.add_metadata([I32(1)])
+
+        def step(k, _):
+            at = builder.mul(k, size)
+            store = builder.store(e.load(builder.add(address, at), BYTES), e.at(to, at), align=e.count)
+            store.set_metadata("nontemporal", hint)
+            return []
+
+        e.loop(I64(0), builder.udiv(count, size), [], step)
+
+    return signature_of(to, address, count), nothing(generate)
+
+
+@intrinsic
+def finish_streams(typing):
+    """What was written around the cache is visible to other threads from here on."""
+
+    def generate(context, builder, signature, values):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate

@@ -1,0 +1,248 @@
+"""Canny's edge detector on the engine: smoothing, gradient and non-maximum suppression in one sweep.
+
+In float64 every operation is the one, in the order, that scikit-image and SciPy carry out, so that every decision is
+the same; in float32 the fast tiles are used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastsep._engine import execution, memory
+from fastsep._engine.caches import MIB, remembered
+from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
+from fastsep._ops.hysteresis import neighbour_lines, track
+from fastsep._plan import dtypes, operators, planner
+from fastsep._plan.planner import IDENTITY, Divisors, Line, Plan, Separable, Suppress, Term
+from fastsep._validation import array_like, arrays, axes, scalars
+from fastsep._validation.axes import Frame
+
+Array = np.ndarray[Any, np.dtype[Any]]
+BYTE = np.dtype(np.uint8)
+TRUNCATE = 4.0  # of the Gaussian; scikit-image's
+#: Sobel's smoothing taps, not divided by their sum: side and centre.
+SOBEL = (1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """The Gaussian before the gradient, and what is made of its borders."""
+
+    sigma: tuple[float, float]
+    modes: tuple[str, str]
+    cval: float
+    scale: float  # what values are multiplied by first
+    divide: bool  # by the share of the Gaussian that lies inside the image
+
+    @property
+    def lines(self) -> list[Line]:
+        return [operators.gaussian_line(s, 0, TRUNCATE) or IDENTITY for s in self.sigma]
+
+
+#: Of an image that is smoothed already.
+AS_IS = Smoothing((0.0, 0.0), ("reflect", "reflect"), 0.0, 1.0, False)
+
+
+def canny(
+    image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
+    dtype: Any, workers: Any,
+) -> Array:  # fmt: skip
+    """`edges.canny`: checks, conversions, then the stages that the arguments ask for."""
+    image = arrays.grey_image(image)
+    arrays.need_range(image)
+    workers = None if workers is None else scalars.check_workers(workers)
+    if out is not None:
+        arrays.check_bool_out(out, image.shape)
+    acc = arrays.arithmetic_dtype(image.dtype, dtype)
+    low, high = _thresholds(low, high, use_quantiles, dtypes.unit(image.dtype))
+    frame = Frame(2, None, image.dtype, acc, 0.0)
+    modes = axes.modes(mode, frame)
+    cval = scalars.number("cval", cval) + 0.0
+    mask = None if mask is None else array_like.real_array("mask", mask)
+    eroded = None if mask is None else arrays.eroded_mask(mask, image, None)
+    sigma = scalars.sigmas("sigma", sigma, 2, TRUNCATE)
+
+    # scikit-image divides for this mode by this name only.
+    divide = mode == "constant" if isinstance(mode, str) else False
+    result = memory.empty(image.shape, BYTE)
+    if out is not None and out.flags.carray and not np.may_share_memory(out, image):
+        result = out.view(BYTE)
+    if image.size:
+        inside = None if mask is None else mask != 0
+        if inside is not None:
+            image = np.where(inside, image, image.dtype.type(0))
+        image, scale = _source(image, acc, cval if "constant" in modes else 0.0)
+        smoothing = Smoothing(sigma, modes, cval, scale, divide and inside is None)  # type: ignore[arg-type]
+        if inside is not None:
+            image, smoothing = _smoothed_inside(image, inside, smoothing, acc, workers), AS_IS
+        if use_quantiles:
+            low, high = _quantiles(magnitudes(image, smoothing, acc, workers), low, high)
+        edges(image, smoothing, low, high, acc, eroded, result, workers)
+    if out is None:
+        return result.view(np.bool_)
+    if result.base is not out:
+        out[...] = result.view(np.bool_)
+    return out  # type: ignore[no-any-return]
+
+
+def _thresholds(low: Any, high: Any, use_quantiles: bool, unit: float) -> tuple[float, float]:
+    """Both thresholds for magnitudes of a rescaled image, or as quantiles."""
+    found = []
+    for name, value, default in (("low_threshold", low, 0.1), ("high_threshold", high, 0.2)):
+        if value is None:
+            found.append(default)
+            continue
+        number = scalars.number(name, value)
+        if use_quantiles and not 0.0 <= number <= 1.0:
+            raise ValueError(f"`{name}` must lie in [0, 1] with `use_quantiles`; got {array_like.show(value)}.")
+        found.append(number if use_quantiles else number / unit)
+    if found[1] < found[0]:
+        # Those that were left out, too, on the scale of the others.
+        lower, upper = (value if use_quantiles else value * unit for value in found)
+        hint = " Both come after `sigma`." if high is None else ""  # in OpenCV they come first
+        raise ValueError(f"`low_threshold` must not be above `high_threshold`; got {lower:.6g} and {upper:.6g}.{hint}")
+    return found[0], found[1]
+
+
+def _quantiles(magnitude: Array, low: float, high: float) -> tuple[float, float]:
+    with np.errstate(invalid="ignore"):  # between infinite magnitudes
+        low, high = np.percentile(magnitude, [100.0 * low, 100.0 * high])
+    return float(low), float(high)
+
+
+def _source(image: Array, acc: np.dtype[Any], border: float) -> tuple[Array, float]:
+    """The image as the engine reads it, and what its values have to be multiplied by."""
+    scale = 1.0 / dtypes.unit(image.dtype)
+    plain = dtypes.source_dtype(image.dtype)
+    if image.dtype.kind == "b" or (plain.kind == "u" and border == 0.0):
+        return dtypes.convert(image, dtypes.border_dtype(plain, acc, border), None, False), scale
+    if image.dtype.kind == "f":
+        return dtypes.convert(image, acc, None, False), 1.0
+    # In scikit-image's order of operations.
+    values = np.multiply(image, scale, dtype=acc, order="C")
+    return np.maximum(values, -1.0, out=values) if image.dtype.kind == "i" else values, 1.0
+
+
+def _smoothed_inside(
+    image: Array, inside: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None
+) -> Array:
+    """The image, zero outside, smoothed and divided by the share of the Gaussian that lies inside."""
+    smoothed = smooth(image, smoothing, acc, workers)
+    share, scale = _source(inside, acc, smoothing.cval if "constant" in smoothing.modes else 0.0)
+    share = smooth(share, replace(smoothing, scale=scale), acc, workers)
+    share += np.finfo(acc).eps
+    with np.errstate(all="ignore"):
+        smoothed /= share
+    return smoothed
+
+
+def edges(
+    image: Array, smoothing: Smoothing, low: float, high: float, acc: np.dtype[Any], inside: Array | None, out: Array,
+    workers: int | None,
+) -> None:  # fmt: skip
+    """Canny's edges of a 2-D image that the engine reads, where `inside` is true, into `out` (uint8)."""
+    found = _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc))
+    found.run(image, [out], workers)
+    if inside is not None:
+        out *= inside
+    track(out, *neighbour_lines(out.shape, diagonal=True), workers)
+
+
+def magnitudes(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
+    """The magnitudes that the thresholds are compared with."""
+    found = _detector(image.shape, image.dtype, acc, smoothing, None, None)
+    result = np.empty(image.shape, acc)
+    found.run(image, [result], workers)
+    return result
+
+
+def smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
+    """The smoothed image."""
+    return execution.execute(_smoothing_plan(image.shape, image.dtype, acc, smoothing), image, None, workers)
+
+
+def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:
+    """The limits of magnitudes as scikit-image compares them: the lower one is a C float there."""
+    with np.errstate(over="ignore", under="ignore"):
+        least = float(np.float32(low)) or float(np.float32(1e-14))
+        # A magnitude of zero is no edge, whatever the limit.
+        least = max(least, float(np.finfo(acc).smallest_subnormal)) if least == least else least
+        return least, float(np.asarray(high).astype(acc))
+
+
+@remembered(4 * MIB, 32)
+@np.errstate(all="ignore")  # of taps
+def _detector(
+    shape: tuple[int, int], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing, low: float | None,
+    high: float | None,
+) -> Pipeline:  # fmt: skip
+    """The stages; without limits only as far as the magnitudes."""
+    smooth = Stage(_smoothing_plan(shape, src, acc, smoothing), IMAGE, 0, 0)
+    gradient = _gradient_plan(shape, acc)
+    if low is None or high is None:
+        return Pipeline([smooth, Stage(gradient, 0, RESULT, 1)], [Buffer(acc, 1)])
+    suppress = Stage(_suppress_plan(shape, acc, low, high), 1, RESULT, 1, second=0)
+    return Pipeline([smooth, Stage(gradient, 0, 1, 1), suppress], [Buffer(acc, 1)] * 2)
+
+
+@np.errstate(all="ignore")  # of taps
+def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing) -> Plan:
+    y, x = smoothing.lines
+    divisors = _divisors(shape, acc, smoothing) if smoothing.divide else None
+    what = Separable((Term((y, x)),), chained=True, exact=acc == np.float64, divisors=divisors)
+    return planner.prepare(
+        what, shape, src, acc, first=0, modes=smoothing.modes, cval=smoothing.cval, scale=smoothing.scale,
+        vector_bytes=execution.vector_bytes(),
+    )  # fmt: skip
+
+
+def _gradient_plan(shape: tuple[int, ...], acc: np.dtype[Any]) -> Plan:
+    form = "exact magnitude" if acc == np.float64 else "magnitude"
+    what = Separable((Term((Line(SOBEL, 0), IDENTITY)),))
+    return _stage_plan("sweep", ("sweep", form, "1", acc.name, acc.name, acc.name), what, shape, acc, acc)
+
+
+def _divisors(shape: tuple[int, ...], acc: np.dtype[Any], smoothing: Smoothing) -> Divisors:
+    """The share of the Gaussian inside the image, for each pixel."""
+    margins = [line.centre for line in smoothing.lines]
+    sizes = [min(size, 2 * margin + 1) for size, margin in zip(shape, margins, strict=True)]
+    weights = np.ones(sizes)
+    for axis, line in enumerate(smoothing.lines):
+        weights = _correlate_constant(weights, line, axis, smoothing.cval)
+    weights = weights.astype(acc) + np.finfo(acc).eps
+    return Divisors(weights, margins[1], shape[1], 0)
+
+
+def _suppress_plan(shape: tuple[int, ...], acc: np.dtype[Any], low: float, high: float) -> Plan:
+    return _stage_plan("suppress", ("suppress", acc.name), Suppress(low, high), shape, acc, BYTE)
+
+
+def _stage_plan(
+    strategy: str,
+    kernel: tuple[str, ...],
+    what: planner.Filter | planner.Step,
+    shape: tuple[int, ...],
+    acc: np.dtype[Any],
+    dst: np.dtype[Any],
+) -> Plan:
+    view = (1, 1, *shape, 1)
+    work = 12.0 * math.prod(shape)
+    modes = ("reflect",) * 3
+    return Plan(strategy, kernel, what, shape, view, modes, 0.0, 0.0, acc, acc, dst, work, 1.0)  # type: ignore[arg-type]
+
+
+def _correlate_constant(values: Array, line: Line, axis: int, cval: float) -> Array:
+    """SciPy's correlate1d with symmetric taps and a constant border, in its order of operations."""
+    radius = line.centre
+    values = np.moveaxis(values, axis, 0)
+    padded = np.pad(values, [(radius, radius), (0, 0)], constant_values=cval)
+    size = len(values)
+    total = padded[radius : radius + size] * line.taps[radius]
+    for k in range(radius):
+        pair = padded[k : k + size] + padded[2 * radius - k : 2 * radius - k + size]
+        total = total + pair * line.taps[k]
+    return np.moveaxis(total, 0, axis)

@@ -1,0 +1,249 @@
+"""How a kernel of any form is applied: as lines, tap by tap, or by Fourier transform.
+
+`candidates` says what is possible for a kernel and an image's frame; `Candidates.choose` asks for the
+plan of each and takes the cheapest by `cost_model`. Numbers only, no pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+
+from fastsep._engine.caches import MIB, remembered
+from fastsep._plan import cost_model
+from fastsep._plan.planner import Alternatives, Dense, Filter, Fourier, Line, Plan, Separable, Term
+from fastsep._validation import scalars
+from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
+from fastsep.factorization._integers import is_small
+from fastsep.factorization.kernel import Factorization, factorize, takes_more_than
+
+METHODS = ("auto", "direct", "separable", "fft")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to apply a kernel."""
+
+    method: str
+    what: Filter | None  # None: not possible here
+    finite: bool  # NaN and inf in the image would reach further than the kernel does
+    note: str  # what it amounts to, or why it is not possible
+    error: float  # L1 norm of what it leaves of the kernel
+    size: float  # sum of the magnitudes of its products of taps
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates(Alternatives):
+    """What a recipe gives where there is a choice."""
+
+    options: tuple[Candidate, ...]  # all but the separable ones
+    separable: Callable[[int], Candidate] | None  # of at most so many terms; None: not wanted
+    method: str
+    integers: bool  # the image has no NaN or inf
+    kernel: Array
+    centre: tuple[int, ...]
+
+    def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Choice:
+        """The cheapest of the plans that are allowed."""
+        priced = [self._price(option, make) for option in self.options if option.what is not None]
+        options, separable = list(self.options), None
+        if self.separable is not None:
+            # To find the terms of a kernel takes longer than many a correlation.
+            most = MOST_TERMS
+            if self.method == "auto" and takes_more_than(self.kernel, 1, 0.0):
+                most = self._most_terms(make, min(cost for _, _, cost in priced)) if tame else 1
+            options.append(self.separable(most))
+            if options[-1].what is not None:
+                priced.append(self._price(options[-1], make))
+            elif most < MOST_TERMS:
+                separable = partial(self._all_terms, make)
+        if self.method == "auto":
+            allowed = [entry for entry in priced if tame or not entry[0].finite]
+        else:
+            allowed = [entry for entry in priced if entry[0].method == self.method]
+        chosen, plan, _ = min(allowed, key=lambda entry: entry[2])
+        fallback = None
+        if self.method == "auto" and chosen.finite and not self.integers:
+            fallback = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])[1]
+        rejected = [(option, cost) for option, _, cost in priced if option is not chosen]
+        rejected += [(option, math.inf) for option in options if option.what is None]
+        # No sum of products may overflow on the way to a result that does not; a transform sums up whole blocks.
+        values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
+        most_float = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
+        limit = most_float / (4 * values * max(chosen.size, 1.0))
+        return Choice(plan, chosen, fallback, limit, tuple(rejected), separable)
+
+    def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
+        assert option.what is not None
+        plan = make(option.what)
+        looks = option.finite and self.method == "auto" and not self.integers
+        return (
+            option,
+            plan,
+            cost_model.nanoseconds(plan) + looks * cost_model.CONSTANTS["FINITE"] * math.prod(plan.shape),
+        )
+
+    def _all_terms(self, make: Callable[[Filter], Plan]) -> tuple[Candidate, float]:
+        assert self.separable is not None
+        found = self.separable(MOST_TERMS)
+        return found, math.inf if found.what is None else self._price(found, make)[2]
+
+    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int:
+        """Terms that may cost less than `limit`: not more, whatever their taps are."""
+        short = is_small(self.kernel)
+        lines = []
+        for axis, middle in enumerate(self.centre):
+            used = self.kernel.any(axis=tuple(other for other in range(self.kernel.ndim) if other != axis))
+            # Terms of singular vectors have all their taps, those of small whole numbers may have one in a line.
+            lines.append(Line((2.0,), 0) if short else _line(used.astype(float), middle))
+        two, three = (cost_model.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
+        return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen, and why."""
+
+    plan: Plan
+    chosen: Candidate
+    fallback: Plan | None  # for an image with NaN or infinity, or values beyond `limit`
+    limit: float
+    others: tuple[tuple[Candidate, float], ...]  # with their estimated nanoseconds
+    separable: Callable[[], tuple[Candidate, float]] | None  # the separable one, where only its price is too high
+
+    @property
+    def rejected(self) -> list[tuple[Candidate, float]]:
+        """What else was possible, with its estimated nanoseconds, and what was not."""
+        if self.separable is None:
+            return list(self.others)
+        return [(option, cost) for option, cost in self.others if option.method != "separable"] + [self.separable()]
+
+
+def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
+    """The ways to correlate an image with the kernel that `pack` made a key of, or to convolve it."""
+    method = scalars.one_of("method", method, METHODS)
+    kernel = unpack(key)
+    if kernel.ndim != len(frame.spatial):
+        raise scalars.ArgumentError(
+            f"`kernel` must have one axis for each of the {len(frame.spatial)} spatial axes (`channel_axis` is none); "
+            f"got shape {kernel.shape}."
+        )
+    centre = tuple(n // 2 for n in kernel.shape)
+    if flip:
+        kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
+        # scipy.ndimage's convolve: the pixel under the middle of the kernel, before it is turned around.
+        centre = tuple(n - 1 - middle for n, middle in zip(kernel.shape, centre, strict=True))
+    size = float(np.abs(kernel).sum())
+    direct = Candidate("direct", Dense(kernel, centre), False, f"{np.count_nonzero(kernel)} taps", 0.0, size)
+    whole = frame.integer and frame.dtype.kind in "iub" and not (kernel != np.rint(kernel)).any()
+    options, separable = [direct], None
+    if method in ("auto", "fft"):
+        options.append(_fourier(frame, kernel, centre, method, whole))
+    if method in ("auto", "separable"):
+        separable = partial(_separable, frame, kernel, centre, tol, whole)
+    wanted = separable(MOST_TERMS) if method == "separable" and separable is not None else options[-1]
+    if wanted.what is None and method != "auto":
+        raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
+    return Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
+
+
+# ---- kernels as keys
+
+
+def pack(kernel: Array) -> tuple[bytes, tuple[int, ...]]:
+    """A float64 kernel as a key of plans."""
+    return kernel.tobytes(), kernel.shape
+
+
+def unpack(key: tuple[bytes, tuple[int, ...]]) -> Array:
+    return np.frombuffer(key[0]).reshape(key[1])
+
+
+# ---- candidates
+
+
+@remembered(4 * MIB, 16)
+def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factorization:
+    return factorize(unpack(key), tol=tol)
+
+
+#: Terms above which a factorization is not even tried to be run: `direct` or `fft` are far cheaper.
+MOST_TERMS = 64
+
+
+def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float, whole: bool, most: int) -> Candidate:
+    single = frame.result.kind == "f" and frame.result.itemsize <= 4 and frame.dtype != np.float64
+    # What float32 arithmetic rounds away is no part of the kernel.
+    rounding = 2.0**-25 * float(np.abs(kernel).sum()) if single else 0.0
+    if most < MOST_TERMS and takes_more_than(kernel, most, tol + rounding):
+        return _impossible("separable", f"it would take more than {most} term{'s' if most > 1 else ''}")
+    parts = _factorized(pack(kernel), (tol + rounding) or None)
+    if parts.rank == 0:
+        return _impossible("separable", "all taps are zero")
+    if parts.rank > MOST_TERMS:
+        return _impossible("separable", f"it would take {parts.rank} terms")
+    if not all(taps.any() for term in parts.terms for taps in term.folded()):
+        return _impossible("separable", "its taps are too small to be taken apart")
+    size = _size(parts)
+    if whole and not _stays_whole(frame, parts, size):
+        return _impossible("separable", f"{parts.rank} terms would not give exact integers")
+    others = [tuple(a for a in range(kernel.ndim) if a != axis) for axis in range(kernel.ndim)]
+    empty = [np.asarray(~kernel.any(axis=axes)) for axes in others]
+    terms = tuple(_term(term.folded(), empty, centre) for term in parts.terms)
+    one = len(terms) == 1
+    reach = reduce(np.logical_and.outer, [taps != 0 for taps in parts.terms[0].taps]) if one else None
+    same = reach is not None and bool((reach == (kernel != 0)).all())
+    what = Separable(terms, skip_zeros=one, whole=whole)
+    note = f"{parts.rank} term{'s' if parts.rank > 1 else ''}"
+    return Candidate("separable", what, not same, note, parts.error, size)
+
+
+def _impossible(method: str, why: str) -> Candidate:
+    return Candidate(method, None, False, why, 0.0, 0.0)
+
+
+def _size(parts: Factorization) -> float:
+    return sum(math.prod(float(np.abs(taps).sum()) for taps in term.folded()) for term in parts.terms)
+
+
+def _stays_whole(frame: Frame, parts: Factorization, size: float) -> bool:
+    """Whether rounding float64 sums of whole pixels gives the exact whole numbers."""
+    if parts.exact and all(term.scale.denominator == 1 for term in parts.terms):
+        return True
+    if frame.dtype.itemsize > 2:
+        return False
+    taps = sum(taps.size for term in parts.terms for taps in term.taps)
+    return _largest(frame) * (parts.error + size * taps * 2.0**-52) < 0.25
+
+
+def _largest(frame: Frame) -> float:
+    """The largest magnitude in an image of small integers, and beyond its border."""
+    return max(2.0**16, abs(frame.border))
+
+
+def _term(taps: tuple[Array, ...], empty: list[Array], centre: tuple[int, ...]) -> Term:
+    """Where the whole kernel is zero, rounding may have left a tap that is not."""
+    lines = [_line(np.where(none, 0.0, t), c) for t, none, c in zip(taps, empty, centre, strict=True)]
+    return Term(tuple(None if line == Line((1.0,), 0) else line for line in lines))
+
+
+def _line(taps: Array, centre: int) -> Line:
+    """Without the zeros at both ends, as far as the centre allows."""
+    (used,) = np.nonzero(taps)
+    first, last = min(used[0], centre), max(used[-1], centre)
+    return Line(tuple(taps[first : last + 1].tolist()), int(centre - first))
+
+
+def _fourier(frame: Frame, kernel: Array, centre: tuple[int, ...], method: str, whole: bool) -> Candidate:
+    if frame.integer:
+        # Asked for, it runs where rounding is certain to give the exact integer.
+        largest = _largest(frame) * float(np.abs(kernel).sum())
+        if method != "fft" or not whole or frame.dtype.itemsize > 2 or not largest < 2.0**40:
+            return _impossible("fft", "its integers would not be certain")
+    return Candidate("fft", Fourier(kernel, centre), True, "", 0.0, float(np.abs(kernel).sum()))

@@ -1,0 +1,137 @@
+"""Tracks edges by hysteresis, in place: which weak pixels are connected to a strong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from fastsep._engine import bands as _bands
+from fastsep._engine import execution, memory
+from fastsep._engine.caches import emptied_by
+from fastsep._engine.memory import address_of
+from fastsep._kernels import arguments as at
+from fastsep._kernels import jit
+from fastsep._validation.array_like import Array
+
+
+class _Kernel:
+    def __init__(self, *key: str) -> None:
+        self.address = jit.kernel(*key)
+        self.band: Callable[..., int] = jit.BAND(self.address)
+
+
+@cache
+def _kernel(*key: str) -> _Kernel:
+    return _Kernel(*key)
+
+
+emptied_by(_kernel.cache_clear)
+
+
+def _run_kernel(kernel: _Kernel, workspace: memory.Workspace, bands: int) -> None:
+    workspace.word[at.BANDS] = bands
+    if bands == 1:
+        kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+    else:
+        _bands.run_bands(kernel, workspace.address, bands)
+
+
+#: Multiply-adds that looking at a byte and following some edges are worth.
+PIXEL_WORK = 4.0
+
+
+def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -> None:
+    """Make 1 of every STRONG byte and of every WEAK one that is connected to it, 0 of all others.
+
+    `codes` is C-contiguous and zero at its border. `lines`: how many bytes away the lines of
+    neighbours lie that touch a pixel's own; of each, `reach` pixels to either side count.
+    """
+    pixels = codes[0].size
+    rows = codes.shape[0]
+    bands = min(_bands.bands_for(PIXEL_WORK * codes.size, workers), rows)
+    kernel = _kernel("hysteresis")
+    offsets = np.array(lines, np.int64)
+    scratch = 8 * at.STACK_WORDS
+    workspace = memory.take_workspace(scratch * bands)
+    workspace.filled_by = None
+    word = workspace.word
+    word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
+    word[at.SCRATCH], word[at.SCRATCH_BAND] = workspace.scratch, scratch
+    word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), address_of(offsets), reach
+    word[at.FURTHEST] = max(map(abs, lines), default=0) + reach
+    steps = [(at.SEARCH, bands), (at.BOOLS, bands)]
+    if bands > 1:
+        steps.insert(1, (at.JOIN, 1))
+    for phase, number in steps:
+        word[at.PHASE], word[at.SRC] = phase, bands
+        _run_kernel(kernel, workspace, number)
+    memory.give_back(workspace)
+
+
+def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], int]:
+    """Distances of the lines next to a pixel's own in an array of `shape`, and how far along them neighbours lie."""
+    lines = [0]
+    straight = []
+    stride = shape[-1]
+    for size in reversed(shape[:-1]):
+        straight += [stride, -stride]
+        lines = [line + step for line in lines for step in (-stride, 0, stride)]
+        stride *= size
+    return ([line for line in lines if line], 1) if diagonal else (straight, 0)
+
+
+@np.errstate(all="ignore")
+def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int | None) -> Array:
+    """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share."""
+    given = image.shape
+    # An axis before the first: bands are cut along it, and no line may run from band to band.
+    shape = image.shape if image.ndim > 1 else (1, image.size)
+    codes = np.zeros([size + 2 for size in shape], np.uint8)
+    inside = codes[(slice(1, -1),) * len(shape)]
+    if image.size:
+        # Of Python's integers np.minimum takes those of int64 only; np.clip, which takes 5 us longer, all.
+        lower = np.clip(low, None, high) if int in (type(low), type(high)) else np.minimum(low, high)
+        _classify(image.reshape(shape), lower, high, inside, workers)
+        track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
+    found = inside.view(np.bool_).reshape(given)
+    if out is None:
+        out = memory.empty(given, found.dtype)
+    out[...] = found
+    return out
+
+
+def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | None) -> None:
+    """WEAK above `low`, STRONG above both."""
+    dtype = image.dtype
+    single = np.ndim(low) == 0 and np.ndim(high) == 0
+    lanes = execution.vector_bytes() // dtype.itemsize
+    if not (single and dtype in (np.float32, np.float64) and image.ndim == 2 and image.shape[1] >= lanes):
+        codes[...] = image > low
+        strong = image > high
+        strong &= codes.view(np.bool_)
+        codes += strong  # WEAK and STRONG are 1 and 2
+        return
+    # A Python number is compared as a value of the image's dtype, a NumPy one as what it is.
+    limits = np.array(
+        [_at_most(value, dtype) if isinstance(value, np.generic) else value for value in (low, high)], dtype
+    )
+    image = np.ascontiguousarray(image)
+    workspace = memory.take_workspace(0)
+    workspace.filled_by = None
+    word = workspace.word
+    word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
+    word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
+    word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
+    bands = min(_bands.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
+    _run_kernel(_kernel("threshold", dtype.name), workspace, bands)
+    memory.give_back(workspace)
+
+
+def _at_most(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The largest number of a float dtype that is not above `value`: the same numbers of it are above both."""
+    with np.errstate(over="ignore"):
+        near = dtype.type(value)
+    return near if not near > value else np.nextafter(near, dtype.type(-np.inf))

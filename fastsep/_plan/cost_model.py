@@ -1,0 +1,110 @@
+"""What a plan costs, in nanoseconds on one thread: arithmetic on a plan, no pixels and no clock.
+
+A cost is a sum of counts, such as vectors of results times taps, each times a constant. Only the
+ratios of the constants matter: the cheapest of several plans is wanted, not a time.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastsep._kernels import jit
+from fastsep._plan.planner import IDENTITY, Dense, Line, Plan, Separable
+
+#: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
+#: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. On each its own constants
+#: estimate dense kernels and transforms as 0.7 to 1.2 times what was measured, lines 0.5 to 1.4 times. BOX_VECTOR,
+#: FINITE, MIX and SCATTER are not fitted but taken from a few runs.
+CONSTANTS = {
+    "CALL": 2100.0,
+    # For a vector of results by lines: to read, transpose, write; more for each of several terms, which
+    # are summed in memory, and in a volume; a tap; two taps that are equal or negated.
+    "FIR_VECTOR": 3.0,
+    "FIR_TERM": 2.0,
+    "FIR_VOLUME": 2.2,
+    "FIR_TAP": 0.181,
+    "FIR_PAIR": 0.263,
+    "SWEEP_TAP": 0.188,
+    "BOX_VECTOR": 6.0,
+    # For a vector of results tap by tap: to read and write; a stretch of taps in a column; a tap.
+    "DENSE_VECTOR": 1.43,
+    "DENSE_RUN": 0.55,
+    "DENSE_TAP": 0.171,
+    # To look for NaN and infinity, a value.
+    "FINITE": 0.11,
+    # For a bank: a multiply-add of the mix, for a vector; a value that is copied into its place.
+    "MIX": 0.22,
+    "SCATTER": 0.9,
+    # For a Fourier transform: a block, and a unit of `fft_tiles.work_of` in float32.
+    "FFT_BLOCK": 76_000.0,
+    "FFT_UNIT": 0.197,
+}
+
+
+def nanoseconds(plan: Plan) -> float:
+    """About how long the plan takes on one thread."""
+    return sum(CONSTANTS[name] * count for name, count in counts(plan).items())
+
+
+def counts(plan: Plan) -> dict[str, float]:
+    """How many of what each constant stands for."""
+    if plan.strategy == "passes":
+        total: dict[str, float] = {}
+        for piece in (piece for pieces in plan.passes for piece in pieces):
+            for name, count in counts(piece).items():
+                total[name] = total.get(name, 0.0) + count
+        return total
+    if plan.strategy == "fft":
+        assert plan.blocks is not None
+        return {"FFT_BLOCK": plan.blocks.count, "FFT_UNIT": plan.work}
+    lanes = jit.target().vector_bytes // plan.acc.itemsize
+    planes, depth, rows, cols, channels = plan.view
+    across = -(-cols * channels // lanes) * planes * depth
+    if plan.strategy == "dense":
+        assert isinstance(plan.what, Dense)
+        height = jit.dense_height(differences=plan.kernel[1] == "differences")
+        vectors = across * -(-rows // height) * height
+        used = plan.what.kernel != 0
+        runs = np.count_nonzero(np.diff(used.astype(np.int8), axis=1, prepend=0) > 0)
+        taps = np.count_nonzero(used)
+        return {
+            "CALL": 1,
+            "DENSE_VECTOR": vectors,
+            "DENSE_RUN": float(vectors * runs),
+            "DENSE_TAP": float(vectors * taps),
+        }
+    if plan.strategy == "sweep":
+        return {"CALL": 1, "SWEEP_TAP": plan.work / lanes}
+    vectors = across * -(-rows // lanes) * lanes  # blocks of as many rows as there are lanes
+    if plan.strategy == "box":
+        return {"CALL": 1, "BOX_VECTOR": vectors}
+    assert isinstance(plan.what, Separable)
+    terms = plan.what.terms
+    lines = [line or IDENTITY for term in terms for line in term.lines[1:]]
+    lines += [line for line in {term.lines[0] for term in terms} if line is not None]  # once for all terms
+    pairs = sum(len(line.taps) // 2 for line in lines if _mirrored(line))
+    single = sum(len(line.taps) for line in lines) - 2 * pairs
+    return {
+        "CALL": 1,
+        "FIR_VECTOR": vectors,
+        "FIR_TERM": vectors * len(terms) if plan.kernel[1].endswith("terms") else 0,
+        "FIR_VOLUME": vectors if depth > 1 else 0,
+        "FIR_TAP": vectors * single,
+        "FIR_PAIR": vectors * pairs,
+    }
+
+
+def _mirrored(line: Line) -> bool:
+    mirrored = line.taps[::-1]
+    centred = 2 * line.centre + 1 == len(line.taps)
+    return centred and line.taps in (mirrored, tuple(-tap for tap in mirrored))
+
+
+def multiplications(plan: Plan) -> float:
+    """Multiplications for one value of the result, zero taps and Fourier transforms apart."""
+    if plan.strategy == "dense":
+        assert isinstance(plan.what, Dense)
+        return float(np.count_nonzero(plan.what.kernel))
+    return plan.work / math.prod(plan.view)

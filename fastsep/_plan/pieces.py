@@ -1,0 +1,145 @@
+"""Where rows are cut that are too long to be filtered whole: which columns are filtered together.
+
+A kernel holds some 64 bytes of scratch for each value of a row, however few rows there are: a sound track or a
+spectrum would take many times its own memory. A piece is filtered as an image of its own, with a margin on either
+side that is read and whose results are dropped. Pixels keep their bits: no sum depends on where a row begins, but
+those of `Box`, which are counted in groups of columns; so pieces and margins are whole groups.
+
+Where rows have nothing to do with each other, neighbouring pieces of one row serve as the rows of an image, so that
+all lanes of the vectors have something to do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fastsep._plan.planner import Box, Dense, Plan, Separable
+
+#: Values of a piece: their scratch stays in the second level of the cache. Of volumes many rows are kept, and of what
+#: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
+VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "sweep": 1 << 18}
+#: Pieces of larger images are larger, too, since each has to wait for its slowest thread: values of an image for whose
+#: pieces that is enough.
+ENOUGH = 1 << 23
+#: Fewer pieces do not pay, nor narrower ones than so many times their margins.
+FEWEST_PIECES = MARGINS = 4
+#: Pieces of one row that are filtered together, and values of each.
+ROWS_TOGETHER, ROW_VALUES = 64, 2048
+#: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
+UNIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Columns `start` .. `stop` - 1, with so many on either side that are only read.
+
+    Of all rows; or, with a `count`, of one row, and as many as that many such pieces next to each other.
+    """
+
+    start: int
+    stop: int
+    left: int
+    right: int
+    count: int
+
+    @property
+    def cols(self) -> int:
+        """Columns that are read."""
+        return self.left + self.stop - self.start + self.right
+
+
+def pieces_of(plan: Plan) -> list[Piece]:
+    """The pieces of the rows of an image that this plan filters; none if they are better filtered whole."""
+    if plan.strategy not in ("fir", "box", "dense", "sweep"):
+        return []
+    rows, margins = reach(plan)
+    kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.kernel[1].startswith("volume") else "plane"
+    return cut(plan.view, margins, VALUES[kind], plan.modes[2] == "wrap", not rows)
+
+
+def cut(
+    view: tuple[int, int, int, int, int], margins: tuple[int, int], values: int, wraps: bool, apart: bool
+) -> list[Piece]:
+    """The pieces, of so many values or more, of the rows of an image (see `Plan.view`); none if there would be few.
+
+    `margins`: columns needed left and right of a pixel. `wraps`: they go round the ends of a row. `apart`: rows have
+    nothing to do with each other.
+    """
+    cols, channels = view[3:]
+    rows = math.prod(view[:3])
+    left, right = (_up(margin) for margin in margins)
+    apart = apart and rows < ROWS_TOGETHER
+    size = (ROW_VALUES if apart else values * max(rows * cols * channels // ENOUGH, 1)) // channels
+    step = _up(max(size, MARGINS * (left + right), 1))
+    if cols < FEWEST_PIECES * step:
+        return []
+    count = int(apart)
+    last = (cols // step - 1) * step  # the last piece holds what is left over
+    pieces = [Piece(0, step, left if wraps else 0, right, count)]
+    start = step
+    while start < last:
+        if apart:
+            count = min(ROWS_TOGETHER, (last - start) // step)
+        pieces.append(Piece(start, start + step, left, right, count))
+        start += max(count, 1) * step
+    return [*pieces, Piece(last, cols, left, right if wraps else 0, int(apart))]
+
+
+def _up(columns: int) -> int:
+    return -(-columns // UNIT) * UNIT
+
+
+def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
+    """Whether a pixel depends on other rows than its own, and on how many columns left and right of it."""
+    what = plan.what
+    if isinstance(what, Box):
+        size = what.sizes[-1]
+        return what.sizes[:-1] != (1, 1), (size // 2, size - 1 - size // 2)
+    if isinstance(what, Dense):
+        centre, size = what.centre[-1], what.kernel.shape[-1]
+        return what.kernel.shape[:-1] != (1, 1) or _leaves_plane(plan), (centre, size - 1 - centre)
+    if plan.strategy in ("polar", "corner"):
+        return False, (0, 0)
+    if plan.strategy == "fir":
+        assert isinstance(what, Separable)
+        lines = [term.lines[-1] for term in what.terms]
+        others = [line for term in what.terms for line in term.lines[:-1]]
+        rows = what.divisors is not None or any(line is not None and len(line.taps) > 1 for line in others)
+        left = max((line.centre for line in lines if line is not None), default=0)
+        right = max((len(line.taps) - 1 - line.centre for line in lines if line is not None), default=0)
+        return rows, (left, right)
+    form = plan.kernel[1] if plan.strategy == "sweep" else ""
+    radius = int(form.removeprefix("smooth")) if form.startswith("smooth") else 1
+    if plan.strategy == "hessian":
+        radius = 2
+    return True, (radius, radius)
+
+
+def _leaves_plane(plan: Plan) -> bool:
+    """Whether pixels depend on those of other planes, by a kernel that is all zero in their own."""
+    assert plan.slices is not None
+    return any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
+
+
+def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:
+    """The pieces of an image that goes through these plans, one after the other, and through memory between them."""
+    if any(plan.modes[2] == "wrap" for plan in plans):
+        return []  # what lies round the ends of a row is not there for the later ones
+    sides = [reach(plan)[1] for plan in plans]
+    margins = sum(left for left, _ in sides), sum(right for _, right in sides)
+    return cut(plans[0].view, margins, VALUES["pipeline"], False, False)
+
+
+def narrow(plan: Plan, piece: Piece) -> Plan:
+    """The plan of a piece."""
+    channels = plan.view[4]
+    rows = (1, 1, piece.count) if piece.count else plan.view[:3]
+    view = (*rows, piece.cols, channels)
+    what = plan.what
+    if isinstance(what, Separable) and what.divisors is not None:
+        start = what.divisors.start + piece.start - piece.left
+        what = replace(what, divisors=replace(what.divisors, start=start))
+    work = plan.work * math.prod(view) / math.prod(plan.view)
+    return replace(plan, what=what, view=view, work=work, cache={})

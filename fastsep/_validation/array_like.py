@@ -1,0 +1,118 @@
+"""What callers pass for arrays: lists, objects that make arrays, and what must not be taken for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+DType = np.dtype[Any]
+
+#: Types that need no look before NumPy makes an array of a list of them.
+NUMBERS = frozenset((bool, int, float))
+
+
+def show(value: object) -> str:
+    """`value` in one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def is_sequence(value: Any) -> bool:
+    """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
+    several = np.iterable(value) and hasattr(value, "__len__")
+    return several and not isinstance(value, str | bytes | set | frozenset | dict)
+
+
+def real_array(name: str, value: Any) -> Array:
+    """`value` as a plain array of a real dtype."""
+    array = value if type(value) is np.ndarray else _as_array(name, value)
+    if array.dtype.kind == "c":
+        raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
+    if array.dtype.kind not in "biuf":
+        hint = " Convert it, for instance with `.astype(float)`." if array.dtype.kind == "O" else ""
+        raise ValueError(f"`{name}` must have a float, integer or bool dtype; got {array.dtype}.{hint}")
+    return array
+
+
+def _as_array(name: str, value: Any) -> Array:
+    if value is None or isinstance(value, str | bytes | os.PathLike):
+        hint = " Read the file first, for instance with `skimage.io.imread`." if name in ("image", "x") else ""
+        if hint and value is None:
+            hint = " Read the file first; OpenCV's `imread` gives None where it cannot."
+        raise ValueError(f"`{name}` must be an array; got {show(value)}.{hint}")
+    if hasattr(value, "getpalette") and value.mode in ("P", "PA"):
+        raise ValueError(f"`{name}` must not be a picture with a palette; pass `{name}.convert('RGB')`.")
+    if makes_array(value):
+        value = made_array(name, value)
+    refuse_masked(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be an array; got a sequence that does not make one: its items differ in length or kind."
+        ) from None
+    if array.dtype.kind == "O" and not array.ndim:
+        raise ValueError(f"`{name}` must be an array; got {show(array.item())}.")
+    return array
+
+
+def makes_array(value: Any) -> bool:
+    """Whether NumPy asks the object for its array, and does not take it for a sequence."""
+    protocols = ("__array__", "__array_interface__", "__array_struct__")
+    return isinstance(value, memoryview) or any(hasattr(value, name) for name in protocols)
+
+
+def made_array(name: str, value: Any) -> Array:
+    """The array that an object makes of itself; a masked one stays masked."""
+    if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # dask's, which makes a plain one of itself
+        raise _masked_items(name)
+    try:
+        return np.asanyarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        # The object tells why, for instance that its values are in the memory of a GPU.
+        reason = " ".join(str(error).split())[:100]
+        raise ValueError(f"`{name}` must be an array; got {type(value).__name__}, which says: {reason}") from error
+
+
+def _arrays_in(name: str, value: Any) -> Iterator[Array]:
+    """`value` if it is or makes an array, else the arrays in nested sequences."""
+    if makes_array(value):
+        yield made_array(name, value)
+    elif is_sequence(value) and not NUMBERS.issuperset(map(type, value)):
+        for item in value:
+            yield from _arrays_in(name, item)
+
+
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse masked arrays, also as items and as what an object makes: NumPy would let out what they hide."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
+    if any(isinstance(array, np.ma.MaskedArray) for array in _arrays_in(name, value)):
+        raise _masked_items(name)
+
+
+def _masked_items(name: str) -> ValueError:
+    return ValueError(f"`{name}` must not hold a masked array; fill it with `.filled(value)`, or take its `.data`.")
+
+
+def one_image(name: str, value: Any, batch: bool) -> None:
+    """Refuse a list of images, which would become one array and be filtered across each other.
+
+    `batch`: images of three axes make a batch, each of which is filtered by itself.
+    """
+    if type(value) is np.ndarray or makes_array(value):
+        return
+    axes = [array.ndim for array in _arrays_in(name, value) if array.ndim > 1]
+    if axes and not (batch and min(axes) > 2):
+        advice = ""
+        if max(axes) == 2:
+            stacked = "`np.stack(images)[..., None]`" if batch else "`np.stack(images)` with `channel_axis=0`"
+            advice = f", or all as {stacked}"
+        raise ValueError(
+            f"`{name}` must be one image; got a {type(value).__name__} of {len(value)}. Filter each by itself{advice}."
+        )

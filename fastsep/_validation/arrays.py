@@ -1,0 +1,170 @@
+"""Images, results, masks, and their dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastsep._validation.array_like import Array, DType, is_sequence, one_image, real_array, show
+from fastsep._validation.axes import channel
+from fastsep._validation.scalars import ArgumentError
+
+
+def grey_image(image: Any) -> Array:
+    """An image of two axes, all of which are spatial."""
+    array = as_image(image)
+    if array.ndim != 2:
+        raise ValueError(f"`image` must have 2 dimensions; got {array.ndim}.{_grey_hint(array.shape)}")
+    return array
+
+
+def _grey_hint(shape: tuple[int, ...]) -> str:
+    colours = len(shape) == 3 and shape[-1] in (3, 4)
+    return " Convert colours to grey first, for instance with `skimage.color.rgb2gray`." if colours else ""
+
+
+def need_range(image: Array) -> None:
+    """Refuse integers of 64 bits: their range, which thresholds are measured by, is never that of the pixels."""
+    if image.dtype.kind in "iu" and image.dtype.itemsize > 4:
+        raise ValueError(
+            f"`image` must not have integers of 64 bits, since thresholds follow the range of the dtype;"
+            f" got {image.dtype}. Convert it to the dtype of its values: `image.astype(np.uint8)` for 0 to 255."
+        )
+
+
+def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
+    """Dtype of the result from that of the image, the argument `dtype` and that of `out`."""
+    if dtype is None:
+        if out is None:
+            return np.dtype(np.float32) if image.kind == "f" and image.itemsize <= 4 else np.dtype(np.float64)
+        if out.kind != "f":
+            raise ValueError(f"dtype of `out` must be float; got {out}. For an integer result pass `dtype={out}` too.")
+        return out
+    try:
+        wanted: DType = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"`dtype` must be a float or integer dtype; got {show(dtype)}.") from None
+    if wanted.kind not in "fiu":
+        raise ValueError(f"`dtype` must be a float or integer dtype; got {wanted}.")
+    if out is not None and out != wanted:
+        raise ValueError(f"dtype of `out` must be `dtype`, which is {wanted}; got {out}.")
+    return wanted
+
+
+def arithmetic_dtype(image: DType, dtype: Any) -> DType:
+    """float32 or float64 for a result that is neither: what `dtype` asks for, else that of `image`."""
+    result = result_dtype(image, dtype, None)
+    if result not in (np.float32, np.float64):
+        raise ValueError(f"`dtype` must be float32 or float64; got {result}.")
+    return result.newbyteorder("=")
+
+
+class Probe(np.ndarray[Any, Any]):
+    """An image that is not filtered: whatever the funnel would do with it is added to `seen`."""
+
+    seen: list[Any]
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.seen = getattr(source, "seen", [])
+
+
+def as_image(image: Any) -> Array:
+    """`image` as a plain array (or a probe) of a real dtype with at least one axis."""
+    one_image("image", image, False)
+    array = real_array("image", image)
+    if not array.ndim:
+        raise ValueError("`image` must have at least one dimension; got a single number.")
+    return image if isinstance(image, Probe) else array
+
+
+def squeezed(image: Array, most: int) -> Array:
+    """`image` without its axes of length 1, of which 2 to `most` must remain."""
+    result = np.squeeze(image)
+    if not image.size or not 2 <= result.ndim <= most:
+        count = "2" if most == 2 else f"2 to {most}"
+        hint = _grey_hint(result.shape) if most == 2 else ""
+        raise ValueError(
+            f"`image` must have {count} axes, apart from those of length 1; got shape {image.shape}.{hint}"
+        )
+    return result
+
+
+def need_pixels(image: Array, least: int) -> None:
+    """Refuse an image with fewer pixels than `least` along any axis."""
+    if min(image.shape) < least:
+        raise ValueError(f"`image` must have at least {least} pixels along every axis; got shape {image.shape}.")
+
+
+def check_out(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what a result of the image's shape cannot be written into."""
+    check_writeable(out)
+    if out.shape != shape:
+        raise ArgumentError(f"`out` must have the image's shape {shape}; got {out.shape}.")
+
+
+def check_bool_out(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what a result of bools of the image's shape cannot be written into."""
+    check_out(out, shape)
+    if out.dtype != np.bool_:
+        raise ValueError(f"dtype of `out` must be bool; got {out.dtype}.")
+
+
+def outs(value: Any, count: int | None, shape: tuple[int, ...]) -> list[Any]:
+    """Arrays to write into, or None for new ones: `count` in a tuple, or one by itself if `count` is None."""
+    if value is None:
+        return [None] * (count or 1)
+    if count is None:
+        value = (value,)
+    elif not is_sequence(value) or isinstance(value, np.ndarray) or len(value) != count:
+        raise ValueError(f"`out` must be as many arrays as `output` names, {count}; got {show(type(value).__name__)}.")
+    for number, array in enumerate(value):
+        if array is not None:
+            check_out(array, shape)
+            if any(other is not None and np.may_share_memory(array, other) for other in value[:number]):
+                raise ValueError("`out` must be arrays that share no memory; got two that may.")
+    return list(value)
+
+
+def check_threshold(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what is neither a real number nor an array of them that broadcasts to the image's shape."""
+    limit = real_array(name, value)
+    try:
+        fits = np.broadcast_shapes(limit.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"`{name}` must be a number or fit the image's shape {shape}; got shape {limit.shape}.")
+
+
+def check_writeable(out: Any) -> None:
+    """Refuse what is no array to write into."""
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"`out` must be a NumPy array; got {type(out).__name__}.")
+    if not out.flags.writeable:
+        raise ValueError("`out` must be writeable; got a read-only array.")
+
+
+def eroded_mask(mask: Any, image: Any, channel_axis: Any) -> Array:
+    """`mask` less all pixels with a neighbour outside it or the image, to multiply a result by."""
+    shape = np.shape(image)
+    axis = channel(channel_axis, len(shape))
+    spatial = tuple(n for i, n in enumerate(shape) if i != axis)
+    inside = real_array("mask", mask)
+    if inside.shape not in (shape, spatial):
+        hint = "" if inside.ndim else " An axis is passed by name: `axis=0`."
+        raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape or show(mask)}.{hint}")
+    inside = inside != 0
+    if axis is not None and inside.shape == spatial:
+        inside = np.expand_dims(inside, axis)
+    for along in range(inside.ndim):
+        if along != axis:
+            inside = _eroded_along(inside, along)
+    return inside
+
+
+def _eroded_along(inside: Array, axis: int) -> Array:
+    lines = np.moveaxis(inside, axis, 0)
+    result = np.zeros_like(inside)
+    np.moveaxis(result, axis, 0)[1:-1] = lines[:-2] & lines[1:-1] & lines[2:]
+    return result
