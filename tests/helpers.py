@@ -89,9 +89,15 @@ class Case:
         """Compare a result with the oracle's."""
         assert result.dtype == dst
         expected, largest = self.expected(image, dst, modes, cval)
-        if any("differences" in part for part in self.kernel):
+        if self.subtracts:
             result, expected = without_infinity(result), without_infinity(expected)
         assert_close(result, expected, largest)
+
+    @property
+    def subtracts(self):
+        """Whether differences of pixels are taken before all else."""
+        words = ("differences", "slopes", "gradient_of_sum")
+        return any(word in part for part in self.kernel for word in words)
 
     def empty(self, shape, dst):
         """Shape and dtype of the result for an image of `shape`."""
@@ -131,14 +137,16 @@ class Gradients(Case):
             image = reference.exact(self.smoothing, image, modes=modes, cval=cval, scale=scale)
             scale = 1.0
         exact = [reference.exact(what, image, modes=modes, cval=cval, scale=scale) for what in self.what]
+        # Of the derivatives that came out: where both are small their rounding turns the gradient.
+        expected = np.arctan2(*derivatives[-2:].astype(float))
+        np.testing.assert_allclose(orientation, expected, rtol=0, atol=1e-6 if dst == "float32" else 1e-12)
+        if self.subtracts:
+            *exact, derivatives, magnitude = (without_infinity(values) for values in (*exact, derivatives, magnitude))
         for derivative, expected, what in zip(derivatives, exact, self.what, strict=True):
             assert_close(derivative, expected, largest * weight(what.terms[0]))
         with np.errstate(all="ignore"):
             expected = np.sqrt(sum(e * e for e in exact))
         assert_close(magnitude, expected, largest * sum(weight(what.terms[0]) for what in self.what))
-        # Of the derivatives that came out: where both are small their rounding turns the gradient.
-        expected = np.arctan2(*derivatives[-2:].astype(float))
-        np.testing.assert_allclose(orientation, expected, rtol=0, atol=1e-6 if dst == "float32" else 1e-12)
 
 
 @dataclass(frozen=True)
@@ -212,17 +220,20 @@ def box(sizes, kernel, dtypes, channels=0):
     return named("box", Box(sizes), kernel, dtypes, channels, rescales=False, size=sizes)
 
 
-def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False):
-    """Any kernel, some of its taps zero, tap by tap."""
+def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False, form="sums"):
+    """Any kernel, some of its taps zero, tap by tap; with the form "differences" its taps sum to zero."""
     rng = np.random.default_rng(seed)
     kernel = rng.integers(-4, 5, shape).astype(float) if whole else rng.standard_normal(shape)
-    kernel[rng.random(shape) < zeros] = 0
+    used = rng.random(shape) >= zeros
+    kernel[~used] = 0
+    if form == "differences":
+        kernel[used] -= kernel[used].mean()
     what = Dense(kernel, tuple(n // 2 for n in shape))
 
     def run(image, **options):
         return fastsep.correlate(image, kernel, method="direct", **options)
 
-    return Case(("dense", "sums"), run, what, dtypes, channels, rescales=False)
+    return Case(("dense", form), run, what, dtypes, channels, rescales=False)
 
 
 def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
@@ -275,6 +286,10 @@ CASES = {
     "dx in int16": from_taps(((1, 2, 1), (-1, 0, 1)), ("sweep", "dx", "1", "uint8", "int16"), (U1_I2,)),
     "magnitude": edge("sobel", 2, (0, 1), ("sweep", "magnitude", "1"), (F4, U1_F8)),
     "magnitude RGB": edge("prewitt", 2, (0, 1), ("sweep", "magnitude", "3"), (F4, U1_F8), 3),
+    "farid": edge("farid", 2, (0, 1), ("sweep", "wide2 magnitude", "1"), (F4, U1_F4, F8)),
+    "farid RGB": edge("farid", 2, (0, 1), ("sweep", "wide2 magnitude", "3"), (F4, U1_F8), 3),
+    "farid dy": edge("farid", 2, (0,), ("sweep", "wide2 dy", "1"), (F4, U1_F4)),
+    "farid dx": edge("farid", 2, (1,), ("sweep", "wide2 dx", "1"), (F4, I2_F4, F8)),
     "roberts": named("roberts", Roberts("magnitude"), ("sweep", "roberts_magnitude"), (F4, U1_F8)),
     "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (U2_F8,)),
     "roberts -": named("roberts_neg_diag", Roberts("neg_diag"), ("sweep", "roberts_neg"), (F4,)),
@@ -295,9 +310,9 @@ CASES = {
     "laplace": named("laplace", operators.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
     "laplace RGB": named("laplace", operators.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
     # differences first
-    "farid": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F4)),
-    "farid in float64": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F8, U1_F8)),
-    "farid dx": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4)),
+    "farid of five channels": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F4), 5),
+    "farid of five channels in float64": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F8, U1_F8), 5),
+    "farid dx of five channels": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4), 5),
     "second derivative": named(
         "gaussian",
         operators.gaussian((1.6, 2.3), (2, 1), 4.0),
@@ -320,7 +335,7 @@ CASES = {
     "difference of gaussians": named(
         "difference_of_gaussians",
         operators.difference_of_gaussians((0.7, 1.1), (1.4, 2.5), 4.0),
-        ("fir", "plane differences terms"),
+        ("fir", "plane slopes terms"),
         (F4, U1_F4),
         low_sigma=(0.7, 1.1),
         high_sigma=(1.4, 2.5),
@@ -328,11 +343,53 @@ CASES = {
     "difference RGB": named(
         "difference_of_gaussians",
         operators.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
-        ("fir", "plane differences terms"),
+        ("fir", "plane slopes terms"),
         (F4,),
         3,
         low_sigma=0.7,
         high_sigma=1.4,
+    ),
+    "difference of distant gaussians": named(
+        "difference_of_gaussians",
+        operators.difference_of_gaussians((1.1, 0.7), (2.5, 2.4), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, F4_U1),
+        low_sigma=(1.1, 0.7),
+        high_sigma=(2.5, 2.4),
+    ),
+    "difference of distant gaussians RGB": named(
+        "difference_of_gaussians",
+        operators.difference_of_gaussians((0.7, 0.5), (1.4, 2.4), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, U1_F4),
+        3,
+        low_sigma=(0.7, 0.5),
+        high_sigma=(1.4, 2.4),
+    ),
+    "laplacian of gaussian": named(
+        "gaussian_laplace",
+        operators.gaussian_laplace((1.6, 2.3), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, I2_F4),
+        rescales=False,
+        sigma=(1.6, 2.3),
+    ),
+    "gradient magnitude of gaussian": named(
+        "gaussian_gradient_magnitude",
+        operators.gaussian_gradient_magnitude((1.6, 2.3), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, U1_F4),
+        rescales=False,
+        sigma=(1.6, 2.3),
+    ),
+    "gradient magnitude of gaussian RGB": named(
+        "gaussian_gradient_magnitude",
+        operators.gaussian_gradient_magnitude((2.3, 1.6), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4,),
+        3,
+        rescales=False,
+        sigma=(2.3, 1.6),
     ),
     "unsharp": named(
         "unsharp_mask",
@@ -346,13 +403,46 @@ CASES = {
     ),
     "volume": named("gaussian", operators.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
     "volume, any taps": from_taps((EVEN, ODD, WHOLE), ("fir", "volume"), (F4,)),
-    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F4, U1_F8)),
+    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F8, U1_F8)),
+    "volume terms, differences": edge("sobel", 3, (0, 1, 2), ("fir", "volume differences terms"), (F4, U1_F4)),
+    "volume, differences of rows": edge("scharr", 3, (1,), ("fir", "volume differences"), (F4,)),
+    "volume, differences of columns": edge("sobel", 3, (2,), ("fir", "volume differences"), (F4, I2_F4), 2),
+    "volume, second derivative": named(
+        "gaussian",
+        operators.gaussian((0.7, 1.1, 0.9), (0, 1, 2), 4.0),
+        ("fir", "volume differences"),
+        (F4,),
+        3,
+        sigma=(0.7, 1.1, 0.9),
+        order=(0, 1, 2),
+    ),
+    "difference in a volume": named(
+        "difference_of_gaussians",
+        operators.difference_of_gaussians((0.7, 1.1, 0.8), (1.4, 1.5, 2.0), 4.0),
+        ("fir", "volume differences terms"),
+        (F4, U1_F4),
+        low_sigma=(0.7, 1.1, 0.8),
+        high_sigma=(1.4, 1.5, 2.0),
+    ),
+    "curvature of a volume": named(
+        "gaussian_laplace",
+        operators.gaussian_laplace((0.7, 1.1, 0.9), 4.0),
+        ("fir", "volume differences terms"),
+        (F4,),
+        rescales=False,
+        sigma=(0.7, 1.1, 0.9),
+    ),
+    "volume, any taps of sum zero": from_taps(
+        (EVEN, (0.5, -0.75, 0.0, 0.25), WHOLE), ("fir", "volume differences"), (F4, U1_F4)
+    ),
     # any kernel
     "dense": dense(1, (5, 7), (F4, U1, F8)),
     "dense, even": dense(2, (4, 6), (F8, U2_F8), zeros=0),
     "dense, wide": dense(3, (3, 21), (F4,)),
     "dense, tall RGB": dense(4, (11, 2), (U1_F4, F4), 3),
     "dense, whole": dense(5, (3, 3), (U1_I2, U1_F8), whole=True),
+    "dense, differences": dense(9, (7, 6), (F4, U1_F4), zeros=0, form="differences"),
+    "dense, differences, RGB": dense(10, (5, 4), (F4, U1_F4), 3, form="differences"),
     "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
     "dense of a volume of one column": dense(7, (2, 3, 1), (F8, I2_F4), 2),
     "dense in four axes": dense(8, (2, 3, 2, 3), (F4,)),
@@ -369,12 +459,17 @@ CASES = {
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),
     # several results
     "gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, F8)),
+    "gradient of five taps": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, U1_F8)),
     "gradient RGB": gradients("scharr", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, F8), 3),
     "gradient of a volume": gradients("prewitt", ("polar", "orientation"), (F4, U1_F8), ndim=3, sigma=(0.6, 0.9, 1.1)),
     # one behind the other
-    "smoothed gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, U1_F8), sigma=(1.2, 0.7)),
-    "smoothed gradient RGB": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, U1_F8), 3, sigma=(0, 1.5)),
-    "smoothed farid": gradients("farid", ("polar", f"dy+dx+{BOTH}"), (F4, F8), sigma=(0.8, 1.7)),
+    "smoothed gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F8, U1_F8), sigma=(1.2, 0.7)),
+    "smoothed gradient RGB": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "3"), (F8, U1_F8), 3, sigma=(0, 1.5)),
+    "gradient of a sum": gradients("sobel", ("gradient_of_sum", f"dy+dx+{BOTH}", "1"), (F4, U1_F4), sigma=(1.2, 0.7)),
+    "gradient of a sum RGB": gradients(
+        "scharr", ("gradient_of_sum", f"dy+dx+{BOTH}", "3"), (F4, I2_F4), 3, sigma=(0, 1.5)
+    ),
+    "smoothed farid": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, F8), sigma=(0.8, 1.7)),
     "central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, I2_F4)),
     "smoothed central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, F8), 2, sigma=(1.1, 0)),
     "gradient of a gaussian": gradients("gaussian", ("polar", f"dy+dx+{BOTH}"), (F4, U1_F8), sigma=(1.3, 0.9)),

@@ -138,20 +138,21 @@ def _kinds(dtype: str) -> list[Key]:
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
     found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
-    planes = ("plane", "plane terms", "plane differences terms", "volume", "volume terms")
+    planes = ("plane", "plane terms", "volume", "volume terms")
+    sweeps = ("smooth4", "magnitude", "dy", "dx", "wide2 magnitude", "laplace")
     for kind in _kinds(dtype):
         found += [("fir", form, *kind) for form in planes]
-        found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx", "laplace")]
+        if kind[1] == "float32":
+            found.append(("fir", "plane slopes terms", *kind))
+        found += [("sweep", form, "1", *kind) for form in sweeps]
         found += [("sweep", "magnitude", "3", *kind), ("box", *kind)]
-    if dtype != "float64":  # edges of volumes take their sums in float64
-        found.append(("fir", "volume terms", dtype, "float64", "float32"))
+        if kind[1:] == ("float32", "float32"):  # edges of volumes
+            found.append(("fir", "volume differences terms", *kind))
     return found
 
 
 def _edges(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",), ("hysteresis",)]
-    smoothed = (dtype, "float64", "float64")
-    found += [("fir", "plane", *smoothed), ("sweep", "smooth4", "1", *smoothed)]
     for acc in _arithmetic(dtype):
         own, kind = (acc, acc, acc), (dtype, acc, acc)
         # Canny's smoothing and gradient are scikit-image's to the last bit in float64; int16 is converted for it.
@@ -161,7 +162,11 @@ def _edges(dtype: str) -> list[Key]:
         found += [("sweep", form, "1", *kind) for form in ("dy+dx", "magnitude")]
         # Gradients of what has been smoothed.
         slopes = ("dy+dx", "magnitude", "magnitude+orientation")
-        found += [("sweep", form, "1", "float64", "float64", acc) for form in slopes]
+        if acc == "float64":
+            found += [("fir", "plane", *kind), ("sweep", "smooth4", "1", *kind)]
+            found += [("sweep", form, "1", *own) for form in slopes]
+        else:
+            found += [("deviation", dtype, acc), *(("gradient_of_sum", form, "1", *kind) for form in slopes)]
     return found
 
 
@@ -171,9 +176,10 @@ def _corners(dtype: str) -> list[Key]:
         own = (acc, acc, acc)
         found += [("sweep", form, "1", *own) for form in ("exact yy+yx+xx", "smooth4")]
         found += [("fir", "plane", dtype, acc, acc), ("fir", "plane", *own)]
-        # Hessian matrices are made in float64.
-        found += [("fir", "plane", acc, "float64", "float64"), ("hessian", "yx", "float64")]
-        found += [("fir", "plane", "float64", "float64", acc), ("sweep", "smooth4", "1", acc, "float64", "float64")]
+        if acc == "float64":
+            found.append(("hessian", "yx", acc))
+        else:
+            found += [("deviation", acc, acc), ("hessian", "yx of sum", acc)]
         found += [("corner", "harris", acc), ("corner", "shi_tomasi", acc)]
     return found
 

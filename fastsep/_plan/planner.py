@@ -206,7 +206,7 @@ def prepare(
     if isinstance(what, Box):
         return _box(what, job)
     what = axes.reduce(what)
-    return _gradient(what, job) or _smoothing(what, job) or _fir(what, job)
+    return _gradient(what, job) or _wide_gradient(what, job) or _smoothing(what, job) or _fir(what, job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +309,11 @@ def _arithmetic(what: Filter, axes: _Axes, src: Dtype, dst: Dtype, scale: float,
     if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
         return F64
     if src.kind == "f" or dst.kind == "f" or scale != 1:
-        return F32 if _size(what) < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale) else F64
+        return F32 if _size(what) < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale, border) else F64
     largest = max(_largest(src), abs(border))
     if isinstance(what, Separable):
         if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
-            return F64 if what.whole or _needs_float64(what, axes, scale) else F32
+            return F64 if what.whole or _needs_float64(what, axes, scale, border) else F32
         largest *= _size(what)
     elif isinstance(what, Box):
         largest *= math.prod(what.sizes)
@@ -337,7 +337,7 @@ def _lines(what: Separable) -> list[Line]:
 
 def _weight(line: Line | None) -> float:
     """Sum of the magnitudes of the taps."""
-    return 1.0 if line is None else math.fsum(abs(t) for t in line.taps)
+    return 1.0 if line is None else math.fsum(map(abs, line.taps))
 
 
 def _size(what: Filter) -> float:
@@ -366,6 +366,11 @@ def is_antisymmetric(line: Line | None) -> bool:
     return line.taps == tuple(-tap for tap in reversed(line.taps))
 
 
+def is_symmetric(line: Line | None) -> bool:
+    """Whether the taps are the same under reversal about the centre."""
+    return line is not None and len(line.taps) == 2 * line.centre + 1 and line.taps == line.taps[::-1]
+
+
 def has_same_border(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
     """Whether what lies beyond the border is the same whichever line comes first."""
     return not what.chained or cval == 0 or "constant" not in modes
@@ -386,6 +391,132 @@ def is_row_first(term: Term, same_border: bool) -> bool:
     if not same_border and is_zero_sum(y):
         return False
     return is_zero_sum(x) and abs(tap_sum(x)) * _weight(y) < abs(tap_sum(y)) * _weight(x)
+
+
+def slope_axis(term: Term) -> int:
+    """Along which axis of a volume neighbours are subtracted first: where least is left of a constant; else 0."""
+    found = [(abs(tap_sum(line)) / _weight(line), axis) for axis, line in enumerate(term.lines) if is_zero_sum(line)]
+    return min(found)[1] if found else 0
+
+
+def slope_line(line: Line, skip_zeros: bool) -> tuple[Line, bool]:
+    """The taps of differences in place of taps that cancel; whether they are those of the two neighbours of a pixel.
+
+    Else, of the next pixel and the pixel; the one in the middle counts by the sum of the taps besides.
+    """
+    if _skips_centre(line, skip_zeros):
+        return Line(line.taps[2:], 0), True
+    before = [-math.fsum(line.taps[: k + 1]) for k in range(line.centre)]
+    behind = [math.fsum(line.taps[k + 1 :]) for k in range(line.centre, len(line.taps) - 1)]
+    return Line((*before, *behind), line.centre), False
+
+
+def _skips_centre(line: Line, skip_zeros: bool) -> bool:
+    return skip_zeros and len(line.taps) == 3 and is_antisymmetric(line)
+
+
+def cancels(line: Line) -> bool:
+    """Whether what the taps leave of a constant is nothing but rounding."""
+    return abs(tap_sum(line)) <= EXACT * _weight(line)
+
+
+def _takes_slopes(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
+    """Whether a volume can be filtered by differences of neighbours along any one axis, beyond its border too."""
+
+    def takes(term: Term) -> bool:
+        axis = slope_axis(term)
+        for number, line in enumerate(term.lines):
+            if line is None:
+                continue
+            first = number == axis and is_zero_sum(line)
+            skipped = first and (is_antisymmetric(line) if axis == 0 else _skips_centre(line, what.skip_zeros))
+            if what.skip_zeros and 0.0 in (_tail(line) if skipped else line.taps):
+                return False
+            if first and axis != 0 and what.combine != "sum" and not cancels(line):
+                return False
+        return True
+
+    return has_same_border(what, modes, cval) and all(map(takes, what.terms))
+
+
+def _cancelling(terms: list[Term]) -> list[Term]:
+    """Terms of the same sum whose lines along y or x cancel to the last digit where neighbours are subtracted first.
+
+    What a line leaves of a constant smooths. It goes into the line along the depth of a term that smooths along the
+    other axes as it does; or else becomes a term of its own.
+    """
+    found = [term for term in terms if slope_axis(term) == 0]
+    waiting = [term for term in terms if slope_axis(term) != 0]
+    while waiting:
+        term = waiting.pop(0)
+        axis = slope_axis(term)
+        line = term.lines[axis]
+        if axis == 0 or line is None or cancels(line):
+            found.append(term)
+            continue
+        rest = tap_sum(line)
+        alike = [number for number, other in enumerate(found) if _smooths_alike(other, term, axis)]
+        if alike:
+            other = found[alike[0]]
+            smooth = other.lines[axis] or IDENTITY
+            depth = (term.lines[0] or IDENTITY).scaled(rest / tap_sum(smooth))
+            found[alike[0]] = Term((_added(other.lines[0] or IDENTITY, depth, 1.0), *other.lines[1:]))
+        else:
+            smooth = IDENTITY
+            waiting.append(_with(term, axis, Line((rest,), 0)))
+        found.append(_with(term, axis, _added(line, smooth, -rest / tap_sum(smooth))))
+    return sorted(found, key=slope_axis)
+
+
+def _smooths_alike(other: Term, term: Term, axis: int) -> bool:
+    """Whether `other` smooths along `axis`, and does along the third one what `term` does."""
+    line = other.lines[axis] or IDENTITY
+    smooths = slope_axis(other) == 0 and tap_sum(line) > _weight(line) / 2
+    return smooths and other.lines[3 - axis] == term.lines[3 - axis]
+
+
+def _with(term: Term, axis: int, line: Line) -> Term:
+    return Term((*term.lines[:axis], line, *term.lines[axis + 1 :]))
+
+
+def _by_slopes(what: Separable, terms: list[Term]) -> list[Term] | None:
+    """Terms of the same sum whose lines along x, where these come first, sum to exactly zero; None if there are none.
+
+    Such a line is one of differences of neighbours with taps between the pixels. What second derivatives of a Gaussian
+    that are cut off sum to goes to the other term: y1 x1 + y2 x2 = (y1 + c y2) x1 + y2 (x2 - c x1).
+    """
+    if len(terms) != 2 or what.skip_zeros or what.clip is not None:
+        return None
+    second, first = terms  # of a sum, the term with the line along x first comes first
+    if not is_row_first(second, True):
+        return None
+    if what.combine == "sum" and not is_row_first(first, True):
+        first, second = _part_exactly(first, second)
+    for term in (first, second):
+        line = term.lines[2]
+        if is_row_first(term, True) and (line is None or line.centre == 0 or not cancels(line)):
+            return None
+    return [second, first]
+
+
+def _part_exactly(first: Term, second: Term) -> tuple[Term, Term]:
+    """The same sum of two terms, of which the line along x of the second sums to zero."""
+    (y1, x1), (y2, x2) = ((line or IDENTITY for line in term.lines[1:]) for term in (first, second))
+    if cancels(x2) or is_zero_sum(x1):
+        return first, second
+    part = tap_sum(x2) / tap_sum(x1)
+    return Term((None, _added(y1, y2, part), x1)), Term((None, y2, _added(x2, x1, -part)))
+
+
+def _added(line: Line, other: Line, factor: float) -> Line:
+    """A line plus another one times a factor."""
+    centre = max(line.centre, other.centre)
+    size = centre + max(len(one.taps) - one.centre for one in (line, other))
+    sums = np.zeros(size)
+    for one, weight in ((line, 1.0), (other, factor)):
+        start = centre - one.centre
+        sums[start : start + len(one.taps)] += weight * np.array(one.taps)
+    return Line(tuple(sums.tolist()), centre)
 
 
 def _loses_digits(what: Separable, scale: float) -> bool:
@@ -420,17 +551,20 @@ def _reaches_far_beyond(what: Separable, axes: _Axes) -> bool:
     return halo > max(axes.sizes[0], MOST_HALO)
 
 
-def _needs_float64(what: Filter, axes: _Axes, scale: float) -> bool:
+def _needs_float64(what: Filter, axes: _Axes, scale: float, border: float) -> bool:
     """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
     if isinstance(what, Fourier):
         return middle(what.kernel) is not None
     if not isinstance(what, Separable) or what.exact or what.divisors is not None:
         return False
     reduced = axes.reduce(what)
-    if _loses_digits(reduced, scale) and (
-        len(axes.sizes) > 2 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
-    ):
-        return True
+    if _loses_digits(reduced, scale):
+        if len(axes.sizes) == 3:
+            beyond = not _takes_slopes(reduced, axes.modes, border)
+        else:
+            beyond = len(axes.sizes) > 3 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
+        if beyond:
+            return True
     if what.combine != "sum":
         return False
     # Terms that cancel each other, but not each by itself.
@@ -449,7 +583,9 @@ SMALL_BOX = 15
 #: Taps whose sum is smaller than this part of their weight are differences first of all. Those of derivatives of a
 #: Gaussian that are cut off at four sigma sum to a thousandth.
 ZERO_SUM = 1 / 16
-#: Those of a dense kernel, which take a subtraction for each tap.
+#: What the rounding of the taps themselves leaves of their sum.
+EXACT = 1e-14
+#: Those of a dense kernel.
 ZERO_SUM_DENSE = 1e-6
 #: Rows above and below a row that may be more than the image has, where they are filtered along x first.
 MOST_HALO = 16
@@ -476,12 +612,7 @@ def _sweep(form: str, weights: tuple[float, float], job: _Job) -> Plan:
 
 def _gradient(what: Separable, job: _Job) -> Plan | None:
     """The sweep for a 3 x 3 gradient or one of its components, if that is what this is."""
-    axes = job.axes
-    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(1) or what.clip is not None:
-        return None
-    if not what.skip_zeros and job.src.kind == "f":
-        return None  # zero taps have to meet NaN and inf
-    if what.chained and job.cval != 0 and "constant" in axes.modes:
+    if not _may_sweep(what, job, 1):
         return None
     found = [piece for piece in map(_slope_and_smooth, what.terms) if piece is not None]
     if len(found) != len(what.terms):
@@ -501,6 +632,42 @@ def _gradient(what: Separable, job: _Job) -> Plan | None:
     if job.src == np.uint8 and job.dst == I16 and form != "magnitude" and whole and bound < 2**15:
         job = replace(job, acc=I16)
     return _sweep(form, (side, centre), job)
+
+
+def _may_sweep(what: Separable, job: _Job, radius: int) -> bool:
+    """Whether a sweep that takes differences of so many neighbours is right for the image and its borders."""
+    axes = job.axes
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(radius) or what.clip is not None:
+        return False
+    if not what.skip_zeros and job.src.kind == "f":
+        return False  # zero taps have to meet NaN and inf
+    return has_same_border(what, axes.modes, job.cval)
+
+
+def _wide_gradient(what: Separable, job: _Job) -> Plan | None:
+    """The sweep for a gradient of a larger but short radius, or one of its components, if that is what this is."""
+    if len(job.axes.sizes) != 2:
+        return None
+    lines = {line for term in what.terms for line in term.lines if line is not None}
+    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
+    if len(lines) != 2 or len(slopes) != 1 or len(sides) != 1 or slopes[0].centre != sides[0].centre:
+        return None
+    (slope,), (side,) = slopes, sides
+    radius = slope.centre
+    if not 2 <= radius <= SHORT_RADIUS or not _may_sweep(what, job, radius):
+        return None
+    if what.skip_zeros and 0.0 in (*slope.taps[radius + 1 :], *side.taps):
+        return None
+    along: dict[tuple[Line | None, ...], str] = {(slope, side): "dy", (side, slope): "dx"}
+    forms = {along.get(term.lines, "") for term in what.terms}
+    if what.combine == "magnitude" and len(what.terms) == 2 and forms == {"dy", "dx"}:
+        form = "magnitude"
+    elif what.combine == "sum" and len(what.terms) == 1 and "" not in forms:
+        (form,) = forms
+    else:
+        return None
+    what = Separable((Term((slope.scaled(job.scale), side)),))
+    return job.plan("sweep", ("sweep", f"wide{radius} {form}", str(job.axes.channels)), what, 4 * radius + 12.0)
 
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
@@ -554,12 +721,18 @@ def _fir(what: Separable, job: _Job) -> Plan:
             terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
     form = "volume" if volume else "plane"
     # float64 has digits to spare, and there infinity stays what it is: the difference of two would be NaN.
-    by_differences = job.acc == F32 and _loses_digits(what, job.scale) and _takes_differences(what)
-    if not volume and not what.exact and what.divisors is None and by_differences:
+    loses_digits = job.acc == F32 and _loses_digits(what, job.scale)
+    if volume and loses_digits and _takes_slopes(what, job.axes.modes, job.cval):
+        form += " differences"
+        terms = _cancelling(terms)
+    elif not volume and not what.exact and what.divisors is None and loses_digits and _takes_differences(what):
         form += " differences"
         # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
         same_border = has_same_border(what, job.modes, job.cval)
         terms.sort(key=lambda term: is_row_first(term, same_border), reverse=True)
+        by_slopes = _by_slopes(what, terms) if same_border else None
+        if by_slopes is not None:
+            form, terms = "plane slopes", by_slopes
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
     elif what.exact or what.divisors is not None:

@@ -12,7 +12,18 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.arguments import LINE, RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
+from fastsep._kernels.arguments import (
+    ADD,
+    ADD_SQUARE,
+    LINE,
+    RUN_COUNT,
+    RUN_OFFSET,
+    RUN_ROW,
+    RUN_TAPS,
+    RUN_WORDS,
+    STORE,
+    STORE_SQUARE,
+)
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
 
@@ -44,11 +55,11 @@ def nothing(generate):
 # the distance in bytes from a row's start, `taps` the address of `count` taps in the arithmetic dtype.
 
 
-def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences):
+def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences, add=None):
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
-        table, offset, strip, taps, count, kind = values[2:]
+        table, offset, strip, taps, count, kind = values[2:8]
         e = Emitter(builder, arithmetic)
         rows = []
         outputs = tile(arithmetic)
@@ -63,12 +74,20 @@ def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differe
                     e.prefetch(builder.add(at, I64(LINE)), level=1)
                 return e.load(at, source)
 
-            rows += e.fir(element, taps, count, kind, outputs, differences)
+            rows += e.fir(element, taps, count, kind, outputs, differences, even=add is not None)
         size = target().vector_bytes
-        for k, column in enumerate(e.transpose(rows)):
-            builder.store(column, e.at(strip, k * size), align=size)
+        columns = e.transpose(rows)
+        places = [e.at(strip, k * size) for k in range(e.count)]
 
-    return signature_of(src, acc, table, offset, strip, taps, count, kind), nothing(generate)
+        def added():
+            return [e.add(builder.load(at, align=size, typ=e.vector), v) for at, v in zip(places, columns, strict=True)]
+
+        stored = columns if add is None else e.switch(values[8], {0: lambda: columns, 1: added})
+        for place, column in zip(places, stored, strict=True):
+            builder.store(column, place, align=size)
+
+    more = () if add is None else (add,)
+    return signature_of(src, acc, table, offset, strip, taps, count, kind, *more), nothing(generate)
 
 
 @intrinsic
@@ -78,6 +97,12 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
     table[j] is the row under the first tap of output row j.
     """
     return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False)
+
+
+@intrinsic
+def fir_into_strip(typing, src, acc, table, offset, strip, taps, count, kind, add):
+    """`fir_to_strip` for lines of slopes, too; if `add` is 1 the results are added to what is there."""
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False, add)
 
 
 @intrinsic
@@ -102,7 +127,7 @@ def load_strip(typing, src, acc, table, offset, strip):
     return signature_of(src, acc, table, offset, strip), nothing(generate)
 
 
-def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences):
+def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=False, even=False):
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
@@ -114,7 +139,7 @@ def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differen
             return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
         outputs = tile(arithmetic)
-        sums = e.fir(element, taps, count, kind, outputs, differences)
+        sums = e.fir(element, taps, count, kind, outputs, differences, even)
         places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
 
         def added():
@@ -132,16 +157,22 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
     The results are stored at `out`, or added to what is there if `add` is 1.
     """
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, False)
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add)
 
 
 @intrinsic
 def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, True)
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=True)
 
 
-def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences):
+@intrinsic
+def slopes_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` for lines of slopes, too."""
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, even=True)
+
+
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=False, even=False):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
@@ -157,7 +188,7 @@ def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, diffe
                 at = e.at(start, builder.mul(j, I64(size)))
                 return builder.load(at, align=size, typ=e.vector)
 
-            columns += e.fir(element, taps, count, kind, outputs, differences)
+            columns += e.fir(element, taps, count, kind, outputs, differences, even)
         e.store_transposed(columns, table, offset, result)
 
     return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
@@ -169,13 +200,105 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
 
     What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
     """
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, False)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset)
 
 
 @intrinsic
 def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, True)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=True)
+
+
+@intrinsic
+def slopes_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """`fir_from_strip` for lines of slopes, too."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, even=True)
+
+
+def _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, between):
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        strip, step, taps, count, kind, out, how = values[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def element(j):
+            return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
+
+        outputs = tile(arithmetic)
+        sums = (e.fir_between if between else e.fir)(element, taps, count, kind, outputs)
+        places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
+
+        def each(change):
+            return lambda: [
+                change(v, builder.load(at, align=size, typ=e.vector)) for at, v in zip(places, sums, strict=True)
+            ]
+
+        cases = {
+            STORE: lambda: sums,
+            ADD: each(e.add),
+            STORE_SQUARE: lambda: [e.mul(v, v) for v in sums],
+            ADD_SQUARE: each(lambda v, old: e.muladd(v, v, old)),
+        }
+        for place, value in zip(places, e.switch(how, cases), strict=True):
+            builder.store(value, place, align=size)
+
+    return signature_of(acc, strip, step, taps, count, kind, out, how), nothing(generate)
+
+
+@intrinsic
+def term_along_strip(typing, acc, strip, step, taps, count, kind, out, how):
+    """`fir_along_strip` for one of several terms; `how` its results join what is at `out`: STORE, ADD and so on."""
+    return _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, False)
+
+
+@intrinsic
+def term_between_strip(typing, acc, strip, step, taps, count, kind, out, how):
+    """`term_along_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    return _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, True)
+
+
+def _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, between):
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        strip, taps, count, kind, sums, root, table, offset = values[2:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        outputs = tile(arithmetic)
+        columns = []
+        for first in range(0, e.count, outputs):
+            start = builder.add(strip, I64(first * size))
+
+            def element(j, start=start):
+                return builder.load(e.at(start, builder.mul(j, I64(size))), align=size, typ=e.vector)
+
+            columns += (e.fir_between if between else e.fir)(element, taps, count, kind, outputs)
+        others = [builder.load(e.at(sums, k * size), align=size, typ=e.vector) for k in range(e.count)]
+        pairs = list(zip(columns, others, strict=True))
+        cases = {
+            0: lambda: [e.add(v, other) for v, other in pairs],
+            1: lambda: [e.sqrt(e.muladd(v, v, other)) for v, other in pairs],
+        }
+        e.store_transposed(e.switch(root, cases), table, offset, result)
+
+    return signature_of(acc, dst, strip, taps, count, kind, sums, root, table, offset), nothing(generate)
+
+
+@intrinsic
+def last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset):
+    """`fir_from_strip` for the last of several terms: the others are added first, `lanes` columns of them at `sums`.
+
+    If `root` is 1, these are squares, and results are the root of the sum of squares.
+    """
+    return _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, False)
+
+
+@intrinsic
+def last_between_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset):
+    """`last_from_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    return _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, True)
 
 
 @intrinsic
@@ -312,8 +435,9 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
 
     `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j. Unless `centre` is
-    the literal 0, taps apply to differences from a pixel of the window: that of output row r lies in the row
-    centre[r], `shift` bytes from its left end; `total`: address of the sum of all taps, by which it counts itself.
+    the literal 0, taps apply to differences (see `Emitter.slide_differences`), those of the first pixel of a run from
+    one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its left end; `total`:
+    address of the sum of all taps, by which it counts itself.
     """
     arithmetic, result = dtype_of(acc), dtype_of(dst)
     rows = height.literal_value
@@ -337,7 +461,9 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
                 return e.load(builder.add(e.word(first, j), column), arithmetic)
 
             taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
-            return e.slide(element, taps, count, sums, False, middles)
+            if differences:
+                return e.slide_differences(element, taps, count, sums, middles)
+            return e.slide(element, taps, count, sums, False)
 
         sums = e.loop(I64(0), count, sums, run)
         for r, value in enumerate(sums):
@@ -390,6 +516,20 @@ def copy_vector(typing, acc, to, source):
 
 
 @intrinsic
+def negate_vector(typing, acc, to, source):
+    """Copy one aligned vector with its signs turned."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        value = builder.load(e.at(values[2]), align=size, typ=e.vector)
+        builder.store(builder.fneg(value), e.at(values[1]), align=size)
+
+    return signature_of(acc, to, source), nothing(generate)
+
+
+@intrinsic
 def fill_vector(typing, acc, to, source):
     """Fill one aligned vector with the scalar of the arithmetic dtype at address `source`."""
     arithmetic = dtype_of(acc)
@@ -418,6 +558,39 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
             builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
 
     return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
+
+
+@intrinsic
+def slopes_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind, step, span, middle, total):
+    """`fir_to_rows` of differences: of what lies `step` rows and `span` bytes behind a value, and that value.
+
+    Unless `total` is 0, the value in the row `middle` of the table counts by itself, by the number there.
+    """
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, out, out_row, taps, count, kind, step, span, middle, total = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def value(j):
+            return e.load(builder.add(e.word(table, j), offset), source)
+
+        def element(j):
+            behind = builder.add(builder.add(e.word(table, builder.add(j, step)), offset), span)
+            return e.sub(e.load(behind, source), value(j))
+
+        sums = e.fir(element, taps, count, kind, tile(arithmetic), even=True)
+
+        def counted():
+            factor = e.broadcast(total, I64(0))
+            return [e.muladd(factor, value(builder.add(middle, I64(r))), sums[r]) for r in range(len(sums))]
+
+        counts = builder.zext(builder.icmp_signed("!=", total, I64(0)), I64)
+        for r, value_of_row in enumerate(e.switch(counts, {0: lambda: sums, 1: counted})):
+            builder.store(value_of_row, e.at(out, builder.mul(I64(r), out_row)), align=1)
+
+    arguments = (table, offset, out, out_row, taps, count, kind, step, span, middle, total)
+    return signature_of(src, acc, *arguments), nothing(generate)
 
 
 @intrinsic
@@ -481,6 +654,52 @@ def finish(typing, acc, sums, count, root, limits):
         e.switch(limits, {0: list, 1: clipped})
 
     return signature_of(acc, sums, count, root, limits), nothing(generate)
+
+
+@intrinsic
+def subtract_slopes(typing, acc, values, step, slopes, count):
+    """slopes[k] = values[k + one step] - values[k] - slopes[k] for `count` aligned vectors; `step` in bytes."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        values, step, slopes, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            here = e.at(values, offset)
+            following = e.at(builder.add(values, step), offset)
+            place = e.at(slopes, offset)
+            one, other, old = (builder.load(at, align=size, typ=e.vector) for at in (following, here, place))
+            builder.store(e.sub(e.sub(one, other), old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, values, step, slopes, count), nothing(generate)
+
+
+@intrinsic
+def add_vectors(typing, acc, sums, values, count):
+    """Add `count` aligned vectors to the sums."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        sums, values, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            place = e.at(sums, offset)
+            one, old = (builder.load(at, align=size, typ=e.vector) for at in (e.at(values, offset), place))
+            builder.store(e.add(one, old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, sums, values, count), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
