@@ -25,7 +25,9 @@ from scipy.optimize import nnls
 
 from fastsep._engine import execution, fft
 from fastsep._plan import cost_model
-from fastsep._plan.planner import Dense, Filter, Fourier, Line, Plan, Separable, Term, prepare
+from fastsep._plan.plan import Plan
+from fastsep._plan.planner import prepare
+from fastsep._plan.spec import Dense, Filter, Fourier, Line, Separable, Term
 
 PLANES = ((96, 200), (270, 480), (1080, 1920), (2160, 3840))
 VOLUME = (40, 120, 160)

@@ -1,7 +1,7 @@
 """The way of every call: arguments checked, a plan made or remembered, the engine run.
 
 A filter is a *recipe*, a function from the image's frame and the call's parameters to what is to be
-computed (`planner.Filter`). `apply` does the rest for all filters alike.
+computed (`spec.Filter`). `apply` does the rest for all filters alike.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.execution import execute, is_within, vector_bytes
-from fastsep._plan import dtypes, planner
+from fastsep._plan import dtypes, planner, spec
+from fastsep._plan import plan as _plan
 from fastsep._plan.alternatives import Alternatives, Choice
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
 
 # (frame, *parameters) -> what to compute, or several ways to compute it
-Recipe: TypeAlias = Callable[..., planner.Filter | Alternatives]
+Recipe: TypeAlias = Callable[..., spec.Filter | Alternatives]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,10 @@ class _Job:
     result: DType
     front: int | None
     clamp: bool
-    what: planner.Filter | Alternatives
+    what: spec.Filter | Alternatives
     choice: Choice | None  # where there were several ways
 
-    def run(self, plan: planner.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
+    def run(self, plan: _plan.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
         """Run `plan`, or another where the image has NaN or infinity and they would spread."""
         choice = self.choice
         if choice is not None and choice.fallback is not None and not is_within(image, choice.limit, workers):
@@ -177,7 +178,7 @@ def _prepare(
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     front = channel if channel not in (None, 0, len(shape) - 1) else None
     width = vector_bytes()
-    if isinstance(what, planner.Roberts) and channel == len(shape) - 1 and shape[-1] > width // 8:
+    if isinstance(what, spec.Roberts) and channel == len(shape) - 1 and shape[-1] > width // 8:
         front = channel  # more channels than a vector has lanes
     if front is not None:
         shape = axes.drop_axis(shape, front)
@@ -185,7 +186,7 @@ def _prepare(
     plan = choice = None
     if 0 not in shape:
 
-        def make(what: planner.Filter) -> planner.Plan:
+        def make(what: spec.Filter) -> _plan.Plan:
             return planner.prepare(
                 what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
             )

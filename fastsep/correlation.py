@@ -12,7 +12,7 @@ from fastsep._call import apply
 from fastsep._docs import complete
 from fastsep._ops import choice
 from fastsep._plan import operators as _taps
-from fastsep._plan import planner
+from fastsep._plan import spec
 from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -224,5 +224,5 @@ complete((separable_filter, correlate, correlate_bank), filters.__doc__)
 complete((convolve,), correlate.__doc__)
 
 
-def _separable(frame: Frame, lines: tuple[Any, ...]) -> planner.Filter:
+def _separable(frame: Frame, lines: tuple[Any, ...]) -> spec.Filter:
     return _taps.separable(filter_kernels.taps_per_axis(lines, len(frame.spatial)))

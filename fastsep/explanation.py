@@ -12,7 +12,8 @@ import numpy as np
 from fastsep._engine import rounding
 from fastsep._kernels import jit
 from fastsep._plan import cost_model
-from fastsep._plan.planner import Box, Dense, Filter, Fourier, Line, Plan, Roberts, Separable, Term
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term
 from fastsep._validation import array_like, arrays
 
 __all__ = ["Explanation", "explain"]

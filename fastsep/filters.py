@@ -84,7 +84,7 @@ import numpy.typing as npt
 
 from fastsep._call import Recipe, apply
 from fastsep._docs import complete
-from fastsep._plan import dtypes, operators, planner
+from fastsep._plan import dtypes, operators, spec
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -744,44 +744,44 @@ complete((globals()[name] for name in __all__), sobel.__doc__)
 # ---- recipes: from the frame and the parameters to what has to be computed
 
 
-def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> planner.Filter:
+def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> spec.Filter:
     count = len(frame.spatial)
     truncate = scalars.not_negative("truncate", truncate)
     sigma = scalars.sigmas("sigma", sigma, count, truncate)
     return operators.gaussian(sigma, scalars.integers("order", order, count, 0), truncate)
 
 
-def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> planner.Filter:
+def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> spec.Filter:
     truncate = scalars.not_negative("truncate", truncate)
     low, high = scalars.difference_sigmas(low, high, len(frame.spatial), truncate)
     return operators.difference_of_gaussians(low, high, truncate)
 
 
-def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> planner.Filter:
+def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> spec.Filter:
     truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
     radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
     clip = dtypes.clip_range(frame, preserve_range, signed)
     return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)
 
 
-def _box(frame: Frame, size: Any) -> planner.Filter:
-    return planner.Box(scalars.integers("size", size, len(frame.spatial), 1))
+def _box(frame: Frame, size: Any) -> spec.Filter:
+    return spec.Box(scalars.integers("size", size, len(frame.spatial), 1))
 
 
-def _laplace(frame: Frame, ksize: Any) -> planner.Filter:
+def _laplace(frame: Frame, ksize: Any) -> spec.Filter:
     scalars.integer("ksize", ksize, 3)
     return operators.laplace(len(frame.spatial))
 
 
-def _edges(frame: Frame, name: str, axis: Any) -> planner.Filter:
+def _edges(frame: Frame, name: str, axis: Any) -> spec.Filter:
     return operators.edges(name, len(frame.spatial), axes.edge_axes(axis, frame))
 
 
-def _edges_2d(frame: Frame, name: str, along: int) -> planner.Filter:
+def _edges_2d(frame: Frame, name: str, along: int) -> spec.Filter:
     axes.need_2d(frame)
     return operators.edges(name, 2, (along,))
 
 
-def _roberts(frame: Frame, which: str) -> planner.Filter:
+def _roberts(frame: Frame, which: str) -> spec.Filter:
     axes.need_2d(frame)
-    return planner.Roberts(which)
+    return spec.Roberts(which)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from fastsep import filters
 from fastsep._call import apply
 from fastsep._docs import complete
-from fastsep._plan import operators, planner
+from fastsep._plan import operators, spec
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -89,11 +89,11 @@ complete((gaussian_gradient_magnitude,), filters.__doc__)
 complete((gaussian_laplace,), gaussian_gradient_magnitude.__doc__)
 
 
-def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+def _gradient_magnitude(frame: Frame, sigma: Any, truncate: Any) -> spec.Filter:
     truncate = scalars.not_negative("truncate", truncate)
     return operators.gaussian_gradient_magnitude(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)
 
 
-def _laplace(frame: Frame, sigma: Any, truncate: Any) -> planner.Filter:
+def _laplace(frame: Frame, sigma: Any, truncate: Any) -> spec.Filter:
     truncate = scalars.not_negative("truncate", truncate)
     return operators.gaussian_laplace(scalars.sigmas("sigma", sigma, len(frame.spatial), truncate), truncate)

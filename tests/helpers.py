@@ -18,7 +18,7 @@ from fastsep import _call, filters
 from fastsep._engine import bands
 from fastsep._kernels import jit
 from fastsep._plan import operators
-from fastsep._plan.planner import Box, Dense, Filter, Roberts
+from fastsep._plan.spec import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}

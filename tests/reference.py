@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from fastsep._plan.planner import Box, Dense, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Box, Dense, Line, Roberts, Separable, Term
 
 
 def positions(index, n, mode):

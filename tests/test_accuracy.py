@@ -12,7 +12,7 @@ from scipy import ndimage
 
 import fastsep
 from fastsep._plan import operators
-from fastsep._plan.planner import Dense, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Dense, Line, Roberts, Separable, Term
 
 ROWS, COLS = np.indices((75, 210))
 IMAGES = {

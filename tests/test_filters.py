@@ -13,7 +13,7 @@ from reference import assert_close
 import fastsep
 from fastsep import _call, filters
 from fastsep._plan import operators
-from fastsep._plan.planner import Box, Roberts
+from fastsep._plan.spec import Box, Roberts
 
 skimage_filters = pytest.importorskip("skimage.filters")
 skimage_util = pytest.importorskip("skimage.util")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from fastsep._plan import operators
-from fastsep._plan.planner import Dense, Line
+from fastsep._plan.spec import Dense, Line
 
 
 def dense(what):

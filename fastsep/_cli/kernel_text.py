@@ -9,7 +9,7 @@ import numpy as np
 
 from fastsep._cli.errors import Refusal, one_line
 from fastsep._plan import operators
-from fastsep._plan.planner import Separable
+from fastsep._plan.spec import Separable
 
 HELP = (
     'a .npy, .csv or .txt file; rows of numbers with ";" between them, such as "1 2 1; 2 4 2; 1 2 1", or '

@@ -16,7 +16,8 @@ from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, CLIP, COLS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2
 from fastsep._plan import dtypes
 from fastsep._plan import pieces as _pieces
-from fastsep._plan.planner import Plan, Separable
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Separable
 from fastsep._validation.array_like import Array
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.

@@ -23,7 +23,10 @@ from scipy import fft
 from fastsep._engine import bands, execution, memory, rounding
 from fastsep._engine.caches import MIB, Cache, emptied_by
 from fastsep._plan import dtypes, planner
-from fastsep._plan.planner import F64, Dense, Fourier, Plan, beyond
+from fastsep._plan.arithmetic import F64
+from fastsep._plan.borders import beyond
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Dense, Fourier
 from fastsep._validation.array_like import Array, DType
 
 

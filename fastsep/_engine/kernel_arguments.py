@@ -16,18 +16,8 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
-from fastsep._plan.planner import (
+from fastsep._plan.differences import (
     EXACT,
-    IDENTITY,
-    Box,
-    Corner,
-    Dense,
-    Divisors,
-    Line,
-    Plan,
-    Separable,
-    Suppress,
-    Term,
     cancels,
     has_same_border,
     is_antisymmetric,
@@ -37,8 +27,9 @@ from fastsep._plan.planner import (
     middle,
     slope_axis,
     slope_line,
-    tap_sum,
 )
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Divisors, Line, Separable, Suppress, Term, tap_sum
 
 MODES = {
     "reflect": at.REFLECT,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._plan.pieces import Piece, columns
-from fastsep._plan.planner import Plan
+from fastsep._plan.plan import Plan
 from fastsep._validation.array_like import Array
 
 

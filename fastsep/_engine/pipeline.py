@@ -20,7 +20,8 @@ from fastsep._engine.long_rows import InPieces
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan.pieces import Piece, narrow, pieces_of_all
-from fastsep._plan.planner import Plan, Separable
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Separable
 
 IMAGE = RESULT = at.OUTSIDE
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._plan.planner import F32, F64, Array, Dtype
+from fastsep._plan.arithmetic import F32, F64
+from fastsep._validation.array_like import Array, DType
 
 #: No result of a transform is off by more, as a part of the sum of the magnitudes of the taps times the largest
 #: magnitude under the kernel; and where neither pixels nor taps are negative, as a part of the result itself.
@@ -42,7 +43,7 @@ def norm(values: Array) -> float:
         return float(largest * np.linalg.norm(flat / largest) if 0.0 < largest < math.inf else largest)
 
 
-def lost(block: float, kernel: float, dtype: Dtype) -> float:
+def lost(block: float, kernel: float, dtype: DType) -> float:
     """What no result of a transform in `dtype` is off by more than, of a block and a kernel of these norms."""
     if dtype == F32 and min(block, kernel) < _SMALL:
         return math.inf

@@ -21,9 +21,10 @@ from fastsep._kernels import arguments, jit
 from fastsep._kernels.layers import words as at
 from fastsep._ops.choice import candidates, pack, unpack
 from fastsep._ops.layer import ALL, STREAM_BYTES, Layer
-from fastsep._plan import cost_model, dtypes, planner
+from fastsep._plan import arithmetic, cost_model, differences, dtypes, planner
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
-from fastsep._plan.planner import Line, Plan, Separable, Term
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Line, Separable, Term
 from fastsep._validation import array_like, arrays, axes, filter_kernels, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
@@ -78,7 +79,7 @@ def correlate(
 
     def prepared() -> Bank:
         parts = what.parts()
-        acc = planner.F64 if _cancels(parts) else result
+        acc = arithmetic.F64 if _cancels(parts) else result
         return _bank(parts, order, source, acc, channel == 0 or front is not None, modes, cval)
 
     direct_cost = _direct_cost(what, image.size, result)
@@ -172,7 +173,7 @@ def _cancels(parts: BankFactorization) -> bool:
     What is left of them in float32 is rounding where an image stands high and differs little.
     """
     sums = parts.mix * (parts.y_taps.sum(axis=1) * parts.x_taps.sum(axis=1))[:, None]  # (r, n)
-    rounding = planner.ZERO_SUM_DENSE * np.abs(parts.dense()).sum(axis=(1, 2))
+    rounding = differences.ZERO_SUM_DENSE * np.abs(parts.dense()).sum(axis=(1, 2))
     return bool(((np.abs(sums.sum(axis=0)) <= rounding) & (np.abs(sums).max(axis=0) > rounding)).any())
 
 
@@ -191,7 +192,7 @@ def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
     """With one more term, a single tap, that lets kernels sum to zero again: what was left out may not."""
     off = parts.dense().sum(axis=(1, 2))
     sizes = np.abs(kernels).sum(axis=(1, 2))
-    even = np.array([planner.middle(kernel) is None for kernel in kernels]) | (np.abs(off) <= _LEVEL * sizes)
+    even = np.array([differences.middle(kernel) is None for kernel in kernels]) | (np.abs(off) <= _LEVEL * sizes)
     if even.all():
         return parts
     off[even] = 0.0

@@ -16,8 +16,9 @@ from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.hysteresis import neighbour_lines, track
-from fastsep._plan import dtypes, operators, planner
-from fastsep._plan.planner import IDENTITY, Divisors, Line, Plan, Separable, Suppress, Term
+from fastsep._plan import dtypes, operators, planner, spec
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Suppress, Term
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.axes import Frame
 
@@ -224,7 +225,7 @@ def _suppress_plan(shape: tuple[int, ...], acc: np.dtype[Any], low: float, high:
 def _stage_plan(
     strategy: str,
     kernel: tuple[str, ...],
-    what: planner.Filter | planner.Step,
+    what: spec.Filter | spec.Step,
     shape: tuple[int, ...],
     acc: np.dtype[Any],
     dst: np.dtype[Any],

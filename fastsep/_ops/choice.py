@@ -18,7 +18,8 @@ import numpy as np
 from fastsep._engine.caches import MIB, remembered
 from fastsep._plan import cost_model
 from fastsep._plan.alternatives import Alternatives, Candidate, Choice
-from fastsep._plan.planner import Dense, Filter, Fourier, Line, Plan, Separable, Term
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Dense, Filter, Fourier, Line, Separable, Term
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame

@@ -17,7 +17,8 @@ from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
 from fastsep._plan import dtypes, operators, planner
-from fastsep._plan.planner import IDENTITY, Plan, Separable, Term
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import IDENTITY, Separable, Term
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame

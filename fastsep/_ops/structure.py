@@ -14,7 +14,7 @@ import numpy as np
 
 from fastsep._call import apply
 from fastsep._ops import tensor
-from fastsep._plan import dtypes, operators, planner
+from fastsep._plan import dtypes, operators, spec
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
 
@@ -177,17 +177,17 @@ def corners(
 # ---- recipes
 
 
-def _untouched(frame: Frame, ndim: int) -> planner.Filter:
+def _untouched(frame: Frame, ndim: int) -> spec.Filter:
     return operators.separable((None,) * ndim)
 
 
-def _lines(frame: Frame, lines: tuple[tuple[float, ...] | None, ...]) -> planner.Filter:
+def _lines(frame: Frame, lines: tuple[tuple[float, ...] | None, ...]) -> spec.Filter:
     return operators.separable(lines)
 
 
-def _gaussian(frame: Frame, sigma: tuple[float, ...], order: tuple[int, ...], truncate: float) -> planner.Filter:
+def _gaussian(frame: Frame, sigma: tuple[float, ...], order: tuple[int, ...], truncate: float) -> spec.Filter:
     return operators.gaussian(sigma, order, truncate)
 
 
-def _central(frame: Frame, axis: int) -> planner.Filter:
+def _central(frame: Frame, axis: int) -> spec.Filter:
     return operators.central_difference(frame.ndim, axis)

@@ -14,8 +14,9 @@ import numpy as np
 from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
-from fastsep._plan import operators, planner
-from fastsep._plan.planner import IDENTITY, Corner, Hessian, Line, Plan, Separable, Term
+from fastsep._plan import operators, planner, spec
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import IDENTITY, Corner, Hessian, Line, Separable, Term
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TRUNCATE = 4.0  # of the Gaussian; scikit-image's
@@ -110,7 +111,7 @@ def _hessian_pipeline(
 
 
 def _planned(
-    strategy: str, kernel: tuple[str, ...], what: planner.Filter | planner.Step, shape: tuple[int, ...],
+    strategy: str, kernel: tuple[str, ...], what: spec.Filter | spec.Step, shape: tuple[int, ...],
     dtype: np.dtype[Any], modes: tuple[str, ...], cval: float, work: float,
 ) -> Plan:  # fmt: skip
     return Plan(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastsep._plan.planner import Filter, Plan
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Filter
 
 
 class Alternatives:

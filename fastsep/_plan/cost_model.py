@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from fastsep._kernels import jit
-from fastsep._plan.planner import IDENTITY, Dense, Line, Plan, Separable
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import IDENTITY, Dense, Line, Separable
 
 #: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
 #: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. With

@@ -1,6 +1,6 @@
 """The numbers: from a filter's parameters to the taps that define it. NumPy only, no pixels.
 
-A filter is a value of `planner.Separable`, `planner.Dense`, `planner.Box` or `planner.Roberts`. The table of edge
+A filter is a value of `spec.Separable`, `spec.Dense`, `spec.Box` or `spec.Roberts`. The table of edge
 operators is in convolution order, as papers and scikit-image print their kernels; it is flipped
 once, in `edges`, because everything below this file correlates.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastsep._plan.planner import Dense, Line, Separable, Term
+from fastsep._plan.spec import Dense, Line, Separable, Term
 
 
 class Edge(NamedTuple):

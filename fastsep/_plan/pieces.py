@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from fastsep._kernels import jit
-from fastsep._plan.planner import Box, Dense, Plan, Separable
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Box, Dense, Separable
 
 #: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
 #: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.

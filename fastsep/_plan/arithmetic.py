@@ -1,0 +1,81 @@
+"""The dtype in which a filter is computed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastsep._plan.differences import ZERO_SUM_DENSE, loses_digits, middle, takes_differences, takes_slopes
+from fastsep._plan.plan import Axes
+from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Separable, lines_of, tap_sum
+from fastsep._validation.array_like import DType
+
+F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
+
+
+def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: float, border: float) -> DType:
+    """float64 for float64 images and results, and where integers would not stay exact or differences would be lost;
+    else float32."""
+    if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
+        return F64
+    if src.kind == "f" or dst.kind == "f" or scale != 1:
+        return F32 if what.gain() < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale, border) else F64
+    largest = max(_largest(src), abs(border))
+    if isinstance(what, Separable):
+        if any(not float(t).is_integer() for line in lines_of(what) for t in line.taps):
+            return F64 if what.whole or _needs_float64(what, axes, scale, border) else F32
+        largest *= what.gain()
+    elif isinstance(what, Box):
+        largest *= math.prod(what.sizes)
+    elif isinstance(what, Fourier):
+        return F64  # integers of it have to come out exact
+    elif isinstance(what, Dense):
+        if (what.kernel != np.rint(what.kernel)).any():
+            return F32
+        largest *= what.gain()
+    return F32 if largest <= 2**24 else F64
+
+
+def _largest(dtype: DType) -> int:
+    info = np.iinfo(dtype)
+    return max(-int(info.min), int(info.max))
+
+
+def _reaches_far_beyond(what: Separable, axes: Axes) -> bool:
+    """Whether lines along y see some rows many times: rows filtered along x before would be, too, and all be kept."""
+    if len(axes.sizes) != 2:
+        return False
+    halo = max(len(line.taps) - 1 for line in (term.lines[0] or IDENTITY for term in what.terms))
+    return halo > max(axes.sizes[0], MOST_HALO)
+
+
+def _needs_float64(what: Filter, axes: Axes, scale: float, border: float) -> bool:
+    """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
+    if isinstance(what, Fourier):
+        return middle(what.kernel) is not None
+    if not isinstance(what, Separable) or what.exact or what.divisors is not None:
+        return False
+    reduced = axes.reduce(what)
+    if loses_digits(reduced, scale):
+        if len(axes.sizes) == 3:
+            beyond = not takes_slopes(reduced, axes.modes, border)
+        else:
+            beyond = len(axes.sizes) > 3 or not takes_differences(what) or _reaches_far_beyond(reduced, axes)
+        if beyond:
+            return True
+    if what.combine != "sum":
+        return False
+    # Terms that cancel each other, but not each by itself.
+    sums = [math.prod(map(tap_sum, term.lines)) for term in what.terms]
+    return abs(math.fsum(sums)) < ZERO_SUM_DENSE * what.gain() < max(map(abs, sums))
+
+
+#: Rows above and below a row that may be more than the image has, where they are filtered along x first.
+MOST_HALO = 16
+
+#: Taps of this size are no float32, or soon none.
+LARGEST_FLOAT32 = 2.0**100
+
+#: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
+BOX_FLOAT32 = 256

@@ -1,0 +1,180 @@
+"""Filters as values: what to compute, without pixels, shapes or dtypes.
+
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts' cross, which are not
+of that form; or a kernel of any form. Each knows which axes it leaves alone and how large its results may be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastsep._validation.array_like import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """1-D taps in correlation order: result[i] = sum_k taps[k] * x[i + k - centre]."""
+
+    taps: tuple[float, ...]
+    centre: int
+
+    def scaled(self, factor: float) -> Line:
+        return self if factor == 1 else Line(tuple(t * factor for t in self.taps), self.centre)
+
+
+IDENTITY = Line((1.0,), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One rank-1 term: a `Line` per spatial axis; None leaves the axis alone."""
+
+    lines: tuple[Line | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Divisors:
+    """What the results of a filter of one term are divided by.
+
+    Row r of the table belongs to row r of the image near its top, the last ones to those near its
+    bottom, and the one between, number `centre` of the line along y, to all others. So do columns.
+    """
+
+    table: Array  # (2 * centre + 1 or all rows, 2 * margin + 1 or all columns)
+    margin: int  # columns at either end that differ from those in the middle
+    cols: int  # of the image
+    start: int  # the first column that is wanted
+
+    @property
+    def middle(self) -> float:
+        """The divisor of all pixels but those of the margins."""
+        rows, cols = self.table.shape
+        return float(self.table[rows // 2, cols // 2])
+
+    def columns(self, count: int) -> Array:
+        """The divisors of so many columns."""
+        column = np.arange(self.start, self.start + count)
+        column = np.maximum(np.minimum(column, self.margin), column - (self.cols - self.table.shape[1]))
+        return self.table[:, column]
+
+
+@dataclass(frozen=True, slots=True)
+class Separable:
+    """Sum of rank-1 terms, or the root of the sum of their squares.
+
+    Beyond a constant border, pass n sees `cval` if `chained`, as in a chain of correlate1d; else
+    `cval` times the tap sums of the passes before it, as a dense kernel would. With `skip_zeros`
+    a NaN under a zero tap does not count.
+    """
+
+    terms: tuple[Term, ...]
+    combine: str = "sum"
+    chained: bool = False
+    skip_zeros: bool = False
+    whole: bool = False  # of whole numbers it makes whole numbers, whatever its taps are
+    clip: tuple[float, float] | None = None
+    exact: bool = False  # one term of symmetric taps: SciPy's order of operations, and so its bits
+    divisors: Divisors | None = None  # one term of symmetric taps, on one channel
+
+    def only(self, lines: tuple[Line | None, ...]) -> Separable:
+        """One term, with the same rules for borders and zero taps."""
+        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros, self.whole)
+
+    def idle(self) -> list[bool]:
+        """Which axes it leaves alone."""
+        return [not any(lines) for lines in zip(*(term.lines for term in self.terms), strict=True)]
+
+    def gain(self) -> float:
+        """Sum of the magnitudes of all taps, multiplied out."""
+        return sum(math.prod(map(weight, term.lines)) for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Mean over a window: axis covers i - size // 2 .. i - size // 2 + size - 1."""
+
+    sizes: tuple[int, ...]
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.sizes]
+
+    def gain(self) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roberts:
+    """Roberts' cross: "pos_diag", "neg_diag" or "magnitude"."""
+
+    which: str
+
+    def idle(self) -> list[bool]:
+        return [False, False]
+
+    def gain(self) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AnyKernel:
+    """A kernel that is not taken apart."""
+
+    kernel: Array  # float64, one axis per spatial axis
+    centre: tuple[int, ...]
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.kernel.shape]
+
+    def gain(self) -> float:
+        return float(np.abs(self.kernel).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense(_AnyKernel):
+    """Correlation with any kernel: result[i] = sum_k kernel[k] * x[i + k - centre]; zero taps are skipped."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fourier(_AnyKernel):
+    """The same by way of the Fourier transform: for finite images only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Canny's non-maximum suppression: of (dy, dx, magnitude) a byte for each pixel."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """Of a 2 x 2 matrix for each pixel, three planes, how much of a corner it is there."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hessian:
+    """Second differences along all pairs of two axes."""
+
+
+Filter = Separable | Box | Roberts | Dense | Fourier
+Step = Suppress | Corner | Hessian  # of a pipeline
+
+
+def lines_of(what: Separable) -> list[Line]:
+    return [line for term in what.terms for line in term.lines if line is not None]
+
+
+def weight(line: Line | None) -> float:
+    """Sum of the magnitudes of the taps."""
+    return 1.0 if line is None else math.fsum(map(abs, line.taps))
+
+
+def tap_sum(line: Line | None) -> float:
+    """Sum of the taps."""
+    return 1.0 if line is None else math.fsum(line.taps)
