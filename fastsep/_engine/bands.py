@@ -17,6 +17,7 @@ import numpy as np
 
 from fastsep._engine.pool import Pool
 from fastsep._kernels import jit
+from fastsep._kernels.internals import compiler_lock
 
 #: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
 #: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores
@@ -131,7 +132,7 @@ def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> N
 def _before_fork() -> None:
     # A child that inherits a held lock would wait for ever when it compiles or loads a kernel.
     jit.lock.acquire()
-    numbas = _numba_lock()
+    numbas = compiler_lock()
     if numbas is not None:
         numbas.acquire()
     _taken_by_fork.append(numbas)
@@ -149,11 +150,6 @@ def _after_fork_in_child() -> None:
     _after_fork_in_parent()
     _forked = True
     _pool = Pool(_MOST_BANDS)
-
-
-def _numba_lock() -> Any:
-    module = sys.modules.get("numba.core.compiler_lock")
-    return getattr(getattr(module, "global_compiler_lock", None), "_lock", None)
 
 
 if hasattr(os, "register_at_fork"):

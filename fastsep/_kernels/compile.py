@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import config, njit
 
+from fastsep._kernels.internals import Compiled, compiled
 from fastsep._kernels.log import silence
 
 #: Where the modules of band functions are. No two of them have the same name.
 FOLDERS = ("filters", "layers", "pool")
-
-
-class Compiled(NamedTuple):
-    owner: Any  # the code stays as long as this does
-    name: str
-    library: Any
-    address: int
-
-    def code(self) -> bytes:
-        """The object file."""
-        return bytes(self.library._get_compiled_object())
 
 
 def builder(name: str) -> Callable[..., Any]:
@@ -40,7 +30,7 @@ def compile_kernel(key: tuple[str, ...]) -> Compiled:
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
         with silence:
-            compiled = njit(
+            dispatcher = njit(
                 "void(int64, int64)",
                 nogil=True,
                 error_model="numpy",
@@ -50,6 +40,4 @@ def compile_kernel(key: tuple[str, ...]) -> Compiled:
             )(build(*key[1:]))
     finally:
         config.DISABLE_JIT = disabled
-    (result,) = compiled.overloads.values()
-    name = result.fndesc.llvm_func_name
-    return Compiled(compiled, name, result.library, int(result.library.get_pointer_to_function(name)))
+    return compiled(dispatcher)

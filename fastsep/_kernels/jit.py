@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fastsep._kernels import cache
 from fastsep._kernels.fingerprint import fingerprint
+from fastsep._kernels.internals import link
 from fastsep._kernels.native_threads import RLock
 
 #: What a band function looks like from outside: Numba's native calling convention.
@@ -190,21 +191,6 @@ def _load(key: tuple[str, ...]) -> int | None:
     """Address of a cached kernel, or None whatever the reason."""
     try:
         found = cache.read(fingerprint(target()), key)
-        return None if found is None else _link(*found)
+        return None if found is None else link(*found)
     except Exception:
         return None
-
-
-def _link(name: str, code: bytes) -> int | None:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    address = int(engine.get_function_address(name)) or None
-    # Code is never freed: threads may run it to the end of the process, where llvmlite cannot free it without errors.
-    engine.detach()
-    return address
