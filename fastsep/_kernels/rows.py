@@ -5,15 +5,15 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import memory
 
 
 @register_jitable
 def share(block, index, total):
     """The first row of a band and the one after its last, of `total` rows in all planes together."""
-    bands = simd.word(block, BANDS)
+    bands = memory.word(block, BANDS)
     if bands == 0:
-        return simd.word(block, FIRST), simd.word(block, LAST)
+        return memory.word(block, FIRST), memory.word(block, LAST)
     return total * index // bands, total * (index + 1) // bands
 
 

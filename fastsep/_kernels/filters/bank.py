@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments
 from fastsep._kernels.layers import words as at
-from fastsep._kernels.simd.intrinsics import call, copy_bytes, set_word, word
+from fastsep._kernels.simd.memory import call, copy_bytes, set_word, word
 
 
 def build():

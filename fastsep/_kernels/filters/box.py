@@ -13,79 +13,79 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import box as box_simd
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, fir, memory
 
 
 def build(src_name: str, acc_name: str, dst_name: str):
     """The band function for one source, arithmetic and result dtype."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        cols = simd.word(block, at.COLS)
-        channels = simd.word(block, at.CHANNELS)
+        rows = memory.word(block, at.ROWS)
+        cols = memory.word(block, at.COLS)
+        channels = memory.word(block, at.CHANNELS)
         width = cols * channels
         last = max(width - lanes, 0)
-        row_bytes = simd.word(block, at.SRC_ROW)
-        dst_bytes = simd.word(block, at.DST_ROW)
-        mode_y = simd.word(block, at.MODE_Y)
-        mode_x = simd.word(block, at.MODE_X)
-        size_y = simd.word(block, at.SIZE_Y)
-        size_x = simd.word(block, at.SIZE_X)
+        row_bytes = memory.word(block, at.SRC_ROW)
+        dst_bytes = memory.word(block, at.DST_ROW)
+        mode_y = memory.word(block, at.MODE_Y)
+        mode_x = memory.word(block, at.MODE_X)
+        size_y = memory.word(block, at.SIZE_Y)
+        size_x = memory.word(block, at.SIZE_X)
         groups_y = (size_y - lanes) // lanes
         rest_y = size_y - lanes - groups_y * lanes
         groups_x = (size_x - lanes) // lanes
         rest_x = size_x - lanes - groups_x * lanes
         before = (size_x // 2) * channels
         after = (size_x - 1) * channels - before
-        ones = simd.word(block, at.ONES)
+        ones = memory.word(block, at.ONES)
         # Bands are cut between blocks of `lanes` rows.
         high = (rows + lanes - 1) // lanes
-        total = simd.word(block, at.PLANES) * high
-        bands = simd.word(block, at.BANDS)
+        total = memory.word(block, at.PLANES) * high
+        bands = memory.word(block, at.BANDS)
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
+        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
         taken = size_y + lanes - 1
         table = scratch
         dst_table = table + 8 * taken
         group_table = dst_table + 8 * lanes
-        spare = scratch + simd.word(block, at.SPARE)
-        strip = scratch + simd.word(block, at.STRIP)
+        spare = scratch + memory.word(block, at.SPARE)
+        strip = scratch + memory.word(block, at.STRIP)
         inside = strip + before * vector
-        ring = scratch + simd.word(block, at.RING)
-        ring_row = simd.word(block, at.RING_ROW)
-        group_rows = scratch + simd.word(block, at.GROUPS)
+        ring = scratch + memory.word(block, at.RING)
+        ring_row = memory.word(block, at.RING_ROW)
+        group_rows = scratch + memory.word(block, at.GROUPS)
         group_row = (width + lanes) * acc_size // vector * vector + vector
-        column_sums = scratch + simd.word(block, at.GROUP_COLUMNS)
+        column_sums = scratch + memory.word(block, at.GROUP_COLUMNS)
         while unit < stop:
             plane = unit // high
             first_block = unit - plane * high
             last_block = min(high, first_block + stop - unit)
             unit += last_block - first_block
-            source = simd.word(block, at.SRC) + plane * rows * row_bytes
-            target = simd.word(block, at.DST) + plane * rows * dst_bytes
+            source = memory.word(block, at.SRC) + plane * rows * row_bytes
+            target = memory.word(block, at.DST) + plane * rows * dst_bytes
             for number in range(first_block, last_block):
                 top = number * lanes
                 end = min(top + lanes, rows)
                 for i in range(taken):
                     row = outside(top - size_y // 2 + i, rows, mode_y)
-                    address = simd.word(block, at.CONSTANT_ROW)
+                    address = memory.word(block, at.CONSTANT_ROW)
                     if row >= 0:
                         address = source + row * row_bytes
                     if width < lanes:
                         # A vector would read past the end of the image.
-                        simd.copy_bytes(ring + i * ring_row, address, row_bytes)
+                        memory.copy_bytes(ring + i * ring_row, address, row_bytes)
                         address = ring + i * ring_row
-                    simd.set_word(table, i, address)
+                    memory.set_word(table, i, address)
                 # Group g is kept in row g modulo `groups_y`; a block adds its last one.
                 for k in range(groups_y):
                     group = number + 1 + k
                     place = group_rows + group % groups_y * group_row
-                    simd.set_word(group_table, k, place)
+                    memory.set_word(group_table, k, place)
                     if number == first_block or k == groups_y - 1:
                         for x in range(0, width, lanes):
                             box_simd.sum_group(
@@ -98,7 +98,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         address = spare + r * lanes * dst_size
                     elif top + r < end:
                         address = target + (top + r) * dst_bytes
-                    simd.set_word(dst_table, r, address)
+                    memory.set_word(dst_table, r, address)
                 # Source rows of the next block: more streams than the hardware prefetcher follows.
                 ahead = source + (top - size_y // 2 + taken) * row_bytes
                 for x in range(0, width, lanes):
@@ -108,17 +108,17 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         groups_y, rest_y, ones, size_y, inside + column * vector,
                     )  # fmt: skip
                     if x * src_size % at.LINE == 0:
-                        simd.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
+                        memory.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
                 for beyond in range(before + after):
                     value = beyond - before if beyond < before else beyond - before + width
                     pixel = value // channels
                     column = outside(pixel, cols, mode_x)
                     to = inside + value * vector
                     if column < 0:
-                        simd.fill_vector(acc, to, simd.word(block, at.BORDER))
+                        memory.fill_vector(acc, to, memory.word(block, at.BORDER))
                     else:
                         lane = value - pixel * channels
-                        simd.copy_vector(acc, to, inside + (column * channels + lane) * vector)
+                        memory.copy_vector(acc, to, inside + (column * channels + lane) * vector)
                 step = channels * vector
                 high_x = (cols + lanes - 1) // lanes
                 for group in range(1, high_x + groups_x):
@@ -132,18 +132,18 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         sums = column_sums + ((group + 1) * channels + c) * vector
                         box_simd.box_along_strip(
                             acc, place, step, sums, groups_x, rest_x, ones, size_x,
-                            simd.word(block, at.AREA),
+                            memory.word(block, at.AREA),
                         )  # fmt: skip
                     ready = min((group + 1) * lanes * channels, width)
                     while stored + lanes <= ready:
                         place = strip + stored * vector
-                        simd.store_strip(acc, dst, place, dst_table, stored * dst_size)
+                        fir.store_strip(acc, dst, place, dst_table, stored * dst_size)
                         stored += lanes
                     if ready == width and stored < width:
-                        simd.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
+                        fir.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
                 if width < lanes:
                     for r in range(end - top):
-                        simd.copy_bytes(
+                        memory.copy_bytes(
                             target + (top + r) * dst_bytes,
                             spare + r * lanes * dst_size,
                             width * dst_size,

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import share
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -16,18 +16,18 @@ def build(form: str, acc_name: str):
     The source is three planes, SRC_PLANE bytes apart, whose rows are readable for a vector beyond their end.
     """
     acc = np.dtype(acc_name)
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     size = acc.itemsize
 
     def band(block, index):
-        width = simd.word(block, at.COLS)
-        plane = simd.word(block, at.SRC_PLANE)
-        factor = simd.word(block, at.FACTOR)
-        spare = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
-        first, last = share(block, index, simd.word(block, at.ROWS))
+        width = memory.word(block, at.COLS)
+        plane = memory.word(block, at.SRC_PLANE)
+        factor = memory.word(block, at.FACTOR)
+        spare = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
+        first, last = share(block, index, memory.word(block, at.ROWS))
         for row in range(first, last):
-            rows = simd.word(block, at.SRC) + row * simd.word(block, at.SRC_ROW)
-            out = simd.word(block, at.DST) + row * simd.word(block, at.DST_ROW)
+            rows = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
+            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
             sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, width // lanes, factor, out)
             # The last vector again where vectors do not fill the row.
             if width % lanes != 0:
@@ -36,6 +36,6 @@ def build(form: str, acc_name: str):
                 to = spare if width < lanes else out + place
                 sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, 1, factor, to)
                 if width < lanes:
-                    simd.copy_bytes(out, spare, width * size)
+                    memory.copy_bytes(out, spare, width * size)
 
     return band

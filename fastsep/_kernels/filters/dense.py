@@ -25,13 +25,13 @@ from numba.extending import register_jitable
 from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import dense_height
 from fastsep._kernels.rows import outside
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import dense, emitter, memory
 
 
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
     """The band function for one source, arithmetic and result dtype; `form`: "sums" or "differences"."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     differences = form == "differences"
     height = dense_height(differences)
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
@@ -39,54 +39,54 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     @register_jitable
     def find_borders(block, borders):
         """List which column stands for each one left and right of the image; -1: none."""
-        left = simd.word(block, at.LEFT)
-        cols = simd.word(block, at.COLS)
-        for k in range(left + simd.word(block, at.RIGHT)):
+        left = memory.word(block, at.LEFT)
+        cols = memory.word(block, at.COLS)
+        for k in range(left + memory.word(block, at.RIGHT)):
             pixel = k - left if k < left else k - left + cols
-            simd.set_word(borders, k, outside(pixel, cols, simd.word(block, at.MODE_X)))
+            memory.set_word(borders, k, outside(pixel, cols, memory.word(block, at.MODE_X)))
 
     @register_jitable
     def copy_row(block, borders, row, to, first, stop):
         """Copy the pixels `first` .. `stop` - 1 of the source row at `row`, some of them beyond its ends."""
-        channels = simd.word(block, at.CHANNELS)
-        cols = simd.word(block, at.COLS)
-        left = simd.word(block, at.LEFT)
+        channels = memory.word(block, at.CHANNELS)
+        cols = memory.word(block, at.COLS)
+        left = memory.word(block, at.LEFT)
         inside, end = max(first, 0), min(stop, cols)
         place = to + (inside - first) * channels * acc_size
-        simd.convert_values(src, acc, place, row + inside * channels * src_size, (end - inside) * channels)
+        memory.convert_values(src, acc, place, row + inside * channels * src_size, (end - inside) * channels)
         for side in range(2):
             begin, finish = (first, min(stop, 0)) if side == 0 else (max(first, cols), stop)
             for pixel in range(begin, finish):
-                column = simd.word(borders, pixel + left if side == 0 else pixel + left - cols)
+                column = memory.word(borders, pixel + left if side == 0 else pixel + left - cols)
                 value = row + column * channels * src_size
                 if column < 0:
-                    value = simd.word(block, at.CONSTANT_ROW)
-                simd.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
+                    value = memory.word(block, at.CONSTANT_ROW)
+                memory.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        cols = simd.word(block, at.COLS)
-        channels = simd.word(block, at.CHANNELS)
-        row_bytes, dst_bytes = simd.word(block, at.SRC_ROW), simd.word(block, at.DST_ROW)
-        slices, offsets = simd.word(block, at.DEPTH), simd.word(block, at.OFFSETS)
-        total = simd.word(block, at.PLANES) * slices * rows
-        bands = simd.word(block, at.BANDS)
+        rows = memory.word(block, at.ROWS)
+        cols = memory.word(block, at.COLS)
+        channels = memory.word(block, at.CHANNELS)
+        row_bytes, dst_bytes = memory.word(block, at.SRC_ROW), memory.word(block, at.DST_ROW)
+        slices, offsets = memory.word(block, at.DEPTH), memory.word(block, at.OFFSETS)
+        total = memory.word(block, at.PLANES) * slices * rows
+        bands = memory.word(block, at.BANDS)
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
-        lead = simd.word(block, at.LEAD)
-        taken = lead + simd.word(block, at.TRAIL) + height
-        left, right = simd.word(block, at.LEFT), simd.word(block, at.RIGHT)
-        edge = simd.word(block, at.EDGE)
+        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        lead = memory.word(block, at.LEAD)
+        taken = lead + memory.word(block, at.TRAIL) + height
+        left, right = memory.word(block, at.LEFT), memory.word(block, at.RIGHT)
+        edge = memory.word(block, at.EDGE)
         # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
         # an offset is row top - lead + i of the plane at that offset.
         table = scratch
         table_bytes = 8 * offsets * taken
         targets = table + 3 * table_bytes
-        spare = scratch + simd.word(block, at.SPARE)
-        borders = scratch + simd.word(block, at.BORDERS)
-        ring_row = simd.word(block, at.RING_ROW)
-        chunk = simd.word(block, at.CHUNK)
+        spare = scratch + memory.word(block, at.SPARE)
+        borders = scratch + memory.word(block, at.BORDERS)
+        ring_row = memory.word(block, at.RING_ROW)
+        chunk = memory.word(block, at.CHUNK)
         narrow = cols * channels < lanes
         find_borders(block, borders)
         while unit < stop:
@@ -95,8 +95,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             end = min(rows, first_row + stop - unit)
             unit += end - first_row
             batch = plane // slices
-            stands = simd.word(block, at.SLICE_TABLE) + 8 * offsets * (plane - batch * slices)
-            target = simd.word(block, at.DST) + plane * rows * dst_bytes
+            stands = memory.word(block, at.SLICE_TABLE) + 8 * offsets * (plane - batch * slices)
+            target = memory.word(block, at.DST) + plane * rows * dst_bytes
             for column in range(0, cols, chunk):
                 # The last chunk overlaps the one before it, so that all are of one size.
                 column = max(min(column, cols - chunk), 0)
@@ -108,27 +108,27 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         entries = table + 8 * offset * taken
                         for number in range(3):
                             moved = entries + number * table_bytes
-                            simd.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
-                        source_plane = simd.word(stands, offset)
-                        ring = scratch + simd.word(block, at.RING) + offset * taken * ring_row
+                            memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
+                        source_plane = memory.word(stands, offset)
+                        ring = scratch + memory.word(block, at.RING) + offset * taken * ring_row
                         place = slot
                         for i in range(taken - fresh, taken):
-                            row = outside(top - lead + i, rows, simd.word(block, at.MODE_Y))
-                            address = simd.word(block, at.SRC)
+                            row = outside(top - lead + i, rows, memory.word(block, at.MODE_Y))
+                            address = memory.word(block, at.SRC)
                             address += ((batch * slices + source_plane) * rows + row) * row_bytes
                             if row < 0 or source_plane < 0:
-                                address = simd.word(block, at.CONSTANT_ROW)
+                                address = memory.word(block, at.CONSTANT_ROW)
                             to = ring + place * ring_row
-                            simd.set_word(entries, i, to)
+                            memory.set_word(entries, i, to)
                             if edge == 0:
                                 last = column + min(chunk, cols) + right
                                 copy_row(block, borders, address, to, column - left, last)
                             else:
                                 copy_row(block, borders, address, to, -left, edge + right)
-                                simd.set_word(entries + table_bytes, i, address - left * channels * src_size)
+                                memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
                                 to += (edge + left + right) * channels * acc_size
                                 copy_row(block, borders, address, to, cols - edge - left, cols + right)
-                                simd.set_word(entries + 2 * table_bytes, i, to)
+                                memory.set_word(entries + 2 * table_bytes, i, to)
                             place += 1
                             if place == taken:
                                 place = 0
@@ -142,10 +142,10 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             address = spare + r * lanes * dst_size
                         elif top + r < end:
                             address = target + (top + r) * dst_bytes + column * channels * dst_size
-                        simd.set_word(targets, r, address)
+                        memory.set_word(targets, r, address)
                     # The next block's rows, whose copying would else wait for them.
-                    below = min(top + height + simd.word(block, at.TRAIL), rows - height)
-                    ahead = simd.word(block, at.SRC) + (plane * rows + max(below, 0)) * row_bytes
+                    below = min(top + height + memory.word(block, at.TRAIL), rows - height)
+                    ahead = memory.word(block, at.SRC) + (plane * rows + max(below, 0)) * row_bytes
                     ahead += column * channels * src_size
                     ends = edge * channels
                     for number in range(3 if edge != 0 else 1):
@@ -156,25 +156,25 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         origin = begin if number == 2 else 0
                         for x in range(begin, finish, lanes):
                             if x * src_size % at.LINE == 0:
-                                simd.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
+                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
                             # The last vector overlaps the one before it.
                             x = max(min(x, finish - lanes), begin)
                             entries = table + number * table_bytes
                             if differences:
-                                simd.dense_tile(
-                                    acc, dst, height, simd.word(block, at.RUNS_AT), simd.word(block, at.RUNS),
+                                dense.dense_tile(
+                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
                                     entries, (x - origin) * acc_size, targets, x * dst_size,
-                                    entries + 8 * simd.word(block, at.MIDDLE_ROW), simd.word(block, at.MIDDLE_SHIFT),
-                                    simd.word(block, at.FACTOR),
+                                    entries + 8 * memory.word(block, at.MIDDLE_ROW),
+                                    memory.word(block, at.MIDDLE_SHIFT), memory.word(block, at.FACTOR),
                                 )  # fmt: skip
                             else:
-                                simd.dense_tile(
-                                    acc, dst, height, simd.word(block, at.RUNS_AT), simd.word(block, at.RUNS),
+                                dense.dense_tile(
+                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
                                     entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
                                 )  # fmt: skip
                     if narrow:
                         for r in range(min(height, end - top)):
-                            simd.copy_bytes(
+                            memory.copy_bytes(
                                 target + (top + r) * dst_bytes, spare + r * lanes * dst_size, width * dst_size
                             )
 

@@ -20,37 +20,37 @@ from numba.extending import register_jitable
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import deviation as deviation_simd
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, memory
 
 
 def build(src_name: str, acc_name: str):
     """The band function for one source dtype and that of arithmetic and result."""
     src, acc = np.dtype(src_name), np.dtype(acc_name)
-    lanes, tile = simd.lanes(acc), simd.tile(acc)
+    lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size = src.itemsize, acc.itemsize
 
     @register_jitable
     def fill_border(block, table, targets, inside, start, stop):
         """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
-        channels = simd.word(block, at.CHANNELS)
-        cols, mode = simd.word(block, at.COLS), simd.word(block, at.MODE_X)
+        channels = memory.word(block, at.CHANNELS)
+        cols, mode = memory.word(block, at.COLS), memory.word(block, at.MODE_X)
         for value in range(start, stop):
             pixel = value // channels
             lane = value - pixel * channels
             one, next_one = outside(pixel, cols, mode), outside(pixel + 1, cols, mode)
             to = inside + value * vector
             if one == next_one:
-                simd.fill_vector(acc, to, simd.word(block, at.FACTOR))
+                memory.fill_vector(acc, to, memory.word(block, at.FACTOR))
             elif one < 0 or next_one < 0:
                 inner = max(one, next_one) * channels + lane
                 deviation_simd.rise_to_constant(
-                    src, acc, table, inner * src_size, targets, inner * acc_size, simd.word(block, at.BORDER), to
+                    src, acc, table, inner * src_size, targets, inner * acc_size, memory.word(block, at.BORDER), to
                 )
                 if one < 0:
                     deviation_simd.negate_vector(acc, to, to)
             elif one < next_one:
-                simd.copy_vector(acc, to, inside + (one * channels + lane) * vector)
+                memory.copy_vector(acc, to, inside + (one * channels + lane) * vector)
             else:
                 deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
 
@@ -60,13 +60,13 @@ def build(src_name: str, acc_name: str):
 
         `ahead`: the source rows of the next block, to be fetched meanwhile.
         """
-        channels = simd.word(block, at.CHANNELS)
-        width = simd.word(block, at.COLS) * channels
-        row_bytes = simd.word(block, at.SRC_ROW)
-        lead, left = simd.word(block, at.LEAD), simd.word(block, at.LEFT)
-        taps_y, taps_x = simd.word(block, at.WEIGHTS), simd.word(block, at.WEIGHTS_X)
+        channels = memory.word(block, at.CHANNELS)
+        width = memory.word(block, at.COLS) * channels
+        row_bytes = memory.word(block, at.SRC_ROW)
+        lead, left = memory.word(block, at.LEAD), memory.word(block, at.LEFT)
+        taps_y, taps_x = memory.word(block, at.WEIGHTS), memory.word(block, at.WEIGHTS_X)
         middle = table + 8 * lead
-        strip = scratch + simd.word(block, at.STRIP)
+        strip = scratch + memory.word(block, at.STRIP)
         inside = strip + left * channels * vector
         last = max(width - lanes, 0)
         last_rise = max(width - channels - lanes, 0)
@@ -75,7 +75,7 @@ def build(src_name: str, acc_name: str):
                 column = min(x, last)
                 deviation_simd.filter_down(src, acc, table, column * src_size, taps_y, lead, targets, column * acc_size)
                 if column * src_size % at.LINE == 0:
-                    simd.prefetch_rows(acc, lanes, ahead + column * src_size, row_bytes)
+                    memory.prefetch_rows(acc, lanes, ahead + column * src_size, row_bytes)
             if x > 0:
                 # The columns before those: the ones next to them are there by now.
                 column = min(x - lanes, last_rise)
@@ -87,10 +87,10 @@ def build(src_name: str, acc_name: str):
         fill_border(block, middle, targets, inside, width - channels, width + (left - 1) * channels)
         # Results of the last columns may be made twice, but are added once, to what stood there before.
         ends = targets + 8 * lanes
-        kept = scratch + simd.word(block, at.SUMS)
+        kept = scratch + memory.word(block, at.SUMS)
         for r in range(lanes):
-            simd.set_word(ends, r, kept + r * vector - last * acc_size)
-            simd.copy_bytes(kept + r * vector, simd.word(targets, r) + last * acc_size, vector)
+            memory.set_word(ends, r, kept + r * vector - last * acc_size)
+            memory.copy_bytes(kept + r * vector, memory.word(targets, r) + last * acc_size, vector)
         if channels > 1:
             for x in range(0, width, tile * channels):
                 for column in range(x, x + channels):
@@ -105,40 +105,40 @@ def build(src_name: str, acc_name: str):
                 deviation_simd.filter_and_add(acc, place, taps_x, left, before, targets, column * acc_size)
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        row_bytes = simd.word(block, at.SRC_ROW)
-        row_length = simd.word(block, at.COLS) * simd.word(block, at.CHANNELS) * src_size
+        rows = memory.word(block, at.ROWS)
+        row_bytes = memory.word(block, at.SRC_ROW)
+        row_length = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS) * src_size
         first_row, end = share(block, index, rows)
-        scratch = simd.word(block, at.SCRATCH)
-        lead = simd.word(block, at.LEAD)
+        scratch = memory.word(block, at.SCRATCH)
+        lead = memory.word(block, at.LEAD)
         taken = 2 * lead + lanes
         # Entry i of the table is row top - lead - 1 + i. The first and the last are guards, as in `fir`.
         table = scratch
         targets = table + 8 * (taken + 2)
-        ring = simd.word(block, at.RING)
-        source, target = simd.word(block, at.SRC), simd.word(block, at.DST)
+        ring = memory.word(block, at.RING)
+        source, target = memory.word(block, at.SRC), memory.word(block, at.DST)
         slot = 0
         fresh = taken
         for top in range(first_row, end, lanes):
-            simd.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
+            memory.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
             for i in range(taken + 1 - fresh, taken + 1):
-                row = outside(top - lead - 1 + i, rows, simd.word(block, at.MODE_Y))
-                address = source + row * row_bytes if row >= 0 else simd.word(block, at.CONSTANT_ROW)
+                row = outside(top - lead - 1 + i, rows, memory.word(block, at.MODE_Y))
+                address = source + row * row_bytes if row >= 0 else memory.word(block, at.CONSTANT_ROW)
                 if ring != 0:
-                    place = scratch + ring + slot * simd.word(block, at.RING_ROW)
-                    simd.copy_bytes(place, address, row_length)
+                    place = scratch + ring + slot * memory.word(block, at.RING_ROW)
+                    memory.copy_bytes(place, address, row_length)
                     address = place
                     slot += 1
                     if slot == taken:
                         slot = 0
-                simd.set_word(table, i, address)
+                memory.set_word(table, i, address)
             if fresh == taken:
-                simd.set_word(table, 0, simd.word(table, 1))
-            simd.set_word(table, taken + 1, simd.word(table, taken))
+                memory.set_word(table, 0, memory.word(table, 1))
+            memory.set_word(table, taken + 1, memory.word(table, taken))
             fresh = lanes
             for r in range(lanes):
-                place = target + (top + r) * simd.word(block, at.DST_ROW)
-                simd.set_word(targets, r, place if top + r < end else scratch + simd.word(block, at.SPARE))
+                place = target + (top + r) * memory.word(block, at.DST_ROW)
+                memory.set_word(targets, r, place if top + r < end else scratch + memory.word(block, at.SPARE))
             filter_block(block, scratch, table + 8, targets, source + (top + lanes + lead) * row_bytes)
 
     return band

@@ -12,7 +12,7 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import sum_height
 from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import deviation as deviation_simd
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -20,7 +20,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     """The band function for one form (see `sweep_simd.gradient_sweep`), pixel size and dtypes; `src` is the image's."""
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     height = sum_height()
     results = len(form.split("+"))
     taken = height + 2
@@ -34,88 +34,88 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         @register_jitable
         def list_rows(block, table, copies, beyond, source, row_bytes, constant, top, end):
             """Three tables of rows from the one above `top`: where they are, where copies of either end are."""
-            rows = simd.word(block, at.ROWS)
-            width = simd.word(block, at.COLS) * channels
+            rows = memory.word(block, at.ROWS)
+            width = memory.word(block, at.COLS) * channels
             for r in range(taken):
                 # A pipeline holds no rows past those that the last wanted one needs: any row will do.
-                row = outside(min(top - 1 + r, end), rows, simd.word(block, at.MODE_Y))
+                row = outside(min(top - 1 + r, end), rows, memory.word(block, at.MODE_Y))
                 address = source + row * row_bytes if row >= 0 else constant
                 left = copies + r * piece + lanes * size
                 right = copies + (taken + r) * piece
-                simd.set_word(table, r, address)
-                simd.set_word(table, taken + r, left)
-                simd.set_word(table, 2 * taken + r, right + lanes * size)
+                memory.set_word(table, r, address)
+                memory.set_word(table, taken + r, left)
+                memory.set_word(table, 2 * taken + r, right + lanes * size)
                 behind = right + pair * size
                 if width < at.SWEEP_SHORT * lanes:
                     behind = left + width * size
                     if width < pair:
-                        simd.copy_bytes(left, address, width * size)
+                        memory.copy_bytes(left, address, width * size)
                     else:
                         for x in range(0, width, pair):
                             x = min(x, width - pair) * size
-                            simd.copy_values(dtype, acc, left + x, address + x)
+                            memory.copy_values(dtype, acc, left + x, address + x)
                 else:
-                    simd.copy_values(dtype, acc, left, address)
-                    simd.copy_values(dtype, acc, right, address + (width - pair) * size)
+                    memory.copy_values(dtype, acc, left, address)
+                    memory.copy_values(dtype, acc, right, address + (width - pair) * size)
                 for k in range(2 * channels):
-                    value = simd.word(beyond, k)
+                    value = memory.word(beyond, k)
                     value = address + value * size if value >= 0 else constant
                     to = left if k < channels else behind
-                    simd.copy_value(dtype, to + (k - channels) * size, value)
+                    memory.copy_value(dtype, to + (k - channels) * size, value)
 
         return list_rows
 
     list_pixels, list_changes = lister(src), lister(acc)
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        cols = simd.word(block, at.COLS)
+        rows = memory.word(block, at.ROWS)
+        cols = memory.word(block, at.COLS)
         width = cols * channels
-        dst_bytes = simd.word(block, at.DST_ROW)
+        dst_bytes = memory.word(block, at.DST_ROW)
         first_row, end = share(block, index, rows)
-        scratch = simd.word(block, at.SCRATCH)
+        scratch = memory.word(block, at.SCRATCH)
         table = scratch
         changes = table + 8 * 3 * taken
         targets = changes + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
-        spare = scratch + simd.word(block, at.SPARE)
-        weights = simd.word(block, at.WEIGHTS)
+        spare = scratch + memory.word(block, at.SPARE)
+        weights = memory.word(block, at.WEIGHTS)
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
         # Room for pieces of the rows of all results, which are written around the cache from there.
         line = lanes * dst_size
-        room = scratch + simd.word(block, at.STREAMED)
-        streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short
+        room = scratch + memory.word(block, at.STREAMED)
+        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
         for k in range(results * height):
             if streamed:
-                simd.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
+                memory.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
         # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
         for k in range(2 * channels):
             value = k - channels if k < channels else k - channels + width
             pixel = value // channels
-            column = outside(pixel, cols, simd.word(block, at.MODE_X))
+            column = outside(pixel, cols, memory.word(block, at.MODE_X))
             lane = value - pixel * channels
-            simd.set_word(beyond, k, column * channels + lane if column >= 0 else -1)
+            memory.set_word(beyond, k, column * channels + lane if column >= 0 else -1)
         for top in range(first_row, end, height):
             list_pixels(
-                block, table, scratch + simd.word(block, at.RING), beyond, simd.word(block, at.SRC_2),
-                simd.word(block, at.SRC_2_ROW), simd.word(block, at.CONSTANT_ROW_2), top, end,
+                block, table, scratch + memory.word(block, at.RING), beyond, memory.word(block, at.SRC_2),
+                memory.word(block, at.SRC_2_ROW), memory.word(block, at.CONSTANT_ROW_2), top, end,
             )  # fmt: skip
             list_changes(
-                block, changes, scratch + simd.word(block, at.STRIP), beyond, simd.word(block, at.SRC),
-                simd.word(block, at.SRC_ROW), simd.word(block, at.CONSTANT_ROW), top, end,
+                block, changes, scratch + memory.word(block, at.STRIP), beyond, memory.word(block, at.SRC),
+                memory.word(block, at.SRC_ROW), memory.word(block, at.CONSTANT_ROW), top, end,
             )  # fmt: skip
             for number in range(results):
-                target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
                 for r in range(height):
                     address = spare
                     if narrow:
                         address += (number * height + r) * lanes * dst_size
                     elif top + r < end:
                         address = target + (top + r) * dst_bytes
-                    simd.set_word(targets, number * height + r, address)
+                    memory.set_word(targets, number * height + r, address)
             # As in `sweep`.
             for part in range(4):
                 kind = 0
@@ -163,20 +163,20 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     )  # fmt: skip
                     for k in range(results * height):
                         if top + k % height < end:
-                            to = simd.word(targets, k) + column * dst_size
+                            to = memory.word(targets, k) + column * dst_size
                             skip = -to % line
                             count = vectors * line - skip
-                            sweep_simd.stream(to + skip, simd.word(pieces, k) + skip, count)
+                            sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, count)
                     column += (vectors - 1) * lanes
                     if vectors < at.PIECE:
                         break
             if not narrow:
                 continue
             for number in range(results):
-                target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
                 for r in range(min(height, end - top)):
                     address = spare + (number * height + r) * lanes * dst_size
-                    simd.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
+                    memory.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
 
         if results > 1:
             sweep_simd.finish_streams()

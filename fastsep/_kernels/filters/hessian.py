@@ -12,7 +12,7 @@ from numba.extending import register_jitable
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import share
 from fastsep._kernels.simd import deviation as deviation_simd
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -31,12 +31,12 @@ def build(form: str, acc_name: str):
     @register_jitable
     def down(block, below, above, factor, to):
         """Differences of two rows, which are two apart or neighbours."""
-        sweep_simd.difference(acc, acc, below, above, factor, simd.word(block, at.COLS), to)
+        sweep_simd.difference(acc, acc, below, above, factor, memory.word(block, at.COLS), to)
 
     @register_jitable
     def across(block, row, to):
         """Differences along a row."""
-        half, cols = simd.word(block, at.FACTOR), simd.word(block, at.COLS)
+        half, cols = memory.word(block, at.FACTOR), memory.word(block, at.COLS)
         whole, end = half + size, (cols - 1) * size
         sweep_simd.difference(acc, acc, row + 2 * size, row, half, cols - 2, to + size)
         sweep_simd.difference(acc, acc, row + size, row, whole, 1, to)
@@ -45,11 +45,11 @@ def build(form: str, acc_name: str):
     @register_jitable
     def subtract(block, row, column, other_row, other_column, factor, count, to):
         """Differences of `count` pixels of the image from one on and from another on."""
-        source, row_bytes = simd.word(block, at.SRC), simd.word(block, at.SRC_ROW)
+        source, row_bytes = memory.word(block, at.SRC), memory.word(block, at.SRC_ROW)
         high = source + row * row_bytes + column * size
         low = source + other_row * row_bytes + other_column * size
         if is_sum:
-            source, row_bytes = simd.word(block, at.SRC_2), simd.word(block, at.SRC_2_ROW)
+            source, row_bytes = memory.word(block, at.SRC_2), memory.word(block, at.SRC_2_ROW)
             second_high = source + row * row_bytes + column * size
             second_low = source + other_row * row_bytes + other_column * size
             deviation_simd.difference_of_sums(acc, high, low, second_high, second_low, factor, count, to)
@@ -59,16 +59,16 @@ def build(form: str, acc_name: str):
     @register_jitable
     def across_image(block, row, to):
         """Differences along a row of the image."""
-        half, cols = simd.word(block, at.FACTOR), simd.word(block, at.COLS)
+        half, cols = memory.word(block, at.FACTOR), memory.word(block, at.COLS)
         whole, end = half + size, (cols - 1) * size
         subtract(block, row, 2, row, 0, half, cols - 2, to + size)
         subtract(block, row, 1, row, 0, whole, 1, to)
         subtract(block, row, cols - 1, row, cols - 2, whole, 1, to + end)
 
     def band(block, index):
-        rows, cols = simd.word(block, at.ROWS), simd.word(block, at.COLS)
-        kept = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
-        kept_row = simd.word(block, at.RING_ROW)
+        rows, cols = memory.word(block, at.ROWS), memory.word(block, at.COLS)
+        kept = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
+        kept_row = memory.word(block, at.RING_ROW)
         slope_x = kept + at.SLOPES_Y * kept_row
         slope_x_above = slope_x + kept_row
         first, last = share(block, index, rows)
@@ -77,22 +77,22 @@ def build(form: str, acc_name: str):
             # Differences along y are one row ahead: second ones are made of those above and below.
             for r in range(made, min(row + 1, rows - 1) + 1):
                 above, below = max(r - 1, 0), min(r + 1, rows - 1)
-                factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
+                factor = memory.word(block, at.FACTOR) + (0 if below - above == 2 else size)
                 to = kept + r % at.SLOPES_Y * kept_row
                 subtract(block, below, 0, above, 0, factor, cols, to)
             above, below = max(row - 1, 0), min(row + 1, rows - 1)
             made = below + 1
-            factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
-            place = row * simd.word(block, at.DST_ROW)
+            factor = memory.word(block, at.FACTOR) + (0 if below - above == 2 else size)
+            place = row * memory.word(block, at.DST_ROW)
             slope_above, slope_below = kept + above % at.SLOPES_Y * kept_row, kept + below % at.SLOPES_Y * kept_row
-            down(block, slope_below, slope_above, factor, simd.word(block, at.DST) + place)
+            down(block, slope_below, slope_above, factor, memory.word(block, at.DST) + place)
             if order == "yx":
-                across(block, kept + row % at.SLOPES_Y * kept_row, simd.word(block, at.DST_2) + place)
+                across(block, kept + row % at.SLOPES_Y * kept_row, memory.word(block, at.DST_2) + place)
             else:
                 across_image(block, below, slope_x)
                 across_image(block, above, slope_x_above)
-                down(block, slope_x, slope_x_above, factor, simd.word(block, at.DST_2) + place)
+                down(block, slope_x, slope_x_above, factor, memory.word(block, at.DST_2) + place)
             across_image(block, row, slope_x)
-            across(block, slope_x, simd.word(block, at.DST_2 + 1) + place)
+            across(block, slope_x, memory.word(block, at.DST_2 + 1) + place)
 
     return band

@@ -15,8 +15,7 @@ from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import target
-from fastsep._kernels.simd import bit_exact
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import bit_exact, memory
 
 
 def build():
@@ -38,9 +37,9 @@ def build():
             right += 1
         for x in range(left, right):
             bit_exact.set_byte(codes, x, at.STRONG)
-        reach = simd.word(block, at.REACH)
-        for k in range(simd.word(block, at.LINES)):
-            shift = simd.word(simd.word(block, at.LINES_AT), k)
+        reach = memory.word(block, at.REACH)
+        for k in range(memory.word(block, at.LINES)):
+            shift = memory.word(memory.word(block, at.LINES_AT), k)
             fresh = True
             for x in range(max(left - reach + shift, low), min(right + reach + shift, high)):
                 if bit_exact.byte(codes, x) != at.WEAK:
@@ -48,9 +47,9 @@ def build():
                     continue
                 if fresh and count < at.STACK_WORDS - 1:
                     count += 1
-                    simd.set_word(stack, count, x)
+                    memory.set_word(stack, count, x)
                 elif fresh:
-                    simd.set_word(stack, 0, 1)
+                    memory.set_word(stack, 0, 1)
                 fresh = False
         return count
 
@@ -59,7 +58,7 @@ def build():
         """Mark all weak pixels that are connected to a weak one."""
         count = visit(block, codes, pixel, low, high, stack, 0)
         while count > 0:
-            pixel = simd.word(stack, count)
+            pixel = memory.word(stack, count)
             count -= 1
             if bit_exact.byte(codes, pixel) == at.WEAK:
                 count = visit(block, codes, pixel, low, high, stack, count)
@@ -70,9 +69,9 @@ def build():
 
         If there is none: the pixel behind that vector, negated.
         """
-        lines, number = simd.word(block, at.LINES_AT), simd.word(block, at.LINES)
-        reach = simd.word(block, at.REACH)
-        if pixel + vector + simd.word(block, at.FURTHEST) <= total:
+        lines, number = memory.word(block, at.LINES_AT), memory.word(block, at.LINES)
+        reach = memory.word(block, at.REACH)
+        if pixel + vector + memory.word(block, at.FURTHEST) <= total:
             step = bit_exact.beside_byte(codes, pixel, lines, number, reach, at.WEAK, at.STRONG)
             return pixel + step if step < vector else -(pixel + vector)
         # Near the end a vector's neighbours would lie outside.
@@ -81,17 +80,17 @@ def build():
                 return pixel
         for k in range(number):
             for x in range(-reach, reach + 1):
-                if bit_exact.byte(codes, pixel + simd.word(lines, k) + x) == at.STRONG:
+                if bit_exact.byte(codes, pixel + memory.word(lines, k) + x) == at.STRONG:
                     return pixel
         return -(pixel + 1)
 
     @register_jitable
     def search(block, codes, begin, end, low, high, stack):
         """Follow every weak pixel of `begin` .. `end` - 1 beside a strong one, within `low` .. `high` - 1."""
-        total = simd.word(block, at.ROWS) * simd.word(block, at.DST_ROW)
-        simd.set_word(stack, 0, 1)
-        while simd.word(stack, 0) != 0:
-            simd.set_word(stack, 0, 0)
+        total = memory.word(block, at.ROWS) * memory.word(block, at.DST_ROW)
+        memory.set_word(stack, 0, 1)
+        while memory.word(stack, 0) != 0:
+            memory.set_word(stack, 0, 0)
             pixel = bit_exact.next_byte(codes, begin, end, at.WEAK)
             while pixel < end:
                 found = next_beside(block, codes, pixel, total)
@@ -100,25 +99,25 @@ def build():
                     follow(block, codes, found, low, high, stack)
                 pixel = bit_exact.next_byte(codes, pixel, end, at.WEAK)
             # Those for which there was no room may lie anywhere.
-            furthest = simd.word(block, at.FURTHEST)
+            furthest = memory.word(block, at.FURTHEST)
             begin, end = max(low, furthest), min(high, total - furthest)
 
     def band(block, index):
-        codes = simd.word(block, at.DST)
-        pixels = simd.word(block, at.DST_ROW)
-        rows = simd.word(block, at.ROWS)
+        codes = memory.word(block, at.DST)
+        pixels = memory.word(block, at.DST_ROW)
+        rows = memory.word(block, at.ROWS)
         total = rows * pixels
-        bands = simd.word(block, at.BANDS)
-        phase = simd.word(block, at.PHASE)
-        furthest = simd.word(block, at.FURTHEST)
-        stack = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
+        bands = memory.word(block, at.BANDS)
+        phase = memory.word(block, at.PHASE)
+        furthest = memory.word(block, at.FURTHEST)
+        stack = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
         low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
         # Pixels whose neighbours would lie outside are of the border of zeros.
         if phase == at.SEARCH:
             search(block, codes, max(low, furthest), min(high, total - furthest), low, high, stack)
         elif phase == at.JOIN:
             # One band for all; SRC says how many there were.
-            parts = simd.word(block, at.SRC)
+            parts = memory.word(block, at.SRC)
             for part in range(1, parts):
                 border = rows * part // parts * pixels
                 begin, end = max(border - furthest, furthest), min(border + furthest, total - furthest)

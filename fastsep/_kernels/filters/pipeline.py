@@ -11,7 +11,7 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
 
@@ -20,69 +20,69 @@ _BLOCK_BYTES = 8 * at.BLOCK_WORDS
 def _row_zero(buffers, number, scratch):
     """Where row 0 of a buffer would stand."""
     buffer = buffers + number * (8 * at.BUFFER_WORDS)
-    start = scratch + simd.word(buffer, at.B_OFFSET)
-    return start - simd.word(buffer, at.B_FIRST) * simd.word(buffer, at.B_ROW)
+    start = scratch + memory.word(buffer, at.B_OFFSET)
+    return start - memory.word(buffer, at.B_FIRST) * memory.word(buffer, at.B_ROW)
 
 
 @register_jitable
 def _aim(block, arguments, stage, buffers, scratch, plane):
     """Point a stage's argument block to where its rows are now."""
-    rows = simd.word(block, at.ROWS)
+    rows = memory.word(block, at.ROWS)
     for place, row_place, number in (
-        (at.SRC, at.SRC_ROW, simd.word(stage, at.S_SOURCE)),
-        (at.SRC_2, at.SRC_2_ROW, simd.word(stage, at.S_SECOND)),
+        (at.SRC, at.SRC_ROW, memory.word(stage, at.S_SOURCE)),
+        (at.SRC_2, at.SRC_2_ROW, memory.word(stage, at.S_SECOND)),
     ):
         if number == at.OUTSIDE:
-            row_bytes = simd.word(block, at.SRC_ROW)
-            simd.set_word(arguments, place, simd.word(block, at.SRC) + plane * rows * row_bytes)
-            simd.set_word(arguments, row_place, row_bytes)
+            row_bytes = memory.word(block, at.SRC_ROW)
+            memory.set_word(arguments, place, memory.word(block, at.SRC) + plane * rows * row_bytes)
+            memory.set_word(arguments, row_place, row_bytes)
         elif number != at.NOWHERE:
             buffer = buffers + number * (8 * at.BUFFER_WORDS)
-            size = simd.word(buffer, at.B_PLANE)
-            shift = simd.word(stage, at.S_PLANE) * size
-            simd.set_word(arguments, at.SRC_PLANE, size)
-            simd.set_word(arguments, place, _row_zero(buffers, number, scratch) + shift)
-            simd.set_word(arguments, row_place, simd.word(buffer, at.B_ROW))
-    number, first = simd.word(stage, at.S_TARGET), simd.word(stage, at.S_INTO)
+            size = memory.word(buffer, at.B_PLANE)
+            shift = memory.word(stage, at.S_PLANE) * size
+            memory.set_word(arguments, at.SRC_PLANE, size)
+            memory.set_word(arguments, place, _row_zero(buffers, number, scratch) + shift)
+            memory.set_word(arguments, row_place, memory.word(buffer, at.B_ROW))
+    number, first = memory.word(stage, at.S_TARGET), memory.word(stage, at.S_INTO)
     if number == at.OUTSIDE:
-        row_bytes = simd.word(block, at.DST_ROW)
+        row_bytes = memory.word(block, at.DST_ROW)
         start = plane * rows * row_bytes
         for k in range(at.RESULTS - first):
-            result = simd.word(block, at.DST if first + k == 0 else at.DST_2 + first + k - 1)
-            simd.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, result + start)
-        simd.set_word(arguments, at.DST_ROW, row_bytes)
+            result = memory.word(block, at.DST if first + k == 0 else at.DST_2 + first + k - 1)
+            memory.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, result + start)
+        memory.set_word(arguments, at.DST_ROW, row_bytes)
     else:
         buffer = buffers + number * (8 * at.BUFFER_WORDS)
-        size = simd.word(buffer, at.B_PLANE)
+        size = memory.word(buffer, at.B_PLANE)
         start = _row_zero(buffers, number, scratch) + first * size
         for k in range(at.RESULTS):
-            simd.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, start + k * size)
-        simd.set_word(arguments, at.DST_ROW, simd.word(buffer, at.B_ROW))
-        simd.set_word(arguments, at.STREAMED, 0)  # buffers are there to stay in the cache
+            memory.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, start + k * size)
+        memory.set_word(arguments, at.DST_ROW, memory.word(buffer, at.B_ROW))
+        memory.set_word(arguments, at.STREAMED, 0)  # buffers are there to stay in the cache
 
 
 def build():
     """The band function for any stages."""
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        bands = simd.word(block, at.BANDS)
-        total = simd.word(block, at.PLANES) * rows
+        rows = memory.word(block, at.ROWS)
+        bands = memory.word(block, at.BANDS)
+        total = memory.word(block, at.PLANES) * rows
         unit, stop = total * index // bands, total * (index + 1) // bands
-        scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
-        count, number = simd.word(block, at.STAGES), simd.word(block, at.BUFFERS)
-        step = simd.word(block, at.STEP)
+        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        count, number = memory.word(block, at.STAGES), memory.word(block, at.BUFFERS)
+        step = memory.word(block, at.STEP)
         # This band's own stages, buffers and arguments: they change from step to step.
         stages = scratch
         buffers = stages + count * (8 * at.STAGE_WORDS)
         arguments = buffers + number * (8 * at.BUFFER_WORDS)
-        simd.copy_bytes(stages, simd.word(block, at.STAGES_AT), count * (8 * at.STAGE_WORDS))
-        simd.copy_bytes(buffers, simd.word(block, at.BUFFERS_AT), number * (8 * at.BUFFER_WORDS))
+        memory.copy_bytes(stages, memory.word(block, at.STAGES_AT), count * (8 * at.STAGE_WORDS))
+        memory.copy_bytes(buffers, memory.word(block, at.BUFFERS_AT), number * (8 * at.BUFFER_WORDS))
         for s in range(count):
             mine = arguments + s * _BLOCK_BYTES
-            simd.copy_bytes(mine, simd.word(stages + s * (8 * at.STAGE_WORDS), at.S_BLOCK), _BLOCK_BYTES)
-            simd.set_word(mine, at.BANDS, 0)
-            simd.set_word(mine, at.SCRATCH, scratch + simd.word(block, at.SPARE))
+            memory.copy_bytes(mine, memory.word(stages + s * (8 * at.STAGE_WORDS), at.S_BLOCK), _BLOCK_BYTES)
+            memory.set_word(mine, at.BANDS, 0)
+            memory.set_word(mine, at.SCRATCH, scratch + memory.word(block, at.SPARE))
         while unit < stop:
             plane = unit // rows
             begin = unit - plane * rows
@@ -92,51 +92,51 @@ def build():
             wanted = end
             for s in range(count):
                 stage = stages + s * (8 * at.STAGE_WORDS)
-                first = max(begin - simd.word(stage, at.S_REACH), 0)
-                simd.set_word(stage, at.S_MADE, first)
-                target = simd.word(stage, at.S_TARGET)
+                first = max(begin - memory.word(stage, at.S_REACH), 0)
+                memory.set_word(stage, at.S_MADE, first)
+                target = memory.word(stage, at.S_TARGET)
                 if target >= 0:
-                    simd.set_word(buffers + target * (8 * at.BUFFER_WORDS), at.B_FIRST, first)
+                    memory.set_word(buffers + target * (8 * at.BUFFER_WORDS), at.B_FIRST, first)
                 wanted = min(wanted, first)
-            while simd.word(stages + (count - 1) * (8 * at.STAGE_WORDS), at.S_MADE) < end:
+            while memory.word(stages + (count - 1) * (8 * at.STAGE_WORDS), at.S_MADE) < end:
                 wanted += step
                 for s in range(count):
                     stage = stages + s * (8 * at.STAGE_WORDS)
-                    last = min(end + simd.word(stage, at.S_REACH), rows)
-                    source = simd.word(stage, at.S_SOURCE)
+                    last = min(end + memory.word(stage, at.S_REACH), rows)
+                    source = memory.word(stage, at.S_SOURCE)
                     ready = wanted
                     if source >= 0:
-                        ready = simd.word(stages + simd.word(stage, at.S_AFTER) * (8 * at.STAGE_WORDS), at.S_MADE)
+                        ready = memory.word(stages + memory.word(stage, at.S_AFTER) * (8 * at.STAGE_WORDS), at.S_MADE)
                         if ready < rows:
-                            ready -= simd.word(stage, at.S_HALO)
+                            ready -= memory.word(stage, at.S_HALO)
                     last = min(last, ready)
-                    first = simd.word(stage, at.S_MADE)
+                    first = memory.word(stage, at.S_MADE)
                     if last > first:
                         mine = arguments + s * _BLOCK_BYTES
                         _aim(block, mine, stage, buffers, scratch, plane)
-                        simd.set_word(mine, at.FIRST, first)
-                        simd.set_word(mine, at.LAST, last)
-                        simd.call(simd.word(stage, at.S_KERNEL), mine, 0)
-                        simd.set_word(stage, at.S_MADE, last)
+                        memory.set_word(mine, at.FIRST, first)
+                        memory.set_word(mine, at.LAST, last)
+                        memory.call(memory.word(stage, at.S_KERNEL), mine, 0)
+                        memory.set_word(stage, at.S_MADE, last)
                 # Rows that a stage still has to read move to the start of their buffer.
                 for k in range(number):
                     buffer = buffers + k * (8 * at.BUFFER_WORDS)
                     kept, made = rows, 0
                     for s in range(count):
                         stage = stages + s * (8 * at.STAGE_WORDS)
-                        done = simd.word(stage, at.S_MADE)
-                        if simd.word(stage, at.S_TARGET) == k:
+                        done = memory.word(stage, at.S_MADE)
+                        if memory.word(stage, at.S_TARGET) == k:
                             made = max(made, done)
-                        if simd.word(stage, at.S_SOURCE) == k or simd.word(stage, at.S_SECOND) == k:
-                            kept = min(kept, max(done - simd.word(stage, at.S_HALO), 0))
-                    first = simd.word(buffer, at.B_FIRST)
+                        if memory.word(stage, at.S_SOURCE) == k or memory.word(stage, at.S_SECOND) == k:
+                            kept = min(kept, max(done - memory.word(stage, at.S_HALO), 0))
+                    first = memory.word(buffer, at.B_FIRST)
                     if first < kept < made:
-                        row_bytes = simd.word(buffer, at.B_ROW)
-                        start = scratch + simd.word(buffer, at.B_OFFSET)
-                        for p in range(simd.word(buffer, at.B_PLANES)):
-                            to = start + p * simd.word(buffer, at.B_PLANE)
-                            simd.copy_bytes(to, to + (kept - first) * row_bytes, (made - kept) * row_bytes)
+                        row_bytes = memory.word(buffer, at.B_ROW)
+                        start = scratch + memory.word(buffer, at.B_OFFSET)
+                        for p in range(memory.word(buffer, at.B_PLANES)):
+                            to = start + p * memory.word(buffer, at.B_PLANE)
+                            memory.copy_bytes(to, to + (kept - first) * row_bytes, (made - kept) * row_bytes)
                     if first < kept:
-                        simd.set_word(buffer, at.B_FIRST, min(kept, made))
+                        memory.set_word(buffer, at.B_FIRST, min(kept, made))
 
     return band

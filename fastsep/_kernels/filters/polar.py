@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import share
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -16,19 +16,19 @@ def build(form: str, acc_name: str, dst_name: str):
     SRC is the derivatives along y, SRC_2 those along x. Rows of both are readable for a vector beyond their end.
     """
     acc, dst = np.dtype(acc_name), np.dtype(dst_name)
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     size, dst_size = acc.itemsize, dst.itemsize
     results = len(form.split("+"))
 
     def band(block, index):
-        width = simd.word(block, at.COLS) * simd.word(block, at.CHANNELS)
-        dst_row = simd.word(block, at.DST_ROW)
-        scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
-        spare = scratch + simd.word(block, at.SPARE)
-        first, last = share(block, index, simd.word(block, at.PLANES) * simd.word(block, at.ROWS))
+        width = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS)
+        dst_row = memory.word(block, at.DST_ROW)
+        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        spare = scratch + memory.word(block, at.SPARE)
+        first, last = share(block, index, memory.word(block, at.PLANES) * memory.word(block, at.ROWS))
         for row in range(first, last):
-            dy = simd.word(block, at.SRC) + row * simd.word(block, at.SRC_ROW)
-            dx = simd.word(block, at.SRC_2) + row * simd.word(block, at.SRC_2_ROW)
+            dy = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
+            dx = memory.word(block, at.SRC_2) + row * memory.word(block, at.SRC_2_ROW)
             # Whole vectors, then the last one again where they do not fill the row.
             for part in range(2):
                 column = 0
@@ -39,14 +39,14 @@ def build(form: str, acc_name: str, dst_name: str):
                     column = max(width - lanes, 0)
                     vectors = 1
                 for k in range(results):
-                    to = simd.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row + column * dst_size
+                    to = memory.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row + column * dst_size
                     if width < lanes:
                         to = spare + k * lanes * dst_size
-                    simd.set_word(scratch, k, to)
+                    memory.set_word(scratch, k, to)
                 sweep_simd.polar(acc, dst, form, dy + column * size, dx + column * size, vectors, scratch)
                 if width < lanes:
                     for k in range(results):
-                        to = simd.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row
-                        simd.copy_bytes(to, spare + k * lanes * dst_size, width * dst_size)
+                        to = memory.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row
+                        memory.copy_bytes(to, spare + k * lanes * dst_size, width * dst_size)
 
     return band

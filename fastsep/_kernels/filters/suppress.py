@@ -6,8 +6,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import share
-from fastsep._kernels.simd import bit_exact
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import bit_exact, emitter, memory
 
 
 def build(acc_name: str):
@@ -17,27 +16,27 @@ def build(acc_name: str):
     readable for a vector beyond their end.
     """
     acc = np.dtype(acc_name)
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     size = acc.itemsize
 
     def band(block, index):
-        rows, cols = simd.word(block, at.ROWS), simd.word(block, at.COLS)
-        row_bytes, image_row = simd.word(block, at.SRC_ROW), simd.word(block, at.SRC_2_ROW)
-        limits = simd.word(block, at.LIMITS)
+        rows, cols = memory.word(block, at.ROWS), memory.word(block, at.COLS)
+        row_bytes, image_row = memory.word(block, at.SRC_ROW), memory.word(block, at.SRC_2_ROW)
+        limits = memory.word(block, at.LIMITS)
         first, last = share(block, index, rows)
         # The outermost pixels are no edges; between them whole vectors, the last of which overlaps.
         inside = cols - 2
-        spare = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
+        spare = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
         for row in range(first, last):
-            out = simd.word(block, at.DST) + row * simd.word(block, at.DST_ROW)
+            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
             if row == 0 or row == rows - 1 or inside < 1:
                 for x in range(cols):
                     bit_exact.set_byte(out, x, 0)
                 continue
             bit_exact.set_byte(out, 0, 0)
             bit_exact.set_byte(out, cols - 1, 0)
-            here = simd.word(block, at.SRC) + row * row_bytes + size
-            image = simd.word(block, at.SRC_2) + row * image_row + size
+            here = memory.word(block, at.SRC) + row * row_bytes + size
+            image = memory.word(block, at.SRC_2) + row * image_row + size
             above, below = here - row_bytes, here + row_bytes
             bit_exact.suppress(
                 acc, image, image_row, above, here, below, inside // lanes, limits, out + 1, at.WEAK, at.STRONG
@@ -51,6 +50,6 @@ def build(acc_name: str):
                     at.WEAK, at.STRONG,
                 )  # fmt: skip
                 if inside < lanes:
-                    simd.copy_bytes(out + 1, spare, inside)
+                    memory.copy_bytes(out + 1, spare, inside)
 
     return band

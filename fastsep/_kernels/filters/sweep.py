@@ -12,7 +12,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import sweep_height, sweep_radius
 from fastsep._kernels.rows import outside, share
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -24,7 +24,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
-    lanes = simd.lanes(acc)
+    lanes = emitter.lanes(acc)
     smooth = form.startswith("smooth")
     wide = form.startswith("wide")
     names = form.split()[-1]
@@ -39,51 +39,51 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     piece = at.SWEEP_COPY * lanes * src_size
 
     def band(block, index):
-        rows = simd.word(block, at.ROWS)
-        cols = simd.word(block, at.COLS)
+        rows = memory.word(block, at.ROWS)
+        cols = memory.word(block, at.COLS)
         width = cols * channels
-        row_bytes = simd.word(block, at.SRC_ROW)
-        dst_bytes = simd.word(block, at.DST_ROW)
-        mode_x = simd.word(block, at.MODE_X)
-        mode_y = simd.word(block, at.MODE_Y)
-        total = simd.word(block, at.PLANES) * rows
+        row_bytes = memory.word(block, at.SRC_ROW)
+        dst_bytes = memory.word(block, at.DST_ROW)
+        mode_x = memory.word(block, at.MODE_X)
+        mode_y = memory.word(block, at.MODE_Y)
+        total = memory.word(block, at.PLANES) * rows
         unit, stop = share(block, index, total)
-        scratch = simd.word(block, at.SCRATCH) + index * simd.word(block, at.SCRATCH_BAND)
+        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
         table = scratch
         left_table = table + 8 * taken
         right_table = left_table + 8 * taken
         targets = right_table + 8 * taken
         beyond = targets + 8 * height * results
-        spare = scratch + simd.word(block, at.SPARE)
-        left_copies = scratch + simd.word(block, at.STRIP)
+        spare = scratch + memory.word(block, at.SPARE)
+        left_copies = scratch + memory.word(block, at.STRIP)
         right_copies = left_copies + taken * piece
-        constant = simd.word(block, at.CONSTANT_ROW)
-        weights = simd.word(block, at.WEIGHTS)
-        weights_x = simd.word(block, at.WEIGHTS_X)
+        constant = memory.word(block, at.CONSTANT_ROW)
+        weights = memory.word(block, at.WEIGHTS)
+        weights_x = memory.word(block, at.WEIGHTS_X)
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
         # Staging buffer: pieces of the rows of all results, written from there with non-temporal stores.
         line = lanes * dst_size
-        room = scratch + simd.word(block, at.STREAMED)
-        streamed = results > 1 and simd.word(block, at.STREAMED) != 0 and not short
+        room = scratch + memory.word(block, at.STREAMED)
+        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
         pieces = beyond + 8 * 2 * margin
         for k in range(results * height):
             if streamed:
-                simd.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
+                memory.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
         # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
         for k in range(2 * margin):
             value = k - margin if k < margin else k - margin + width
             pixel = value // channels
             column = outside(pixel, cols, mode_x)
             lane = value - pixel * channels
-            simd.set_word(beyond, k, (column * channels + lane) * src_size if column >= 0 else -1)
+            memory.set_word(beyond, k, (column * channels + lane) * src_size if column >= 0 else -1)
         while unit < stop:
             plane = unit // rows
             first_row = unit - plane * rows
             end = min(rows, first_row + stop - unit)
             unit += end - first_row
-            source = simd.word(block, at.SRC) + plane * rows * row_bytes
+            source = memory.word(block, at.SRC) + plane * rows * row_bytes
             # Copies are kept in a ring: a strip needs those of `height` new rows.
             slot = 0
             fresh = 0
@@ -92,39 +92,39 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     # Rows past the last one needed do not exist in a pipeline's buffer: take any valid row.
                     row = outside(min(top - radius + r, end + radius - 1), rows, mode_y)
                     address = source + row * row_bytes if row >= 0 else constant
-                    simd.set_word(table, r, address)
+                    memory.set_word(table, r, address)
                     place = slot + r
                     if place >= taken:
                         place -= taken
                     left = left_copies + place * piece + lanes * src_size
                     right = right_copies + place * piece
-                    simd.set_word(left_table, r, left)
-                    simd.set_word(right_table, r, right + lanes * src_size)
+                    memory.set_word(left_table, r, left)
+                    memory.set_word(right_table, r, right + lanes * src_size)
                     if r < fresh:
                         continue
                     behind = right + pair * src_size
                     if short:
                         behind = left + width * src_size
                         if width < pair:
-                            simd.copy_bytes(left, address, width * src_size)
+                            memory.copy_bytes(left, address, width * src_size)
                         else:
                             for x in range(0, width, pair):
                                 x = min(x, width - pair) * src_size
-                                simd.copy_values(src, acc, left + x, address + x)
+                                memory.copy_values(src, acc, left + x, address + x)
                     else:
-                        simd.copy_values(src, acc, left, address)
-                        simd.copy_values(src, acc, right, address + (width - pair) * src_size)
+                        memory.copy_values(src, acc, left, address)
+                        memory.copy_values(src, acc, right, address + (width - pair) * src_size)
                     for k in range(2 * margin):
-                        value = simd.word(beyond, k)
+                        value = memory.word(beyond, k)
                         value = address + value if value >= 0 else constant
                         to = left if k < margin else behind
-                        simd.copy_value(src, to + (k - margin) * src_size, value)
+                        memory.copy_value(src, to + (k - margin) * src_size, value)
                 slot += height
                 if slot >= taken:
                     slot -= taken
                 fresh = 2 * radius
                 for number in range(results):
-                    target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
                     target += plane * rows * dst_bytes
                     for r in range(height):
                         address = spare
@@ -132,7 +132,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                             address += (number * height + r) * lanes * dst_size
                         elif top + r < end:
                             address = target + (top + r) * dst_bytes
-                        simd.set_word(targets, number * height + r, address)
+                        memory.set_word(targets, number * height + r, address)
                 # The row's start, its interior, the vector before the last, the last. A short row:
                 # its whole vectors, and the last vector again where they do not fill it. Where the
                 # interior is streamed, two vectors at its end: it begins and ends within those around it.
@@ -203,21 +203,21 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                             )  # fmt: skip
                         for k in range(results * height):
                             if top + k % height < end:
-                                to = simd.word(targets, k) + column * dst_size
+                                to = memory.word(targets, k) + column * dst_size
                                 skip = -to % line
                                 count = vectors * line - skip
-                                sweep_simd.stream(to + skip, simd.word(pieces, k) + skip, count)
+                                sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, count)
                         column += (vectors - 1) * lanes
                         if vectors < at.PIECE:
                             break
                 if not narrow:
                     continue
                 for number in range(results):
-                    target = simd.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
                     target += plane * rows * dst_bytes
                     for r in range(min(height, end - top)):
                         address = spare + (number * height + r) * lanes * dst_size
-                        simd.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
+                        memory.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
 
         if results > 1:
             sweep_simd.finish_streams()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.simd import intrinsics as simd
+from fastsep._kernels.simd import memory
 
 
 def build(src_name: str):
@@ -14,10 +14,10 @@ def build(src_name: str):
     size = src.itemsize
 
     def band(block, index):
-        count, bands = simd.word(block, at.COLS), simd.word(block, at.BANDS)
+        count, bands = memory.word(block, at.COLS), memory.word(block, at.BANDS)
         begin, end = count * index // bands, count * (index + 1) // bands
-        address = simd.word(block, at.SRC) + begin * size
-        found = simd.any_beyond(src, address, end - begin, simd.word(block, at.CLIP))
-        simd.set_word(simd.word(block, at.SCRATCH), index, found)
+        address = memory.word(block, at.SRC) + begin * size
+        found = memory.any_beyond(src, address, end - begin, memory.word(block, at.CLIP))
+        memory.set_word(memory.word(block, at.SCRATCH), index, found)
 
     return band

@@ -10,7 +10,7 @@ from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
-from fastsep._kernels.simd.intrinsics import word
+from fastsep._kernels.simd.memory import word
 
 
 def build(form: str, kernel: str, stride: str, acc_name: str):

@@ -10,7 +10,7 @@ from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
-from fastsep._kernels.simd.intrinsics import set_word, word
+from fastsep._kernels.simd.memory import set_word, word
 
 
 def build(form: str, width: str, acc_name: str):

@@ -7,7 +7,7 @@ import numpy as np
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
-from fastsep._kernels.simd.intrinsics import word
+from fastsep._kernels.simd.memory import word
 
 
 def build(form: str, together: str, acc_name: str):

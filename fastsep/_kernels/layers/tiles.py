@@ -23,7 +23,7 @@ from numba.extending import register_jitable
 
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS
-from fastsep._kernels.simd.intrinsics import call, set_word, word
+from fastsep._kernels.simd.memory import call, set_word, word
 
 
 def build():

@@ -29,7 +29,7 @@ from fastsep._kernels.pool.words import (
     STATE,
     WERE_AWAKE,
 )
-from fastsep._kernels.simd.intrinsics import call, set_word, word
+from fastsep._kernels.simd.memory import call, set_word, word
 
 
 def build(role: str):

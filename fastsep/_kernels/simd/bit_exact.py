@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from fastsep._kernels.arguments import CENTRE, SYMMETRIC
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, Emitter, tile
-from fastsep._kernels.simd.intrinsics import BYTES, dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
 
 
 @intrinsic

@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, Emitter
-from fastsep._kernels.simd.intrinsics import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 
 
 @intrinsic

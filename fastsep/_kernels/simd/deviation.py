@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from fastsep._kernels.arguments import LINE
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I32, I64, Emitter, tile
-from fastsep._kernels.simd.intrinsics import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 from fastsep._kernels.simd.sweep import each_vector, gradient_value
 
 

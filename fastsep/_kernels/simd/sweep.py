@@ -9,7 +9,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastsep._kernels.simd.emitter import I32, I64, Emitter
-from fastsep._kernels.simd.intrinsics import BYTES, dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
 
 
 def gradient_value(e, name, dy, dx, exact=False):

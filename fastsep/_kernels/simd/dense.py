@@ -1,0 +1,63 @@
+"""The register tile of dense kernels: taps in runs along columns."""
+
+from __future__ import annotations
+
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastsep._kernels.arguments import (
+    RUN_COUNT,
+    RUN_OFFSET,
+    RUN_ROW,
+    RUN_TAPS,
+    RUN_WORDS,
+)
+from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter
+from fastsep._kernels.simd.memory import dtype_of, nothing
+
+
+@intrinsic(prefer_literal=True)
+def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place, centre, shift, total):
+    """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
+
+    `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j. Unless `centre` is
+    the literal 0, taps apply to differences (see `Emitter.slide_differences`), those of the first pixel of a run from
+    one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its left end; `total`:
+    address of the sum of all taps, by which it counts itself.
+    """
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+    rows = height.literal_value
+    differences = not isinstance(centre, types.Literal)
+
+    def generate(context, builder, signature, values):
+        runs, count, table, offset, targets, place, centre, shift, total = values[3:]
+        e = Emitter(builder, arithmetic)
+        sums, middles = [e.splat(0)] * rows, None
+        if differences:
+            column = builder.add(offset, shift)
+            middles = [e.load(builder.add(e.word(centre, I64(r)), column), arithmetic) for r in range(rows)]
+            sums = [e.mul(e.broadcast(total, I64(0)), middle) for middle in middles]
+
+        def run(k, sums):
+            words = builder.add(runs, builder.mul(k, I64(8 * RUN_WORDS)))
+            first = builder.add(table, builder.mul(e.word(words, I64(RUN_ROW)), I64(8)))
+            column = builder.add(offset, e.word(words, I64(RUN_OFFSET)))
+
+            def element(j):
+                return e.load(builder.add(e.word(first, j), column), arithmetic)
+
+            taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
+            if differences:
+                return e.slide_differences(element, taps, count, sums, middles)
+            return e.slide(element, taps, count, sums, False)
+
+        sums = e.loop(I64(0), count, sums, run)
+        for r, value in enumerate(sums):
+            to = builder.add(e.word(targets, I64(r)), place)
+            e.store(value, to, result)
+            # As many streams as there are rows are too many for the hardware.
+            e.prefetch(builder.add(to, I64(WRITE_AHEAD)), write=True, level=1)
+
+    arguments = [runs, count, table, offset, targets, place]
+    middle = [types.int64 if differences else centre, types.int64, types.int64]
+    return types.void(acc, dst, height, *[types.int64] * len(arguments), *middle), nothing(generate)
