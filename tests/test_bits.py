@@ -9,7 +9,7 @@ import pytest
 from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep._engine import kernel_arguments, long_rows, pool
+from fastsep._engine import fir_arguments, kernel_arguments, long_rows, pool
 from fastsep._kernels import jit
 from fastsep._ops import bank
 from fastsep._plan import pieces
@@ -126,9 +126,9 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     image = make_image(rng, src, case.shape(*{2: (45, 131), 3: (9, 61, 20), 4: (4, 5, 6, 7)}[case.ndim]))
     results = []
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
-        monkeypatch.setattr(kernel_arguments, "ROWS_IN_PLACE", rows_in_place)
-        monkeypatch.setattr(kernel_arguments, "BESIDE_SLOPES", rows_in_place)
-        monkeypatch.setattr(kernel_arguments, "VOLUME_BYTES", volume_bytes)
+        monkeypatch.setattr(fir_arguments, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(fir_arguments, "BESIDE_SLOPES", rows_in_place)
+        monkeypatch.setattr(fir_arguments, "VOLUME_BYTES", volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
 
 import fastsep
+from fastsep._engine import argument_writer, execution, kernel_arguments
 from fastsep._engine import bands as _bands
-from fastsep._engine import execution, kernel_arguments
 from fastsep._engine import memory as _memory
 from fastsep._kernels import jit
 from fastsep._ops import bank, tensor
@@ -172,7 +172,7 @@ def guard_scratch_and_taps(fill):
         return copy.ctypes.data
 
     guard_scratch(fill)
-    kernel_arguments._Maker.address = address
+    argument_writer.ArgumentWriter.address = address
     kernel_arguments.EDGES_PAY = 1  # small images, too, are read in place
     kernel_arguments.STREAM_BYTES = 0  # and written around the cache
     fastsep.clear_caches()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fastsep._engine.argument_writer import Block
 from fastsep._engine.bands import bands_for, float32_work, run_bands
-from fastsep._engine.kernel_arguments import Block, block
+from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces
 from fastsep._engine.memory import address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from fastsep._engine import kernel_arguments
+from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.bands import float32_work
 from fastsep._engine.execution import Ready
-from fastsep._engine.kernel_arguments import Array, Block, lines_of, odd_lines
 from fastsep._engine.long_rows import InPieces
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan.pieces import Piece, narrow, pieces_of_all
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Separable
+from fastsep._validation.array_like import Array
 
 IMAGE = RESULT = at.OUTSIDE
 

@@ -15,8 +15,9 @@ import numpy as np
 from fastsep._call import apply
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
+from fastsep._engine.argument_writer import lines_of, odd_lines
 from fastsep._engine.caches import MIB, Cache, remembered
-from fastsep._engine.kernel_arguments import block, lines_of, odd_lines
+from fastsep._engine.kernel_arguments import block
 from fastsep._kernels import arguments, jit
 from fastsep._kernels.layers import words as at
 from fastsep._ops.choice import candidates, pack, unpack

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory
-from fastsep._engine.kernel_arguments import MODES, lines_of, odd_lines
+from fastsep._engine.argument_writer import MODES, lines_of, odd_lines
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
 from fastsep._kernels.layers import words as at

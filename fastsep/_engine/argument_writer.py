@@ -1,0 +1,97 @@
+"""Where kernels' arguments are written: the words of a block, and what they point to.
+
+Sizes here are what keeps kernels inside their memory: each allowance is named after the access that needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastsep._kernels import arguments as at
+from fastsep._kernels import jit
+from fastsep._plan.plan import Plan
+from fastsep._validation.array_like import Array
+
+MODES = {
+    "reflect": at.REFLECT,
+    "constant": at.CONSTANT,
+    "nearest": at.NEAREST,
+    "mirror": at.MIRROR,
+    "wrap": at.WRAP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The words of a block, the scratch a band needs, and the arrays that the words point to."""
+
+    words: Array
+    scratch: int
+    keep: tuple[Array, ...]
+
+
+def lines_of(size: int) -> int:
+    return -(-size // at.LINE) * at.LINE
+
+
+def odd_lines(size: int) -> int:
+    """Row strides of an odd number of cache lines spread over all cache sets."""
+    return (-(-size // at.LINE) | 1) * at.LINE
+
+
+class ArgumentWriter:
+    """Fills in the block of a plan; a method named after the strategy does what is its own."""
+
+    def __init__(self, plan: Plan) -> None:
+        cpu = jit.target()
+        self.plan = plan
+        self.vector = cpu.vector_bytes
+        self.lanes = cpu.vector_bytes // plan.acc.itemsize
+        self.tile = min(cpu.tile, self.lanes)
+        self.planes, self.depth, self.rows, self.cols, self.channels = plan.view
+        self.width = self.cols * self.channels
+        self.padded = max(self.width, self.lanes)
+        self.words = np.zeros(at.BLOCK_WORDS, np.int64)
+        self.keep: list[Array] = []
+        self.end = 0
+
+    def make(self) -> Block:
+        plan, words = self.plan, self.words
+        words[at.PLANES : at.CHANNELS + 1] = plan.view
+        words[at.SRC_ROW] = words[at.SRC_2_ROW] = self.width * plan.src.itemsize
+        words[at.DST_ROW] = self.width * plan.dst.itemsize
+        words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
+        if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
+            # cval / scale may lie a rounding error beside the integer that it stands for.
+            value = plan.border if plan.src.kind == "f" else round(plan.border)
+            words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
+        getattr(self, plan.strategy)()
+        return Block(words, lines_of(self.end), tuple(self.keep))
+
+    # memory --------------------------------------------------------------------------------------
+
+    def address(self, values: Array) -> int:
+        """Where these values are; they stay there as long as the block."""
+        self.keep.append(values)
+        return values.ctypes.data
+
+    def scalars(self, *values: float) -> int:
+        return self.address(np.array(values, self.plan.acc))
+
+    def take(self, size: int, word: int | None = None) -> int:
+        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+        offset = self.end
+        self.end += lines_of(size)
+        if word is not None:
+            self.words[word] = offset
+        return offset
+
+    def take_spare(self, narrow_rows: int) -> None:
+        """Scratch for one discarded row, or for every row of an image narrower than a vector."""
+        self.take_narrow(max(self.width, narrow_rows))
+
+    def take_narrow(self, values: int) -> None:
+        """Room for the results of an image narrower than a vector."""
+        self.take(values * self.plan.dst.itemsize, at.SPARE)
