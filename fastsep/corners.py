@@ -246,10 +246,11 @@ def _corners(
     modes, cval, workers = _options(image, mode, cval, result, workers)
     widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
     pixels = structure.as_float(image, dtypes.working_dtype(image.dtype, result), result.kind == "f", workers)
-    response = dtypes.finish(structure.corners(pixels, measure, factor, widths, modes, cval, workers), result)
+    response = structure.corners(pixels, measure, factor, widths, modes, cval, out, workers)
     if out is None:
-        return response
-    out[...] = response
+        return dtypes.finish(response, result)
+    if response is not out:
+        out[...] = dtypes.finish(response, result)
     return out
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -237,6 +238,19 @@ def test_out_is_written_and_returned_and_may_be_the_image(name, rng):
     np.testing.assert_array_equal(image, expected)
 
 
+@pytest.mark.parametrize("name", ["corner_harris", "corner_shi_tomasi"])
+def test_a_response_is_written_where_it_belongs(name, rng):
+    """Without an array of its size in between."""
+    image = noise(rng, "float32", (400, 500))
+    out = np.empty_like(image)
+    getattr(fastsep, name)(image, out=out)  # what later calls use again is made
+    tracemalloc.start()
+    getattr(fastsep, name)(image, out=out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < out.nbytes // 2
+
+
 def test_dtype_of_a_response_is_that_of_every_filter(rng):
     image = noise(rng, "uint8", (19, 26))
     exact = feature.corner_shi_tomasi(image)
@@ -469,14 +483,16 @@ def test_one_sweep_and_whole_arrays_give_the_same_to_rounding(rng, dtype, monkey
     image = noise(rng, dtype, (23, 57))
     arguments = ((1.0, 2.0), ("constant", "mirror"), 0.0, 2)
     tensor = structure.smoothed_products(image, *arguments)
-    measures = [structure.corners(image, name, 0.05, *arguments) for name in ("harris", "noble", "shi_tomasi")]
+    measures = [
+        structure.corners(image, name, 0.05, *arguments[:-1], None, 2) for name in ("harris", "noble", "shi_tomasi")
+    ]
     monkeypatch.setattr(_tensor, "possible", lambda *_: False)
     # Products reach 16, measures 256 times the square of the image's range.
     tolerance = 300 * TOLERANCE[dtype]
     for one, other in zip(tensor, structure.smoothed_products(image, *arguments), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
     for result, name in zip(measures, ("harris", "noble", "shi_tomasi"), strict=True):
-        expected = structure.corners(image, name, 0.05, *arguments)
+        expected = structure.corners(image, name, 0.05, *arguments[:-1], None, 2)
         np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
 
 

@@ -13,6 +13,7 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 
 from fastsep._call import apply
+from fastsep._engine import memory
 from fastsep._ops import tensor
 from fastsep._plan import dtypes, operators, spec
 from fastsep._validation.array_like import Array, DType
@@ -143,11 +144,17 @@ def corners(
     sigma: tuple[float, ...],
     modes: tuple[str, ...],
     cval: float,
+    out: Array | None,
     workers: int | None,
 ) -> Array:
-    """One measure, from the image; takes three more arrays of its size at most."""
+    """One measure, into `out` if one sweep makes it and `out` can take it; else takes three more arrays at most."""
     if tensor.possible(image, modes, cval):
-        return tensor.corners(image, measure, factor, sigma, modes, cval, workers)
+        fits = out is not None and out.dtype == image.dtype and out.flags.carray
+        result = np.asarray(out) if fits else memory.empty(image.shape, image.dtype)
+        if fits and np.may_share_memory(image, result):
+            image = image.copy()
+        tensor.corners(image, measure, factor, sigma, modes, cval, result, workers)
+        return result
     rows, mixed, cols = smoothed_products(image, sigma, modes, cval, workers)
     with np.errstate(all="ignore"):
         trace = rows + cols

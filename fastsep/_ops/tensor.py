@@ -40,12 +40,10 @@ def products(
 
 def corners(
     image: Array, measure: str, factor: float, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    """One of the measures of `_kernels/corner.py`."""
-    result = memory.empty(image.shape, image.dtype)
-    _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [result], workers)
-    return result
+    out: Array, workers: int | None,
+) -> None:  # fmt: skip
+    """One of the measures of `_kernels/filters/corner.py`, into `out`."""
+    _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [out], workers)
 
 
 def hessian(
