@@ -1,60 +1,168 @@
-"""The way of every call: arguments checked, a plan made or remembered, the engine run.
+"""The path of every call: arguments checked, a program prepared or remembered, run, its results delivered.
 
-A filter is a *recipe*, a function from the image's frame and the call's parameters to what is to be
-computed (`spec.Filter`). `apply` does the rest for all filters alike.
+A public function names a *builder*, which makes a filter or an *operation* of the image's frame and the call's
+parameters. An operation makes a *program* of a *request*, which is all that is known of a call but its pixels; the
+program runs on any image of that shape and dtype.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import execute, is_within, vector_bytes
-from fastsep._plan import dtypes, planner, spec
-from fastsep._plan import plan as _plan
-from fastsep._plan.alternatives import Alternatives, Choice
+from fastsep._engine.execution import execute, vector_bytes
+from fastsep._engine.memory import empty
+from fastsep._plan import dtypes, planner
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Filter, Roberts
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, DType
+from fastsep._validation.array_like import Array, DType, StandIn
 from fastsep._validation.axes import Frame
 
-# (frame, *parameters) -> what to compute, or several ways to compute it
-Recipe: TypeAlias = Callable[..., spec.Filter | Alternatives]
+if TYPE_CHECKING:
+    from fastsep._plan.description import Description
+
+BOOL = np.dtype(np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A finished preparation for images of one shape and dtype, without pixels, for any thread."""
+class Rules:
+    """What a function makes of dtypes. A part of keys, by its identity."""
 
-    plan: Any  # None for an empty image
-    direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
-    source: DType
-    target: DType
-    result: DType
-    front: int | None
-    clamp: bool
-    what: spec.Filter | Alternatives
-    choice: Choice | None  # where there were several ways
-
-    def run(self, plan: _plan.Plan, image: Array, out: Array | None, workers: int | None) -> Array:
-        """Run `plan`, or another where the image has NaN or infinity and they would spread."""
-        choice = self.choice
-        if choice is not None and choice.fallback is not None and not is_within(image, choice.limit, workers):
-            plan = choice.fallback
-        if plan.strategy == "fft":
-            from fastsep._engine import fft  # scipy.fft takes as long to import as all the rest
-
-            return fft.execute(plan, image, out, workers)
-        return execute(plan, image, out, workers)
+    def __init__(self, rescale: bool, integer_out: bool, decides: bool) -> None:
+        self.rescale = rescale  # integers to [0, 1] or [-1, 1]
+        self.integer_out = integer_out  # an integer `out` settles the dtype; scikit-image wants `dtype` too
+        self.decides = decides  # the result is bool, and `dtype` that of the arithmetic
 
 
-#: Jobs by all that they depend on. A job keeps several copies of a kernel.
-_JOBS_KEPT = 256
-_jobs = Cache(16 * MIB, _JOBS_KEPT)
+SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
+PRESERVED = Rules(rescale=False, integer_out=False, decides=False)
+#: Of functions that scikit-image lacks.
+OWN = Rules(rescale=False, integer_out=True, decides=False)
+OWN_RESCALED = Rules(rescale=True, integer_out=True, decides=False)
+DECISION = Rules(rescale=True, integer_out=False, decides=True)
+
+
+class PerPixel:
+    """Arguments that have a value for each pixel. Not hashable: a call with them is not remembered."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+
+# Here and in `_ops` tuples with names, which are made in a tenth of a dataclass' time when this is imported.
+class Request(NamedTuple):
+    """What is known of a call but its pixels, with the axes in the order in which the engine reads them."""
+
+    frame: Frame
+    shape: tuple[int, ...]
+    source: DType  # what the engine reads
+    target: DType  # what it writes
+    first: int  # leading axes that are a batch
+    modes: tuple[str, ...]
+    cval: float
+    scale: float  # what values are multiplied by before anything else
+
+    def plan(self, what: Filter) -> Plan:
+        """How one filter runs on these images."""
+        return planner.prepare(
+            what, self.shape, self.source, self.target, first=self.first, modes=self.modes, cval=self.cval,
+            scale=self.scale, vector_bytes=vector_bytes(),
+        )  # fmt: skip
+
+    @property
+    def finite_border(self) -> bool:
+        """Whether what lies beyond the border is neither NaN nor infinite, as the engine reads it."""
+        return "constant" not in self.modes or dtypes.finite_in(self.source, self.cval / self.scale)
+
+
+class Program:
+    """An operation that is ready to run on images of one shape and dtype, in any thread. It holds no pixels."""
+
+    alone: Plan | None = None  # where `run` does nothing but execute one plan
+
+    def __init__(self, request: Request) -> None:
+        self.source: DType | None = request.source  # what it reads; None: any image, as it is
+        self.target, self.shape = request.target, request.shape  # of each result
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        """Compute `outs`. They are C-contiguous and share no memory with the image; so is that, if it has a source."""
+        raise NotImplementedError
+
+    def describe(self) -> Description:
+        """What `explain` says of it."""
+        raise NotImplementedError
+
+    def run_single(self, image: Array, out: Array | None, workers: int | None) -> Array:
+        """`run` for one result, into a new array if there is none."""
+        if out is None:
+            out = empty(self.shape, self.target)
+        self.run(image, (out,), workers)
+        return out
+
+
+class Operation(NamedTuple):
+    """What a builder returns where it is no plain filter."""
+
+    prepare: Callable[[Request], Program]  # for images that are not empty
+    tail: tuple[int, ...] = ()  # axes of a result behind those of the image
+
+
+# (frame, *parameters) -> what to compute
+Builder: TypeAlias = Callable[..., Filter | Operation]
+
+
+class FilterProgram(Program):
+    """One plan."""
+
+    def __init__(self, what: Filter, request: Request) -> None:
+        super().__init__(request)
+        self.what, self.plan = what, request.plan(what)
+        self.alone = self.plan
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        execute(self.plan, image, outs[0], workers)
+
+    def describe(self) -> Description:
+        from fastsep._plan import description  # for `explain` alone
+
+        return description.of_plan(self.what, self.plan)
+
+
+class _Call:
+    """A program, and how images get into it and results out of it."""
+
+    __slots__ = ("alone", "clamp", "direct", "moved_axis", "program", "result", "shape")
+
+    def __init__(
+        self, program: Program | None, direct: bool, shape: tuple[int, ...], result: DType, moved_axis: int | None,
+        clamp: bool,
+    ) -> None:  # fmt: skip
+        """`program`: None for an empty image. `direct`: C-contiguous arrays go to the engine as they are. `moved_axis`:
+        an axis of channels that the engine sees at the front."""
+        self.program, self.direct, self.shape, self.result = program, direct, shape, result
+        self.moved_axis, self.clamp = moved_axis, clamp
+        self.alone = None if program is None else program.alone
+
+
+class NotRun(Exception):
+    """Raised instead of running where the image is a stand-in: what would run."""
+
+    def __init__(self, program: Any, result: DType, direct: bool) -> None:
+        """`program`: a `Program`, or what has a `source` and can `describe` itself, too; None for an empty image."""
+        super().__init__()
+        self.program, self.result, self.direct = program, result, direct
+
+
+#: Calls by all that they depend on. A program may keep several copies of a kernel.
+_calls = Cache(16 * MIB, 256)
 
 # Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
 _READABLE = 0x101
@@ -62,164 +170,149 @@ _WRITEABLE = 0x501
 
 
 def apply(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    image: Any,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out: Any,
-    workers: Any,
-) -> Array:
-    """Run the filter that `recipe(frame, *parameters)` describes.
+    builder: Builder, parameters: tuple[Any, ...], image: Any, mode: Any, cval: Any, channel_axis: Any, rules: Rules,
+    dtype: Any, out: Any, workers: Any,
+) -> Array:  # fmt: skip
+    """Run the operation that `builder(frame, *parameters)` describes, for one result.
 
-    A call like an earlier one goes straight to the engine: for small images the checks would cost
-    more than the pixels. `cval` is in the key with its type because 0j equals 0 and is refused.
+    A call like an earlier one goes straight to the engine: for small images the checks would cost more than the
+    pixels. `cval` is in the key with its type because 0j equals 0 and is refused.
     """
     if type(image) is ndarray and (out is None or type(out) is ndarray):
         key = (
-            recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis,
-            rescale, dtype, None if out is None else out.dtype,
+            image.shape, image.dtype, None if out is None else out.dtype, builder, parameters, mode, cval, type(cval),
+            channel_axis, rules, dtype,
         )  # fmt: skip
         try:
-            job = _jobs.get(key)
+            call = _calls.get(key)
         except TypeError:  # a list or an array among the parameters
-            job = None
+            call = None
         if (
-            job is not None
-            and job.direct
+            call is not None
+            and call.direct
             and image.flags.num & _READABLE == _READABLE
             and (workers is None or (type(workers) is int and workers > 0))
+            and (
+                out is None
+                or (
+                    out.shape == call.shape
+                    and out.flags.num & _WRITEABLE == _WRITEABLE
+                    and image is not out
+                    # Two arrays that own their memory cannot share any; asking NumPy takes 0.3 us.
+                    and ((image.base is None and out.base is None) or not may_share_memory(image, out))
+                )
+            )
         ):
-            # A job without a choice has nothing to look at before it runs.
-            run = execute if job.choice is None else job.run
-            if out is None:
-                return run(job.plan, image, None, workers)
-            if (
-                out.shape == image.shape
-                and out.flags.num & _WRITEABLE == _WRITEABLE
-                and image is not out
-                # Two arrays that own their memory cannot share any; asking NumPy takes 0.3 us.
-                and ((image.base is None and out.base is None) or not may_share_memory(image, out))
-            ):
-                return run(job.plan, image, out, workers)
-    return _checked(recipe, parameters, image, mode, cval, channel_axis, rescale, dtype, out, workers)
+            if call.alone is not None:  # saves two Python frames
+                return execute(call.alone, image, out, workers)
+            return call.program.run_single(image, out, workers)  # type: ignore[no-any-return]
+    options = (builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype)
+    return _checked(options, image, (out,), workers)[0]
+
+
+def apply_for_several(
+    builder: Builder, parameters: tuple[Any, ...], image: Any, mode: Any, cval: Any, channel_axis: Any, rules: Rules,
+    dtype: Any, outs: Sequence[Any], workers: Any,
+) -> list[Array]:  # fmt: skip
+    """`apply` for several results, into `outs`, or where one is None into a new array."""
+    return _checked((builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype), image, outs, workers)
 
 
 @np.errstate(all="ignore")  # of taps, conversions and results
-def _checked(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    image: Any,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out: Any,
-    workers: Any,
-) -> Array:
-    """`apply` for calls that are new or need conversions."""
+def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Array]:
+    """A call that is new, has several results or needs conversions."""
     image = arrays.as_image(image)
     workers = None if workers is None else scalars.check_workers(workers)
-    if out is not None:
-        arrays.check_out(out, image.shape)
-    parameters, mode = scalars.hashable(parameters), scalars.hashable(mode)
-    key: Any = (
-        recipe, parameters, image.shape, image.dtype, mode, cval, type(cval), channel_axis, rescale,
-        dtype, None if out is None else out.dtype,
-    )  # fmt: skip
+    given = arrays.dtype_of_outs(outs)
     try:
-        job = _jobs.get(key)
+        hash(options)
+    except TypeError:  # lists or arrays
+        builder, parameters, mode, *others = options
+        options = (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
+    key: Any = (image.shape, image.dtype, given, *options)
+    try:
+        known = _calls.get(key)
     except TypeError:  # unhashable, hence refused below or not remembered
-        key, job = None, None
-    if job is None:
-        job = _prepare(
-            recipe, parameters, image.shape, image.dtype, mode, cval, channel_axis, rescale, dtype,
-            None if out is None else out.dtype,
-        )  # fmt: skip
-        result = _perform(job, image, out, workers)
-        if key is not None:
-            _jobs.keep(key, job)  # not earlier: by now the job has made all that it keeps
-        return result
-    return _perform(job, image, out, workers)
+        key, known = None, None
+    call: _Call = known or _prepare(options, image.shape, image.dtype, given)
+    for out in outs:
+        arrays.check_shape(out, call.shape)
+    if type(image) is StandIn:
+        raise NotRun(call.program, call.result, call.direct)
+    results = _run(call, image, outs, workers)
+    if known is None and key is not None:
+        _calls.keep(key, call)  # not earlier: by now the program has made all that it keeps
+    return results
 
 
-def _prepare(
-    recipe: Recipe,
-    parameters: tuple[Any, ...],
-    shape: tuple[int, ...],
-    image_dtype: DType,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    rescale: bool,
-    dtype: Any,
-    out_dtype: DType | None,
-) -> _Job:
-    """Check what does not depend on pixels and let the plan be made."""
+def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None) -> _Call:
+    """Check what does not depend on pixels and let the program be made."""
+    builder, parameters, mode, cval, _, channel_axis, rules, dtype = options
     channel = axes.channel(channel_axis, len(shape))
-    result = arrays.result_dtype(image_dtype, dtype, out_dtype)
-    frame = Frame(len(shape), channel, image_dtype, result, 0.0)
+    if rules.decides:
+        arrays.check_bool(out_dtype)
+        result, arithmetic = BOOL, arrays.arithmetic_dtype(image_dtype, dtype)
+    else:
+        result = arithmetic = arrays.result_dtype(image_dtype, dtype, out_dtype, rules.integer_out)
+    frame = Frame(len(shape), channel, image_dtype, arithmetic, 0.0)
     modes = axes.modes(mode, frame)
     cval = scalars.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
     if "constant" in modes:
         frame = replace(frame, border=cval)
-    what = recipe(frame, *parameters)
+    what = builder(frame, *parameters)
 
-    unit = dtypes.unit(image_dtype) if rescale and not frame.integer else 1.0
-    source, target = dtypes.source_dtype(image_dtype), dtypes.target_dtype(result)
+    unit = dtypes.unit(image_dtype) if rules.rescale and not frame.integer else 1.0
+    source, target = dtypes.source_dtype(image_dtype), dtypes.target_dtype(arithmetic)
     if "constant" in modes:
         source = dtypes.border_dtype(source, target, cval * unit)
-    clamp = unit != 1.0 and image_dtype.kind == "i"
 
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
-    front = channel if channel not in (None, 0, len(shape) - 1) else None
-    width = vector_bytes()
-    if isinstance(what, spec.Roberts) and channel == len(shape) - 1 and shape[-1] > width // 8:
-        front = channel  # more channels than a vector has lanes
-    if front is not None:
-        shape = axes.drop_axis(shape, front)
-    first = int(front is not None or channel == 0)
-    plan = choice = None
+    moved = channel if channel not in (None, 0, len(shape) - 1) else None
+    if isinstance(what, Roberts) and channel == len(shape) - 1 and shape[-1] > vector_bytes() // 8:
+        moved = channel  # more channels than a vector has lanes
+    seen = shape if moved is None else axes.drop_axis(shape, moved)
+    first = int(moved is not None or channel == 0)
+    clamp = unit != 1.0 and image_dtype.kind == "i"
+    operation = what if isinstance(what, Operation) else Operation(partial(FilterProgram, what))
+    program = None
     if 0 not in shape:
-
-        def make(what: spec.Filter) -> _plan.Plan:
-            return planner.prepare(
-                what, shape, source, target, first=first, modes=modes, cval=cval, scale=1.0 / unit, vector_bytes=width
-            )
-
-        if isinstance(what, Alternatives):
-            choice = what.choose(make, dtypes.finite_in(source, frame.border * unit))
-            plan = choice.plan
-        else:
-            plan = make(what)
-    native = source == image_dtype and target == result  # dtypes compare byte orders, too
-    direct = plan is not None and front is None and not clamp and native
-    return _Job(plan, direct, source, target, result, front, clamp, what, choice)
+        program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit))
+    direct = False
+    if program is not None:
+        # Dtypes compare byte orders, too; and to NumPy None equals float64.
+        reads = program.source is None or (program.source == image_dtype and not clamp)
+        direct = reads and program.target == result and moved is None
+    return _Call(program, direct, (*shape, *operation.tail), result, moved, clamp)
 
 
-def _perform(job: _Job, image: Array, out: Any, workers: int | None) -> Array:
-    """Convert the image, run, and bring the result into the dtype and axis order asked for."""
-    if isinstance(image, arrays.Probe):
-        image.seen.append(job)
-        return np.broadcast_to(np.zeros((), job.result), image.shape)
-    if job.plan is None:
-        return np.empty(image.shape, job.result) if out is None else out
-    source = dtypes.convert(image, job.source, job.front, job.clamp)
-    if out is not None and job.front is None and job.target == out.dtype:
-        plain = np.asarray(out)
-        if plain.flags.num & _WRITEABLE == _WRITEABLE:
-            if may_share_memory(source, plain):
-                source = source.copy()
-            job.run(job.plan, source, plain, workers)
-            return out  # type: ignore[no-any-return]
-    result = dtypes.finish(job.run(job.plan, source, None, workers), job.result)
-    if job.front is not None:
-        result = np.moveaxis(result, 0, job.front)
+def _run(call: _Call, image: Array, outs: Sequence[Any], workers: int | None) -> list[Array]:
+    """Convert the image, run, and bring the results into the dtype and axis order asked for."""
+    program = call.program
+    if program is None:
+        return [np.empty(call.shape, call.result) if out is None else out for out in outs]
+    source = image
+    if program.source is not None:
+        source = dtypes.convert(image, program.source, call.moved_axis, call.clamp)
+    targets, fitting = [], []
+    for out in outs:
+        # Results go to where they belong at once, if the engine can write there.
+        fits = out is not None and call.moved_axis is None and out.dtype == program.target and out.flags.carray
+        targets.append(np.asarray(out) if fits else empty(program.shape, program.target))
+        fitting.append(fits)
+    if any(fits and may_share_memory(source, out) for fits, out in zip(fitting, targets, strict=True)):
+        source = source.copy()
+    program.run(source, targets, workers)
+    return [
+        out if fits else _delivered(call, values, out)
+        for out, values, fits in zip(outs, targets, fitting, strict=True)
+    ]  # fmt: skip
+
+
+def _delivered(call: _Call, values: Array, out: Any) -> Array:
+    values = dtypes.finish(values, call.result)
+    if call.moved_axis is not None:
+        values = np.moveaxis(values, 0, call.moved_axis)
     if out is None:
-        return result
-    out[...] = result
+        return values
+    out[...] = values
     return out  # type: ignore[no-any-return]

@@ -7,20 +7,18 @@ float32 or float64 image is read where it lies, any other is converted into one 
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any, Literal
 
 import numpy.typing as npt
 
 from fastsep import filters
+from fastsep._call import SKIMAGE, Builder, apply, apply_for_several
 from fastsep._docs import complete
 from fastsep._ops import structure
-from fastsep._plan import dtypes
 from fastsep._validation import arrays, scalars
 from fastsep._validation import axes as _axes
-from fastsep._validation.array_like import Array, DType
-from fastsep._validation.axes import Frame
+from fastsep._validation.array_like import Array
 from fastsep.filters import Floats, Mode
 
 __all__ = ["corner_harris", "corner_shi_tomasi", "hessian_matrix", "structure_tensor"]
@@ -82,11 +80,7 @@ def structure_tensor(
     image = arrays.as_image(image)
     backwards = _axes.matrix_order(order, image.ndim) == "xy"
     image = arrays.squeezed(image, 5)
-    result = arrays.result_dtype(image.dtype, None, None)
-    modes, cval, workers = _options(image, mode, cval, result, workers)
-    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = structure.as_float(image, dtypes.working_dtype(image.dtype, result), True, workers)
-    tensor = structure.smoothed_products(pixels, widths, modes, cval, workers)
+    tensor = _matrix(structure.structure_tensor, (sigma,), image, mode, cval, workers)
     return tensor[::-1] if backwards else tensor
 
 
@@ -145,19 +139,10 @@ def hessian_matrix(
             FutureWarning,
             stacklevel=2,
         )
-    axes = range(image.ndim)[::-1] if backwards else range(image.ndim)
-    result = arrays.result_dtype(image.dtype, None, None)
-    modes, cval, workers = _options(image, mode, cval, result, workers)
-    if use_gaussian_derivatives:
-        widths = scalars.sigmas("sigma", sigma, image.ndim, 8.0)
-        truncate = 8.0 if all(width > 1 for width in widths) else 100.0
-        widths = tuple(1 / math.sqrt(2) * width for width in scalars.sigmas("sigma", widths, image.ndim, truncate))
-        pixels = structure.as_float(image, result, True, workers)
-        return structure.gaussian_hessian(pixels, axes, widths, truncate, modes, cval, workers)
-    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
-    arrays.need_pixels(image, 2)
-    pixels = structure.as_float(image, result, True, workers)
-    return structure.difference_hessian(pixels, axes, widths, modes, cval, workers)
+    if not use_gaussian_derivatives:
+        arrays.need_pixels(image, 2)
+    parameters = (sigma, backwards, bool(use_gaussian_derivatives))
+    return _matrix(structure.hessian, parameters, image, mode, cval, workers)
 
 
 def corner_harris(
@@ -202,9 +187,9 @@ def corner_harris(
     """
     scalars.one_of("method", method, ("k", "eps"))
     k, eps = scalars.finite("k", k), scalars.finite("eps", eps)
-    image, result = _corner_image(image, dtype, out)
-    measure, factor = ("harris", k) if method == "k" else ("noble", eps)
-    return _corners(image, measure, factor, sigma, mode, cval, result, out, workers)
+    measure = ("harris", k) if method == "k" else ("noble", eps)
+    image = arrays.squeezed(arrays.as_image(image), 2)
+    return apply(structure.corners, (*measure, sigma), image, mode, cval, None, SKIMAGE, dtype, out, workers)
 
 
 def corner_shi_tomasi(
@@ -231,36 +216,18 @@ def corner_shi_tomasi(
     >>> np.unravel_index(response.argmax(), response.shape) == (2, 2)
     True
     """
-    image, result = _corner_image(image, dtype, out)
-    return _corners(image, "shi_tomasi", 0.0, sigma, mode, cval, result, out, workers)
+    image = arrays.squeezed(arrays.as_image(image), 2)
+    parameters = ("shi_tomasi", 0.0, sigma)
+    return apply(structure.corners, parameters, image, mode, cval, None, SKIMAGE, dtype, out, workers)
 
 
 complete((structure_tensor, hessian_matrix, corner_harris), filters.__doc__)
 complete((corner_shi_tomasi,), corner_harris.__doc__)
 
 
-def _corners(
-    image: Array, measure: str, factor: float, sigma: Any, mode: Any, cval: Any, result: DType, out: Array | None,
-    workers: Any,
-) -> Array:  # fmt: skip
-    modes, cval, workers = _options(image, mode, cval, result, workers)
-    widths = scalars.sigmas("sigma", sigma, image.ndim, 4.0)
-    pixels = structure.as_float(image, dtypes.working_dtype(image.dtype, result), result.kind == "f", workers)
-    response = structure.corners(pixels, measure, factor, widths, modes, cval, out, workers)
-    if out is None:
-        return dtypes.finish(response, result)
-    if response is not out:
-        out[...] = dtypes.finish(response, result)
-    return out
-
-
-def _options(image: Array, mode: Any, cval: Any, result: DType, workers: Any) -> tuple[tuple[str, ...], float, Any]:
-    modes = _axes.modes(mode, Frame(image.ndim, None, image.dtype, result, 0.0))
-    return modes, scalars.number("cval", cval), None if workers is None else scalars.check_workers(workers)
-
-
-def _corner_image(image: Any, dtype: Any, out: Any) -> tuple[Array, DType]:
-    image = arrays.squeezed(arrays.as_image(image), 2)
-    if out is not None:
-        arrays.check_out(out, image.shape)
-    return image, arrays.result_dtype(image.dtype, dtype, None if out is None else out.dtype)
+def _matrix(
+    builder: Builder, parameters: tuple[Any, ...], image: Array, mode: Any, cval: Any, workers: Any
+) -> list[Array]:  # fmt: skip
+    """The upper triangle of a matrix."""
+    outs = [None] * (image.ndim * (image.ndim + 1) // 2)
+    return apply_for_several(builder, parameters, image, mode, cval, None, SKIMAGE, None, outs, workers)

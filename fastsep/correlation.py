@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy.typing as npt
 
 from fastsep import filters
-from fastsep._call import apply
+from fastsep._call import OWN, apply
 from fastsep._docs import complete
 from fastsep._ops import choice
 from fastsep._plan import operators as _taps
@@ -64,7 +64,7 @@ def separable_filter(
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
     lines = filter_kernels.tap_lines(taps)
-    return apply(_separable, (lines,), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_separable, (lines,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 def correlate(
@@ -127,7 +127,7 @@ def correlate(
     """
     key = choice.pack(filter_kernels.kernel(kernel))
     parameters = (key, False, scalars.not_negative("tol", tol), method)
-    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 def convolve(
@@ -158,7 +158,7 @@ def convolve(
     """
     key = choice.pack(filter_kernels.kernel(kernel))
     parameters = (key, True, scalars.not_negative("tol", tol), method)
-    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 def correlate_bank(

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
+import numpy as np
 import numpy.typing as npt
 
 from fastsep import filters
+from fastsep._call import DECISION, OWN_RESCALED, PerPixel, apply, apply_for_several
 from fastsep._docs import complete
 from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
-from fastsep._ops import hysteresis
+from fastsep._ops.hysteresis import hysteresis
 from fastsep._validation import arrays, scalars
 from fastsep._validation.array_like import Array
 from fastsep.filters import Floats, Integers, Mode
@@ -115,9 +117,13 @@ def gradient(
     >>> float(np.degrees(fastsep.gradient(ramp, output="orientation")[2, 2]).round(6))
     45.0
     """
-    return _gradient.gradient(
-        image, operator, sigma, output, axis, mode, cval, channel_axis, dtype, out, workers
-    )  # fmt: skip
+    names = (output,) if isinstance(output, str) else scalars.words("output", output)
+    parameters = (operator, sigma, type(sigma), names, axis)
+    options = (mode, cval, channel_axis, OWN_RESCALED, dtype)
+    if isinstance(output, str):
+        return apply(_gradient.builder, parameters, image, *options, out, workers)
+    outs = arrays.outs(out, len(names))
+    return tuple(apply_for_several(_gradient.builder, parameters, image, *options, outs, workers))
 
 
 def canny(
@@ -224,13 +230,12 @@ def apply_hysteresis_threshold(
     >>> fastsep.apply_hysteresis_threshold(image, 1.5, 2.5).astype(int).tolist()
     [0, 1, 1, 1, 0, 0, 0, 1, 1]
     """
-    array = arrays.as_image(image)
-    workers = None if workers is None else scalars.check_workers(workers)
+    image = arrays.as_image(image)
     for name, value in (("low", low), ("high", high)):
-        arrays.check_threshold(name, value, array.shape)
-    if out is not None:
-        arrays.check_bool_out(out, array.shape)
-    return hysteresis.connected(array, low, high, out, workers)
+        arrays.check_threshold(name, value, image.shape)
+    limits = (value if isinstance(value, int | float | np.generic) else PerPixel(value) for value in (low, high))
+    parameters = (*limits, type(low), type(high))
+    return apply(hysteresis, parameters, image, "reflect", 0.0, None, DECISION, None, out, workers)
 
 
 complete((gradient, canny, apply_hysteresis_threshold), filters.__doc__)

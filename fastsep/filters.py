@@ -21,7 +21,7 @@ channel_axis : int, optional
 out : ndarray, optional
     Array of the image's shape to write into, also returned. It may be the image itself or overlap
     it (the image is then copied first). A float `out` settles the dtype; an integer one needs the
-    same `dtype`.
+    same `dtype`, except in functions that scikit-image lacks.
 dtype : dtype, optional
     Dtype of the result. Default: float32 for float16 and float32 images, else float64. With an
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
@@ -82,7 +82,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._call import Recipe, apply
+from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, apply
 from fastsep._docs import complete
 from fastsep._plan import dtypes, operators, spec
 from fastsep._validation import arrays, axes, scalars
@@ -164,9 +164,8 @@ def gaussian(
     if channel_axis is not None and not isinstance(sigma, float | int):
         image = arrays.as_image(image)
         sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
-    return apply(
-        _gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, not preserve_range, dtype, out, workers
-    )
+    rules = PRESERVED if preserve_range else SKIMAGE
+    return apply(_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
 
 
 def difference_of_gaussians(
@@ -202,7 +201,7 @@ def difference_of_gaussians(
     """
     return apply(
         _difference_of_gaussians, (low_sigma, high_sigma, truncate), image, mode, cval,
-        channel_axis, True, dtype, out, workers,
+        channel_axis, SKIMAGE, dtype, out, workers,
     )  # fmt: skip
 
 
@@ -245,7 +244,7 @@ def unsharp_mask(
     signed = (not preserve_range or image.dtype.kind == "i") and dtypes.has_negative(image)
     return apply(
         _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
-        not preserve_range, dtype, out, workers,
+        PRESERVED if preserve_range else SKIMAGE, dtype, out, workers,
     )  # fmt: skip
 
 
@@ -276,7 +275,7 @@ def box(
     >>> fastsep.box(np.array([0.0, 3.0, 6.0, 0.0]), 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
-    return apply(_box, (size,), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_box, (size,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 # ---- edges
@@ -715,7 +714,7 @@ def roberts_neg_diag(
 
 
 def _masked(
-    recipe: Recipe,
+    builder: Builder,
     parameters: tuple[Any, ...],
     image: Any,
     mask: Any,
@@ -727,13 +726,12 @@ def _masked(
     workers: Any,
 ) -> Array:
     if mask is None:
-        return apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
+        return apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
     image = arrays.as_image(image)
     inside = arrays.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
-    result = apply(recipe, parameters, image, mode, cval, channel_axis, True, dtype, out, workers)
-    if not isinstance(image, arrays.Probe):
-        with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
-            np.multiply(result, inside, out=result)
+    result = apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
+    with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
+        np.multiply(result, inside, out=result)
     return result
 
 
@@ -741,7 +739,7 @@ complete((sobel,), __doc__)
 complete((globals()[name] for name in __all__), sobel.__doc__)
 
 
-# ---- recipes: from the frame and the parameters to what has to be computed
+# ---- builders: from the frame and the parameters to what has to be computed
 
 
 def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> spec.Filter:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from fastsep import filters
-from fastsep._call import apply
+from fastsep._call import OWN, apply
 from fastsep._docs import complete
 from fastsep._plan import operators, spec
 from fastsep._validation import scalars
@@ -55,7 +55,7 @@ def gaussian_gradient_magnitude(
     >>> fastsep.gaussian_gradient_magnitude(step, 1).round(2).tolist()
     [0.0, 0.01, 0.12, 0.36, 0.36, 0.12, 0.01, 0.0]
     """
-    return apply(_gradient_magnitude, (sigma, truncate), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_gradient_magnitude, (sigma, truncate), image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 def gaussian_laplace(
@@ -82,7 +82,7 @@ def gaussian_laplace(
     >>> fastsep.gaussian_laplace(spot, 1).round(2).tolist()
     [0.04, 0.16, 0.0, -0.4, 0.0, 0.16, 0.04]
     """
-    return apply(_laplace, (sigma, truncate), image, mode, cval, channel_axis, False, dtype, out, workers)
+    return apply(_laplace, (sigma, truncate), image, mode, cval, channel_axis, OWN, dtype, out, workers)
 
 
 complete((gaussian_gradient_magnitude,), filters.__doc__)

@@ -78,14 +78,16 @@ import numpy as np
 import numpy.typing as npt
 from numpy import may_share_memory, ndarray
 
+from fastsep._call import NotRun
 from fastsep._docs import complete
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.memory import empty
 from fastsep._ops.layer import Layer, Prepared
 from fastsep._plan import convolution, dtypes
 from fastsep._plan.convolution import Convolution, Fit
+from fastsep._plan.description import Description
 from fastsep._validation import scalars
-from fastsep._validation.array_like import Array, DType
+from fastsep._validation.array_like import Array, DType, StandIn
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
 
@@ -437,6 +439,28 @@ class _Job:
     shape: tuple[int, ...]  # of the result
     dtype: DType
 
+    @property
+    def source(self) -> DType:
+        return self.fit.source
+
+    def describe(self) -> Description:
+        """What `explain` says of it."""
+        what, fit, size = self.what, self.fit, self.what.size
+        taps = size[0] * size[1]
+        standard = taps * fit.channels * what.results
+        if what.dense is not None:
+            multiplications, stages = standard, [f"standard, {size[0]} x {size[1]}"]
+        else:
+            multiplications, stages = taps * what.results, [f"depthwise, {size[0]} x {size[1]}"]
+        if what.matrix is not None:
+            multiplications, stages = taps * len(what.matrix) + what.matrix.size, [*stages, "pointwise"]
+        reach = [(n - 1) * step for n, step in zip(size, what.place.dilation, strict=True)]
+        return Description(
+            arithmetic=fit.dtype, strategy="stages", why="tile by tile, in the cache", stages=tuple(stages),
+            multiplications=multiplications, dense_multiplications=standard,
+            halo=tuple((min(pad, n), n - min(pad, n)) for (pad, _), n in zip(fit.pads, reach, strict=True)),
+        )  # fmt: skip
+
 
 def _call(
     make: Callable[[], Convolution], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any, out: Any, workers: Any
@@ -546,6 +570,8 @@ def _job(what: Convolution, fit: Fit, layer: Layer, dtype: DType) -> _Job:
 def _perform(job: _Job, x: Array, out: Any, workers: int | None) -> Array:
     """Convert the image, run, and bring the result into the order asked for."""
     fit, place, prepared = job.fit, job.what.place, job.prepared
+    if type(x) is StandIn:
+        raise NotRun(None if prepared is None else job, job.dtype, job.direct)
     if prepared is None:
         return empty(job.shape, job.dtype) if out is None else out
     if fit.blank:

@@ -15,8 +15,10 @@ from reference import assert_close
 
 import fastsep
 from fastsep import _call, filters
+from fastsep._call import FilterProgram
 from fastsep._engine import bands
 from fastsep._kernels import jit
+from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators
 from fastsep._plan.spec import Box, Dense, Filter, Roberts
 
@@ -547,7 +549,10 @@ def kernels_of(case, src, dst, shape):
         case.call(np.zeros(shape, src), dtype=dst)
     finally:
         jit.kernel = load
-    return [job.plan.kernel for job in _call._jobs.values()] or asked
+    filters = (call.program for call in _call._calls.values())
+    return [
+        program.plan.kernel for program in filters if isinstance(program, FilterProgram | CorrelationProgram)
+    ] or asked
 
 
 def same_bits(one, other):

@@ -92,21 +92,21 @@ def test_caches_keep_to_their_size(size, rng):
     image = np.ones((40, 40), np.float32)
     for _ in range(40):
         fastsep.correlate(image, rng.random((size, size)), method="fft")
-    for cache in (_call._jobs, fft._spectra):
+    for cache in (_call._calls, fft._spectra):
         assert 0 < cache.held <= cache.size
         assert len(cache) <= cache.most
         assert cache.keys() == cache._sizes.keys()
-    kept = sum(job.plan.what.kernel.nbytes for job in _call._jobs.values())
-    assert kept <= _call._jobs.size
+    kept = sum(call.program.plan.what.kernel.nbytes for call in _call._calls.values())
+    assert kept <= _call._calls.size
 
 
 def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
     kernel = rng.random((101, 101))
     fastsep.clear_caches()
     fastsep.correlate(rng.random((50, 50)), kernel, method="direct")
-    (job,) = _call._jobs.values()
-    assert _call._jobs.held >= kernel.nbytes + job.plan.what.kernel.nbytes + sum(
-        array.nbytes for array in job.plan.cache["block"].keep
+    (call,) = _call._calls.values()
+    assert _call._calls.held >= kernel.nbytes + call.program.plan.what.kernel.nbytes + sum(
+        array.nbytes for array in call.program.plan.cache["block"].keep
     )
     one, two = np.zeros(1000), [1.0] * 500
     assert 8000 <= _caches.bytes_of(one) == _caches.bytes_of(one[:10]) - 64 < 8200
@@ -153,4 +153,4 @@ def test_threads_fill_and_empty_caches_at_once(rng):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, [*range(300)] * 5))
-    assert _call._jobs.held <= _call._jobs.size
+    assert _call._calls.held <= _call._calls.size

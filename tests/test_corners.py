@@ -11,8 +11,7 @@ from helpers import MIB, MODES, SLACK, assert_refused, noise, peak_memory
 
 import fastsep
 from fastsep import corners
-from fastsep._ops import structure
-from fastsep._ops import tensor as _tensor
+from fastsep._ops import tensor
 
 feature = pytest.importorskip("skimage.feature")
 
@@ -461,11 +460,6 @@ def test_a_hessian_of_neither_kind_warns_as_in_scikit_image_and_takes_difference
         fastsep.structure_tensor(image)
 
 
-def test_explain_says_that_it_knows_filters_only():
-    with pytest.raises(TypeError, match="corner_harris"):
-        fastsep.explain(fastsep.corner_harris, IMAGE)
-
-
 # ---- the steps
 
 
@@ -481,24 +475,19 @@ def test_an_axis_without_a_blur_stays_an_axis(rng, shape, sigma):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_sweep_and_whole_arrays_give_the_same_to_rounding(rng, dtype, monkeypatch):
     image = noise(rng, dtype, (23, 57))
-    arguments = ((1.0, 2.0), ("constant", "mirror"), 0.0, 2)
-    tensor = structure.smoothed_products(image, *arguments)
-    measures = [
-        structure.corners(image, name, 0.05, *arguments[:-1], None, 2) for name in ("harris", "noble", "shi_tomasi")
-    ]
-    monkeypatch.setattr(_tensor, "possible", lambda *_: False)
+    options = {"sigma": (1.0, 2.0), "mode": ("constant", "mirror")}
+    measures = [{"method": "k"}, {"method": "eps"}]
+
+    def results():
+        fastsep.clear_caches()
+        responses = [fastsep.corner_harris(image, **each, **options) for each in measures]
+        return fastsep.structure_tensor(image, **options), [*responses, fastsep.corner_shi_tomasi(image, **options)]
+
+    swept = results()
+    monkeypatch.setattr(tensor, "can_fuse", lambda *_: False)
+    whole = results()
+    fastsep.clear_caches()
     # Products reach 16, measures 256 times the square of the image's range.
     tolerance = 300 * TOLERANCE[dtype]
-    for one, other in zip(tensor, structure.smoothed_products(image, *arguments), strict=True):
+    for one, other in zip(swept[0] + swept[1], whole[0] + whole[1], strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
-    for result, name in zip(measures, ("harris", "noble", "shi_tomasi"), strict=True):
-        expected = structure.corners(image, name, 0.05, *arguments[:-1], None, 2)
-        np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
-
-
-def test_a_float_image_of_the_right_layout_is_read_where_it_lies(rng):
-    image = noise(rng, "float32", (12, 13))
-    assert structure.as_float(image, np.dtype("float32"), True, None) is image
-    copy = structure.as_float(image.T, np.dtype("float32"), True, None)
-    assert copy.flags.c_contiguous
-    np.testing.assert_array_equal(copy, image.T)

@@ -548,7 +548,8 @@ def test_blocks_of_a_transform_cover_the_image_once(rng):
     fastsep.correlate(image, kernel, method="fft")
     from fastsep import _call
 
-    plan = next(job.plan for job in reversed(_call._jobs.values()) if job.plan.strategy == "fft")
+    plans = (call.program.plan for call in reversed(_call._calls.values()))
+    plan = next(plan for plan in plans if plan.strategy == "fft")
     seen = np.zeros(image.shape, int)
     for _, _, *corner in fft._Task(plan, image, np.empty_like(image)).corners:
         seen[tuple(slice(at, at + step) for at, step in zip(corner, plan.blocks.step, strict=True))] += 1
@@ -682,7 +683,7 @@ def test_a_later_change_of_the_kernel_counts(rng):
         ({"kernel": [[1.0]], "method": None}, ValueError, "must be one of auto, direct, separable, fft; got None"),
         ({"kernel": [[1.0]], "mode": "edge"}, ValueError, "`mode` must be one of reflect"),
         ({"kernel": [[1.0]], "workers": 0}, ValueError, "`workers` must be .* at least 1, or -1 for all cores; got 0"),
-        ({"kernel": [[1.0]], "out": np.zeros((3, 3))}, ValueError, r"`out` must have the image's shape"),
+        ({"kernel": [[1.0]], "out": np.zeros((3, 3))}, ValueError, r"`out` must have the result's shape"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("function", [fastsep.correlate, fastsep.convolve])

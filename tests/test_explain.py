@@ -1,44 +1,127 @@
 """`explain` and the commands: what they say is what runs."""
 
-import re
-
 import numpy as np
 import pytest
 
 import fastsep
-from fastsep import __main__, _call, correlation, filters
+from fastsep import __main__, corners, correlation, edges, filters, gaussians, layers
+from fastsep._kernels import jit
 
 IMAGE = np.broadcast_to(np.float32(0), (1080, 1920))
+SIDE = 1 << 19  # of an image for which there would be no memory
 ARGUMENTS = {
     "box": {"size": 5},
     "difference_of_gaussians": {"low_sigma": 1},
+    "gaussian_gradient_magnitude": {"sigma": 1},
+    "gaussian_laplace": {"sigma": 1},
     "separable_filter": {"taps": [1, 2, 1]},
     "correlate": {"kernel": [[1, 2], [3, 4]]},
     "convolve": {"kernel": [[1, 2], [3, 4]]},
+    "correlate_bank": {"kernels": np.ones((2, 5, 5))},
+    "apply_hysteresis_threshold": {"low": 0.1, "high": 0.2},
+    "hessian_matrix": {"use_gaussian_derivatives": False},
+    "conv2d": {"kernel": np.ones((3, 3, 3, 5), "f4")},
+    "depthwise_conv2d": {"kernel": np.ones((3, 3, 3), "f4")},
+    "pointwise_conv2d": {"kernel": np.ones((3, 5), "f4")},
+    "separable_conv2d": {"depthwise_kernel": np.ones((3, 3, 3), "f4"), "pointwise_kernel": np.ones((3, 5), "f4")},
 }
-NAMES = [*filters.__all__, *(name for name in correlation.__all__ if name != "correlate_bank")]
+MODULES = (filters, gaussians, edges, corners, correlation, layers)
+NAMES = [name for module in MODULES for name in module.__all__ if name != "SeparableConv2D"]
+DECISIONS = ("canny", "apply_hysteresis_threshold")
 
 
-@pytest.fixture
-def nothing_runs(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a pixel was computed")
-
-    monkeypatch.setattr(_call, "execute", refuse)
-    monkeypatch.setattr(_call._Job, "run", refuse)
+def largest(name):
+    """An image that no machine can filter."""
+    return np.broadcast_to(np.float32(0), (SIDE, SIDE, 3) if name in layers.__all__ else (SIDE, SIDE))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_filter_is_explained_and_not_run(name, nothing_runs):
-    plan = fastsep.explain(getattr(fastsep, name), IMAGE, **ARGUMENTS.get(name, {}))
-    assert plan.function == name
-    assert plan.shape == IMAGE.shape
-    assert plan.result == np.float32
-    assert plan.seconds > 0
+def test_every_function_is_explained_and_not_run(name):
+    image = largest(name)
+    plan = fastsep.explain(getattr(fastsep, name), image, **ARGUMENTS.get(name, {}))
+    result = np.dtype(bool if name in DECISIONS else np.float32)
+    assert (plan.function, plan.shape, plan.dtype, plan.result) == (name, image.shape, np.float32, result)
     text = str(plan)
-    assert re.match(rf"{name}: 1080 x 1920 float32 -> float32\n  strategy ", text)
-    for word in ("halo", "error bound", "estimate"):
-        assert f"\n  {word} " in text
+    assert text.startswith(f"{name}: {' x '.join(map(str, image.shape))} float32 -> {result}\n  strategy ")
+    assert "\n  error bound " in text
+    if name == "apply_hysteresis_threshold":
+        assert not plan.halo
+        assert any("any other" in note for note in plan.notes)
+        return
+    assert len(plan.halo) == 2
+    assert f"\n  halo             {plan.halo[0][0]} + {plan.halo[0][1]}, " in text
+    if name != "box":
+        assert 0 < plan.multiplications <= plan.dense_multiplications
+        assert "\n  multiplications " in text
+    if name not in layers.__all__:
+        assert plan.seconds > 1
+        assert "\n  estimate " in text
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in layers.__all__])
+def test_no_kernel_is_compiled_to_explain_a_filter(name, monkeypatch):
+    def refuse(*key):
+        raise AssertionError(f"the kernel {key} was asked for")
+
+    fastsep.clear_caches()
+    monkeypatch.setattr(jit, "kernel", refuse)
+    assert fastsep.explain(getattr(fastsep, name), IMAGE, **ARGUMENTS.get(name, {})).strategy
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "stages", "halo"),
+    [
+        ("gradient", {}, ["derivatives: sweep"], 1),
+        ("gradient", {"operator": "farid", "sigma": 2}, ["smoothing", "derivatives"], 10),
+        ("gradient", {"operator": "gaussian", "sigma": 2}, ["derivatives: lines", "dy, dx: polar"], 8),
+        ("gradient", {"sigma": 1, "mode": "wrap"}, ["smoothing", "derivatives"], 5),
+        ("canny", {"sigma": 2}, ["smoothing", "gradient", "non-maximum", "hysteresis"], 10),
+        ("canny", {"use_quantiles": True}, ["smoothing", "gradient", "quantiles", "non-maximum", "hysteresis"], 6),
+        ("structure_tensor", {}, ["derivatives", "blur"], 5),
+        ("structure_tensor", {"mode": "wrap"}, ["derivatives", "blur"], 5),
+        ("hessian_matrix", {"use_gaussian_derivatives": False}, ["blur", "differences"], 6),
+        ("hessian_matrix", {"use_gaussian_derivatives": True, "sigma": 2}, ["derivatives", "derivatives"], 22),
+        ("corner_harris", {"sigma": 3}, ["derivatives", "blur", "measure"], 13),
+        ("corner_shi_tomasi", {"cval": 1}, ["derivatives", "blur", "measure"], 5),
+    ],
+)
+def test_stages_are_told_and_their_halos_add_up(name, options, stages, halo):
+    plan = fastsep.explain(getattr(fastsep, name), IMAGE, **options)
+    assert len(plan.stages) == len(stages)
+    assert all(map(str.startswith, plan.stages, stages)), plan.stages
+    assert plan.halo == ((halo, halo), (halo, halo))
+    assert all(stage in str(plan) for stage in plan.stages)
+
+
+@pytest.mark.parametrize("name", ["gradient", "structure_tensor", "corner_harris"])
+def test_no_pixel_beyond_the_halo_counts(name, rng):
+    image = rng.random((60, 64))
+    image[20:41, 20:41] = 0
+    options = {"sigma": 1} if name == "gradient" else {}
+    ((top, below), (left, right)) = fastsep.explain(getattr(fastsep, name), image, **options).halo
+    before = fastsep_results(name, image, options)
+    image[: 30 - top], image[31 + below :], image[:, : 30 - left], image[:, 31 + right :] = 7, 7, 7, 7
+    for one, other in zip(before, fastsep_results(name, image, options), strict=True):
+        assert one[30, 30] == other[30, 30]
+
+
+def fastsep_results(name, image, options):
+    found = getattr(fastsep, name)(image, **options)
+    return [found] if isinstance(found, np.ndarray) else found
+
+
+def test_layers_are_explained(rng):
+    x = np.broadcast_to(np.uint8(0), (480, 640, 3))
+    depthwise, pointwise = rng.random((3, 5, 3), "f4"), rng.random((3, 16), "f4")
+    plan = fastsep.explain(fastsep.separable_conv2d, x, depthwise, pointwise, padding="same", dilation=2)
+    assert plan.stages == ("depthwise, 3 x 5", "pointwise")
+    assert (plan.multiplications, plan.dense_multiplications) == (45 + 48, 15 * 48)
+    assert (plan.halo, plan.result) == (((2, 2), (4, 4)), np.float32)
+    layer = fastsep.SeparableConv2D(depthwise, pointwise, padding="same", dilation=2)
+    layer(np.zeros((480, 640, 3), np.uint8))  # prepared for this shape
+    again = fastsep.explain(layer, x)
+    assert (again.function, again.stages, again.halo) == ("SeparableConv2D", plan.stages, plan.halo)
+    assert fastsep.explain(layer, x=np.zeros((0, 480, 640, 3), "f4")).strategy == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +182,15 @@ def test_masks_and_images_given_by_name():
 
 
 def test_what_is_no_filter_is_refused():
-    for function in (np.sum, fastsep.conv2d, "sobel", fastsep.explain):
-        with pytest.raises(TypeError, match="`function` must be a filter"):
+    for function in (
+        np.sum,
+        fastsep.factorize,
+        fastsep.clear_caches,
+        fastsep.SeparableConv2D,
+        "sobel",
+        fastsep.explain,
+    ):
+        with pytest.raises(TypeError, match="`function` must be a filter or a layer"):
             fastsep.explain(function, IMAGE)
     with pytest.raises(TypeError, match="needs the image"):
         fastsep.explain(fastsep.sobel)
@@ -120,6 +210,11 @@ def test_no_filter_is_too_wide_to_be_explained():
     assert plan.dense_multiplications == 160_001**2
     plan = fastsep.explain(fastsep.difference_of_gaussians, IMAGE, 2_000, 20_000)
     assert plan.dense_multiplications == 160_001**2
+
+
+def test_the_range_of_a_broadcast_image_is_found_at_once():
+    image = np.broadcast_to(np.float32(-1), (SIDE, SIDE))
+    assert fastsep.explain(fastsep.unsharp_mask, image).strategy == "lines"
 
 
 def test_out_counts_and_is_checked():
@@ -199,7 +294,7 @@ def test_files_that_hold_no_kernel_get_one_line(capsys, tmp_path):
         (("factorize", "nowhere.npy"), "cannot read the kernel nowhere.npy: No such file"),
         (("factorize", "1 2", "--rank", "0"), "`rank` must be"),
         (("factorize", "nan 1"), "`kernel` must be finite"),
-        (("explain", "sum"), "there is no filter 'sum'; there are box, "),
+        (("explain", "sum"), "there is no filter 'sum'; there are apply_hysteresis_threshold, box, "),
         (("explain", "gaussian", "--shape", "3y"), "--shape must be such as 1080x1920"),
         (("explain", "gaussian", "--dtype", "blue"), "--dtype such as float32"),
         (("explain", "gaussian", "sigma"), "an argument must be NAME=VALUE; got 'sigma'"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage as ndi
-from helpers import MODES, edge_filters, layouts, noise
+from helpers import MODES, edge_filters, layouts, make_image, noise, same_bits
 from reference import assert_close
 
 import fastsep
@@ -394,6 +394,57 @@ def test_out_may_overlap_the_image(rng):
 # ---- remembered preparations
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("box", {"size": 3}),
+        ("separable_filter", {"taps": [1, 2, 1]}),
+        ("correlate", {"kernel": [[0, 1], [2, 0]]}),
+        ("convolve", {"kernel": [[0, 1], [2, 0]]}),
+        ("gaussian_gradient_magnitude", {"sigma": 1}),
+        ("gaussian_laplace", {"sigma": 1}),
+        ("gradient", {"output": "magnitude"}),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64"])
+def test_an_integer_out_settles_the_dtype_where_scikit_image_has_no_say(name, arguments, dtype, rng):
+    image = make_image(rng, "uint8", (19, 23))
+    expected = getattr(fastsep, name)(image, dtype=dtype, **arguments)
+    out = np.empty(image.shape, dtype)
+    assert getattr(fastsep, name)(image, out=out, **arguments) is out
+    assert same_bits(out, expected)
+    out = np.empty((23, 19), dtype).T
+    np.testing.assert_array_equal(getattr(fastsep, name)(image, out=out, **arguments), expected)
+
+
+def test_integer_outs_settle_the_dtype_of_a_gradient(rng):
+    image = make_image(rng, "uint8", (19, 23))
+    outs = (np.empty(image.shape, "int16"), np.empty(image.shape, "int16"))
+    fastsep.gradient(image, out=outs)
+    for out, expected in zip(outs, fastsep.gradient(image, dtype="int16"), strict=True):
+        assert same_bits(out, expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "float16", "float32", "float64", ">f4", ">i2"])
+def test_a_call_like_an_earlier_one_gives_the_same(dtype, rng):
+    """It goes a shorter way, where images that need a conversion must not go."""
+    image = noise(rng, dtype, (19, 23))
+    calls = [
+        lambda: fastsep.gaussian(image, 1, mode="constant", cval=0.3),
+        lambda: fastsep.box(image, 3, mode="constant", cval=1.5, dtype="uint8"),
+        lambda: fastsep.sobel(image),
+        lambda: fastsep.gradient(image, output="magnitude"),
+        lambda: fastsep.corner_harris(image),
+        lambda: fastsep.canny(image),
+        lambda: fastsep.apply_hysteresis_threshold(image, 0.2, 0.5),
+        lambda: fastsep.correlate_bank(image, np.ones((2, 3, 3)), mode="constant", cval=0.5),
+        lambda: fastsep.correlate(image, [[0, 1], [2, 0]], mode="constant", cval=0.5),
+    ]
+    fastsep.clear_caches()
+    for first, call in zip([call() for call in calls], calls, strict=True):
+        assert same_bits(call(), first)
+
+
 def test_a_remembered_plan_does_not_serve_another_call(rng):
     image = noise(rng, "float64")
     plain = fastsep.gaussian(image, 1)
@@ -417,9 +468,9 @@ def test_a_remembered_plan_does_not_serve_another_call(rng):
 
 def test_remembered_plans_do_not_grow_without_limit(rng):
     image = noise(rng, "float64", (4, 4))
-    for i in range(2 * _call._JOBS_KEPT):
+    for i in range(2 * _call._calls.most):
         fastsep.gaussian(image, 0.5, cval=i)
-    assert len(_call._jobs) <= _call._JOBS_KEPT
+    assert len(_call._calls) <= _call._calls.most
 
 
 # ---- the rest

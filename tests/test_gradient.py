@@ -490,13 +490,6 @@ def test_a_remembered_gradient_does_not_serve_another_call(rng):
         assert all(map(same_bits, fastsep.gradient(image, **same), first[3]))
 
 
-def test_remembered_gradients_do_not_grow_without_limit(rng):
-    image = noise(rng, "float64", (4, 4))
-    for k in range(2 * gradient._JOBS_KEPT):
-        fastsep.gradient(image, cval=k)
-    assert len(gradient._jobs) <= gradient._JOBS_KEPT
-
-
 def test_lists_and_subclasses_are_taken_as_plain_arrays():
     values = [[1.0, 2.0, 4.0], [3.0, 5.0, 0.0]]
     expected = fastsep.gradient(np.array(values))

@@ -255,7 +255,7 @@ def check_bank_addresses(fill, keep, sources, results):
             if height * width * count * np.dtype(dst).itemsize > results.size:
                 continue
             bank.PLANES_BYTES = (1, 4 << 20)[index % 2]
-            bank._prepared.clear()
+            fastsep.clear_caches()
             keep.clear()  # there may be so many mappings only
             image = make_image(rng, src, (height, width))
             seen = set()
@@ -285,7 +285,7 @@ def check_hessian_addresses(fill, keep, dtype):
         slopes = np.gradient(image)
         expected = [np.gradient(slopes[a], axis=b) for a, b in ((0, 0), (index % 2, 1 - index % 2), (1, 1))]
         order = ("yx", "xy")[index % 2]
-        pipeline = tensor._hessian_pipeline.__wrapped__(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
+        pipeline, _ = tensor.hessian_pipeline(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
         pipeline.ready.most = 3
         for bands, at_end, fill[0] in ((1, False, 0), (1, True, 0xFF), (3, True, 0xFF)):
             place = source.array(image.shape, dtype, at_end)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastsep
-from fastsep import correlation, filters
+from fastsep import corners, correlation, edges, filters, gaussians
 from fastsep._cli import as_json, kernel_text
 from fastsep._cli.errors import Refusal, one_line
 
@@ -55,7 +55,7 @@ def run_factorize(options: argparse.Namespace) -> int:
 
 
 def run_explain(options: argparse.Namespace) -> int:
-    names = [*filters.__all__, *correlation.__all__]
+    names = [name for module in (filters, gaussians, edges, corners, correlation) for name in module.__all__]
     if options.filter not in names:
         raise Refusal(f"there is no filter {options.filter!r}; there are {', '.join(sorted(names))}")
     arguments = dict(_argument(text) for text in options.arguments)

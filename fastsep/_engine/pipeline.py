@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,18 @@ class Pipeline:
         plans = [stage.plan for stage in stages]
         if any(plan.view != plans[0].view for plan in plans):
             raise ValueError("all stages of a pipeline must see the same rows")
+        self.stages, self.buffers = tuple(stages), tuple(buffers)
+
+    @cached_property
+    def ready(self) -> Ready | InPieces:
+        """The kernel, loaded when it first runs."""
 
         def of(piece: Piece) -> Ready:
-            return _Whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in stages], buffers).ready
+            return _Whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in self.stages], self.buffers).ready
 
+        plans = [stage.plan for stage in self.stages]
         pieces = pieces_of_all(plans)
-        self.ready: Ready | InPieces
-        self.ready = InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(stages, buffers).ready
+        return InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(self.stages, self.buffers).ready
 
     def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
         """Fill `results` from `image`; both as `execution.execute` wants them."""

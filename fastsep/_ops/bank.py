@@ -1,32 +1,31 @@
-"""Banks of filters over one image: their common terms run strip by strip and mixed.
-
-`correlate` is the way of every call: arguments checked, a bank prepared or remembered, the engine run.
-"""
+"""Banks of filters over one image: their common terms run strip by strip and mixed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fastsep._call import apply
+from fastsep._call import OWN, Operation, Program, Request, apply
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
 from fastsep._engine.argument_writer import lines_of, odd_lines
-from fastsep._engine.caches import MIB, Cache, remembered
+from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.kernel_arguments import block
 from fastsep._kernels import arguments, jit
 from fastsep._kernels.layers import words as at
-from fastsep._ops.choice import candidates, pack, unpack
+from fastsep._ops.choice import pack, unpack
 from fastsep._ops.layer import ALL, STREAM_BYTES, Layer
-from fastsep._plan import arithmetic, cost_model, differences, dtypes, planner
+from fastsep._plan import arithmetic, cost_model, description, differences, dtypes
+from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Line, Separable, Term
-from fastsep._validation import array_like, arrays, axes, filter_kernels, scalars
+from fastsep._plan.spec import Dense, Line, Separable, Term
+from fastsep._validation import array_like, axes, filter_kernels, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
 from fastsep.factorization.bank import BankFactorization, factorize_bank
@@ -36,101 +35,88 @@ METHODS = ("auto", "separable", "direct")
 PLANES_BYTES = 4 << 20
 #: What is left of a sum of zero, as a part of the taps, that no image is so high as to show.
 _LEVEL = 1e-13
-#: Banks prepared for a shape and dtype.
-_KEPT = 32
-_prepared = Cache(8 * MIB, _KEPT)
 
 
-@np.errstate(all="ignore")
 def correlate(
-    image: Any,
-    kernels: Any,
-    tol: Any,
-    method: Any,
-    mode: Any,
-    cval: Any,
-    channel_axis: Any,
-    out: Any,
-    dtype: Any,
+    image: Any, kernels: Any, tol: Any, method: Any, mode: Any, cval: Any, channel_axis: Any, out: Any, dtype: Any,
     workers: Any,
-) -> Array:
+) -> Array:  # fmt: skip
     """`fastsep.correlate_bank`."""
-    image = arrays.as_image(image)
     tol = scalars.not_negative("tol", tol)
+    if isinstance(kernels, BankFactorization):
+        if tol:
+            raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {array_like.show(tol)}.")
+    else:
+        kernels = pack(filter_kernels.kernel_stack(kernels))
+    parameters = (kernels, tol, method)
+    return apply(_bank, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
+
+
+def _bank(frame: Frame, kernels: Any, tol: float, method: Any) -> Operation:
     method = scalars.one_of("method", method, METHODS)
-    workers = None if workers is None else scalars.check_workers(workers)
-    channel = axes.channel(channel_axis, image.ndim)
-    result = _result(image.dtype, dtype, out)
-    frame = Frame(image.ndim, channel, image.dtype, result, 0.0)
     axes.need_2d(frame)
-    modes = axes.modes(mode, frame)
-    cval = scalars.number("cval", cval) + 0.0
-    what = _kernels(kernels, tol, result)
-    shape = (*image.shape, what.count)
-    if out is not None and out.shape != shape:
-        raise scalars.ArgumentError(f"`out` must have shape {shape}, the kernels behind the image; got {out.shape}.")
-
-    source, tame = dtypes.source_dtype(image.dtype), True
-    if "constant" in modes:
-        source = dtypes.border_dtype(source, result, cval)
-        tame = dtypes.finite_in(source, cval)
-    # The engine takes channels last, or first as a batch; from between they are moved to the front.
-    front = channel if channel not in (None, 0, image.ndim - 1) else None
-    order = image.shape if front is None else axes.drop_axis(image.shape, front)
-
-    def prepared() -> Bank:
-        parts = what.parts()
-        acc = arithmetic.F64 if _cancels(parts) else result
-        return _bank(parts, order, source, acc, channel == 0 or front is not None, modes, cval)
-
-    direct_cost = _direct_cost(what, image.size, result)
-    if isinstance(image, arrays.Probe):
-        bank = None if 0 in shape else prepared()
-        takes_terms = bank is not None and (method == "separable" or (method == "auto" and bank.cost <= direct_cost))
-        image.seen.append(Explained(bank, what.dense().shape, takes_terms, direct_cost, source, result))
-        return np.broadcast_to(np.zeros((), result), shape)
-    if 0 in shape:
-        return memory.empty(shape, result) if out is None else out
-
-    pixels = dtypes.convert(image, source, front, False)
-    if method == "auto" and tame and source.kind == "f":
-        tame = execution.is_within(pixels, _limit(what, result), workers)
-    if method == "auto" and not tame:
-        method = "direct"
-    bank = None if method == "direct" else prepared()
-    if bank is None or (method == "auto" and bank.cost > direct_cost):
-        return _one_by_one(image, what.dense(), mode, cval, channel_axis, result, out, workers)
-    return _perform(bank, pixels, front, out, result, workers)
+    if frame.result.newbyteorder("=") not in dtypes.ENGINE_DTYPES[-2:]:
+        raise ValueError(f"`dtype`, or that of `out`, must be float32 or float64 for a bank; got {frame.result}.")
+    bank = _kernels(kernels, tol, frame.result)
+    return Operation(partial(BankProgram, bank, method), (bank.count,))
 
 
-def _result(image: DType, dtype: Any, out: Any) -> DType:
-    if out is not None:
-        arrays.check_writeable(out)
-        if out.dtype.kind != "f":
-            raise ValueError(f"dtype of `out` must be float32 or float64 for a bank; got {out.dtype}.")
-    wanted = arrays.result_dtype(image, dtype, None if out is None else out.dtype)
-    result: DType = wanted.newbyteorder("=")
-    if result not in dtypes.ENGINE_DTYPES[-2:]:
-        raise ValueError(f"`dtype` must be float32 or float64 for a bank; got {wanted}.")
-    return result
+class BankProgram(Program):
+    """A bank for images of one shape and dtype: terms, or kernels one by one."""
 
+    def __init__(self, kernels: _Kernels, method: str, request: Request) -> None:
+        super().__init__(request)
+        self.request, self.kernels = request, kernels
+        self.shape = (*request.shape, self.kernels.count)
+        self.direct_cost = _direct_cost(self.kernels, math.prod(request.shape), self.target)
+        auto = method == "auto"
+        self.bank: Bank | None = None
+        if method == "separable" or (auto and request.finite_border):
+            self.bank = _bank_of(self.kernels.parts(), request)
+        self.takes_terms = self.bank is not None and not (auto and self.bank.cost > self.direct_cost)
+        self.looks = auto and request.source.kind == "f"
+        self.plans: list[Plan] | None = None
 
-def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, result: DType, workers: int | None) -> Array:
-    """Run, and bring the result into the axis order and the dtype asked for."""
-    plain = None if out is None or front is not None else np.asarray(out)
-    if plain is not None and plain.flags.c_contiguous and plain.flags.aligned and plain.dtype == bank.dtype:
-        if np.may_share_memory(pixels, plain):
-            pixels = pixels.copy()
-        bank.run(pixels, plain, workers)
-        return out  # type: ignore[no-any-return]
-    values = memory.empty((*pixels.shape, bank.shape[-1]), bank.dtype)
-    bank.run(pixels, values, workers)
-    if front is not None:
-        values = np.ascontiguousarray(np.moveaxis(values, 0, front))
-    if out is None:
-        return values.astype(result, copy=False)
-    out[...] = values
-    return out  # type: ignore[no-any-return]
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        terms = self.takes_terms
+        if terms and self.looks:
+            terms = execution.is_within(image, _limit(self.kernels, self.target), workers)
+        if terms:
+            assert self.bank is not None
+            fits = self.bank.dtype == self.target
+            values = outs[0] if fits else memory.empty(self.shape, self.bank.dtype)
+            self.bank.run(image, values, workers)
+            if not fits:
+                outs[0][...] = values
+            return
+        if self.plans is None:
+            stack = self.kernels.dense()
+            centre = tuple(n // 2 for n in stack.shape[1:])
+            self.plans = [self.request.plan(Dense(np.ascontiguousarray(kernel), centre)) for kernel in stack]
+        one = memory.empty(image.shape, self.target)
+        for number, plan in enumerate(self.plans):
+            outs[0][..., number] = execution.execute(plan, image, one, workers)
+
+    def describe(self) -> Description:
+        bank = _bank_of(self.kernels.parts(), self.request) if self.bank is None else self.bank
+        parts, terms = bank.parts, self.takes_terms
+        count, height, width = self.kernels.dense().shape
+        ways = {
+            "separable": (bank.cost * 1e-9, f"{parts.rank} terms for {count} kernels"),
+            "direct": (self.direct_cost * 1e-9, f"{count} kernels one by one"),
+        }
+        takes, other = ("separable", "direct") if terms else ("direct", "separable")
+        lines = zip(parts.y_taps, parts.x_taps, strict=True) if terms else ()
+        shown = description.shown
+        return Description(
+            arithmetic=bank.dtype if terms else self.target, strategy=takes, why=ways[takes][1],
+            terms=tuple(f"{shown(y.tolist())} x {shown(x.tolist())}" for y, x in lines),
+            multiplications=parts.multiplications if terms else parts.dense_multiplications,
+            dense_multiplications=parts.dense_multiplications,
+            halo=tuple((n // 2, n - 1 - n // 2) for n in (height, width)), error=parts.error if terms else 0.0,
+            seconds=ways[takes][0], rejected=((other, *ways[other]),),
+            notes=("an image with NaN or infinity takes another way: direct",) if terms and self.looks else (),
+        )  # fmt: skip
 
 
 # ---- kernels
@@ -149,23 +135,24 @@ class _Kernels:
 
 def _kernels(kernels: Any, tol: float, result: DType) -> _Kernels:
     if isinstance(kernels, BankFactorization):
-        if tol:
-            raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {array_like.show(tol)}.")
         # The taps of a line sum to one.
         size = float(np.abs(kernels.mix).sum(axis=0).max())
         return _Kernels(
             kernels.mix.shape[1], kernels.dense_multiplications, size, kernels.dense, lambda: kernels
         )  # fmt: skip
-    stack = filter_kernels.kernel_stack(kernels)
-    allowed = tol
+    stack, allowed = unpack(kernels), tol
     sizes = np.abs(stack).sum(axis=(1, 2))
     if result.itemsize <= 4 and sizes.any():
         # What float32 arithmetic rounds away of the smallest kernel is no part of the bank.
         tol += 2.0**-25 * float(sizes[sizes > 0].min())
     return _Kernels(
         len(stack), int(np.count_nonzero(stack)), float(sizes.max()), lambda: stack,
-        lambda: _factorized(pack(stack), tol, allowed == 0.0),
+        lambda: _factorized(kernels, tol, allowed == 0.0),
     )  # fmt: skip
+
+
+def _bank_of(parts: BankFactorization, request: Request) -> Bank:
+    return Bank(parts, request._replace(target=arithmetic.F64) if _cancels(parts) else request)
 
 
 def _cancels(parts: BankFactorization) -> bool:
@@ -204,46 +191,6 @@ def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """What a call would do."""
-
-    bank: Bank | None  # None for an empty image
-    kernels: tuple[int, ...]  # (n, kh, kw)
-    takes_terms: bool
-    direct_cost: float
-    source: DType
-    result: DType
-
-
-def _bank(
-    parts: BankFactorization, shape: tuple[int, ...], source: DType, result: DType, batch: bool,
-    modes: tuple[str, ...], cval: float,
-) -> Bank:  # fmt: skip
-    """The bank for C-contiguous images of one shape and dtype, made or remembered."""
-    key = (id(parts), shape, source, result, batch, modes, cval)
-    found = _prepared.get(key)
-    if found is None or found.parts is not parts:
-        found = Bank(parts, shape, source, result, batch, modes, cval)
-        _prepared.keep(key, found)
-    return found
-
-
-def _one_by_one(
-    image: Array, kernels: Array, mode: Any, cval: float, channel_axis: Any, result: DType, out: Any,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    values = memory.empty((*image.shape, len(kernels)), result) if out is None else out
-    if out is not None and np.may_share_memory(image, out):
-        image = image.copy()
-    for number, kernel in enumerate(kernels):
-        parameters = (pack(np.ascontiguousarray(kernel)), False, 0.0, "direct")
-        values[..., number] = apply(
-            candidates, parameters, image, mode, cval, channel_axis, False, result, None, workers
-        )
-    return values
-
-
 def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
     """Nanoseconds of `_one_by_one`, each of whose results is copied into its place among the others."""
     lanes = jit.target().vector_bytes // result.itemsize
@@ -255,21 +202,12 @@ def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
 class Bank:
     """Separable terms, each by its plan, and their combinations."""
 
-    def __init__(
-        self, parts: BankFactorization, shape: tuple[int, ...], source: DType, acc: DType, batch: bool,
-        modes: tuple[str, ...], cval: float,
-    ) -> None:  # fmt: skip
-        """For images of `shape`: a batch if `batch`, rows, columns, then perhaps channels."""
+    def __init__(self, parts: BankFactorization, request: Request) -> None:
+        shape, acc, batch = request.shape, request.target, request.first
         images, rows = (shape[0], shape[1]) if batch else (1, shape[0])
         width = math.prod(shape) // (images * rows)
         self.parts, self.dtype, mix = parts, acc, parts.mix
-        plans = [
-            planner.prepare(
-                _term(y, x), shape, source, acc, first=int(batch), modes=modes, cval=cval, scale=1.0,
-                vector_bytes=jit.target().vector_bytes,
-            )
-            for y, x in zip(parts.y_taps, parts.x_taps, strict=True)
-        ]  # fmt: skip
+        plans = [request.plan(_term(y, x)) for y, x in zip(parts.y_taps, parts.x_taps, strict=True)]
         vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
         self.cost = sum(map(cost_model.nanoseconds, plans)) + vectors * mix.size * cost_model.CONSTANTS["MIX"]
         self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])

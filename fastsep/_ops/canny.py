@@ -6,20 +6,24 @@ the same; in float32 the fast tiles are used.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution, memory
+from fastsep._call import BOOL, DECISION, Operation, PerPixel, Program, Request, apply
+from fastsep._engine import execution
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.hysteresis import neighbour_lines, track
-from fastsep._plan import dtypes, operators, planner, spec
+from fastsep._ops.stages import plan_of_step
+from fastsep._plan import description, dtypes, operators, planner
+from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Suppress, Term
-from fastsep._validation import array_like, arrays, axes, scalars
+from fastsep._validation import array_like, arrays, scalars
 from fastsep._validation.axes import Frame
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,6 +31,7 @@ BYTE = np.dtype(np.uint8)
 TRUNCATE = 4.0  # of the Gaussian; scikit-image's
 #: Sobel's smoothing taps, not divided by their sum: side and centre.
 SOBEL = (1.0, 2.0)
+BORDERS = ("reflect", "reflect")  # of the stages behind the smoothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +57,75 @@ def canny(
     image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
     dtype: Any, workers: Any,
 ) -> Array:  # fmt: skip
-    """`edges.canny`: checks, conversions, then the stages that the arguments ask for."""
+    """`edges.canny`."""
     image = arrays.grey_image(image)
     arrays.need_range(image)
-    workers = None if workers is None else scalars.check_workers(workers)
-    if out is not None:
-        arrays.check_bool_out(out, image.shape)
-    acc = arrays.arithmetic_dtype(image.dtype, dtype)
     low, high = _thresholds(low, high, use_quantiles, dtypes.unit(image.dtype))
-    frame = Frame(2, None, image.dtype, acc, 0.0)
-    modes = axes.modes(mode, frame)
-    cval = scalars.number("cval", cval) + 0.0
-    mask = None if mask is None else array_like.real_array("mask", mask)
-    eroded = None if mask is None else arrays.eroded_mask(mask, image, None)
-    sigma = scalars.sigmas("sigma", sigma, 2, TRUNCATE)
-
+    if mask is not None:
+        mask = array_like.real_array("mask", mask)
+        mask = PerPixel(mask != 0, arrays.eroded_mask(mask, image, None))
     # scikit-image divides for this mode by this name only.
-    divide = mode == "constant" if isinstance(mode, str) else False
-    result = memory.empty(image.shape, BYTE)
-    if out is not None and out.flags.carray and not np.may_share_memory(out, image):
-        result = out.view(BYTE)
-    if image.size:
-        inside = None if mask is None else mask != 0
-        if inside is not None:
+    divide = isinstance(mode, str) and mode == "constant" and mask is None
+    parameters = (sigma, low, high, use_quantiles, divide, mask)
+    return apply(_canny, parameters, image, mode, cval, None, DECISION, dtype, out, workers)
+
+
+def _canny(
+    frame: Frame, sigma: Any, low: float, high: float, use_quantiles: bool, divide: bool, mask: PerPixel | None
+) -> Operation:
+    sigma = scalars.sigmas("sigma", sigma, 2, TRUNCATE)
+    return Operation(partial(CannyProgram, sigma, low, high, use_quantiles, divide, mask))
+
+
+class CannyProgram(Program):
+    """Canny's edges of images of one shape and dtype."""
+
+    def __init__(
+        self, sigma: tuple[float, float], low: float, high: float, use_quantiles: bool, divide: bool,
+        mask: PerPixel | None, request: Request,
+    ) -> None:  # fmt: skip
+        """`mask`: which pixels count, and which of them may be edges. `divide`: the smoothed image by the share of the
+        Gaussian that lies inside."""
+        super().__init__(request)
+        self.source, self.target = None, BOOL
+        self.acc, self.border = request.frame.result, request.frame.border
+        self.low, self.high, self.use_quantiles, self.mask = low, high, use_quantiles, mask
+        self.smoothing = Smoothing(sigma, request.modes, request.cval, 1.0, divide)  # type: ignore[arg-type]
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        acc, mask, low, high = self.acc, self.mask, self.low, self.high
+        if mask is not None:
+            inside, eroded = mask.values
             image = np.where(inside, image, image.dtype.type(0))
-        image, scale = _source(image, acc, cval if "constant" in modes else 0.0)
-        smoothing = Smoothing(sigma, modes, cval, scale, divide and inside is None)  # type: ignore[arg-type]
-        if inside is not None:
+        image, scale = _source(image, acc, self.border)
+        smoothing = replace(self.smoothing, scale=scale)
+        if mask is not None:
             image, smoothing = _smoothed_inside(image, inside, smoothing, acc, workers), AS_IS
-        if use_quantiles:
-            low, high = _quantiles(magnitudes(image, smoothing, acc, workers), low, high)
-        edges(image, smoothing, low, high, acc, eroded, result, workers)
-    if out is None:
-        return result.view(np.bool_)
-    if result.base is not out:
-        out[...] = result.view(np.bool_)
-    return out  # type: ignore[no-any-return]
+        if self.use_quantiles:
+            magnitudes = np.empty(image.shape, acc)
+            _detector(image.shape, image.dtype, acc, smoothing, None, None).run(image, [magnitudes], workers)
+            low, high = _quantiles(magnitudes, low, high)
+        out = outs[0].view(BYTE)
+        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, [out], workers)
+        if mask is not None:
+            out *= eroded
+        track(out, *neighbour_lines(out.shape, diagonal=True), workers)
+
+    def describe(self) -> Description:
+        acc, shape = self.acc, self.shape
+        smoothing = operators.gaussian(self.smoothing.sigma, (0, 0), TRUNCATE)
+        slopes = tuple(operators.edges("sobel", 2, (axis,)) for axis in (0, 1))
+        stages = [
+            description.Stage("smoothing", (smoothing,), (_smoothing_plan(shape, acc, acc, self.smoothing),)),
+            description.Stage("gradient", slopes, (_gradient_plan(shape, acc),)),
+            description.Stage("non-maximum suppression", (), (_suppress_plan(shape, acc, 0.1, 0.2),), ((1, 1), (1, 1))),
+            description.Stage("hysteresis"),
+        ]
+        if self.use_quantiles:
+            stages.insert(2, description.Stage("quantiles of the magnitudes"))
+        notes = ["the estimate is without hysteresis, whose time depends on the image"]
+        why = "once over the image, strip by strip, then along the edges"
+        return description.of_stages(why, acc, stages, True, notes)
 
 
 def _thresholds(low: Any, high: Any, use_quantiles: bool, unit: float) -> tuple[float, float]:
@@ -132,37 +170,16 @@ def _smoothed_inside(
     image: Array, inside: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None
 ) -> Array:
     """The image, zero outside, smoothed and divided by the share of the Gaussian that lies inside."""
-    smoothed = smooth(image, smoothing, acc, workers)
+    smoothed = _smooth(image, smoothing, acc, workers)
     share, scale = _source(inside, acc, smoothing.cval if "constant" in smoothing.modes else 0.0)
-    share = smooth(share, replace(smoothing, scale=scale), acc, workers)
+    share = _smooth(share, replace(smoothing, scale=scale), acc, workers)
     share += np.finfo(acc).eps
     with np.errstate(all="ignore"):
         smoothed /= share
     return smoothed
 
 
-def edges(
-    image: Array, smoothing: Smoothing, low: float, high: float, acc: np.dtype[Any], inside: Array | None, out: Array,
-    workers: int | None,
-) -> None:  # fmt: skip
-    """Canny's edges of a 2-D image that the engine reads, where `inside` is true, into `out` (uint8)."""
-    found = _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc))
-    found.run(image, [out], workers)
-    if inside is not None:
-        out *= inside
-    track(out, *neighbour_lines(out.shape, diagonal=True), workers)
-
-
-def magnitudes(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
-    """The magnitudes that the thresholds are compared with."""
-    found = _detector(image.shape, image.dtype, acc, smoothing, None, None)
-    result = np.empty(image.shape, acc)
-    found.run(image, [result], workers)
-    return result
-
-
-def smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
-    """The smoothed image."""
+def _smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
     return execution.execute(_smoothing_plan(image.shape, image.dtype, acc, smoothing), image, None, workers)
 
 
@@ -204,7 +221,8 @@ def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[An
 def _gradient_plan(shape: tuple[int, ...], acc: np.dtype[Any]) -> Plan:
     form = "exact magnitude" if acc == np.float64 else "magnitude"
     what = Separable((Term((Line(SOBEL, 0), IDENTITY)),))
-    return _stage_plan("sweep", ("sweep", form, "1", acc.name, acc.name, acc.name), what, shape, acc, acc)
+    kernel = ("sweep", form, "1", acc.name, acc.name, acc.name)
+    return plan_of_step("sweep", kernel, what, shape, acc, acc, BORDERS, 0.0, 12.0)
 
 
 def _divisors(shape: tuple[int, ...], acc: np.dtype[Any], smoothing: Smoothing) -> Divisors:
@@ -219,21 +237,7 @@ def _divisors(shape: tuple[int, ...], acc: np.dtype[Any], smoothing: Smoothing) 
 
 
 def _suppress_plan(shape: tuple[int, ...], acc: np.dtype[Any], low: float, high: float) -> Plan:
-    return _stage_plan("suppress", ("suppress", acc.name), Suppress(low, high), shape, acc, BYTE)
-
-
-def _stage_plan(
-    strategy: str,
-    kernel: tuple[str, ...],
-    what: spec.Filter | spec.Step,
-    shape: tuple[int, ...],
-    acc: np.dtype[Any],
-    dst: np.dtype[Any],
-) -> Plan:
-    view = (1, 1, *shape, 1)
-    work = 12.0 * math.prod(shape)
-    modes = ("reflect",) * 3
-    return Plan(strategy, kernel, what, shape, view, modes, 0.0, 0.0, acc, acc, dst, work, 1.0)  # type: ignore[arg-type]
+    return plan_of_step("suppress", ("suppress", acc.name), Suppress(low, high), shape, acc, BYTE, BORDERS, 0.0, 12.0)
 
 
 def _correlate_constant(values: Array, line: Line, axis: int, cval: float) -> Array:

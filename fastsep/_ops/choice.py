@@ -1,23 +1,25 @@
 """How a kernel of any form is applied: as lines, tap by tap, or by Fourier transform.
 
-`candidates` says what is possible for a kernel and an image's frame; `Candidates.choose` asks for the
-plan of each and takes the cheapest by `cost_model`. Numbers only, no pixels.
+`candidates` says what is possible for a kernel and an image's frame; `Candidates.prepare` asks for the
+plan of each and takes the cheapest by `cost_model`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
+from fastsep._call import Operation, Program, Request
 from fastsep._engine.caches import MIB, remembered
-from fastsep._plan import cost_model
-from fastsep._plan.alternatives import Alternatives, Candidate, Choice
+from fastsep._engine.execution import execute, is_within
+from fastsep._plan import cost_model, description
+from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, Fourier, Line, Separable, Term
 from fastsep._validation import scalars
@@ -31,8 +33,20 @@ METHODS = ("auto", "direct", "separable", "fft")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates(Alternatives):
-    """What a recipe gives where there is a choice."""
+class Candidate:
+    """One way to apply a kernel."""
+
+    method: str
+    what: Filter | None  # None: not possible here
+    finite: bool  # NaN and inf in the image would reach further than the kernel does
+    note: str  # what it amounts to, or why it is not possible
+    error: float  # L1 norm of what it leaves of the kernel
+    size: float  # sum of the magnitudes of its products of taps
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """All ways to apply a kernel."""
 
     options: tuple[Candidate, ...]  # all but the separable ones
     separable: Callable[[int | None], Candidate] | None  # of at most so many terms, or any number; None: not wanted
@@ -41,8 +55,9 @@ class Candidates(Alternatives):
     kernel: Array
     centre: tuple[int, ...]
 
-    def choose(self, make: Callable[[Filter], Plan], tame: bool) -> Choice:
+    def prepare(self, request: Request) -> CorrelationProgram:
         """The cheapest of the plans that are allowed."""
+        make, tame = request.plan, request.finite_border
         priced = [self._price(option, make) for option in self.options if option.what is not None]
         options, separable = list(self.options), None
         if self.separable is not None:
@@ -69,7 +84,7 @@ class Candidates(Alternatives):
         values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
         most_float = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
         limit = most_float / (4 * values * max(chosen.size, 1.0))
-        return Choice(plan, chosen, fallback, limit, tuple(rejected), separable)
+        return CorrelationProgram(request, plan, chosen, fallback, limit, tuple(rejected), separable)
 
     def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
         assert option.what is not None
@@ -110,7 +125,57 @@ class Candidates(Alternatives):
         return Separable(tuple(Term(lines) for lines in itertools.zip_longest(*axes, fillvalue=one)))
 
 
-def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Candidates:
+class CorrelationProgram(Program):
+    """The plan that was chosen, and another for images that it is not fit for."""
+
+    def __init__(
+        self, request: Request, plan: Plan, chosen: Candidate, fallback: Plan | None, limit: float,
+        others: tuple[tuple[Candidate, float], ...], separable: Callable[[], tuple[Candidate, float]] | None,
+    ) -> None:  # fmt: skip
+        """`fallback`: for an image with NaN or infinity, or values beyond `limit`. `others` with their estimated
+        nanoseconds; `separable`: finds the separable one, where only its price is too high."""
+        super().__init__(request)
+        self.plan, self.chosen, self.fallback, self.limit = plan, chosen, fallback, limit
+        self.others, self.separable = others, separable
+        if fallback is None and plan.strategy != "fft":
+            self.alone = plan
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        plan = self.plan
+        if self.fallback is not None and not is_within(image, self.limit, workers):
+            plan = self.fallback
+        if plan.strategy == "fft":
+            from fastsep._engine import fft  # scipy.fft takes as long to import as all the rest
+
+            fft.execute(plan, image, outs[0], workers)
+        else:
+            execute(plan, image, outs[0], workers)
+
+    def describe(self) -> Description:
+        plan, chosen = self.plan, self.chosen
+        assert chosen.what is not None
+        found = description.of_plan(chosen.what, plan)
+        others = list(self.others)
+        if self.separable is not None:
+            others = [entry for entry in others if entry[0].method != "separable"] + [self.separable()]
+        notes = []
+        if self.fallback is not None:
+            notes.append(f"an image with NaN or infinity takes another way: {description.strategy(self.fallback)}")
+        if plan.strategy == "fft" and plan.dst.kind == "f":
+            from fastsep._engine import rounding
+
+            local, faint = rounding.LOCAL[plan.acc], rounding.FAINT
+            notes.append(
+                f"off by at most {local:.0e} x sum(|kernel|) x the largest |pixel| under the kernel by rounding"
+            )
+            notes.append(f"if nothing is negative, by at most {local:.0e} of itself plus {faint:.0e} x that product")
+        return found._replace(
+            why=chosen.note or found.why, error=chosen.error, notes=(*notes, *found.notes),
+            rejected=tuple((o.method, None if math.isinf(cost) else cost * 1e-9, o.note) for o, cost in others),
+        )  # fmt: skip
+
+
+def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Operation:
     """The ways to correlate an image with the kernel that `pack` made a key of, or to convolve it."""
     method = scalars.one_of("method", method, METHODS)
     kernel = unpack(key)
@@ -135,7 +200,8 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
     wanted = separable(None) if method == "separable" and separable is not None else options[-1]
     if wanted.what is None and method != "auto":
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
-    return Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
+    found = Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
+    return Operation(found.prepare)
 
 
 # ---- kernels as keys

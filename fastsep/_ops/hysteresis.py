@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from fastsep._call import BOOL, Operation, PerPixel, Program, Request
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
 from fastsep._engine.caches import emptied_by
 from fastsep._engine.memory import address_of
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
+from fastsep._plan import description
+from fastsep._plan.description import Description
 from fastsep._validation.array_like import Array
+from fastsep._validation.axes import Frame
 
 
 class _Kernel:
@@ -83,24 +87,39 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
 
 
-@np.errstate(all="ignore")
-def connected(image: Array, low: Any, high: Any, out: Array | None, workers: int | None) -> Array:
-    """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share."""
-    given = image.shape
-    # An axis before the first: bands are cut along it, and no line may run from band to band.
-    shape = image.shape if image.ndim > 1 else (1, image.size)
-    codes = np.zeros([size + 2 for size in shape], np.uint8)
-    inside = codes[(slice(1, -1),) * len(shape)]
-    if image.size:
+def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
+    """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share.
+
+    `kinds`: the types of both, for the memory of calls. Equal numbers may be compared in different ways.
+    """
+    low, high = (limit.values[0] if isinstance(limit, PerPixel) else limit for limit in (low, high))
+    return Operation(partial(HysteresisProgram, low, high))
+
+
+class HysteresisProgram(Program):
+    """Hysteresis for images of one shape and dtype."""
+
+    def __init__(self, low: Any, high: Any, request: Request) -> None:
+        super().__init__(request)
+        self.source, self.target, self.dtype = None, BOOL, request.frame.dtype
+        self.high = high
         # Of Python's integers np.minimum takes those of int64 only; np.clip, which takes 5 us longer, all.
-        lower = np.clip(low, None, high) if int in (type(low), type(high)) else np.minimum(low, high)
-        _classify(image.reshape(shape), lower, high, inside, workers)
+        self.lower = np.clip(low, None, high) if int in (type(low), type(high)) else np.minimum(low, high)
+
+    @np.errstate(all="ignore")
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        # An axis before the first: bands are cut along it, and no line may run from band to band.
+        shape = image.shape if image.ndim > 1 else (1, image.size)
+        codes = np.zeros([size + 2 for size in shape], np.uint8)
+        inside = codes[(slice(1, -1),) * len(shape)]
+        _classify(image.reshape(shape), self.lower, self.high, inside, workers)
         track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
-    found = inside.view(np.bool_).reshape(given)
-    if out is None:
-        out = memory.empty(given, found.dtype)
-    out[...] = found
-    return out
+        outs[0][...] = inside.view(BOOL).reshape(image.shape)
+
+    def describe(self) -> Description:
+        stages = [description.Stage("both thresholds"), description.Stage("hysteresis")]
+        notes = ["a pixel may depend on any other: edges are followed as far as they go"]
+        return description.of_stages("along the edges", self.dtype, stages, False, notes)
 
 
 def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | None) -> None:

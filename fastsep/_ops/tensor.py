@@ -1,121 +1,89 @@
 """Structure tensors of planes, what is a corner by them, and Hessian matrices, each in one sweep.
 
-Images are C-contiguous, of float32 or float64; no argument is checked any more.
+Images are of float32 or float64.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution, memory
-from fastsep._engine.caches import MIB, remembered
+from fastsep._engine import execution
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
-from fastsep._plan import operators, planner, spec
+from fastsep._ops.stages import plan_of_step
+from fastsep._plan import operators, planner
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Corner, Hessian, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Corner, Filter, Hessian, Line, Separable, Step, Term
 
-Array = np.ndarray[Any, np.dtype[Any]]
 TRUNCATE = 4.0  # of the Gaussian; scikit-image's
 #: Sobel's smoothing taps, not divided by their sum: side and centre.
 SOBEL = (1.0, 2.0)
 
 
-def possible(image: Array, modes: Sequence[str], cval: float) -> bool:
+def can_fuse(modes: Sequence[str], cval: float) -> bool:
     """Whether these borders are those of a sweep: from row to row, and the same for every pass."""
-    return image.ndim == 2 and "wrap" not in modes and (cval == 0 or "constant" not in modes)
+    return len(modes) == 2 and "wrap" not in modes and (cval == 0 or "constant" not in modes)
 
 
-def products(
-    image: Array, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
-) -> list[Array]:
-    """Blurred products of both of Sobel's derivatives: of rows, mixed, of columns."""
-    results = [memory.empty(image.shape, image.dtype) for _ in range(3)]
-    _pipeline(image.shape, image.dtype, sigma, modes, cval, None, 0.0).run(image, results, workers)
-    return results
+class TensorPlans:
+    """What the sweep of a structure tensor is made of."""
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...],
+        cval: float,
+    ) -> None:  # fmt: skip
+        # In SciPy's order, in which a NaN under a tap of zero counts.
+        kernel = ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name)
+        sobel = Separable((Term((Line(SOBEL, 0), IDENTITY)),))
+        self.shape, self.dtype, self.modes, self.cval = shape, dtype, modes, cval
+        self.derivatives = self._step("sweep", kernel, sobel, 12.0)
+        self.blur = _blur(shape, dtype, sigma, modes, cval)
+
+    def corner(self, measure: str, factor: float) -> Plan:
+        """One of the measures of `_kernels/filters/corner.py`."""
+        return self._step("corner", ("corner", measure, self.dtype.name), Corner(factor), 8.0)
+
+    def _step(self, strategy: str, kernel: tuple[str, ...], what: Filter | Step, work: float) -> Plan:
+        return plan_of_step(strategy, kernel, what, self.shape, self.dtype, self.dtype, self.modes, self.cval, work)
+
+    def products(self, corner: Plan | None = None) -> Pipeline:
+        """Blurred products of rows, mixed, of columns; or the measure that is taken of them."""
+        target = RESULT if corner is None else 1
+        stages = [Stage(self.derivatives, IMAGE, 0, 1)]
+        stages += [Stage(self.blur, 0, target, halo_of(self.blur), source_plane=k, first=k) for k in range(3)]
+        if corner is None:
+            return Pipeline(stages, [Buffer(self.dtype, 3)])
+        return Pipeline([*stages, Stage(corner, 1, RESULT, 0)], [Buffer(self.dtype, 3)] * 2)
 
 
-def corners(
-    image: Array, measure: str, factor: float, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
-    out: Array, workers: int | None,
-) -> None:  # fmt: skip
-    """One of the measures of `_kernels/filters/corner.py`, into `out`."""
-    _pipeline(image.shape, image.dtype, sigma, modes, cval, measure, factor).run(image, [out], workers)
-
-
-def hessian(
-    image: Array, order: str, sigma: tuple[float, ...], modes: tuple[str, ...], cval: float, workers: int | None
-) -> list[Array]:
+def hessian_pipeline(
+    shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
+    cval: float,
+) -> tuple[Pipeline, tuple[Plan, ...]]:  # fmt: skip
     """Second differences of the blurred image, of at least 2 x 2 pixels: along (y, y), both axes, (x, x).
 
     `order`: "yx" or "xy", along which axis those of both are taken first.
     """
-    results = [memory.empty(image.shape, image.dtype) for _ in range(3)]
-    _hessian_pipeline(image.shape, image.dtype, order, sigma, modes, cval).run(image, results, workers)
-    return results
-
-
-@remembered(4 * MIB, 32)
-@np.errstate(all="ignore")  # taps so far out that they are no float any more
-def _pipeline(
-    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
-    measure: str | None, factor: float,
-) -> Pipeline:  # fmt: skip
-    # In SciPy's order, in which a NaN under a tap of zero counts.
-    derivatives = _planned(
-        "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
-        Separable((Term((Line(SOBEL, 0), IDENTITY)),)), shape, dtype, modes, cval, 12.0,
-    )  # fmt: skip
-    blur = _blur(shape, dtype, sigma, modes, cval)
-    target = RESULT if measure is None else 1
-    stages = [Stage(derivatives, IMAGE, 0, 1)]
-    stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
-    buffers = [Buffer(dtype, 3)]
-    if measure is not None:
-        buffers.append(Buffer(dtype, 3))
-        kernel = ("corner", measure, dtype.name)
-        corner = _planned("corner", kernel, Corner(factor), shape, dtype, modes, cval, 8.0)
-        stages.append(Stage(corner, 1, RESULT, 0))
-    return Pipeline(stages, buffers)
-
-
-@remembered(4 * MIB, 32)
-@np.errstate(all="ignore")  # taps so far out that they are no float any more
-def _hessian_pipeline(
-    shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
-    cval: float,
-) -> Pipeline:  # fmt: skip
     # Differences have no border: at either end there is another one.
     ends = ("nearest", "nearest")
     if dtype == np.float64:
-        blur = _blur(shape, dtype, sigma, modes, cval)
-        differences = _planned("hessian", ("hessian", order, dtype.name), Hessian(), shape, dtype, ends, 0.0, 8.0)
+        blur, kernel = _blur(shape, dtype, sigma, modes, cval), ("hessian", order, dtype.name)
+        differences = plan_of_step("hessian", kernel, Hessian(), shape, dtype, dtype, ends, 0.0, 8.0)
         stages = [Stage(blur, IMAGE, 0, halo_of(blur)), Stage(differences, 0, RESULT, 2)]
-        return Pipeline(stages, [Buffer(dtype, 1)])
+        return Pipeline(stages, [Buffer(dtype, 1)]), (blur, differences)
     # In float32 little would be left of second differences of an image that stands high and differs little. So they
     # are taken of the image and of what blurring changes, and then added.
     lines = _lines(sigma)
-    change = _planned(
-        "deviation", ("deviation", dtype.name, dtype.name), Separable((Term((None, *lines)),)), shape, dtype, modes,
-        cval, sum(len(line.taps) for line in lines) + 12.0,
+    change = plan_of_step(
+        "deviation", ("deviation", dtype.name, dtype.name), Separable((Term((None, *lines)),)), shape, dtype, dtype,
+        modes, cval, sum(len(line.taps) for line in lines) + 12.0,
     )  # fmt: skip
     kernel = ("hessian", f"{order} of sum", dtype.name)
-    differences = _planned("hessian", kernel, Hessian(), shape, dtype, ends, 0.0, 12.0)
+    differences = plan_of_step("hessian", kernel, Hessian(), shape, dtype, dtype, ends, 0.0, 12.0)
     stages = [Stage(change, IMAGE, 0, halo_of(change)), Stage(differences, 0, RESULT, 2, second=IMAGE)]
-    return Pipeline(stages, [Buffer(dtype, 1)])
-
-
-def _planned(
-    strategy: str, kernel: tuple[str, ...], what: spec.Filter | spec.Step, shape: tuple[int, ...],
-    dtype: np.dtype[Any], modes: tuple[str, ...], cval: float, work: float,
-) -> Plan:  # fmt: skip
-    return Plan(
-        strategy, kernel, what, shape, (1, 1, *shape, 1), ("reflect", *modes), cval, cval, dtype, dtype, dtype,  # type: ignore[arg-type]
-        work * math.prod(shape), 1.0,
-    )  # fmt: skip
+    return Pipeline(stages, [Buffer(dtype, 1)]), (change, differences)
 
 
 def _blur(

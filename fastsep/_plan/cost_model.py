@@ -44,6 +44,10 @@ CONSTANTS = {
 }
 
 
+#: Strategies of the steps of pipelines.
+STEPS = ("deviation", "gradient_of_sum", "polar", "suppress", "corner", "hessian")
+
+
 def nanoseconds(plan: Plan) -> float:
     """About how long the plan takes on one thread."""
     return sum(CONSTANTS[name] * count for name, count in counts(plan).items())
@@ -76,7 +80,7 @@ def counts(plan: Plan) -> dict[str, float]:
             "DENSE_RUN": float(vectors * runs),
             "DENSE_TAP": float(vectors * taps),
         }
-    if plan.strategy == "sweep":
+    if plan.strategy == "sweep" or plan.strategy in STEPS:  # of which it is a rough guess
         return {"CALL": 1, "SWEEP_TAP": plan.work / lanes}
     vectors = across * -(-rows // lanes) * lanes  # blocks of as many rows as there are lanes
     if plan.strategy == "box":

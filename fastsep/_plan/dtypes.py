@@ -87,6 +87,8 @@ def has_negative(image: Array) -> bool:
     """Whether any value is below zero; NaN is not."""
     if not image.size or image.dtype.kind in "bu":
         return False
+    # Along an axis of stride zero there is but one pixel, however often it is repeated.
+    image = image[tuple(slice(None) if stride else slice(1) for stride in image.strides)]
     lowest = image.min()
     if lowest != lowest:
         lowest = np.fmin.reduce(image, axis=None)

@@ -16,6 +16,10 @@ DType = np.dtype[Any]
 NUMBERS = frozenset((bool, int, float))
 
 
+class StandIn(np.ndarray[Any, Any]):
+    """An image of which only shape and dtype count: a call for it is prepared and not run."""
+
+
 def show(value: object) -> str:
     """`value` in one short line."""
     text = " ".join(repr(value).split())
@@ -30,7 +34,7 @@ def is_sequence(value: Any) -> bool:
 
 def real_array(name: str, value: Any) -> Array:
     """`value` as a plain array of a real dtype."""
-    array = value if type(value) is np.ndarray else _as_array(name, value)
+    array = value if type(value) in (np.ndarray, StandIn) else _as_array(name, value)
     if array.dtype.kind == "c":
         raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
     if array.dtype.kind not in "biuf":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,13 @@ def need_range(image: Array) -> None:
         )
 
 
-def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
-    """Dtype of the result from that of the image, the argument `dtype` and that of `out`."""
+def result_dtype(image: DType, dtype: Any, out: DType | None, integer_out: bool) -> DType:
+    """Dtype of the result from that of the image, the argument `dtype` and that of `out`.
+
+    `integer_out`: an integer `out` settles it, too.
+    """
+    if dtype is None and integer_out and out is not None:
+        dtype = out
     if dtype is None:
         if out is None:
             return np.dtype(np.float32) if image.kind == "f" and image.itemsize <= 4 else np.dtype(np.float64)
@@ -54,28 +60,19 @@ def result_dtype(image: DType, dtype: Any, out: DType | None) -> DType:
 
 def arithmetic_dtype(image: DType, dtype: Any) -> DType:
     """float32 or float64 for a result that is neither: what `dtype` asks for, else that of `image`."""
-    result = result_dtype(image, dtype, None)
+    result = result_dtype(image, dtype, None, False)
     if result not in (np.float32, np.float64):
         raise ValueError(f"`dtype` must be float32 or float64; got {result}.")
     return result.newbyteorder("=")
 
 
-class Probe(np.ndarray[Any, Any]):
-    """An image that is not filtered: whatever the funnel would do with it is added to `seen`."""
-
-    seen: list[Any]
-
-    def __array_finalize__(self, source: Any) -> None:
-        self.seen = getattr(source, "seen", [])
-
-
 def as_image(image: Any) -> Array:
-    """`image` as a plain array (or a probe) of a real dtype with at least one axis."""
+    """`image` as a plain array of a real dtype with at least one axis."""
     one_image("image", image, False)
     array = real_array("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
-    return image if isinstance(image, Probe) else array
+    return array
 
 
 def squeezed(image: Array, most: int) -> Array:
@@ -96,34 +93,38 @@ def need_pixels(image: Array, least: int) -> None:
         raise ValueError(f"`image` must have at least {least} pixels along every axis; got shape {image.shape}.")
 
 
-def check_out(out: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what a result of the image's shape cannot be written into."""
-    check_writeable(out)
-    if out.shape != shape:
-        raise ArgumentError(f"`out` must have the image's shape {shape}; got {out.shape}.")
+def check_shape(out: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what has another shape than the result."""
+    if out is not None and out.shape != shape:
+        raise ArgumentError(f"`out` must have the result's shape {shape}; got {out.shape}.")
 
 
-def check_bool_out(out: Any, shape: tuple[int, ...]) -> None:
-    """Refuse what a result of bools of the image's shape cannot be written into."""
-    check_out(out, shape)
-    if out.dtype != np.bool_:
-        raise ValueError(f"dtype of `out` must be bool; got {out.dtype}.")
+def check_bool(out: DType | None) -> None:
+    """Refuse the dtype of what a result of bools cannot be written into."""
+    if out is not None and out != np.bool_:
+        raise ValueError(f"dtype of `out` must be bool; got {out}.")
 
 
-def outs(value: Any, count: int | None, shape: tuple[int, ...]) -> list[Any]:
-    """Arrays to write into, or None for new ones: `count` in a tuple, or one by itself if `count` is None."""
+def outs(value: Any, count: int) -> list[Any]:
+    """`count` arrays to write into, or None for new ones."""
     if value is None:
-        return [None] * (count or 1)
-    if count is None:
-        value = (value,)
-    elif not is_sequence(value) or isinstance(value, np.ndarray) or len(value) != count:
+        return [None] * count
+    if not is_sequence(value) or isinstance(value, np.ndarray) or len(value) != count:
         raise ValueError(f"`out` must be as many arrays as `output` names, {count}; got {show(type(value).__name__)}.")
-    for number, array in enumerate(value):
-        if array is not None:
-            check_out(array, shape)
-            if any(other is not None and np.may_share_memory(array, other) for other in value[:number]):
-                raise ValueError("`out` must be arrays that share no memory; got two that may.")
     return list(value)
+
+
+def dtype_of_outs(outs: Sequence[Any]) -> DType | None:
+    """The dtype that all arrays have which are not None, and which can be written into without one changing another."""
+    given = [out for out in outs if out is not None]
+    for number, out in enumerate(given):
+        check_writeable(out)
+        if out.dtype != given[0].dtype:
+            found = ", ".join(sorted((str(given[0].dtype), str(out.dtype))))
+            raise ValueError(f"`out` must be arrays of one dtype; got {found}.")
+        if any(np.may_share_memory(out, other) for other in given[:number]):
+            raise ValueError("`out` must be arrays that share no memory; got two that may.")
+    return given[0].dtype if given else None
 
 
 def check_threshold(name: str, value: Any, shape: tuple[int, ...]) -> None:
