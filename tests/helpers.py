@@ -655,3 +655,11 @@ def say(*words):
     """What a script tells the test that started it."""
     sys.stdout.write(" ".join(map(str, words)) + "\n")
     sys.stdout.flush()
+
+
+def replace_everywhere(monkeypatch, function, replacement):
+    """Let every module of the package that has imported `function` call `replacement`."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("fastsep.")]
+    for module in modules:
+        for name in [name for name, value in vars(module).items() if value is function]:
+            monkeypatch.setattr(module, name, replacement)

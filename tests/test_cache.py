@@ -117,7 +117,7 @@ def test_another_version_of_the_package_keeps_its_own_kernels(ship, tmp_path):
     for path in (old, new):
         shutil.copytree(PACKAGE, path / "fastsep", ignore=shutil.ignore_patterns("__pycache__"))
     # A version that subtracts the other way round.
-    with open(new / "fastsep" / "_kernels" / "emit.py", "a") as file:
+    with open(new / "fastsep" / "_kernels" / "simd" / "emitter.py", "a") as file:
         file.write("\n_sub = Emitter.sub\nEmitter.sub = lambda self, a, b: _sub(self, b, a)\n")
     folder = tmp_path / "cache"
     places = [(ship(path), sign) for path, sign in ((old, 1), (new, -1))]

@@ -137,7 +137,7 @@ def nothing(kernels):
 
 
 def changed_constant(kernels):
-    with open(kernels / "fir.py", "a") as file:
+    with open(kernels / "filters" / "fir.py", "a") as file:
         file.write("\nA_NUMBER = 3\n")
 
 
@@ -150,7 +150,7 @@ def new_module(kernels):
 
 
 def renamed_module(kernels):
-    (kernels / "within.py").rename(kernels / "without.py")
+    (kernels / "filters" / "within.py").rename(kernels / "filters" / "without.py")
 
 
 @pytest.mark.parametrize("ship", SHIPPED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import assert_refused, same_bits
+from helpers import assert_refused, replace_everywhere, same_bits
 from PIL import Image
 
 import fastsep
@@ -319,9 +319,7 @@ def test_workers_of_minus_one_are_all_cores(cores, monkeypatch):
     monkeypatch.setattr("fastsep._engine.bands._threads", 1)
     asked = []
     bands_for = fastsep._engine.bands.bands_for
-    monkeypatch.setattr(
-        "fastsep._engine.bands.bands_for", lambda work, workers: asked.append(workers) or bands_for(work, workers)
-    )
+    replace_everywhere(monkeypatch, bands_for, lambda work, workers: asked.append(workers) or bands_for(work, workers))
     image = np.random.default_rng(7).random((300, 400))
     layer = fastsep.SeparableConv2D(DEPTHWISE, POINTWISE)
     for call in (

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import CASES, MIB, SLACK, make_image, peak_memory
+from helpers import CASES, MIB, SLACK, make_image, peak_memory, replace_everywhere
 
 import fastsep
 from fastsep import correlation, filters
@@ -79,7 +79,7 @@ def test_long_rows_take_no_more_memory_than_others(name, options, shape):
 def test_few_rows_under_long_taps_take_no_more_scratch_than_a_blur(name, options, rows, monkeypatch):
     """But for the sums of terms. Most rows under the taps are the same ones again, from beyond the border."""
     taken, take = [], memory.take_workspace
-    monkeypatch.setattr(memory, "take_workspace", lambda size: taken.append(size) or take(size))
+    replace_everywhere(monkeypatch, take, lambda size: taken.append(size) or take(size))
     image = np.ones((rows, 30_000), np.float32)
     fastsep.gaussian(image, 50, workers=1)
     getattr(fastsep, name)(image, **options, workers=1)

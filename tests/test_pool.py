@@ -283,20 +283,21 @@ ON_ARM = r"""
 import dataclasses
 import llvmlite.binding as llvm
 from numba import njit
-from fastsep._kernels import atomic, jit
+from fastsep._kernels import jit
+from fastsep._kernels.pool import atomic
 
 arm = dataclasses.replace(jit.target(), triple="aarch64-unknown-linux-gnu")
 declare = atomic.declare
 atomic.target = lambda: arm
 atomic.declare = lambda module, kind, name: declare(module, kind, name.replace("llvm.aarch64", "arm"))
 llvm.add_symbol("arm.isb", jit.UNUSED)
-from fastsep._kernels import pool
+from fastsep._kernels.pool import loop
 
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
 machine = llvm.Target.from_triple(arm.triple).create_target_machine()
 for role in ("share", "serve"):
-    compiled = njit("void(int64, int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)(pool.build(role))
+    compiled = njit("void(int64, int64)", no_cpython_wrapper=True, no_cfunc_wrapper=True)(loop.build(role))
     (result,) = compiled.overloads.values()
     lines = result.library.get_llvm_str().replace("arm.isb", "llvm.aarch64.isb").splitlines()
     module = llvm.parse_assembly("\n".join(line for line in lines if not line.startswith("target ")))

@@ -224,7 +224,7 @@ def check_long_rows(fill, keep, sources, results, pair):
     pieces.VALUES = dict.fromkeys(pieces.VALUES, pieces.UNIT)
     pieces.ROW_VALUES, pieces.ROWS_TOGETHER, pieces.MARGINS = pieces.UNIT, 3, 1
     rng = np.random.default_rng(10)
-    for number, case in enumerate(CASES.values()):
+    for number, (name, case) in enumerate(CASES.items()):
         for index, width in enumerate((255, 256, 257, 320, 511, 512, 513, 577, 640)):
             if (index + number) % 3:
                 continue
@@ -239,7 +239,7 @@ def check_long_rows(fill, keep, sources, results, pair):
                 case.call(source, dtype=dst, mode=modes, cval=cval, out=out, workers=1)
                 assert source.tobytes() == image.tobytes(), shape
                 seen.add(out.tobytes())
-            assert len(seen) == 1, (shape, image.dtype, modes)
+            assert len(seen) == 1, (name, shape, image.dtype, modes)
             fastsep.clear_caches()
             keep.clear()
 

@@ -21,7 +21,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, cut_all_images, finish_script, make_image, same_bits, say, start_script
+from helpers import (
+    CASES,
+    cut_all_images,
+    finish_script,
+    make_image,
+    replace_everywhere,
+    same_bits,
+    say,
+    start_script,
+)
 
 import fastsep
 from fastsep._engine import bands as _bands
@@ -351,7 +360,8 @@ def start(when):
 start("before the import")
 import numpy as np
 import fastsep
-from fastsep import _native_threads, _run
+from fastsep._engine import bands
+from fastsep._kernels import native_threads
 
 start("after the import")
 image, kernel = np.random.default_rng(0).random((130, 140), np.float32), np.ones((9, 11))
@@ -361,7 +371,7 @@ if sys.argv[1] == "after the first use":
 start("after the first use")
 assert fastsep.correlate(image, kernel, method="fft", workers=3).tobytes() == expected.tobytes()
 
-locks = [_native_threads.allocate_lock() for _ in range(2)]
+locks = [native_threads.allocate_lock() for _ in range(2)]
 for lock in locks:
     lock.acquire()
 met = []
@@ -370,7 +380,7 @@ def meet(number):
     locks[number].release()
     met.append(locks[1 - number].acquire(timeout=60))
 
-_run.run_tasks(meet, 2, 2)  # two threads, or nobody meets
+bands.run_tasks(meet, 2, 2)  # two threads, or nobody meets
 print(met)
 """
 
@@ -520,7 +530,7 @@ def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, th
 @pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
 def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
     works = []
-    monkeypatch.setattr(_bands, "bands_for", lambda work, workers: works.append(work) or 1)
+    replace_everywhere(monkeypatch, _bands.bands_for, lambda work, workers: works.append(work) or 1)
     for dtype in (np.float32, np.float64):
         getattr(fastsep, name)(np.ones((40, 50), dtype))
     single, double = works[0], works[len(works) // 2]

@@ -306,7 +306,7 @@ def test_another_threads_compiler_is_heard_while_a_kernel_is_compiled(caplog):
 
 FORK = """
 import importlib, logging, os, threading, time
-from fastsep import _run
+from fastsep._engine import bands
 from fastsep._kernels import jit
 
 importlib.reload(logging)  # as where nothing has imported it before

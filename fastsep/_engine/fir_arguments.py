@@ -162,7 +162,7 @@ class FirArguments(ArgumentWriter):
         return list(dict.fromkeys(_Depth.of(term, what, sloped) for term in what.terms))
 
     def depth_slopes(self, depth_lines: list[_Depth], ring_row: int) -> None:
-        """Fill in from where each line along the depth takes differences."""
+        """Fill in from where each line along the depth takes differences: the last of what the kernel reads of them."""
         pixel = self.channels * self.plan.src.itemsize
         for row, depth in zip(self.depths, depth_lines, strict=True):
             step = (0, ring_row, pixel)[depth.axis]
@@ -170,6 +170,7 @@ class FirArguments(ArgumentWriter):
             row[at.L_STEP] = depth.axis == 0 and depth.sloped
             row[at.L_SPAN] = step * (1 + depth.wide)
             row[at.L_WIDTH] = self.width + self.channels * depth.more
+        self.words[at.DEPTH_LINES], self.words[at.DEPTH_LINES_AT] = len(self.depths), self.address(self.depths)
 
     def row_lines(self, what: Separable) -> dict[tuple[Line, float], int]:
         """The different lines along x that come first, each with the value beyond the border; counted from 1."""
@@ -254,8 +255,6 @@ class FirArguments(ArgumentWriter):
                     row[: at.Y_OUTSIDE] = self.line(line, what)
                 beyond = plan.cval if what.chained else plan.border * tap_sum(line)
                 row[at.Y_OUTSIDE] = self.scalars(beyond)
-            self.words[at.DEPTH_LINES] = len(lines)
-            self.words[at.DEPTH_LINES_AT] = self.address(lines)
             self.depths = lines
 
     def joins(self, what: Separable, number: int) -> bool:

@@ -152,7 +152,7 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
     Examples
     --------
     >>> import numpy as np
-    >>> from fastsep.factor_bank import factorize_bank
+    >>> from fastsep import factorize_bank
     >>> y, x = np.mgrid[-7:8, -7:8]
     >>> angles = np.arange(8) * np.pi / 8
     >>> waves = [np.cos(x * np.cos(a) + y * np.sin(a)) * np.exp(-(x**2 + y**2) / 9) for a in angles]
