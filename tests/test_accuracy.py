@@ -122,7 +122,9 @@ def integers_in_float32(run, what, image, scale):
     assert np.abs(result - expected).max() <= allowed(image, expected, weight(what)) * scale
 
 
-@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(dtype, marks=[pytest.mark.slow] * (dtype != "uint8")) for dtype in INTEGERS]
+)
 @pytest.mark.parametrize("name", FILTERS)
 def test_integers_in_float32(name, dtype):
     run, what = FILTERS[name]

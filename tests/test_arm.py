@@ -37,6 +37,7 @@ def inner_loops(assembly):
             yield lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", MOST_LOADS, ids=" ".join)
 def test_a_tile_keeps_eight_sums_in_registers(key):
     options = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}

@@ -38,6 +38,7 @@ def test_the_short_selection_consists_of_cases_that_exist():
     assert {case.name for case in CASES if case.quick} == QUICK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [tiny(case) for case in CASES], ids=lambda case: case.name)
 def test_every_case_runs_and_its_libraries_agree(case):
     contest = OPERATIONS[case.operation](image(case), **case.parameters)

@@ -15,10 +15,12 @@ from fastsep._ops import bank
 from fastsep._plan import pieces
 
 WORKERS = (2, 3, 5, 16, 61)
-VARIANTS = [(name, dtypes) for name, case in CASES.items() for dtypes in case.dtypes]
-variants = pytest.mark.parametrize(
-    ("name", "dtypes"), VARIANTS, ids=lambda value: value if isinstance(value, str) else " ".join(value)
-)
+VARIANTS = [
+    pytest.param(name, dtypes, id=f"{name}-{' '.join(dtypes)}", marks=[pytest.mark.slow] * (dtypes != case.dtypes[0]))
+    for name, case in CASES.items()
+    for dtypes in case.dtypes
+]
+variants = pytest.mark.parametrize(("name", "dtypes"), VARIANTS)
 # Enough rows for several bands, few enough to make bands of one row; widths around a vector, around
 # two, above the eight vectors that a sweep copies whole, and at no multiple of any.
 PLANES = ((1, 300), (2, 1), (3, 37), (7, 8), (16, 16), (37, 5), (61, 131), (97, 64), (40, 258))
@@ -106,7 +108,7 @@ def counted(function, calls):
 @pytest.mark.parametrize("name", CASES)
 def test_any_number_of_threads(name, rng, monkeypatch):
     case = CASES[name]
-    src, dst = case.dtypes[-1]
+    src, dst = case.dtypes[0]
     image = make_image(rng, src, case.shape(*{2: (83, 51), 3: (68, 23, 10), 4: (4, 5, 6, 7)}[case.ndim]))
     expected = case.call(image, workers=1, dtype=dst)
     # A volume's bands are windows of planes, of which this one has two.
@@ -163,6 +165,7 @@ def in_pieces(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] != "hysteresis"])
 def test_long_rows_in_pieces(name, rng):
     case = CASES[name]

@@ -111,6 +111,7 @@ def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path):
     assert run("version", FASTSEP_CACHE_DIR=str(tmp_path))[:2] == ["6", "alone"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ship", SHIPPED.values(), ids=SHIPPED)
 def test_another_version_of_the_package_keeps_its_own_kernels(ship, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
@@ -134,6 +135,7 @@ def version():
     say(number, "numba" if "numba" in sys.modules else "alone", Path(fastsep.__file__).parent)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86")
 def test_another_cpu_keeps_its_own_kernels(tmp_path):
     common = {"NUMBA_CPU_FEATURES": "", "FASTSEP_CACHE_DIR": str(tmp_path)}
@@ -143,6 +145,7 @@ def test_another_cpu_keeps_its_own_kernels(tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_eight_processes_at_once_on_an_empty_cache(tmp_path):
     folder = tmp_path / "cache"
     own = ("int16", "uint16", "float32", "float64")
@@ -205,6 +208,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
     (path,) = entries(folder)
@@ -217,6 +221,7 @@ def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
     assert not compiled
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_in_the_code_is_compiled_again(folder, restart):
     diagonal()
     (key,) = jit._addresses

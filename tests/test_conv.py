@@ -189,6 +189,7 @@ def image(rng, dtype, shape):
 # ---- against the oracle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtypes", DTYPES, ids=" ".join)
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_random_problems(kind, dtypes):

@@ -151,6 +151,7 @@ def both_stages(image, options, pads, mode, clip=True):
     return (np.clip(total, *options["clip"]) if clip else total), products
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 def test_no_address_outside_the_arrays():
     status, output = finish_script(start_script(__file__))
@@ -158,6 +159,7 @@ def test_no_address_outside_the_arrays():
     assert "all addresses" in output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86, mprotect"
 )

@@ -31,6 +31,7 @@ def run(name, *arguments, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_examples_run(name, tmp_path):
     image = pytest.importorskip("PIL.Image")

@@ -123,6 +123,7 @@ def test_one_kernel_is_cut_after_its_singular_values(rng, rank):
     assert parts.relative_error == pytest.approx(expected, abs=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tol", [None, 1e-3, 0.03])
 @pytest.mark.parametrize("phase", [0.0, np.pi / 2])
 def test_the_errors_bound_every_result(rng, phase, tol):
@@ -142,6 +143,7 @@ def test_the_errors_bound_every_result(rng, phase, tol):
         assert difference <= error * np.abs(image).max() + slack
 
 
+@pytest.mark.slow
 def test_some_image_reaches_the_error():
     kernels = gabors(0.5)
     parts = factorize_bank(kernels, tol=0.01)
@@ -247,12 +249,14 @@ def test_repeated_and_mixed_kernels_cost_no_terms(rng):
     assert parts.errors[-1] == 0.0
 
 
+@pytest.mark.slow
 def test_the_order_of_the_kernels_does_not_decide(rng):
     kernels = gabors(0.5)[:8]
     ranks = {factorize_bank(kernels[order], tol=1e-3).rank for order in (np.arange(8), rng.permutation(8))}
     assert max(ranks) - min(ranks) <= 2  # the search takes another path, to about the same place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"tol": 1e-3}, {"rank": 12}])
 def test_the_same_in_every_call(options):
     kernels = gabors(0.5)[::2]

@@ -72,6 +72,7 @@ def test_agrees_with_the_oracle_in_every_mode(name, rng):
             assert_close(result, expected, values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(name, rng):
     arguments, what = CASES[name]
@@ -125,6 +126,7 @@ def test_signature_extends_that_of_scikit_image(name):
     assert all(ours[p].kind is inspect.Parameter.KEYWORD_ONLY for p in added)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SKIMAGE_NAMES)
 @pytest.mark.parametrize(
     "dtype",

@@ -115,9 +115,12 @@ def found():
         return {dtype: images(dtype) for dtype in ("float16", "float32", "float64", "uint8", "int64")}
 
 
+@pytest.mark.parametrize(
+    "dtypes", [("float32",), pytest.param(("float16", "float64", "uint8"), marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", FILTERS)
-def test_filters_raise_no_floating_point_flag(name, found):
-    for dtype in ("float16", "float32", "float64", "uint8"):
+def test_filters_raise_no_floating_point_flag(name, dtypes, found):
+    for dtype in dtypes:
         # Where integers cannot be exact a method is refused: that is no matter of flags.
         floats = name.startswith("correlate, fft") or name == "correlate, separable, huge"
         for result in (None, np.float16) if floats else (None, np.float16, np.uint8):

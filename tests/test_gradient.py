@@ -109,6 +109,7 @@ def test_a_volume_may_be_smoothed_too(rng):
         assert_close(result, value, image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "int32", "uint64", "float16", ">f8"])
 def test_dtypes_are_rescaled_as_filters_rescale_them(dtype, rng):
     image = noise(rng, dtype)
@@ -198,6 +199,7 @@ def test_orientation_all_around(dtype, rng):
 
 
 @ways
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_orientation_is_that_of_the_derivatives(way, dtype, rng):
     for shape in ((29, 41), (61, 7), (5, 200)):
@@ -236,6 +238,7 @@ SUBSETS = (
 
 
 @ways
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_subset_and_order_gives_the_bits_of_each_alone(way, dtype, rng):
     # Each is a kernel of its own: of float64 the half of them.
@@ -282,6 +285,7 @@ def test_axis_limits_the_magnitude_only(rng):
             assert same_bits(dx, slopes[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel_axis", [0, 1, 2, -1])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
 def test_channels_are_filtered_one_by_one(channel_axis, count, rng):
@@ -324,6 +328,7 @@ def test_dtype_is_that_of_every_result(rng):
 
 
 @ways
+@pytest.mark.slow
 def test_integer_results_are_rounded_and_saturated_on_the_own_scale(way, rng):
     image = noise(rng, "uint8")
     exact = of_way(way, image.astype("float64"), output=ALL[:3])
@@ -395,6 +400,7 @@ def test_the_image_may_be_out(way, rng):
 
 
 @ways
+@pytest.mark.slow
 def test_layout_does_not_change_a_bit(way, rng):
     for dtype in ("uint8", "int16", "float64"):
         image = noise(rng, dtype)

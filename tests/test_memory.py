@@ -39,6 +39,7 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
@@ -119,6 +120,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("kind", "options"),

@@ -35,7 +35,6 @@ ALL_PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
 VOLUMES = [(d, h, w) for d in (1, 2, 3, 9) for h in (1, 2, 7, 17) for w in (1, 3, 8, 15, 16, 33)]
 FOUR = [(a, d, h, w) for a in (1, 4) for d in (1, 3) for h in (1, 6) for w in (1, 5, 20)]
 SHAPES = {2: PLANES, 3: VOLUMES, 4: FOUR}
-PAIRS = ("0", "-1")  # of the dtypes of a case
 X86 = platform.machine() in ("x86_64", "AMD64")
 LEVELS = {"x86-64-v3": ("0", 32), "x86-64-v2": ("-1", 16)}  # which pair of dtypes, bytes of a vector
 
@@ -87,6 +86,12 @@ def levels(request, tmp_path_factory):
 
 @pytest.mark.parametrize("name", CASES)
 def test_shapes_around_every_switch(name):
+    check(name, SHAPES, CASES[name].dtypes[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_around_every_switch_in_all_dtypes(name):
     check(name, SHAPES)
 
 
@@ -296,16 +301,10 @@ def check_hessian_addresses(fill, keep, dtype):
                 np.testing.assert_array_equal(one, other)
 
 
-@pytest.fixture(scope="module")
-def addresses():
-    with started({pair: ((__file__, "addresses", pair), {}) for pair in PAIRS}) as processes:
-        yield processes
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize("pair", PAIRS)
-def test_no_address_outside_the_arrays(pair, addresses):
-    status, output = finish_script(addresses[pair])
+@pytest.mark.parametrize("pair", ["0", pytest.param("-1", marks=pytest.mark.slow)])
+def test_no_address_outside_the_arrays(pair):
+    status, output = finish_script(start_script(__file__, "addresses", pair))
     assert status == 0, f"exit status {status}\n{output}"
     assert "all addresses" in output
 

@@ -324,6 +324,7 @@ def test_children_of_a_parent_that_made_no_parallel_call():
 
 
 @forks
+@pytest.mark.slow
 def test_a_fork_while_threads_compile_and_run():
     run("fork_while_others_work")
 
@@ -332,6 +333,7 @@ def test_an_exit_handler_may_filter_where_it_may_start_no_threads():
     run("first_use_at_exit_without_threads")
 
 
+@pytest.mark.slow
 def test_the_first_use_in_an_exit_handler_may_compile_or_load(tmp_path):
     for _ in range(2):
         run("first_use_at_exit", FASTSEP_CACHE_DIR=str(tmp_path))
