@@ -116,6 +116,10 @@ def test_float32_images(name, place, mode):
     assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
 
 
+#: A kernel of every kind; the others, compiled for each dtype, take minutes.
+QUICK = {("sobel", "uint8"), ("farid", "uint16"), ("laplace", "int16"), ("gaussian (1, 0)", "uint16")}
+
+
 def integers_in_float32(run, what, image, scale):
     expected = reference.exact(what, image, modes=("reflect",) * image.ndim, scale=scale)
     result = run(image, dtype=np.float32, mode="reflect")
@@ -123,9 +127,13 @@ def integers_in_float32(run, what, image, scale):
 
 
 @pytest.mark.parametrize(
-    "dtype", [pytest.param(dtype, marks=[pytest.mark.slow] * (dtype != "uint8")) for dtype in INTEGERS]
+    ("name", "dtype"),
+    [
+        pytest.param(name, dtype, marks=[pytest.mark.slow] * ((name, dtype) not in QUICK))
+        for name in FILTERS
+        for dtype in INTEGERS
+    ],
 )
-@pytest.mark.parametrize("name", FILTERS)
 def test_integers_in_float32(name, dtype):
     run, what = FILTERS[name]
     image = INTEGERS[dtype]
@@ -140,6 +148,7 @@ SIGNALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("name", SIGNALS)
 def test_signals_of_integers_in_float32(name, dtype):
@@ -147,6 +156,7 @@ def test_signals_of_integers_in_float32(name, dtype):
     integers_in_float32(*SIGNALS[name], INTEGERS[dtype][30], 1 / np.iinfo(dtype).max)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_integers_filtered_along_rows_alone_in_float32(order, dtype):

@@ -78,6 +78,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_kernels_used_once_take_bounded_memory():
     """200 kernels of 255 x 255, of which 0.5 MB each are the key alone."""

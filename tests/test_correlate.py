@@ -594,6 +594,7 @@ def some_kernels(rng):
     yield from (any_kernel(rng, (5, 4, 6)) for _ in range(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [40, 300, 2000])
 def test_a_kernel_is_only_taken_apart_where_that_may_pay(side, rng, monkeypatch):
     """And the choice is that between all of them."""

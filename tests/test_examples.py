@@ -46,6 +46,7 @@ def test_examples_run(name, tmp_path):
         assert min(picture.size) >= 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "output"),
     [("mobilenet_v1", "picture.txt"), *((name, "nowhere/picture.png") for name in SCRIPTS)],

@@ -254,6 +254,7 @@ def test_no_taps_at_all_leave_the_image_as_it_is(rng):
     np.testing.assert_array_equal(fastsep.separable_filter(image, (None, None), dtype="uint8"), image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_integer_taps_on_integers_are_exact(dtype, rng):
     image = noise(rng, dtype)

@@ -316,6 +316,7 @@ def test_axis_counts_array_axes_beside_channels(rng):
 # ---- dtype and out
 
 
+@pytest.mark.slow
 def test_dtype_is_that_of_every_result(rng):
     for source in ("uint8", "int16", "float64"):
         image = noise(rng, source)

@@ -280,6 +280,7 @@ def bordered(image):
     return np.pad(np.array([0, arguments.WEAK, arguments.STRONG], np.uint8)[image], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_stack")
 def test_random_blobs_on_a_small_stack(rng):
     for shape in ((83, 71), (30, 200), (200, 30), (12, 13, 17)):
@@ -290,6 +291,7 @@ def test_random_blobs_on_a_small_stack(rng):
                 assert assert_tracked(bordered(image), diagonal)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_stack")
 def test_shapes_in_one_piece_on_a_small_stack():
     for image in (spiral(31), spiral(97), snake(40, 101), comb(20, 300, 14), comb(20, 300, 14)[::-1]):

@@ -14,6 +14,7 @@ from fastsep._engine import memory
 GRADIENT = ("orientation", "magnitude", "dx")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("side", "dtype", "name", "options", "result_dtype", "first"),
@@ -145,6 +146,7 @@ def test_edges_of_a_picture_take_12_bytes_a_pixel(pictures, kind, options):
 # ---- results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "run",
     [
@@ -174,14 +176,14 @@ def test_large_results_begin_on_a_cache_line(run):
 @pytest.mark.parametrize("name", CASES)
 def test_a_read_only_input_is_read_and_left_alone(name, rng):
     case = CASES[name]
-    for src, dst in case.dtypes:
-        image = make_image(rng, src, case.shape(*{2: (67, 45), 3: (9, 20, 33), 4: (4, 5, 6, 7)}[case.ndim]))
-        image.flags.writeable = False
-        before = image.tobytes()
-        result = case.call(image, dtype=dst)
-        assert image.tobytes() == before
-        assert not np.may_share_memory(result, image)
-        assert result.flags.writeable
+    src, dst = case.dtypes[0]
+    image = make_image(rng, src, case.shape(*{2: (67, 45), 3: (9, 20, 33), 4: (4, 5, 6, 7)}[case.ndim]))
+    image.flags.writeable = False
+    before = image.tobytes()
+    result = case.call(image, dtype=dst)
+    assert image.tobytes() == before
+    assert not np.may_share_memory(result, image)
+    assert result.flags.writeable
 
 
 KERNEL = [[1, 2, 0], [0, 0, 3], [4, 0, 5]]
