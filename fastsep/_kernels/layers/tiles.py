@@ -3,15 +3,15 @@
 A layer works in tiles of some rows and columns of its result. Each goes through up to three kernels,
 which are called by address, so that each is compiled once for all the layers it serves:
 
-- *pack* (`conv_pack`): the part of the image that the tile needs, with the border around it, is
-  converted to blocks or planes of channels (see `conv_simd`), a few groups of channels at a time.
+- *pack* (`pack`): the part of the image that the tile needs, with the border around it, is
+  converted to blocks or planes of channels (see `simd.layers`), a few groups of channels at a time.
   That makes every later access aligned and at constant distances, and leaves types, borders and
   odd sizes to this step alone; it costs some two cycles a vector. Where that is as much as the
   filtering, only what lies under a border is packed, and the rest read in place.
-- *fill* (`conv_depthwise`, `conv_windows`): these groups are filtered depthwise, or laid out as
+- *fill* (`depthwise`, `im2col`): these groups are filtered depthwise, or laid out as
   factors of a standard convolution. (Blocks of packed pixels can be its factors as they are: see `Prepared` in
   _ops/layer.py.)
-- *finish* (`conv_matrix`, `conv_interleave`): the factors of all groups are multiplied by the matrix
+- *finish* (`gemm`, `interleave`): the factors of all groups are multiplied by the matrix
   of weights, in panels that stay in the cache while all pixels of the tile pass.
 
 Every result has one order of operations, however a layer is cut into tiles and bands.

@@ -1,6 +1,6 @@
 """The words of a convolution's argument block and of its tiles, shared by kernels and their callers.
 
-Strides and offsets are in bytes. The first words are those of every kernel (`blocks`).
+Strides and offsets are in bytes. The first words are those of every kernel (`_kernels.arguments`).
 """
 
 from __future__ import annotations
