@@ -58,8 +58,8 @@ def least_peak(pixels: Array, kernel: tuple[int, ...]) -> float:
     lines = np.abs(pixels[every])
     length = (kernel[-1] + 1) // 2
     count = lines.shape[-1] // length
-    stretches = lines[..., : count * length].reshape(*lines.shape[:-1], count, length)
-    return float(stretches.max(axis=-1).min())
+    starts = np.arange(0, count * length, length)
+    return float(np.maximum.reduceat(lines[..., : count * length], starts, axis=-1).min())
 
 
 def largest_under(pixels: Array, kernel: tuple[int, ...]) -> Array:
