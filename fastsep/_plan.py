@@ -346,7 +346,7 @@ def _lines(what: Separable) -> list[Line]:
 
 def _weight(line: Line | None) -> float:
     """Sum of the magnitudes of the taps."""
-    return 1.0 if line is None else math.fsum(abs(t) for t in line.taps)
+    return 1.0 if line is None else math.fsum(map(abs, line.taps))
 
 
 def _size(what: Filter) -> float:

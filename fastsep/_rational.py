@@ -62,13 +62,13 @@ def exact_terms(kernel: Array) -> list[Term] | None:
     return terms if np.array_equal(rebuilt(terms, kernel.shape), kernel) else None
 
 
-def is_small(kernel: Array) -> bool:
-    """Whether the kernel is made of numbers so small that `exact_terms` may find several terms, of few taps each.
+def small_numbers(kernel: Array) -> Array | None:
+    """The kernel times some factor, if that is whole numbers so small that `exact_terms` may find several terms.
 
     It multiplies them with each other, and gives up where they grow too large.
     """
     found = _recognized(kernel) if kernel.any() else None
-    return found is not None and _magnitude(found[0]) ** 2 <= _LARGEST_REST
+    return found[0] if found is not None and _magnitude(found[0]) ** 2 <= _LARGEST_REST else None
 
 
 def _recognized(kernel: Array) -> tuple[Array, Fraction, int] | None:

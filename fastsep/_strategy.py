@@ -6,6 +6,7 @@ plan of each and takes the cheapest by `_estimate`. Numbers only, no pixels.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from fastsep import _estimate, _image
 from fastsep._caches import MIB, remembered
 from fastsep._image import Array, Frame
 from fastsep._plan import Alternatives, Dense, Filter, Fourier, Line, Plan, Separable, Term
-from fastsep._rational import is_small
+from fastsep._rational import small_numbers
+from fastsep._reach import Reaches, least_reaches
 from fastsep.factor import Factorization, factorize, takes_more_than
 
 METHODS = ("auto", "direct", "separable", "fft")
@@ -41,7 +43,7 @@ class Candidates(Alternatives):
     """What a recipe gives where there is a choice."""
 
     options: tuple[Candidate, ...]  # all but the separable ones
-    separable: Callable[[int], Candidate] | None  # of at most so many terms; None: not wanted
+    separable: Callable[[int | None], Candidate] | None  # of at most so many terms, or any number; None: not wanted
     method: str
     integers: bool  # the image has no NaN or inf
     kernel: Array
@@ -53,13 +55,13 @@ class Candidates(Alternatives):
         options, separable = list(self.options), None
         if self.separable is not None:
             # To find the terms of a kernel takes longer than many a correlation.
-            most = MOST_TERMS
+            most = None
             if self.method == "auto" and takes_more_than(self.kernel, 1, 0.0):
                 most = self._most_terms(make, min(cost for _, _, cost in priced)) if tame else 1
             options.append(self.separable(most))
             if options[-1].what is not None:
                 priced.append(self._price(options[-1], make))
-            elif most < MOST_TERMS:
+            elif most is not None:
                 separable = partial(self._all_terms, make)
         if self.method == "auto":
             allowed = [entry for entry in priced if tame or not entry[0].finite]
@@ -85,19 +87,31 @@ class Candidates(Alternatives):
 
     def _all_terms(self, make: Callable[[Filter], Plan]) -> tuple[Candidate, float]:
         assert self.separable is not None
-        found = self.separable(MOST_TERMS)
+        found = self.separable(None)
         return found, math.inf if found.what is None else self._price(found, make)[2]
 
-    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int:
-        """Terms that may cost less than `limit`: not more, whatever their taps are."""
-        short = is_small(self.kernel)
+    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int | None:
+        """Terms that may cost less than `limit`: not more, whatever their taps are. None: they have to be found."""
+        numbers = small_numbers(self.kernel)
+        if numbers is not None:
+            # Terms of small whole numbers may have one tap in a line.
+            most = _affordable([Line((2.0,), 0)] * self.kernel.ndim, make, limit)
+            if takes_more_than(self.kernel, most, 0.0):
+                return most
+            if numbers.size < _MANY_NUMBERS or _estimate.nanoseconds(make(self._cheapest(numbers))) < limit:
+                return None
+        # Those of singular vectors have all their taps.
         lines = []
         for axis, middle in enumerate(self.centre):
             used = self.kernel.any(axis=tuple(other for other in range(self.kernel.ndim) if other != axis))
-            # Terms of singular vectors have all their taps, those of small whole numbers may have one in a line.
-            lines.append(Line((2.0,), 0) if short else _line(used.astype(float), middle))
-        two, three = (_estimate.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
-        return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
+            lines.append(_line(used.astype(float), middle))
+        return _affordable(lines, make, limit)
+
+    def _cheapest(self, numbers: Array) -> Separable:
+        """Terms that cost no more than any whose sum is this kernel of whole numbers."""
+        axes = [_lines(reaches) for reaches in least_reaches(numbers, self.centre, MOST_TERMS + 1)]
+        one = Line((2.0,), 0)
+        return Separable(tuple(Term(lines) for lines in itertools.zip_longest(*axes, fillvalue=one)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,7 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
         options.append(_fourier(frame, kernel, centre, method, whole))
     if method in ("auto", "separable"):
         separable = partial(_separable, frame, kernel, centre, tol, whole)
-    wanted = separable(MOST_TERMS) if method == "separable" and separable is not None else options[-1]
+    wanted = separable(None) if method == "separable" and separable is not None else options[-1]
     if wanted.what is None and method != "auto":
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
     return Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
@@ -169,13 +183,17 @@ def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factor
 
 #: Terms above which a factorization is not even tried to be run: `direct` or `fft` are far cheaper.
 MOST_TERMS = 64
+#: Fewer small whole numbers are taken apart in the time, 0.3 ms, in which it is known how far their terms must reach.
+_MANY_NUMBERS = 150
 
 
-def _separable(frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float, whole: bool, most: int) -> Candidate:
+def _separable(
+    frame: Frame, kernel: Array, centre: tuple[int, ...], tol: float, whole: bool, most: int | None
+) -> Candidate:
     single = frame.result.kind == "f" and frame.result.itemsize <= 4 and frame.dtype != np.float64
     # What float32 arithmetic rounds away is no part of the kernel.
     rounding = 2.0**-25 * float(np.abs(kernel).sum()) if single else 0.0
-    if most < MOST_TERMS and takes_more_than(kernel, most, tol + rounding):
+    if most is not None and takes_more_than(kernel, most, tol + rounding):
         return _impossible("separable", f"it would take more than {most} term{'s' if most > 1 else ''}")
     parts = _factorized(pack(kernel), (tol + rounding) or None)
     if parts.rank == 0:
@@ -232,6 +250,22 @@ def _line(taps: Array, centre: int) -> Line:
     (used,) = np.nonzero(taps)
     first, last = min(used[0], centre), max(used[-1], centre)
     return Line(tuple(taps[first : last + 1].tolist()), int(centre - first))
+
+
+def _affordable(lines: list[Line], make: Callable[[Filter], Plan], limit: float) -> int:
+    """How many terms of such lines cost less than `limit`, one at least."""
+    two, three = (_estimate.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
+    return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
+
+
+def _lines(reaches: Reaches) -> list[Line]:
+    """The cheapest lines of taps that reach so far, all different."""
+    lengths = [2 * far + 1 if reaches.mirrored else far + 1 for far in reaches.far]
+    one = 1.0 if reaches.mirrored else 2.0
+    return [
+        Line((number + 2.0, *(one,) * (length - 2), (number + 2.0) * one)[:length], far if reaches.mirrored else 0)
+        for number, (far, length) in enumerate(zip(reaches.far, lengths, strict=True))
+    ]
 
 
 def _fourier(frame: Frame, kernel: Array, centre: tuple[int, ...], method: str, whole: bool) -> Candidate:

@@ -24,6 +24,8 @@ def __dir__() -> list[str]:
 _EPS = float(np.finfo(np.float64).eps)
 # Sides of matrices that are first tried with few vectors, and how many.
 _LARGE, _FEW = 24, 8
+# Inverses of matrices of a condition up to this have digits for certain.
+_CONDITION = 1e10
 # What is printed: taps of a line, terms of a kernel, and digits of a fraction.
 _SHOWN_TAPS, _SHOWN_TERMS, _SHOWN_FRACTION = 9, 8, 10**6
 
@@ -269,19 +271,41 @@ def takes_more_than(kernel: Array, terms: int, tol: float) -> bool:
     matrix = np.moveaxis(kernel, longest, 0).reshape(kernel.shape[longest], -1)
     if min(matrix.shape) <= terms or not matrix.any():
         return False
+    unit = _unit(matrix)
+    matrix = matrix / unit
     # Where a kernel is even or odd, its second half repeats the first.
-    places = [
+    spread = [
         np.linspace(0, (n + 1) // 2 - 1 if (n + 1) // 2 > terms else n - 1, terms + 1).astype(int) for n in matrix.shape
     ]
-    unit = _unit(matrix)
-    square = matrix[np.ix_(*places)] / unit
+    if _least_singular(matrix[np.ix_(*spread)]) > tol / unit:
+        return True
+    pivots = _pivots(matrix, terms + 1)
+    return pivots is not None and _least_singular(matrix[np.ix_(*pivots)]) > tol / unit
+
+
+def _least_singular(square: Array) -> float:
+    """A lower bound of its singular values; 0 if there is none for certain."""
     try:
         inverse = float(np.linalg.norm(np.linalg.inv(square)))
     except np.linalg.LinAlgError:
-        return False
+        return 0.0
     # Half of it: an inverse of a condition of up to 1e10 has some digits for certain.
-    certain = inverse * float(np.linalg.norm(square)) < 1e10
-    return certain and 0.5 / inverse > tol / unit
+    return 0.5 / inverse if inverse * float(np.linalg.norm(square)) < _CONDITION else 0.0
+
+
+def _pivots(matrix: Array, count: int) -> tuple[list[int], list[int]] | None:
+    """Rows and columns of so many numbers, each the largest that is left of an elimination; None if they get tiny."""
+    left, rows, cols = matrix.copy(), [], []
+    least = float(np.abs(left).max()) / _CONDITION
+    for _ in range(count):
+        row, col = divmod(int(np.abs(left).argmax()), left.shape[1])
+        pivot = left[row, col]
+        if abs(pivot) <= least:
+            return None
+        rows.append(row)
+        cols.append(col)
+        left -= np.multiply.outer(left[:, col] / pivot, left[row])
+    return rows, cols
 
 
 # ---- zeros around and between

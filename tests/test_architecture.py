@@ -64,6 +64,7 @@ ORDER = (
     "_common_terms",
     "factor",
     "_rational",
+    "_reach",
     "_symmetry",
     "taps",
     "_run",
@@ -130,7 +131,8 @@ def test_threads_and_cpus_need_no_numpy(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["taps", "factor", "_rational", "_symmetry", "_image", "_array_like", "_dtypes", "_conv_image", "_plan"]
+    "name",
+    ["taps", "factor", "_rational", "_reach", "_symmetry", "_image", "_array_like", "_dtypes", "_conv_image", "_plan"],
 )
 def test_numbers_checks_and_plans_need_numpy_only(name):
     for imported in imports(PACKAGE / f"{name}.py"):

@@ -573,6 +573,12 @@ def some_kernels(rng):
         yield noise + noise[::-1, ::-1]
         yield noise + noise[::-1]
         yield np.eye(size) * size**2 - 1
+        yield rng.integers(-2, 3, shape).astype(float)
+        yield (rng.random(shape) < 0.1).astype(float) + np.eye(*shape)
+        y, x = abs(np.mgrid[:size, :size] - size // 2)
+        yield (x + y <= size // 2).astype(float)
+        yield disc(size) - (np.maximum(x, y) < size // 4)
+        yield np.kron(np.eye(2), rng.integers(-2, 3, shape)).astype(float)
     yield from (any_kernel(rng, (5, 4, 6)) for _ in range(5))
 
 
@@ -602,6 +608,19 @@ def test_a_kernel_of_noise_is_not_taken_apart(shape, side, rng, monkeypatch):
     for kernel in (noise, noise + noise[::-1, ::-1], noise.astype(np.float32)):
         for dtype in ("float32", "float64", "uint8"):
             fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (side, 64)), kernel)
+
+
+@pytest.mark.parametrize("size", [63, 95, 127])
+def test_a_large_kernel_of_whole_numbers_is_not_taken_apart(size, rng, monkeypatch):
+    """Where its terms would have to reach so far that they cost more than a transform."""
+    monkeypatch.setattr(_strategy, "factorize", None)
+    y, x = abs(np.mgrid[:size, :size] - size // 2)
+    for kernel in (
+        disc(size), disc(size) / disc(size).sum(), disc(size) - (np.maximum(x, y) < size // 4),
+        (x + y <= size // 2).astype(float), size - np.maximum(x, y), rng.integers(-1, 2, (size, size)),
+    ):  # fmt: skip
+        for dtype in ("float32", "float64"):
+            fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (512, 512)), kernel.astype(float))
 
 
 def test_tol_buys_fewer_terms(rng):

@@ -727,6 +727,20 @@ def test_a_kernel_that_takes_more_terms_for_certain_does(seed):
     assert found >= 10, "too few kernels were seen through to show anything"
 
 
+def test_repeated_rows_do_not_hide_that_a_kernel_takes_more_terms(rng):
+    """Rows and columns taken at equal distances may be equal, or zero."""
+    y, x = np.mgrid[-31:32, -31:32]
+    for kernel, rank in (
+        ((x * x + y * y <= 31 * 31).astype(float), 20), ((abs(x) + abs(y) <= 31).astype(float), 32),
+        (np.kron(rng.integers(1, 100, (9, 9)), np.ones((7, 7))), 9),
+        (np.diag(np.arange(63) % 2) * 1.0, 31), (rng.integers(0, 2, (63, 63)) * 1.0, 60),
+    ):  # fmt: skip
+        for terms in (1, 5, rank - 1):
+            assert factor.takes_more_than(kernel, terms, 0.0)
+        if rank < 60:
+            assert not factor.takes_more_than(kernel, rank, 0.0)
+
+
 def test_few_terms_of_a_large_kernel_are_those_of_all_singular_vectors(rng, monkeypatch):
     for rank in (1, 2, 5, 8, 9):
         for shape in ((24, 90), (64, 64), (127, 41)):
