@@ -20,6 +20,7 @@ from fastsep._image import Array, DType, Frame
 from fastsep._kernels import blocks, jit
 from fastsep._kernels import conv_words as at
 from fastsep._layer import ALL, STREAM_BYTES, Layer
+from fastsep._pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan import Line, Plan, Separable, Term
 from fastsep._strategy import candidates, pack, unpack
 from fastsep.factor_bank import BankFactorization, factorize_bank
@@ -235,12 +236,15 @@ class Bank:
         vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
         self.cost = sum(map(_estimate.nanoseconds, plans)) + vectors * mix.size * _estimate.CONSTANTS["MIX"]
         self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])
-        self.engine: _Engine | None = None
+        self.engine: _Engine | _InPieces | None = None
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """Filter `image` into `out`, both C-contiguous and of the shapes and dtypes prepared for."""
         if self.engine is None:
-            self.engine = _Engine(self.plans, self.mix, self.shape)
+            pieces = pieces_of_bank(self.plans)
+            self.engine = (
+                _InPieces(self.plans, self.mix, pieces) if pieces else _Engine(self.plans, self.mix, self.shape)
+            )
         self.engine.run(image, out, workers)
 
 
@@ -303,6 +307,33 @@ class _Engine:
         else:
             _run.run_bands(self, workspace.address, bands)
         _run.give_back(workspace)
+
+
+class _InPieces:
+    """A bank for images with rows too long to be filtered whole (see `_pieces`)."""
+
+    def __init__(self, plans: Sequence[Plan], mix: Array, pieces: Sequence[Piece]) -> None:
+        *rows, self.cols, self.channels = plans[0].view
+        self.rows, self.dtype, self.count = math.prod(rows), plans[0].dst, mix.shape[1]
+        # Pieces of one shape share an engine.
+        made: dict[tuple[int, ...], _Engine] = {}
+        self.parts: list[tuple[Piece, _Engine]] = []
+        for piece in pieces:
+            key = (piece.cols, piece.left, piece.right, piece.beyond)
+            if key not in made:
+                shape = (rows[0] * rows[1], rows[2], piece.cols * self.channels, self.count)
+                made[key] = _Engine([narrow(plan, piece) for plan in plans], mix, shape)
+            self.parts.append((piece, made[key]))
+
+    def run(self, image: Array, out: Array, workers: int | None) -> None:
+        """As `Bank.run`."""
+        lines = image.reshape(self.rows, self.cols, self.channels)
+        results = out.reshape(self.rows, self.cols, self.channels, self.count)
+        for piece, engine in self.parts:
+            made = _run.empty((self.rows, piece.cols, self.channels, self.count), self.dtype)
+            engine.run(np.ascontiguousarray(columns(lines, piece)), made, workers)
+            inner = slice(piece.left, piece.left + piece.stop - piece.start)
+            results[:, piece.start : piece.stop] = made[:, inner]
 
 
 def _term(y: Array, x: Array) -> Separable:

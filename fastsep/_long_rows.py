@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastsep._kernels import blocks as at
-from fastsep._pieces import Piece
+from fastsep._pieces import Piece, columns
 from fastsep._plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -39,7 +39,7 @@ class InPieces:
         made: dict[tuple[int, ...], Kernel] = {}
         self.parts: list[tuple[Piece, Kernel]] = []
         for piece in pieces:
-            key = (piece.cols, piece.left, piece.right, piece.count, self._wraps(piece))
+            key = (piece.cols, piece.left, piece.right, piece.count, piece.beyond)
             if key not in made:
                 made[key] = make(piece)
                 self._aim(made[key], piece, plan.src.itemsize)
@@ -50,16 +50,12 @@ class InPieces:
         own = piece.cols * self.channels
         apart = (piece.stop - piece.start) * self.channels if piece.count else self.width
         words = kernel.words
-        words[at.SRC_ROW] = words[at.SRC_2_ROW] = (own if self._wraps(piece) else apart) * itemsize
+        words[at.SRC_ROW] = words[at.SRC_2_ROW] = (own if piece.beyond else apart) * itemsize
         words[at.DST_ROW] = (apart if self._in_place(piece) else own) * self.dst.itemsize
 
     def _in_place(self, piece: Piece) -> bool:
         """Whether results, those of the margins included, are written where they belong: one piece after the other."""
-        return not (self._wraps(piece) or (piece.count and (piece.left or piece.right)))
-
-    def _wraps(self, piece: Piece) -> bool:
-        """Whether its margins go round the ends of the rows."""
-        return piece.start < piece.left or piece.stop + piece.right > self.cols
+        return not (piece.beyond or (piece.count and (piece.left or piece.right)))
 
     def run(
         self, image: Array, out: Array, workers: int | None,
@@ -79,12 +75,11 @@ class InPieces:
         workers: int | None,
     ) -> None:  # fmt: skip
         """Filter one piece of these rows, to the right of what has been filtered before."""
-        lines = image.reshape(self.rows, self.width)[rows]
         targets = [array[rows] for array in results]
         left, start = piece.left * self.channels, piece.start * self.channels
         first = start - left
-        source = self._around(lines, piece) if self._wraps(piece) else lines.reshape(-1)[first:]
-        beside = None if second is None else second.reshape(self.rows, self.width)[rows].reshape(-1)[first:]
+        source = self._source(image, piece, rows)
+        beside = None if second is None else self._source(second, piece, rows)
         if self._in_place(piece):
             # The results of the right margin are replaced by those of the next piece, those of the left one kept.
             kept = [array[:, first:start].copy() for array in targets]
@@ -103,9 +98,9 @@ class InPieces:
                 place = array[:, start : start + size]
             place[...] = values[:, left : left + size]
 
-    def _around(self, lines: Array, piece: Piece) -> Array:
-        """A copy of the columns of a piece in the order of a row without ends."""
-        first, stop = piece.start - piece.left, piece.stop + piece.right
-        if first >= 0:
-            stop -= self.cols
-        return np.concatenate((lines[:, first * self.channels :], lines[:, : stop * self.channels]), axis=1)
+    def _source(self, image: Array, piece: Piece, rows: slice) -> Array:
+        """What a piece of these rows reads: the image from there on, or a copy with columns of the other end."""
+        lines = image.reshape(self.rows, self.cols, self.channels)[rows]
+        if piece.beyond:
+            return columns(lines, piece)
+        return lines.reshape(-1)[(piece.start - piece.left) * self.channels :]

@@ -14,21 +14,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from fastsep._plan import Box, Dense, Plan, Separable
 
 #: Values of a piece: their scratch stays in the second level of the cache. Of volumes many rows are kept, and of what
 #: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
-VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "sweep": 1 << 18}
+VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "bank": 2048, "sweep": 1 << 18}
 #: Pieces of larger images are larger, too, since each has to wait for its slowest thread: values of an image for whose
 #: pieces that is enough.
 ENOUGH = 1 << 23
 #: Fewer pieces do not pay, nor narrower ones than so many times their margins.
 FEWEST_PIECES = MARGINS = 4
+#: Rows of the planes of a bank's terms, at least.
+ROWS_OF_A_PLANE = 16
 #: Pieces of one row that are filtered together, and values of each.
 ROWS_TOGETHER, ROW_VALUES = 64, 2048
 #: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
 UNIT = 64
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class Piece:
     """Columns `start` .. `stop` - 1, with so many on either side that are only read.
 
     Of all rows; or, with a `count`, of one row, and as many as that many such pieces next to each other.
+
+    Where rows go round, the first and the last piece have so many columns of the other end, `beyond`, on the side that
+    lies at no end: a kernel that goes round the ends of the piece finds them there, and for the stages of a pipeline
+    that do not go round, the end of the piece is that of the row.
     """
 
     start: int
@@ -43,6 +55,7 @@ class Piece:
     left: int
     right: int
     count: int
+    beyond: int = 0
 
     @property
     def cols(self) -> int:
@@ -77,14 +90,15 @@ def cut(
         return []
     count = int(apart)
     last = (cols // step - 1) * step  # the last piece holds what is left over
-    pieces = [Piece(0, step, left if wraps else 0, right, count)]
+    before, behind = (left, right) if wraps else (0, 0)
+    pieces = [Piece(0, step, 0, right + before, count, before)]
     start = step
     while start < last:
         if apart:
             count = min(ROWS_TOGETHER, (last - start) // step)
         pieces.append(Piece(start, start + step, left, right, count))
         start += max(count, 1) * step
-    return [*pieces, Piece(last, cols, left, right if wraps else 0, int(apart))]
+    return [*pieces, Piece(last, cols, left + behind, 0, int(apart), behind)]
 
 
 def _up(columns: int) -> int:
@@ -125,11 +139,32 @@ def _leaves_plane(plan: Plan) -> bool:
 
 def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:
     """The pieces of an image that goes through these plans, one after the other, and through memory between them."""
-    if any(plan.modes[2] == "wrap" for plan in plans):
-        return []  # what lies round the ends of a row is not there for the later ones
     sides = [reach(plan)[1] for plan in plans]
     margins = sum(left for left, _ in sides), sum(right for _, right in sides)
-    return cut(plans[0].view, margins, VALUES["pipeline"], False, False)
+    return cut(plans[0].view, margins, VALUES["pipeline"], any(plan.modes[2] == "wrap" for plan in plans), False)
+
+
+def pieces_of_bank(plans: Sequence[Plan]) -> list[Piece]:
+    """The pieces of an image whose rows all these plans filter, side by side.
+
+    Of tall images the planes of the terms are no more than the image itself.
+    """
+    rows = math.prod(plans[0].view[:3])
+    if rows > ROWS_OF_A_PLANE * len(plans):
+        return []
+    sides = [reach(plan)[1] for plan in plans]
+    margins = max(left for left, _ in sides), max(right for _, right in sides)
+    return cut(plans[0].view, margins, VALUES["bank"], any(plan.modes[2] == "wrap" for plan in plans), False)
+
+
+def columns(lines: Array, piece: Piece) -> Array:
+    """The columns (rows, columns, ...) that a piece reads."""
+    if not piece.beyond:
+        return lines[:, piece.start - piece.left : piece.stop + piece.right]
+    own = piece.cols - piece.beyond
+    if piece.start:
+        return np.concatenate((lines[:, : piece.beyond], lines[:, -own:]), axis=1)
+    return np.concatenate((lines[:, :own], lines[:, -piece.beyond :]), axis=1)
 
 
 def narrow(plan: Plan, piece: Piece) -> Plan:

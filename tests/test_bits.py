@@ -9,7 +9,7 @@ import pytest
 from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep import _block, _long_rows, _pieces, _run
+from fastsep import _bank, _block, _long_rows, _pieces, _run
 from fastsep._kernels import jit
 
 WORKERS = (2, 3, 5, 16, 61)
@@ -153,7 +153,8 @@ def in_pieces(monkeypatch):
     for name, value in {"ROW_VALUES": 64, "ROWS_TOGETHER": 5, "MARGINS": 1}.items():
         monkeypatch.setattr(_pieces, name, value)
     calls = []
-    monkeypatch.setattr(_long_rows.InPieces, "run", counted(_long_rows.InPieces.run, calls))
+    for kind in (_long_rows.InPieces, _bank._InPieces):
+        monkeypatch.setattr(kind, "run", counted(kind.run, calls))
     return calls
 
 
@@ -208,6 +209,49 @@ def test_long_rows_under_a_kernel_that_is_zero_but_in_one_plane(plane, rng):
             fastsep.clear_caches()
             assert same_bits(fastsep.correlate(image, kernel, **options), expected), mode
             assert calls
+
+
+STAGES = {
+    "canny": lambda image, **options: fastsep.canny(image, 1.5, **options),
+    "gradient": lambda image, **options: fastsep.gradient(image, "farid", output="magnitude", **options),
+    "smoothed": lambda image, **options: fastsep.gradient(image, sigma=2.0, output="magnitude", **options),
+    "harris": lambda image, **options: fastsep.corner_harris(image, **options),
+    "hessian": lambda image, **options: np.stack(
+        fastsep.hessian_matrix(image, 1.5, use_gaussian_derivatives=False, **options)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_long_rows_that_go_round_through_several_stages(name, rng):
+    for rows, columns in ((2, 1283), (4, 1500), (30, 2049)):
+        image = rng.random((rows, columns)).astype(np.float32)
+        fastsep.clear_caches()
+        expected = STAGES[name](image, mode="wrap")
+        with pytest.MonkeyPatch.context() as patch:
+            calls = in_pieces(patch)
+            fastsep.clear_caches()
+            assert same_bits(STAGES[name](image, mode="wrap"), expected)
+            assert calls
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6), (3, 5, 7), (9, 4, 2), (6, 1, 9)])
+def test_long_rows_under_a_bank(shape, rng):
+    kernels = rng.standard_normal(shape)
+    for number, mode in enumerate(MODES):
+        for size, channel_axis in (((1, 1283), None), ((11, 1500), None), ((2, 3, 1300), 0), ((3, 1283, 2), -1)):
+            image = make_image(rng, ("float32", "uint8", "float64")[number % 3], size)
+            options = {
+                "mode": (MODES[number - 1], mode), "cval": 0.5, "channel_axis": channel_axis, "method": "separable",
+            }  # fmt: skip
+            fastsep.clear_caches()
+            expected = fastsep.correlate_bank(image, kernels, **options)
+            with pytest.MonkeyPatch.context() as patch:
+                calls = in_pieces(patch)
+                fastsep.clear_caches()
+                for workers in (1, 3):
+                    assert same_bits(fastsep.correlate_bank(image, kernels, workers=workers, **options), expected)
+                assert calls, size
 
 
 LINES = {

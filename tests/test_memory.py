@@ -55,6 +55,8 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
         ("canny", {"sigma": 2, "mode": "constant"}, (5, 1 << 22)),
         ("gradient", {"operator": "farid", "output": GRADIENT}, (5, 1 << 22)),
         ("corner_harris", {}, (5, 1 << 22)),
+        ("canny", {"sigma": 2, "mode": "wrap"}, (5, 1 << 22)),
+        ("correlate_bank", {"kernels": [[[1, 2, 3, 4], [1, 3, 2, 1]]] * 2, "method": "separable"}, (1, 1 << 22)),
     ],
 )
 def test_long_rows_take_no_more_memory_than_others(name, options, shape):
