@@ -28,6 +28,9 @@ def __dir__() -> list[str]:
 _Factors = tuple[Array, Array, Array]  # y (r, kh), x (r, kw), mix (r, n)
 
 _TINY = float(np.finfo(np.float64).tiny)
+_LEAST_EXPONENT = -1074
+# Kernels smaller than the largest by this power of two are next to nothing, but their squares are numbers yet.
+_NEXT_TO_NOTHING = 400
 
 # Operations that the search for common terms may take, all groups together. Up to 2 s on one core of a Zen 4.
 _WORK = 2.5e10
@@ -162,13 +165,12 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
     terms = None if rank is None else _image.integer("rank", rank, 1)
     bound = 0.0 if tol is None else _image.not_negative("tol", tol)
 
-    # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
-    unit = np.ldexp(1.0, int(np.frexp(np.abs(stack).max())[1]) - 1)
-    scaled = stack / unit
+    units = _units(stack)
+    scaled = stack / units[:, None, None]
     sizes = np.maximum(np.abs(scaled).sum(axis=(1, 2)), _TINY)  # of a kernel of zeros too something to divide by
     rounding = _rounding(scaled, sizes)
     with np.errstate(over="ignore"):
-        limits = np.maximum(np.maximum(bound / unit, rounding), _TINY)
+        limits = np.maximum(np.maximum(bound / units, rounding), _TINY)
     if terms is None:
         y, x, mix = _within(scaled, sizes, limits, Work(_WORK))
     else:
@@ -178,10 +180,10 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
     difference = _rebuilt(y, x, mix) - scaled
     errors = np.abs(difference).sum(axis=(1, 2))
     if terms is not None:
-        limits = np.maximum(errors.max(), rounding)
+        limits = np.maximum((errors * units).max() / units, rounding)
     separate = sum(stack.shape[1:]) * sum(map(_own_rank, scaled, limits))
     growth = np.abs(mix).sum(axis=0) / sizes
-    mix, errors = mix * unit, errors * unit
+    mix, errors = mix * units, errors * units
     for values in (y, x, mix, errors):
         values.flags.writeable = False
     return BankFactorization(
@@ -205,6 +207,17 @@ def _stack(kernels: Any) -> Array:
     if not np.isfinite(values).all():
         raise ValueError("`kernels` must be finite in float64; got NaN or infinity in it.")
     return values
+
+
+def _units(stack: Array) -> Array:
+    """What to divide each kernel by, so that its squares are finite and above zero: powers of two, which cost no bit.
+
+    That is the size of the largest kernel for all of them, but for those that are next to nothing beside it.
+    """
+    exponents = np.frexp(np.abs(stack).max(axis=(1, 2)))[1] - 1
+    exponents[~stack.any(axis=(1, 2))] = _LEAST_EXPONENT
+    largest = exponents.max()
+    return np.asarray(np.ldexp(1.0, largest + np.minimum(exponents - largest + _NEXT_TO_NOTHING, 0)))
 
 
 def _rounding(stack: Array, sizes: Array) -> Array:

@@ -375,3 +375,17 @@ BAD = {
 @pytest.mark.parametrize(("call", "error", "message"), BAD.values(), ids=BAD.keys())
 def test_bad_arguments_get_one_line(call, error, message):
     assert_refused(call, error, message)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-160, 1e-200, 1e-300, 1e-310])
+def test_kernels_next_to_nothing_beside_others(scale, rng):
+    """Their squares are zero."""
+    for bank in (rng.standard_normal((3, 5, 5)), np.stack([np.outer(a, a) for a in rng.random((4, 7))])):
+        kernels = bank.copy()
+        kernels[1] *= scale
+        parts = factorize_bank(kernels)
+        errors = np.abs(parts.dense() - kernels).sum(axis=(1, 2))
+        assert (errors <= 1e-12 * np.abs(kernels).sum(axis=(1, 2)) + 200 * 5e-324).all()
+        assert factorize_bank(kernels, rank=2).rank <= 2
+        for tol in (1e-3, 1e-2 * scale):
+            assert (factorize_bank(kernels, tol=tol).errors <= max(tol, 1e-12)).all()
