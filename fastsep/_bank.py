@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ from fastsep.factor_bank import BankFactorization, factorize_bank
 METHODS = ("auto", "separable", "direct")
 #: Planes of all terms of one strip: they stay in the last level of the cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
+#: What is left of a sum of zero, as a part of the taps, that no image is so high as to show.
+_LEVEL = 1e-13
 #: Banks prepared for a shape and dtype.
 _KEPT = 32
 _prepared = Cache(8 * MIB, _KEPT)
@@ -71,7 +73,9 @@ def correlate(
     order = image.shape if front is None else _image.drop_axis(image.shape, front)
 
     def prepared() -> Bank:
-        return _bank(what.parts(), order, source, result, channel == 0 or front is not None, modes, cval)
+        parts = what.parts()
+        acc = _plan.F64 if _cancels(parts) else result
+        return _bank(parts, order, source, acc, channel == 0 or front is not None, modes, cval)
 
     direct_cost = _direct_cost(what, image.size, result)
     if isinstance(image, _image.Probe):
@@ -90,7 +94,7 @@ def correlate(
     bank = None if method == "direct" else prepared()
     if bank is None or (method == "auto" and bank.cost > direct_cost):
         return _one_by_one(image, what.dense(), mode, cval, channel_axis, result, out, workers)
-    return _perform(bank, pixels, front, out, workers)
+    return _perform(bank, pixels, front, out, result, workers)
 
 
 def _result(image: DType, dtype: Any, out: Any) -> DType:
@@ -105,8 +109,8 @@ def _result(image: DType, dtype: Any, out: Any) -> DType:
     return result
 
 
-def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, workers: int | None) -> Array:
-    """Run, and bring the result into the axis order asked for."""
+def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, result: DType, workers: int | None) -> Array:
+    """Run, and bring the result into the axis order and the dtype asked for."""
     plain = None if out is None or front is not None else np.asarray(out)
     if plain is not None and plain.flags.c_contiguous and plain.flags.aligned and plain.dtype == bank.dtype:
         if np.may_share_memory(pixels, plain):
@@ -118,7 +122,7 @@ def _perform(bank: Bank, pixels: Array, front: int | None, out: Any, workers: in
     if front is not None:
         values = np.ascontiguousarray(np.moveaxis(values, 0, front))
     if out is None:
-        return values
+        return values.astype(result, copy=False)
     out[...] = values
     return out  # type: ignore[no-any-return]
 
@@ -147,14 +151,25 @@ def _kernels(kernels: Any, tol: float, result: DType) -> _Kernels:
             kernels.mix.shape[1], kernels.dense_multiplications, size, kernels.dense, lambda: kernels
         )  # fmt: skip
     stack = _image.kernel_stack(kernels)
+    allowed = tol
     sizes = np.abs(stack).sum(axis=(1, 2))
     if result.itemsize <= 4 and sizes.any():
         # What float32 arithmetic rounds away of the smallest kernel is no part of the bank.
         tol += 2.0**-25 * float(sizes[sizes > 0].min())
     return _Kernels(
         len(stack), int(np.count_nonzero(stack)), float(sizes.max()), lambda: stack,
-        lambda: _factorized(pack(stack), tol),
+        lambda: _factorized(pack(stack), tol, allowed == 0.0),
     )  # fmt: skip
+
+
+def _cancels(parts: BankFactorization) -> bool:
+    """Whether terms cancel on a constant image that do not vanish there one by one.
+
+    What is left of them in float32 is rounding where an image stands high and differs little.
+    """
+    sums = parts.mix * (parts.y_taps.sum(axis=1) * parts.x_taps.sum(axis=1))[:, None]  # (r, n)
+    rounding = _plan.ZERO_SUM_DENSE * np.abs(parts.dense()).sum(axis=(1, 2))
+    return bool(((np.abs(sums.sum(axis=0)) <= rounding) & (np.abs(sums).max(axis=0) > rounding)).any())
 
 
 def _limit(what: _Kernels, result: DType) -> float:
@@ -163,8 +178,24 @@ def _limit(what: _Kernels, result: DType) -> float:
 
 
 @remembered(4 * MIB, 8)
-def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float) -> BankFactorization:
-    return factorize_bank(unpack(key), tol=tol or None)
+def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float, level: bool) -> BankFactorization:
+    parts = factorize_bank(unpack(key), tol=tol or None)
+    return _levelled(parts, unpack(key)) if level else parts
+
+
+def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
+    """With one more term, a single tap, that lets kernels sum to zero again: what was left out may not."""
+    off = parts.dense().sum(axis=(1, 2))
+    sizes = np.abs(kernels).sum(axis=(1, 2))
+    even = np.array([_plan.middle(kernel) is None for kernel in kernels]) | (np.abs(off) <= _LEVEL * sizes)
+    if even.all():
+        return parts
+    off[even] = 0.0
+    y, x = (np.eye(1, length, length // 2) for length in kernels.shape[1:])
+    return replace(
+        parts, y_taps=np.vstack([parts.y_taps, y]), x_taps=np.vstack([parts.x_taps, x]),
+        mix=np.vstack([parts.mix, -off]), errors=parts.errors + np.abs(off),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,3 +244,35 @@ def test_nan_and_infinity_reach_no_further_than_the_taps(name):
     expected = reference.exact(what, image, modes=("reflect", "reflect"))
     # The difference of two infinite pixels is NaN where the sum of their products might be infinite.
     np.testing.assert_array_equal(np.isfinite(run(image, mode="reflect")), np.isfinite(expected))
+
+
+# ---- banks of kernels
+
+
+def waves(size, orientations, wide=3.0, long=5.0):
+    y, x = np.mgrid[-(size // 2) : size // 2 + 1, -(size // 2) : size // 2 + 1]
+    for angle in np.arange(orientations) * np.pi / orientations:
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        yield np.cos(along) * np.exp(-(along**2) / (2 * wide**2) - across**2 / (2 * long**2))
+
+
+BANKS = {
+    "round waves": np.array(list(waves(13, 4, 2.0, 2.0))),
+    "long waves": np.array(list(waves(15, 6, 2.0, 4.0))),
+    "noise": np.random.default_rng(8).standard_normal((6, 5, 5)),
+    "second differences": np.array([np.outer((1, 2, 1), (1, -2, 1)), [(0, 1, 0), (1, -4, 1), (0, 1, 0)]], float),
+    "slopes": np.array([np.outer(MEAN, SLOPE), np.outer(SLOPE, MEAN)]),
+}
+
+
+@pytest.mark.parametrize("method", ["auto", "separable", "direct"])
+@pytest.mark.parametrize("place", IMAGES)
+@pytest.mark.parametrize("name", BANKS)
+def test_banks_of_kernels_that_sum_to_zero(name, place, method):
+    kernels = BANKS[name] - BANKS[name].mean(axis=(1, 2), keepdims=True)
+    image = IMAGES[place].astype(np.float32)
+    result = fastsep.correlate_bank(image, kernels, method=method)
+    assert result.dtype == np.float32
+    for number, kernel in enumerate(kernels):
+        expected = ndimage.correlate(image.astype(float), kernel)
+        assert np.abs(result[..., number] - expected).max() <= allowed(image, expected, np.abs(kernel).sum())
