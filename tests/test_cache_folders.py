@@ -120,6 +120,15 @@ def test_a_user_without_a_home_keeps_kernels_where_the_setting_says(places, home
     assert used() == [(places["named"], True)]
 
 
+@pytest.mark.parametrize(("name", "problem"), [("file", "it is a file"), ("file/in", "it lies in a file")])
+def test_a_file_is_no_folder(name, problem, places, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTSEP_CACHE_DIR", str(tmp_path / name))
+    assert used() == [(places["beside"], True)]
+    (line,) = warnings_of(caplog)
+    assert line == f"FASTSEP_CACHE_DIR={tmp_path / name} is not used: {problem}"
+
+
 def test_a_tilde_is_the_home_folder(places, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -185,7 +194,7 @@ def of_others(path):
 
 @posix
 @pytest.mark.parametrize(
-    ("make", "reason"), [(no_folder, "File exists"), (of_others, "other users may write to it")]
+    ("make", "reason"), [(no_folder, "it is a file"), (of_others, "other users may write to it")]
 )  # fmt: skip
 def test_a_named_folder_that_is_not_used_is_said_once(make, reason, places, restart, monkeypatch, caplog):
     make(places["named"])

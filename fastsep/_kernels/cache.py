@@ -95,6 +95,10 @@ def _add(used: list[Folder], path: Path, mode: int) -> str | None:
     try:
         path.mkdir(mode, parents=True, exist_ok=True)
         found = path.stat()
+    except FileExistsError:
+        return "it is a file"
+    except NotADirectoryError:
+        return "it lies in a file"
     except OSError as error:
         return error.strerror or str(error)
     problem = distrust(found.st_uid, found.st_mode, _user())
