@@ -113,6 +113,8 @@ def check_workers(value: Any) -> int:
 
 def thread_count(name: str, value: Any) -> int:
     """A number of threads; -1, as in SciPy, is one for each CPU that this process may run on."""
+    if isinstance(value, bool | np.bool_):  # which says whether, not how many
+        raise TypeError(f"`{name}` must be an integer; got {show(value)}.")
     count = integer(name, value)
     if count == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

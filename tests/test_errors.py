@@ -223,6 +223,16 @@ TABLE = {
         r"^`count` must be an integer of at least 1.*got 0\.",
     ),
     "half a thread": (lambda: fastsep.set_num_threads(0.5), TypeError, r"^`count` must be an integer; got 0\.5"),
+    "a truth for a number of threads": (
+        lambda: fastsep.set_num_threads(True),
+        TypeError,
+        r"^`count` must be an integer; got True\.",
+    ),
+    "NumPy's truth for workers": (
+        lambda: fastsep.sobel(IMAGE, workers=np.False_),
+        TypeError,
+        r"^`workers` must be an integer; got .*False",
+    ),
     "fractional workers": (
         lambda: fastsep.sobel(IMAGE, workers=1.5),
         TypeError,
