@@ -45,7 +45,9 @@ def working_dtype(image: DType, result: DType) -> DType:
 def border_dtype(source: DType, target: DType, value: float) -> DType:
     """`source`, or a float dtype if a border of `value` does not fit it."""
     if source.kind == "f":
-        return source
+        with np.errstate(over="ignore", under="ignore"):
+            exact = target != np.float64 or float(source.type(value)) == value or value != value
+        return source if exact else np.dtype(np.float64)
     info = np.iinfo(source)
     if info.min <= value <= info.max and value == int(value):
         return source

@@ -101,6 +101,15 @@ def test_dtypes(method, dtype, rng):
     assert same_bits(out, result)
 
 
+@pytest.mark.parametrize("cval", [1 / 3, 1e300, 2.0**25 + 1, np.nan, -np.inf])
+def test_the_constant_beyond_a_float32_image_is_that_of_a_float64_result(cval, rng):
+    image, kernel = rng.random((12, 13)).astype(np.float32), rng.random((3, 4))
+    for method in ("auto", "direct"):
+        result = fastsep.correlate(image, kernel, mode="constant", cval=cval, dtype=np.float64, method=method)
+        expected = ndimage.correlate(image, kernel, mode="constant", cval=cval, output=np.float64)
+        np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
 def test_modes_per_axis(rng):
     kernel, image = rng.standard_normal((7, 9)), rng.standard_normal((20, 4))
     padded = np.pad(image, ((3, 3), (0, 0)), "symmetric")
