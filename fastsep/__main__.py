@@ -20,13 +20,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             options = _parse(words)
             prefix = f"fastsep {options.command}"
-            with console.verbose(getattr(options, "verbose", False)):
+            with console.terminable(), console.verbose(getattr(options, "verbose", False)):
                 status: int = options.run(options)
             return status
         finally:
             console.flush()
     except Refusal as error:
         return _fail(f"{prefix}: {error}", 2)
+    except console.Terminated:
+        return _fail(f"{prefix}: terminated", console.TERMINATED)
     except KeyboardInterrupt:
         return _fail(f"{prefix}: interrupted", console.INTERRUPTED)
     except BrokenPipeError:
@@ -43,14 +45,15 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         description="Fast filters for images, under scikit-image's names.",
     )
     parser.add_argument("--version", action="version", version=f"fastsep {fastsep.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo.add_command(commands)
     _batch.add_commands(commands)
     _commands.add_commands(commands)
     installation.add_commands(commands)
 
     if not words or words[0] not in commands.choices:
-        return parser.parse_args(words)  # help, the version, or what is wrong
+        parser.parse_args(words)  # help, the version, or an unknown option or command
+        parser.error("a COMMAND is required")
     # By the command's own parser, which knows its usage, and takes options between other arguments.
     command: argparse.ArgumentParser = commands.choices[words[0]]
     return command.parse_intermixed_args(words[1:], argparse.Namespace(command=words[0]))

@@ -107,7 +107,10 @@ def test_decoders_are_set_back_when_all_is_done(command, pictures):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_an_interrupt_finishes_what_is_at_work_and_begins_no_more(folder, rng):
+@pytest.mark.parametrize(
+    ("sent", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_lets_what_is_at_work_be_finished_and_no_more_begin(sent, status, word, folder, rng):
     (folder / "in").mkdir()
     for number in range(400):
         save(f"in/{number:03}.png", rng.integers(0, 256, (64, 64), dtype=np.uint8))
@@ -118,10 +121,11 @@ def test_an_interrupt_finishes_what_is_at_work_and_begins_no_more(folder, rng):
     words = [sys.executable, "-c", code, "blur", "in", "-o", "out", "--jobs", "3", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()  # the first picture is done
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         rest, err = process.communicate()
-    assert (process.returncode, err) == (130, "fastsep blur: interrupted\n")
+    assert (process.returncode, err) == (status, f"fastsep blur: {word}\n")
     written = names(folder / "out")
+    assert not [name for name in written if name.startswith(".")]
     assert 1 + rest.count("\n") <= len(written) < 400
     for name in written:
         load(folder / "out" / name)

@@ -243,3 +243,21 @@ def test_every_option_says_what_it_does(name, capsys):
     for option in options:
         words = re.sub(r"^(-[\w-]+( [A-Z]+| \{.*?\})?(, )?)+", "", option).split()
         assert len(words) >= 2, option
+
+
+# ---- what is no command
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--foo"], "fastsep: error: unrecognized arguments: --foo"),
+        (["--foo", "info"], "fastsep: error: unrecognized arguments: --foo"),
+        ([], "fastsep: error: a COMMAND is required"),
+        (["blurr"], "fastsep: error: argument COMMAND: invalid choice: 'blurr'"),
+    ],
+)
+def test_what_is_wrong_before_a_command_is_named(words, line):
+    done = run(*words, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[-1].startswith(line)

@@ -6,11 +6,35 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 
-#: Exit codes of a program that a signal ended, as shells report them: 128 + SIGINT, 128 + SIGPIPE.
-INTERRUPTED, PIPE_CLOSED = 130, 141
+#: Exit codes of a program that a signal ended, as shells report them: 128 + SIGINT, 128 + SIGPIPE, 128 + SIGTERM.
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end."""
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let a SIGTERM end the block as an interrupt does, so that what is half written is taken away."""
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    # Signals can be caught in the main thread only, and whoever catches this one already has a reason to.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def prepare() -> None:
