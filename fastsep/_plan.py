@@ -318,11 +318,11 @@ def _arithmetic(what: Filter, axes: _Axes, src: Dtype, dst: Dtype, scale: float,
     if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
         return F64
     if src.kind == "f" or dst.kind == "f" or scale != 1:
-        return F32 if _size(what) < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale) else F64
+        return F32 if _size(what) < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale, border) else F64
     largest = max(_largest(src), abs(border))
     if isinstance(what, Separable):
         if any(not float(t).is_integer() for line in _lines(what) for t in line.taps):
-            return F64 if what.whole or _needs_float64(what, axes, scale) else F32
+            return F64 if what.whole or _needs_float64(what, axes, scale, border) else F32
         largest *= _size(what)
     elif isinstance(what, Box):
         largest *= math.prod(what.sizes)
@@ -397,6 +397,102 @@ def is_row_first(term: Term, same_border: bool) -> bool:
     return is_zero_sum(x) and abs(tap_sum(x)) * _weight(y) < abs(tap_sum(y)) * _weight(x)
 
 
+def slope_axis(term: Term) -> int:
+    """Along which axis of a volume neighbours are subtracted first: where least is left of a constant; else 0."""
+    found = [(abs(tap_sum(line)) / _weight(line), axis) for axis, line in enumerate(term.lines) if is_zero_sum(line)]
+    return min(found)[1] if found else 0
+
+
+def slope_line(line: Line, skip_zeros: bool) -> tuple[Line, bool]:
+    """The taps of differences in place of taps that cancel; whether they are those of the two neighbours of a pixel.
+
+    Else, of the next pixel and the pixel; the one in the middle counts by the sum of the taps besides.
+    """
+    if _skips_centre(line, skip_zeros):
+        return Line(line.taps[2:], 0), True
+    before = [-math.fsum(line.taps[: k + 1]) for k in range(line.centre)]
+    behind = [math.fsum(line.taps[k + 1 :]) for k in range(line.centre, len(line.taps) - 1)]
+    return Line((*before, *behind), line.centre), False
+
+
+def _skips_centre(line: Line, skip_zeros: bool) -> bool:
+    return skip_zeros and len(line.taps) == 3 and is_antisymmetric(line)
+
+
+def cancels(line: Line) -> bool:
+    """Whether what the taps leave of a constant is nothing but rounding."""
+    return abs(tap_sum(line)) <= ZERO_SUM_EXACT * _weight(line)
+
+
+def _takes_slopes(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
+    """Whether a volume can be filtered by differences of neighbours along any one axis, beyond its border too."""
+
+    def takes(term: Term) -> bool:
+        axis = slope_axis(term)
+        for number, line in enumerate(term.lines):
+            if line is None:
+                continue
+            first = number == axis and is_zero_sum(line)
+            skipped = first and (is_antisymmetric(line) if axis == 0 else _skips_centre(line, what.skip_zeros))
+            if what.skip_zeros and 0.0 in (_tail(line) if skipped else line.taps):
+                return False
+            if first and axis != 0 and what.combine != "sum" and not cancels(line):
+                return False
+        return True
+
+    return has_same_border(what, modes, cval) and all(map(takes, what.terms))
+
+
+def _cancelling(terms: list[Term]) -> list[Term]:
+    """Terms of the same sum whose lines along y or x cancel to the last digit where neighbours are subtracted first.
+
+    What a line leaves of a constant smooths. It goes into the line along the depth of a term that smooths along the
+    other axes as it does; or else becomes a term of its own.
+    """
+    found = [term for term in terms if slope_axis(term) == 0]
+    waiting = [term for term in terms if slope_axis(term) != 0]
+    while waiting:
+        term = waiting.pop(0)
+        axis = slope_axis(term)
+        line = term.lines[axis]
+        if axis == 0 or line is None or cancels(line):
+            found.append(term)
+            continue
+        rest = tap_sum(line)
+        alike = [number for number, other in enumerate(found) if _smooths_alike(other, term, axis)]
+        if alike:
+            other = found[alike[0]]
+            smooth = other.lines[axis] or IDENTITY
+            depth = (term.lines[0] or IDENTITY).scaled(rest / tap_sum(smooth))
+            found[alike[0]] = Term((_sum(other.lines[0] or IDENTITY, depth), *other.lines[1:]))
+        else:
+            smooth = IDENTITY
+            waiting.append(_with(term, axis, Line((rest,), 0)))
+        found.append(_with(term, axis, _sum(line, smooth.scaled(-rest / tap_sum(smooth)))))
+    return sorted(found, key=slope_axis)
+
+
+def _smooths_alike(other: Term, term: Term, axis: int) -> bool:
+    """Whether `other` smooths along `axis`, and does along the third one what `term` does."""
+    line = other.lines[axis] or IDENTITY
+    smooths = slope_axis(other) == 0 and tap_sum(line) > _weight(line) / 2
+    return smooths and other.lines[3 - axis] == term.lines[3 - axis]
+
+
+def _with(term: Term, axis: int, line: Line) -> Term:
+    return Term((*term.lines[:axis], line, *term.lines[axis + 1 :]))
+
+
+def _sum(one: Line, other: Line) -> Line:
+    """The line that does what both do together."""
+    centre = max(one.centre, other.centre)
+    size = centre + max(len(line.taps) - line.centre for line in (one, other))
+    taps = np.zeros(size)
+    for line in (one, other):
+        taps[centre - line.centre :][: len(line.taps)] += line.taps
+    return Line(tuple(taps.tolist()), centre)
+
+
 def _loses_digits(what: Separable, scale: float) -> bool:
     """Whether sums as they stand lose digits of a large image that differs little: lines come in the order of the axes.
 
@@ -429,17 +525,20 @@ def _reaches_far_beyond(what: Separable, axes: _Axes) -> bool:
     return halo > max(axes.sizes[0], MOST_HALO)
 
 
-def _needs_float64(what: Filter, axes: _Axes, scale: float) -> bool:
+def _needs_float64(what: Filter, axes: _Axes, scale: float, border: float) -> bool:
     """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
     if isinstance(what, Fourier):
         return middle(what.kernel) is not None
     if not isinstance(what, Separable) or what.exact or what.divisors is not None:
         return False
     reduced = axes.reduce(what)
-    if _loses_digits(reduced, scale) and (
-        len(axes.sizes) > 2 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
-    ):
-        return True
+    if _loses_digits(reduced, scale):
+        if len(axes.sizes) == 3:
+            beyond = not _takes_slopes(reduced, axes.modes, border)
+        else:
+            beyond = len(axes.sizes) > 3 or not _takes_differences(what) or _reaches_far_beyond(reduced, axes)
+        if beyond:
+            return True
     if what.combine != "sum":
         return False
     # Terms that cancel each other, but not each by itself.
@@ -458,8 +557,10 @@ SMALL_BOX = 15
 #: Taps whose sum is smaller than this part of their weight are differences first of all. Those of derivatives of a
 #: Gaussian that are cut off at four sigma sum to a thousandth.
 ZERO_SUM = 1 / 16
-#: Those of a dense kernel, which take a subtraction for each tap.
+#: Those of a dense kernel.
 ZERO_SUM_DENSE = 1e-6
+#: Those that cancel but for rounding.
+ZERO_SUM_EXACT = 2.0**-48
 #: Rows above and below a row that may be more than the image has, where they are filtered along x first.
 MOST_HALO = 16
 #: Taps of this size are no float32, or soon none.
@@ -563,8 +664,11 @@ def _fir(what: Separable, job: _Job) -> Plan:
             terms.append(Term((None, (y or IDENTITY).scaled(job.scale), x)))
     form = "volume" if volume else "plane"
     # float64 has digits to spare, and there infinity stays what it is: the difference of two would be NaN.
-    by_differences = job.acc == F32 and _loses_digits(what, job.scale) and _takes_differences(what)
-    if not volume and not what.exact and what.divisors is None and by_differences:
+    loses_digits = job.acc == F32 and _loses_digits(what, job.scale)
+    if volume and loses_digits and _takes_slopes(what, job.axes.modes, job.cval):
+        form += " differences"
+        terms = _cancelling(terms)
+    elif not volume and not what.exact and what.divisors is None and loses_digits and _takes_differences(what):
         form += " differences"
         # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
         same_border = has_same_border(what, job.modes, job.cval)

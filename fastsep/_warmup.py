@@ -143,8 +143,8 @@ def _filters(dtype: str) -> list[Key]:
         found += [("fir", form, *kind) for form in planes]
         found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx", "laplace")]
         found += [("sweep", "magnitude", "3", *kind), ("box", *kind)]
-    if dtype != "float64":  # edges of volumes take their sums in float64
-        found.append(("fir", "volume terms", dtype, "float64", "float32"))
+        if kind[1:] == ("float32", "float32"):  # edges of volumes
+            found.append(("fir", "volume differences terms", *kind))
     return found
 
 

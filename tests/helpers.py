@@ -210,17 +210,20 @@ def box(sizes, kernel, dtypes, channels=0):
     return named("box", Box(sizes), kernel, dtypes, channels, rescales=False, size=sizes)
 
 
-def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False):
-    """Any kernel, some of its taps zero, tap by tap."""
+def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False, form="sums"):
+    """Any kernel, some of its taps zero, tap by tap; with the form "differences" its taps sum to zero."""
     rng = np.random.default_rng(seed)
     kernel = rng.integers(-4, 5, shape).astype(float) if whole else rng.standard_normal(shape)
-    kernel[rng.random(shape) < zeros] = 0
+    used = rng.random(shape) >= zeros
+    kernel[~used] = 0
+    if form == "differences":
+        kernel[used] -= kernel[used].mean()
     what = Dense(kernel, tuple(n // 2 for n in shape))
 
     def run(image, **options):
         return fastsep.correlate(image, kernel, method="direct", **options)
 
-    return Case(("dense", "sums"), run, what, dtypes, channels, rescales=False)
+    return Case(("dense", form), run, what, dtypes, channels, rescales=False)
 
 
 def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
@@ -339,13 +342,46 @@ CASES = {
     ),
     "volume": named("gaussian", taps.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
     "volume, any taps": from_taps((EVEN, ODD, WHOLE), ("fir", "volume"), (F4,)),
-    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F4, U1_F8)),
+    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F8, U1_F8)),
+    "volume terms, differences": edge("sobel", 3, (0, 1, 2), ("fir", "volume differences terms"), (F4, U1_F4)),
+    "volume, differences of rows": edge("scharr", 3, (1,), ("fir", "volume differences"), (F4,)),
+    "volume, differences of columns": edge("sobel", 3, (2,), ("fir", "volume differences"), (F4, I2_F4), 2),
+    "volume, second derivative": named(
+        "gaussian",
+        taps.gaussian((0.7, 1.1, 0.9), (0, 1, 2), 4.0),
+        ("fir", "volume differences"),
+        (F4,),
+        3,
+        sigma=(0.7, 1.1, 0.9),
+        order=(0, 1, 2),
+    ),
+    "difference in a volume": named(
+        "difference_of_gaussians",
+        taps.difference_of_gaussians((0.7, 1.1, 0.8), (1.4, 1.5, 2.0), 4.0),
+        ("fir", "volume differences terms"),
+        (F4, U1_F4),
+        low_sigma=(0.7, 1.1, 0.8),
+        high_sigma=(1.4, 1.5, 2.0),
+    ),
+    "curvature of a volume": named(
+        "gaussian_laplace",
+        taps.gaussian_laplace((0.7, 1.1, 0.9), 4.0),
+        ("fir", "volume differences terms"),
+        (F4,),
+        rescales=False,
+        sigma=(0.7, 1.1, 0.9),
+    ),
+    "volume, any taps of sum zero": from_taps(
+        (EVEN, (0.5, -0.75, 0.0, 0.25), WHOLE), ("fir", "volume differences"), (F4, U1_F4)
+    ),
     # any kernel
     "dense": dense(1, (5, 7), (F4, U1, F8)),
     "dense, even": dense(2, (4, 6), (F8, U2_F8), zeros=0),
     "dense, wide": dense(3, (3, 21), (F4,)),
     "dense, tall RGB": dense(4, (11, 2), (U1_F4, F4), 3),
     "dense, whole": dense(5, (3, 3), (U1_I2, U1_F8), whole=True),
+    "dense, differences": dense(9, (7, 6), (F4, U1_F4), zeros=0, form="differences"),
+    "dense, differences, RGB": dense(10, (5, 4), (F4, U1_F4), 3, form="differences"),
     "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
     "dense of a volume of one column": dense(7, (2, 3, 1), (F8, I2_F4), 2),
     "dense in four axes": dense(8, (2, 3, 2, 3), (F4,)),

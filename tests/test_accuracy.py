@@ -32,6 +32,10 @@ SLOPE, MEAN, ANY = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0), (-0.3, 0.1, 0.2)
 WIDE_SLOPE, WIDE_MEAN = (-0.3, 0.0, 0.0, 0.0, 0.3), (0.2, 0.0, 0.3, 0.0, 0.2)
 ZERO_SUM = np.random.default_rng(7).normal(size=(5, 7))
 ZERO_SUM -= ZERO_SUM.mean()
+# With zeros among its taps, and with taps whose sums down a column grow large.
+HOLES = np.where(np.random.default_rng(9).random((7, 6)) < 0.3, 0.0, np.random.default_rng(10).normal(size=(7, 6)))
+HOLES[HOLES != 0] -= HOLES[HOLES != 0].mean()
+TALL = np.repeat([[1.0, 0.5], [-1.0, -0.5]], 9, axis=0) + np.outer(np.linspace(-0.1, 0.1, 18), [1.0, -0.3])
 # Its two terms sum to numbers that are small beside their taps, and cancel each other.
 TWO_ROWS = np.random.default_rng(0).normal(size=(2, 9))
 TWO_ROWS -= TWO_ROWS.mean()
@@ -73,6 +77,8 @@ FILTERS = {
     "separable_filter, zeros among antisymmetric taps along y": separable(WIDE_SLOPE, MEAN),
     "separable_filter, zeros among symmetric taps": separable(WIDE_MEAN, SLOPE),
     "correlate": correlated(ZERO_SUM),
+    "correlate, with zeros": correlated(HOLES, method="direct"),
+    "correlate, tall": correlated(TALL, method="direct"),
     "correlate, separable": correlated(ZERO_SUM, method="separable"),
     "correlate, separable, two rows": correlated(TWO_ROWS, method="separable"),
     "correlate, separable, two columns": correlated(TWO_ROWS.T.copy(), method="separable"),
@@ -203,22 +209,66 @@ def test_hessians_of_volumes_by_differences(base, rng):
         assert np.abs(one - other).max() <= 1e-6 * np.ptp(image)
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        *((name, taps.edges(name, 3, (0, 1, 2))) for name in taps.EDGES),
-        ("laplace", taps.laplace(3)),
-        ("gaussian_laplace", taps.gaussian_laplace((1.0,) * 3, 4.0)),
-        ("difference_of_gaussians", taps.difference_of_gaussians((1.0,) * 3, (1.6,) * 3, 4.0)),
-    ],
-)
-@pytest.mark.parametrize("base", [300, 4000, -1e5])
-def test_volumes(name, what, base, rng):
-    image = (base + rng.random((11, 14, 37))).astype(np.float32)
-    arguments = {"gaussian_laplace": {"sigma": 1}, "difference_of_gaussians": {"low_sigma": 1, "high_sigma": 1.6}}
+LOW, HIGH = (1.0, 0.7, 1.2), (1.6, 2.0, 1.4)
+VOLUMES = {
+    **{name: filtered(name, taps.edges(name, 3, (0, 1, 2))) for name in taps.EDGES},
+    **{f"sobel along axis {k}": filtered("sobel", taps.edges("sobel", 3, (k,)), axis=k) for k in range(3)},
+    "laplace": filtered("laplace", taps.laplace(3)),
+    "gaussian_laplace": filtered("gaussian_laplace", taps.gaussian_laplace(LOW, 4.0), sigma=LOW),
+    "gaussian_gradient_magnitude": filtered(
+        "gaussian_gradient_magnitude", taps.gaussian_gradient_magnitude(LOW, 4.0), sigma=LOW
+    ),
+    "difference_of_gaussians": filtered(
+        "difference_of_gaussians", taps.difference_of_gaussians(LOW, HIGH, 4.0), low_sigma=LOW, high_sigma=HIGH
+    ),
+    **{
+        f"gaussian {order}": filtered("gaussian", taps.gaussian(LOW, order, 4.0), sigma=LOW, order=order)
+        for order in ((2, 0, 0), (0, 2, 0), (0, 0, 2), (0, 1, 2), (2, 1, 2), (0, 2, 2), (0, 0, 3))
+    },
+    "separable_filter, any taps": separable(MEAN, ANY, MEAN),
+    "separable_filter, any taps along the depth": separable(ANY, MEAN, None),
+    "separable_filter, even taps": separable(None, (0.5, 0.5), (0.3, -0.7, 0.5, -0.1)),
+    "separable_filter, zeros among antisymmetric taps": separable(MEAN, WIDE_MEAN, WIDE_SLOPE),
+}
+CURVED = 300 + 0.01 * np.sin(np.indices((11, 14, 37))[2] / 17) * np.cos(np.indices((11, 14, 37))[0] / 5)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "wrap"])
+@pytest.mark.parametrize("base", [300, 4000, -1e5, None])
+@pytest.mark.parametrize("name", VOLUMES)
+def test_volumes(name, base, mode, rng):
+    run, what = VOLUMES[name]
+    image = (CURVED if base is None else base + rng.random(CURVED.shape)).astype(np.float32)
+    expected = reference.exact(what, image, modes=(mode,) * 3)
+    assert np.abs(run(image, mode=mode) - expected).max() <= allowed(image, expected, weight(what))
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_volumes_in_a_constant_border_at_their_height(name):
+    run, what = VOLUMES[name]
+    image = CURVED.astype(np.float32)
+    expected = reference.exact(what, image, modes=("constant",) * 3, cval=300.0)
+    result = run(image, mode="constant", cval=300.0)
+    # Where each pass sees the constant itself, those behind a difference see a step of its height.
+    error = 1e-6 * (300 if getattr(what, "chained", False) else np.ptp(image)) * weight(what)
+    assert np.abs(result - expected).max() <= error + 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_nan_and_infinity_in_volumes_reach_no_further_than_the_taps(name, rng):
+    run, what = VOLUMES[name]
+    image = (300 + rng.random((21, 24, 57))).astype(np.float32)
+    image[10, 12, 30], image[0, 0, 0], image[20, 5, 56] = np.nan, -np.inf, np.inf
     expected = reference.exact(what, image, modes=("reflect",) * 3)
-    result = getattr(fastsep, name)(image, **arguments.get(name, {}), mode="reflect")
-    assert np.abs(result - expected).max() <= allowed(image, expected, weight(what))
+    np.testing.assert_array_equal(np.isfinite(run(image, mode="reflect")), np.isfinite(expected))
+
+
+def test_rows_of_volumes_that_are_filtered_in_pieces(rng):
+    image = (300 + rng.random((2, 5, 9000))).astype(np.float32)
+    for name in ("sobel", "gaussian_laplace"):
+        run, what = VOLUMES[name]
+        expected = reference.exact(what, image, modes=("wrap",) * 3)
+        assert np.abs(run(image, mode="wrap") - expected).max() <= allowed(image, expected, weight(what))
 
 
 def test_four_axes(rng):

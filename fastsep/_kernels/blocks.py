@@ -95,7 +95,7 @@ SUM, MAGNITUDE = range(2)
     GROUP_COLUMNS,  # box: offset of sums of groups of columns
     RUNS,  # dense: number of stretches of taps
     RUNS_AT,  # address of RUN_WORDS words for each
-    LEFT,  # pixels needed left of an output pixel
+    LEFT,  # pixels needed left of an output pixel; volume: columns copied left of the image
     RIGHT,  # pixels needed right of it
     OFFSETS,  # number of offsets of the kernel along the axes before the last two
     SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
@@ -104,7 +104,8 @@ SUM, MAGNITUDE = range(2)
     ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
     MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
     MIDDLE_SHIFT,  # bytes from the left end of that row
-) = range(82)
+    COLUMNS,  # volume: offset of a list of the columns that stand for those beyond the image
+) = range(83)
 
 BLOCK_WORDS = 88
 
@@ -112,6 +113,8 @@ BLOCK_WORDS = 88
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
 #: Added to SYMMETRIC and ANTISYMMETRIC where the centre tap is multiplied, not skipped.
 CENTRE = 4
+#: Added to SYMMETRIC and ANTISYMMETRIC where there is no tap in the middle: those of differences in volumes may be so.
+EVEN = 8
 
 # A line of taps: address, count, how many lie before the centre, kind.
 TAPS, COUNT, BEFORE, KIND = range(4)
@@ -119,14 +122,19 @@ TAPS, COUNT, BEFORE, KIND = range(4)
 X_LINE = 4
 X_OUTSIDE = 8  # address of the value beyond the left and right border
 DEPTH_LINE = 9  # which of the lines along the depth; or of those along x that come first, counted from 1; 0: none
-TERM_WORDS = 10
+# In a volume, ... 1: its rows begin left and end right of the image, where the line along x needs them; how many terms
+# before it have the same line along x and left what they made in the strip, for it to be added; 1: the next one does.
+SPREAD, JOINED, JOINS = range(10, 13)
+TERM_WORDS = 13
 # A line along x that comes first: a line, address of the value beyond the left and right border, offset of the ring of
 # its results, bytes from row to row there.
 R_OUTSIDE, R_RING, R_RING_ROW = range(4, 7)
 ROW_LINE_WORDS = 7
-# A line along the depth: a line, and the address of the value above and below the plane.
-Y_OUTSIDE = 4
-LINE_WORDS = 5
+# A line along the depth: a line, and the address of the value above and below the plane. Of differences: bytes from a
+# pixel to the first one that it takes; planes and bytes from there to the one that it is subtracted from (both 0: none
+# is); values of a row; address of a number by which the pixel in the middle of the taps counts besides; 0: it does not.
+Y_OUTSIDE, L_START, L_STEP, L_SPAN, L_WIDTH, L_TOTAL = range(4, 10)
+LINE_WORDS = 10
 
 # A run of taps: entry of its first row in the table of rows, bytes from the left end of the row, number of taps,
 # and their address.

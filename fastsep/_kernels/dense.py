@@ -10,8 +10,8 @@ The kernel is cut into *runs*, stretches of taps in one column without a zero; a
 slide through registers, so that a tap costs one multiply-add for each output row and one load for
 all of them. Zero taps are in no run: they cost nothing, and NaN or inf under them does not count.
 
-Taps that sum to zero apply to differences from the pixel under one of them, so that an image of large values that
-differ little loses nothing.
+Taps that sum to zero apply to differences, so that an image of large values that differ little loses nothing: along a
+run from pixel to pixel, and at its first one from the pixel under the largest tap.
 
 Columns are done in chunks, so that the rings stay in the cache. Rows hold `cols` pixels of
 `channels` values.

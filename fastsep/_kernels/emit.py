@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from llvmlite import ir
 
-from fastsep._kernels.blocks import ANTISYMMETRIC, CENTRE, GENERAL, SPARSE, SYMMETRIC
+from fastsep._kernels.blocks import ANTISYMMETRIC, CENTRE, EVEN, GENERAL, SPARSE, SYMMETRIC
 from fastsep._kernels.jit import target
 
 #: Bytes between a store and the cache line that is asked for beside it.
@@ -388,14 +388,15 @@ class Emitter:
 
     # the FIR tile --------------------------------------------------------------------------------
 
-    def fir(self, element, taps, count, kind, outputs, differences=False):
+    def fir(self, element, taps, count, kind, outputs, differences=False, even=False):
         """sums[r] = sum over k of taps[k] * element(r + k), for r < `outputs`.
 
         `element(j)` loads input j, counted from the one under the first tap of the first output.
         Each input is loaded once: inputs slide through registers from tap to tap. With symmetric
         taps the two inputs that share a tap are added first, which halves the multiplications, and
         element(radius - 1) and element(radius + outputs) are loaded even when the radius is 0.
-        `kind` None means GENERAL at compile time.
+        `kind` None means GENERAL at compile time. With `even`, taps are equal or negated in pairs with none in the
+        middle, or symmetric, or GENERAL: whatever takes time to compile and is not needed is left out.
 
         With `differences` every input enters as a difference of two, so that nothing is lost where inputs differ
         little from each other. Then taps[radius] of symmetric taps is the sum of all, taps[radius + j] the sum of
@@ -430,6 +431,23 @@ class Emitter:
 
             carried = [*sums, *below, *above]
             return self.loop(one, b.add(radius, one), carried, step)[:outputs]
+
+        def paired_evenly(combine):
+            radius = b.lshr(count, one)
+            held = [element(b.add(b.sub(radius, one), I64(j))) for j in range(outputs + 1)]
+
+            def step(k, carried):
+                sums = carried[:outputs]
+                below = carried[outputs : 2 * outputs]
+                above = carried[2 * outputs :]
+                tap = self.broadcast(taps, b.add(radius, k))
+                sums = [self.muladd(tap, combine(above[r], below[r]), sums[r]) for r in range(outputs)]
+                below = [element(b.sub(b.sub(radius, k), I64(2))), *below[:-1]]
+                above = [*above[1:], element(b.add(b.add(radius, k), I64(outputs)))]
+                return [*sums, *below, *above]
+
+            carried = [*[self.splat(0)] * outputs, *held[:outputs], *held[1:]]
+            return self.loop(I64(0), radius, carried, step)[:outputs]
 
         def paired_differences():
             # sum_j t_j (x[j] + x[-j]) + t_0 x[0] = sum_j c_j ((x[j] - x[j-1]) - (x[1-j] - x[-j])) + (sum of t) x[0]
@@ -475,6 +493,16 @@ class Emitter:
                     GENERAL: general_differences,
                 },
             )
+        if even:
+            return self.switch(
+                b.and_(kind, I64(EVEN + CENTRE - 1)),
+                {
+                    EVEN + SYMMETRIC: lambda: paired_evenly(self.add),
+                    EVEN + ANTISYMMETRIC: lambda: paired_evenly(self.sub),
+                    SYMMETRIC: lambda: paired(self.add),
+                    GENERAL: lambda: general(skip=False),
+                },
+            )
         return self.switch(
             form,
             {
@@ -517,11 +545,8 @@ class Emitter:
 
         return self.loop(I64(0), radius, [*sums, *below, *above], step)[:outputs]
 
-    def slide(self, element, taps, count, sums, skip, middles=None):
-        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied.
-
-        With `middles` inputs count by what they differ from middles[r].
-        """
+    def slide(self, element, taps, count, sums, skip):
+        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied."""
         b = self.b
         outputs = len(sums)
         window = [element(I64(j)) for j in range(outputs - 1)]
@@ -530,8 +555,7 @@ class Emitter:
             sums, held = carried[:outputs], carried[outputs:]
             held = [*held, element(b.add(k, I64(outputs - 1)))]
             tap = self.broadcast(taps, k)
-            inputs = held if middles is None else [self.sub(held[r], middles[r]) for r in range(outputs)]
-            new = [self.muladd(tap, inputs[r], sums[r]) for r in range(outputs)]
+            new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
             if skip:
                 # NaN and inf under a zero tap must not spread.
                 keep = b.fcmp_unordered("!=", tap, self.splat(0))
@@ -539,6 +563,28 @@ class Emitter:
             return [*new, *held[1:]]
 
         return self.loop(I64(0), count, [*sums, *window], step)[:outputs]
+
+    def slide_differences(self, element, taps, count, sums, middles):
+        """`slide` of what inputs differ from middles[r], if taps[k] is the sum of all from number k on.
+
+        The first input counts by what it differs from middles[r], each other one by what it differs from the one
+        before it: a subtraction for each input, not for each tap and output.
+        """
+        outputs = len(sums)
+        first = [element(I64(j)) for j in range(outputs)]
+        tap = self.broadcast(taps, I64(0))
+        sums = [self.muladd(tap, self.sub(first[r], middles[r]), sums[r]) for r in range(outputs)]
+        window = [self.sub(after, before) for before, after in pairwise(first)]
+
+        def step(k, carried):
+            sums, held, last = carried[:outputs], carried[outputs:-1], carried[-1]
+            new = element(self.b.add(k, I64(outputs - 1)))
+            held = [*held, self.sub(new, last)]
+            tap = self.broadcast(taps, k)
+            sums = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
+            return [*sums, *held[1:], new]
+
+        return self.loop(I64(1), count, [*sums, *window, first[-1]], step)[:outputs]
 
     def box(self, element, group, groups, rest, ones, size):
         """sums[r] = element(r) + ... + element(r + size - 1), for r < `count`: no subtraction.

@@ -32,7 +32,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     "plane exact", for one term of symmetric taps in SciPy's order of operations, or "plane divided", for
     the same in any order; both divide results by numbers that differ near the borders of the image. "plane
     differences" is for terms whose taps sum to zero or nearly so, along one axis at least: that axis comes first and
-    works on differences of neighbours, so that an image of large values that differ little loses nothing.
+    works on differences of neighbours, so that an image of large values that differ little loses nothing. "volume
+    differences" is the same for volumes: differences are taken, along any axis, while the line along the depth is
+    applied.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = simd.lanes(acc)
@@ -43,7 +45,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     exact = form.endswith("exact")
     divided = exact or form.endswith("divided")
     volume = form.startswith("volume")
-    differences = "differences" in form
+    differences = form.startswith("plane differences")
+    slopes = form.startswith("volume differences")
     # A volume's planes are filtered from rows that were filtered along the depth before.
     row_dtype = acc if volume else src
     row_size = row_dtype.itemsize
@@ -159,8 +162,16 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             after = (count - 1) * channels - before
             # Column 0 of the image is at strip + before, its result goes to strip.
             inside = strip + before * vector
-            for x in range(0, width, lanes):
-                column = min(x, last)
+            span, final = width, last
+            if slopes:
+                joined = simd.word(term, at.JOINED)
+                into = inside
+                if simd.word(term, at.SPREAD) != 0:
+                    into, span = strip, width + before + after
+                # No column may be added twice: the last vector has room behind the others.
+                final = span
+            for x in range(0, span, lanes):
+                column = min(x, final)
                 if differences and row_line != 0:
                     break
                 if exact:
@@ -173,6 +184,11 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         src, acc, rows, column * src_size, inside + column * vector,
                         simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                     )  # fmt: skip
+                elif slopes:
+                    simd.fir_into_strip(
+                        acc, acc, rows, column * acc_size, into + column * vector, simd.word(term, at.TAPS),
+                        simd.word(term, at.COUNT), simd.word(term, at.KIND), 1 if joined > 0 else 0,
+                    )  # fmt: skip
                 else:
                     simd.fir_to_strip(
                         row_dtype, acc, rows, column * row_size, inside + column * vector,
@@ -181,9 +197,12 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 if ahead != 0 and number == 0 and column * row_size % at.LINE == 0:
                     simd.prefetch_rows(acc, lanes, ahead + column * row_size, simd.word(block, at.SRC_ROW))
             beyond = simd.word(term, at.X_OUTSIDE)
-            fill_border(borders, inside, -before, 0, beyond)
-            fill_border(borders + 8 * before, inside, width, width + after, beyond)
+            if span == width:
+                fill_border(borders, inside, -before, 0, beyond)
+                fill_border(borders + 8 * before, inside, width, width + after, beyond)
             borders += 8 * (before + after)
+            if slopes and simd.word(term, at.JOINS) != 0:
+                continue
             if not several and channels == 1:
                 for x in range(0, width, lanes):
                     column = min(x, last)
@@ -197,6 +216,12 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         if not middle:
                             divide_margin(block, dst_table, top, column)
                         continue
+                    if slopes:
+                        simd.slopes_from_strip(
+                            acc, dst, strip + column * vector, taps, count, kind,
+                            dst_table, column * dst_size,
+                        )  # fmt: skip
+                        continue
                     simd.fir_from_strip(
                         acc, dst, strip + column * vector, taps, count, kind,
                         dst_table, column * dst_size,
@@ -208,9 +233,14 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 squares = simd.word(block, at.COMBINE) if several else 0
                 target = sums if several and squares == 0 else strip
                 add = 1 if several and squares == 0 and number > 0 else 0
+                if slopes:
+                    add = 1 if squares == 0 and number > joined else 0
                 for column in range(x, x + channels):
                     place = strip + column * vector
-                    simd.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
+                    if slopes:
+                        simd.slopes_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
+                    else:
+                        simd.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
                 if several:
                     into = sums + x * vector
                     if squares != 0:
@@ -371,6 +401,50 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 filter_block(block, table, dst_table, scratch, top, ahead)
                 deliver_narrow(block, spare, target, top, end)
 
+    @register_jitable
+    def find_columns(block, columns):
+        """List the values of a row that stand for those that are copied left and right of it; -1: the constant."""
+        channels = simd.word(block, at.CHANNELS)
+        cols = simd.word(block, at.COLS)
+        left = simd.word(block, at.LEFT)
+        for k in range(left + simd.word(block, at.RIGHT)):
+            column = outside(k - left if k < left else k - left + cols, cols, simd.word(block, at.MODE_X))
+            for c in range(channels):
+                simd.set_word(columns, k * channels + c, column * channels + c if column >= 0 else -1)
+
+    @register_jitable
+    def copy_ends(block, columns, row, to):
+        """Copy what stands for the values left and right of the source row at `row` to either side of `to`."""
+        channels = simd.word(block, at.CHANNELS)
+        left = simd.word(block, at.LEFT) * channels
+        width = simd.word(block, at.COLS) * channels
+        for k in range(left + simd.word(block, at.RIGHT) * channels):
+            value = simd.word(columns, k)
+            source = row + value * src_size if value >= 0 else simd.word(block, at.CONSTANT_ROW)
+            place = k - left if k < left else k - left + width
+            simd.copy_value(src, to + place * src_size, source)
+
+    @register_jitable
+    def filter_depth(line, rows, start, to, slab_plane):
+        """Apply a line along the depth to what lies `start` bytes from the places in `rows`, or to its slopes."""
+        width = simd.word(line, at.L_WIDTH)
+        last = max(width - lanes, 0)
+        step, span = simd.word(line, at.L_STEP), simd.word(line, at.L_SPAN)
+        start += simd.word(line, at.L_START)
+        for x in range(0, width, lanes):
+            column = min(x, last)
+            if step != 0 or span != 0:
+                simd.slopes_to_rows(
+                    src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
+                    simd.word(line, at.TAPS), simd.word(line, at.COUNT), simd.word(line, at.KIND), step, span,
+                    simd.word(line, at.BEFORE), simd.word(line, at.L_TOTAL),
+                )  # fmt: skip
+            else:
+                simd.fir_to_rows(
+                    src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
+                    simd.word(line, at.TAPS), simd.word(line, at.COUNT), simd.word(line, at.KIND),
+                )  # fmt: skip
+
     def volume_band(block, index):
         rows = simd.word(block, at.ROWS)
         depth = simd.word(block, at.DEPTH)
@@ -393,7 +467,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         spare = scratch + simd.word(block, at.SPARE)
         slab = scratch + simd.word(block, at.SLAB)
         slab_row = simd.word(block, at.SLAB_ROW)
-        slab_plane = (window + taken) * slab_row
+        # As many rows as a block takes, or one more: an odd number of cache lines.
+        slab_plane = taken // 2 * 2 * slab_row + slab_row
         ring = scratch + simd.word(block, at.RING)
         ring_row = simd.word(block, at.RING_ROW)
         # An odd number of cache lines too, as `window` + `taken` + 1 - (its parity) rows are.
@@ -403,6 +478,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         dst_table = table + lines * line_table
         plane_table = dst_table + 8 * lanes
         find_borders(block, scratch + simd.word(block, at.BORDERS))
+        if slopes:
+            columns = scratch + simd.word(block, at.COLUMNS)
+            find_columns(block, columns)
         for unit in range(total * index // bands, total * (index + 1) // bands):
             batch = unit // (chunks * windows)
             chunk = (unit - batch * chunks * windows) // windows
@@ -427,9 +505,14 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     for v in range(top_row, end + trail):
                         row = outside(v, rows, simd.word(block, at.MODE_Y))
                         address = source + (plane * rows + row) * row_bytes
-                        if plane < 0:
+                        if plane < 0 or row < 0:
                             address = simd.word(block, at.CONSTANT_ROW)
-                        if row >= 0:
+                        if slopes:
+                            # Differences are taken beyond the image, too.
+                            to = place + (v - top_row) * ring_row
+                            simd.copy_bytes(to, address, width * src_size)
+                            copy_ends(block, columns, address, to)
+                        elif row >= 0:
                             simd.copy_bytes(place + (v - top_row) * ring_row, address, width * src_size)
                 slot += tile
                 if slot >= taken_z:
@@ -437,37 +520,49 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 fresh = taken_z - tile
                 simd.set_word(plane_table, 0, simd.word(plane_table, 1))
                 simd.set_word(plane_table, taken_z + 1, simd.word(plane_table, taken_z))
-                for number in range(lines):
-                    line = simd.word(block, at.DEPTH_LINES_AT) + number * (8 * at.LINE_WORDS)
-                    under = plane_table + 8 * (lead_z + 1 - simd.word(line, at.BEFORE))
-                    for v in range(top_row, end + trail):
-                        to = slab + number * tile * slab_plane + (v - top_row) * slab_row
-                        if outside(v, rows, simd.word(block, at.MODE_Y)) < 0:
-                            for r in range(tile):
-                                for x in range(0, width, lanes):
-                                    simd.fill_vector(
-                                        acc, to + r * slab_plane + x * acc_size,
-                                        simd.word(line, at.Y_OUTSIDE),
-                                    )  # fmt: skip
-                            continue
-                        for x in range(0, width, lanes):
-                            column = min(x, last)
-                            simd.fir_to_rows(
-                                src, acc, under, (v - top_row) * ring_row + column * src_size,
-                                to + column * acc_size, slab_plane, simd.word(line, at.TAPS),
-                                simd.word(line, at.COUNT), simd.word(line, at.KIND),
-                            )  # fmt: skip
-                for r in range(min(tile, depth - first_plane)):
-                    target = simd.word(block, at.DST)
-                    plane = batch * depth + first_plane + r
-                    target += plane * rows * simd.word(block, at.DST_ROW)
-                    for top in range(first_row, end, lanes):
+                filtered = top_row
+                for top in range(first_row, end, lanes):
+                    # Row by row: what a second line reads is in the first level of the cache then.
+                    stop = min(top + lanes, end) + trail
+                    for v in range(filtered, stop):
+                        place = slab + (v - top_row) % taken * slab_row
+                        for number in range(lines):
+                            line = simd.word(block, at.DEPTH_LINES_AT) + number * (8 * at.LINE_WORDS)
+                            under = plane_table + 8 * (lead_z + 1 - simd.word(line, at.BEFORE))
+                            to = place + number * tile * slab_plane
+                            if slopes:
+                                filter_depth(line, under, (v - top_row) * ring_row, to, slab_plane)
+                                continue
+                            if outside(v, rows, simd.word(block, at.MODE_Y)) < 0:
+                                for r in range(tile):
+                                    for x in range(0, width, lanes):
+                                        simd.fill_vector(
+                                            acc, to + r * slab_plane + x * acc_size,
+                                            simd.word(line, at.Y_OUTSIDE),
+                                        )  # fmt: skip
+                                continue
+                            for x in range(0, width, lanes):
+                                column = min(x, last)
+                                simd.fir_to_rows(
+                                    src, acc, under, (v - top_row) * ring_row + column * src_size,
+                                    to + column * acc_size, slab_plane, simd.word(line, at.TAPS),
+                                    simd.word(line, at.COUNT), simd.word(line, at.KIND),
+                                )  # fmt: skip
+                    filtered = stop
+                    for r in range(min(tile, depth - first_plane)):
+                        target = simd.word(block, at.DST)
+                        plane = batch * depth + first_plane + r
+                        target += plane * rows * simd.word(block, at.DST_ROW)
                         for number in range(lines):
                             start = slab + (number * tile + r) * slab_plane
+                            # The first entry and the last are guards, as in `plane_band`. Rows past the end are not
+                            # wanted: any will do.
+                            place = (top - first_row + taken - 1) % taken
                             for i in range(taken + 2):
-                                # Rows past the end of the slab are not wanted: any row will do.
-                                v = min(max(top - first_row - 1 + i, 0), end + trail - top_row - 1)
-                                simd.set_word(table + number * line_table, i, start + v * slab_row)
+                                simd.set_word(table + number * line_table, i, start + place * slab_row)
+                                place += 1
+                                if place == taken:
+                                    place = 0
                         aim(block, dst_table, spare, target, top, end)
                         filter_block(block, table, dst_table, scratch, top, 0)
                         deliver_narrow(block, spare, target, top, end)

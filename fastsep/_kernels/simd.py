@@ -44,11 +44,11 @@ def nothing(generate):
 # the distance in bytes from a row's start, `taps` the address of `count` taps in the arithmetic dtype.
 
 
-def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences):
+def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences, add=None):
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
-        table, offset, strip, taps, count, kind = values[2:]
+        table, offset, strip, taps, count, kind = values[2:8]
         e = Emitter(builder, arithmetic)
         rows = []
         outputs = tile(arithmetic)
@@ -63,12 +63,20 @@ def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differe
                     e.prefetch(builder.add(at, I64(LINE)), level=1)
                 return e.load(at, source)
 
-            rows += e.fir(element, taps, count, kind, outputs, differences)
+            rows += e.fir(element, taps, count, kind, outputs, differences, even=add is not None)
         size = target().vector_bytes
-        for k, column in enumerate(e.transpose(rows)):
-            builder.store(column, e.at(strip, k * size), align=size)
+        columns = e.transpose(rows)
+        places = [e.at(strip, k * size) for k in range(e.count)]
 
-    return signature_of(src, acc, table, offset, strip, taps, count, kind), nothing(generate)
+        def added():
+            return [e.add(builder.load(at, align=size, typ=e.vector), v) for at, v in zip(places, columns, strict=True)]
+
+        stored = columns if add is None else e.switch(values[8], {0: lambda: columns, 1: added})
+        for place, column in zip(places, stored, strict=True):
+            builder.store(column, place, align=size)
+
+    more = () if add is None else (add,)
+    return signature_of(src, acc, table, offset, strip, taps, count, kind, *more), nothing(generate)
 
 
 @intrinsic
@@ -78,6 +86,12 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
     table[j] is the row under the first tap of output row j.
     """
     return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False)
+
+
+@intrinsic
+def fir_into_strip(typing, src, acc, table, offset, strip, taps, count, kind, add):
+    """`fir_to_strip` for lines of slopes, too; if `add` is 1 the results are added to what is there."""
+    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False, add)
 
 
 @intrinsic
@@ -102,7 +116,7 @@ def load_strip(typing, src, acc, table, offset, strip):
     return signature_of(src, acc, table, offset, strip), nothing(generate)
 
 
-def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences):
+def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=False, even=False):
     arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
@@ -114,7 +128,7 @@ def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differen
             return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
         outputs = tile(arithmetic)
-        sums = e.fir(element, taps, count, kind, outputs, differences)
+        sums = e.fir(element, taps, count, kind, outputs, differences, even)
         places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
 
         def added():
@@ -132,16 +146,22 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
     The results are stored at `out`, or added to what is there if `add` is 1.
     """
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, False)
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add)
 
 
 @intrinsic
 def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, True)
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=True)
 
 
-def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences):
+@intrinsic
+def slopes_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` for lines of slopes, too."""
+    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, even=True)
+
+
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=False, even=False):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
@@ -157,7 +177,7 @@ def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, diffe
                 at = e.at(start, builder.mul(j, I64(size)))
                 return builder.load(at, align=size, typ=e.vector)
 
-            columns += e.fir(element, taps, count, kind, outputs, differences)
+            columns += e.fir(element, taps, count, kind, outputs, differences, even)
         e.store_transposed(columns, table, offset, result)
 
     return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
@@ -169,13 +189,19 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
 
     What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
     """
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, False)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset)
 
 
 @intrinsic
 def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, True)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=True)
+
+
+@intrinsic
+def slopes_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """`fir_from_strip` for lines of slopes, too."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, even=True)
 
 
 @intrinsic
@@ -312,8 +338,9 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
 
     `runs`: address of `count` runs of taps (see `blocks`); table[j]: the address of source row j. Unless `centre` is
-    the literal 0, taps apply to differences from a pixel of the window: that of output row r lies in the row
-    centre[r], `shift` bytes from its left end; `total`: address of the sum of all taps, by which it counts itself.
+    the literal 0, taps apply to differences (see `Emitter.slide_differences`), those of the first pixel of a run from
+    one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its left end; `total`:
+    address of the sum of all taps, by which it counts itself.
     """
     arithmetic, result = dtype_of(acc), dtype_of(dst)
     rows = height.literal_value
@@ -337,7 +364,9 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
                 return e.load(builder.add(e.word(first, j), column), arithmetic)
 
             taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
-            return e.slide(element, taps, count, sums, False, middles)
+            if differences:
+                return e.slide_differences(element, taps, count, sums, middles)
+            return e.slide(element, taps, count, sums, False)
 
         sums = e.loop(I64(0), count, sums, run)
         for r, value in enumerate(sums):
@@ -418,6 +447,39 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
             builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
 
     return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
+
+
+@intrinsic
+def slopes_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind, step, span, middle, total):
+    """`fir_to_rows` of differences: of what lies `step` rows and `span` bytes behind a value, and that value.
+
+    Unless `total` is 0, the value in the row `middle` of the table counts by itself, by the number there.
+    """
+    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        table, offset, out, out_row, taps, count, kind, step, span, middle, total = values[2:]
+        e = Emitter(builder, arithmetic)
+
+        def value(j):
+            return e.load(builder.add(e.word(table, j), offset), source)
+
+        def element(j):
+            behind = builder.add(builder.add(e.word(table, builder.add(j, step)), offset), span)
+            return e.sub(e.load(behind, source), value(j))
+
+        sums = e.fir(element, taps, count, kind, tile(arithmetic), even=True)
+
+        def counted():
+            factor = e.broadcast(total, I64(0))
+            return [e.muladd(factor, value(builder.add(middle, I64(r))), sums[r]) for r in range(len(sums))]
+
+        counts = builder.zext(builder.icmp_signed("!=", total, I64(0)), I64)
+        for r, value_of_row in enumerate(e.switch(counts, {0: lambda: sums, 1: counted})):
+            builder.store(value_of_row, e.at(out, builder.mul(I64(r), out_row)), align=1)
+
+    arguments = (table, offset, out, out_row, taps, count, kind, step, span, middle, total)
+    return signature_of(src, acc, *arguments), nothing(generate)
 
 
 @intrinsic
