@@ -147,10 +147,9 @@ class _Maker:
         assert y is not None
         assert x is not None
         form = self.plan.kernel[1]
-        smooth = form.startswith("smooth")
         height = jit.sweep_height(exact=form.startswith("exact"))
         results = len(form.split("+"))
-        radius = len(y.taps) // 2 if smooth else 1
+        radius = jit.sweep_radius(form)
         taken = height + 2 * radius
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
@@ -183,13 +182,14 @@ class _Maker:
             self.divisors(what.divisors)
         depth_lines = self.depth_lines(what) if volume else []
         row_lines = self.row_lines(what) if "differences" in plan.kernel[1] else {}
+        by_slopes = [y for term, y in zip(what.terms, lines_y, strict=True) if self.is_by_slopes(term, what)]
         lines_x += [line for line, _ in row_lines]
         words[at.TABLE] = 8 * (taken + 2)
         lead_z = max((line.centre for line in depth_lines), default=0)
         trail_z = max((len(line.taps) - 1 - line.centre for line in depth_lines), default=0)
         taken_z = lead_z + trail_z + self.tile
         words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
-        tables = max(len(depth_lines), 1 + len(row_lines))
+        tables = max(len(depth_lines), 1 + len(row_lines) + bool(by_slopes))
         self.take(tables * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
         self.terms(what, depth_lines, row_lines)
         self.take_spare(self.lanes * self.lanes)
@@ -203,6 +203,12 @@ class _Maker:
         if plan.kernel[1].endswith("terms"):
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = -(-self.padded // self.lanes) * self.lanes
+        if by_slopes:
+            words[at.SLOPES_LEAD] = lead = max(line.centre for line in by_slopes)
+            words[at.SLOPES_TRAIL] = trail = max(len(line.taps) - 1 - line.centre for line in by_slopes)
+            row = -(-(self.padded + self.channels) // self.lanes) * self.lanes
+            words[at.SLOPES_ROW] = slopes_row = odd_lines(row * plan.acc.itemsize)
+            self.take((lead + trail + self.lanes) * slopes_row, at.SLOPES)
         if row_lines:
             self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
         if volume:
@@ -217,7 +223,7 @@ class _Maker:
             words[at.CHUNK] = self.depth if pieces >= 2 * (os.cpu_count() or 1) else SHORT_CHUNK
             self.take(each * (window + taken), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
-        elif self.in_ring(lead + trail, bool(row_lines)):
+        elif self.in_ring(taken - self.lanes, bool(row_lines) or bool(by_slopes)):
             words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
 
@@ -266,10 +272,16 @@ class _Maker:
         self, what: Separable, depth_lines: list[Line], row_lines: dict[tuple[Line, float], int]
     ) -> None:  # fmt: skip
         plan = self.plan
-        differences = "differences" in plan.kernel[1]
+        differences = "differences" in plan.kernel[1] or "slopes" in plan.kernel[1]
         table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
         for row, term in zip(table, what.terms, strict=True):
             z, y, x = (line or IDENTITY for line in term.lines)
+            if self.is_by_slopes(term, what):
+                row[: at.X_LINE] = self.line(y, what)
+                row[at.X_LINE : at.X_OUTSIDE] = self.between(x)
+                row[at.X_OUTSIDE] = self.scalars(0.0)
+                row[at.DEPTH_LINE] = 1
+                continue
             if differences and self.is_row_first(term, what):
                 row[: at.X_LINE] = self.line(y, what)
                 row[at.X_LINE : at.X_OUTSIDE] = self.line(IDENTITY, what)
@@ -295,6 +307,19 @@ class _Maker:
     def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         taps = np.array(line.taps, self.plan.acc)
         return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def is_by_slopes(self, term: Term, what: Separable) -> bool:
+        return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)
+
+    def between(self, line: Line) -> tuple[int, int, int, int]:
+        """The words of a line, whose taps sum to zero, as it applies to the differences between pixels."""
+        taps = [math.fsum(line.taps[k:]) for k in range(1, len(line.taps))]
+        kind = at.GENERAL
+        if 2 * line.centre == len(taps) and line.taps == line.taps[::-1]:
+            kind = at.ANTISYMMETRIC
+        elif is_antisymmetric(line):
+            kind = at.SYMMETRIC
+        return self.scalars(*taps), len(taps), line.centre - 1, kind
 
     def differences(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         """The words of a line whose taps apply to differences (see `Emitter.fir`)."""

@@ -88,7 +88,7 @@ def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> S
 def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncate: float) -> Separable:
     """The narrow Gaussian minus the wide one, as a sum of terms that each take differences along one axis.
 
-    With d = n - w along each axis, n n n - w w w = d n n + w d n + w w d: no two large values are subtracted.
+    With d = n - w along each axis, n n n - w w w = d w w + n d w + n n d: no two large values are subtracted.
     """
     (narrow,) = gaussian(low, [0] * len(low), truncate).terms
     (wide,) = gaussian(high, [0] * len(high), truncate).terms
@@ -96,7 +96,7 @@ def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncat
     for axis, (first, second) in enumerate(zip(narrow.lines, wide.lines, strict=True)):
         difference = _difference(first, second)
         if any(difference.taps):
-            terms.append(Term((*wide.lines[:axis], difference, *narrow.lines[axis + 1 :])))
+            terms.append(Term((*narrow.lines[:axis], difference, *wide.lines[axis + 1 :])))
     return Separable(tuple(terms) or (Term((Line((0.0,), 0), *narrow.lines[1:])),))
 
 

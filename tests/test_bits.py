@@ -50,14 +50,16 @@ def expected_kernel(case, dtypes, vector_bytes):
     if case.kernel[0] != "sweep":
         return case.kernel
     form = case.kernel[1]
-    smooth = form.startswith("smooth")
-    radius = int(form.removeprefix("smooth")) if smooth else 1
-    lanes = vector_bytes // np.result_type(*dtypes, np.float32).itemsize
+    radius = jit.sweep_radius(form)
+    acc = np.result_type(*dtypes, np.float32)
+    lanes = vector_bytes // acc.itemsize
     if radius * max(case.channels, 1) <= lanes:
         return case.kernel
     if isinstance(case, Gradients):
         return "polar", form
-    return "fir", "plane" if smooth else "plane terms"
+    if form.startswith("wide") and acc == np.float32:
+        return "fir", "plane differences terms"
+    return "fir", "plane" if form.startswith("smooth") else "plane terms"
 
 
 @variants

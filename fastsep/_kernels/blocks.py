@@ -16,6 +16,8 @@ REFLECT, CONSTANT, NEAREST, MIRROR, WRAP = range(5)
 
 #: How terms are combined.
 SUM, MAGNITUDE = range(2)
+#: What becomes of the results of a term: they, or their squares, are stored, or added to what is there.
+STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
 
 # Every kernel.
 (
@@ -104,7 +106,11 @@ SUM, MAGNITUDE = range(2)
     ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
     MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
     MIDDLE_SHIFT,  # bytes from the left end of that row
-) = range(82)
+    SLOPES,  # fir: offset of the ring of rows of differences along x
+    SLOPES_ROW,  # bytes from row to row of it
+    SLOPES_LEAD,  # rows of it needed above an output row
+    SLOPES_TRAIL,  # rows needed below it
+) = range(86)
 
 BLOCK_WORDS = 88
 
@@ -118,7 +124,9 @@ TAPS, COUNT, BEFORE, KIND = range(4)
 # A term: the line along y, the line along x (from X_LINE), ...
 X_LINE = 4
 X_OUTSIDE = 8  # address of the value beyond the left and right border
-DEPTH_LINE = 9  # which of the lines along the depth; or of those along x that come first, counted from 1; 0: none
+# Which of the lines along the depth; or of those along x that come first, counted from 1; 1 also where rows of
+# differences are filtered instead of the image; 0: none.
+DEPTH_LINE = 9
 TERM_WORDS = 10
 # A line along x that comes first: a line, address of the value beyond the left and right border, offset of the ring of
 # its results, bytes from row to row there.
