@@ -27,9 +27,11 @@ from fastsep._plan import (
     Separable,
     Suppress,
     Term,
+    EXACT,
     has_same_border,
     is_antisymmetric,
     is_row_first,
+    is_symmetric,
     middle,
     tap_sum,
 )
@@ -54,6 +56,8 @@ EDGES_PAY = 256
 #: Several results, of this size together, are written around the cache, which would read them first; a single
 #: one gains nothing (measured).
 STREAM_BYTES = 32 << 20
+#: Differences between lines along x that are shorter by so many taps on either side are parted (measured).
+PARTING_PAYS = 6
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
 
@@ -209,6 +213,10 @@ class _Maker:
             row = -(-(self.padded + self.channels) // self.lanes) * self.lanes
             words[at.SLOPES_ROW] = slopes_row = odd_lines(row * plan.acc.itemsize)
             self.take((lead + trail + self.lanes) * slopes_row, at.SLOPES)
+            parted = self.parted(what)
+            if parted is not None:
+                words[at.INNER_LINE] = self.address(np.array(self.between(parted[0]), np.int64))
+                self.take(columns * self.vector, at.OTHER_STRIP)
         if row_lines:
             self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
         if volume:
@@ -273,12 +281,13 @@ class _Maker:
     ) -> None:  # fmt: skip
         plan = self.plan
         differences = "differences" in plan.kernel[1] or "slopes" in plan.kernel[1]
+        parted = self.parted(what)
         table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
         for row, term in zip(table, what.terms, strict=True):
             z, y, x = (line or IDENTITY for line in term.lines)
             if self.is_by_slopes(term, what):
                 row[: at.X_LINE] = self.line(y, what)
-                row[at.X_LINE : at.X_OUTSIDE] = self.between(x)
+                row[at.X_LINE : at.X_OUTSIDE] = self.between(x if parted is None else parted[1])
                 row[at.X_OUTSIDE] = self.scalars(0.0)
                 row[at.DEPTH_LINE] = 1
                 continue
@@ -310,6 +319,23 @@ class _Maker:
 
     def is_by_slopes(self, term: Term, what: Separable) -> bool:
         return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)
+
+    def parted(self, what: Separable) -> tuple[Line, Line] | None:
+        """Two lines, the first one shorter, whose difference is that along x of the term by slopes; if it pays.
+
+        As with a difference of Gaussians, where the second one is the line along x of the other term as well:
+        y1 x1 + y2 (x0 - x1). Of two long lines along x one is left then.
+        """
+        if "slopes" not in self.plan.kernel[1]:
+            return None
+        x2, x1 = (term.lines[2] or IDENTITY for term in what.terms)
+        if what.combine != "sum" or not (is_symmetric(x1) and is_symmetric(x2)) or x1.centre != x2.centre:
+            return None
+        if abs(tap_sum(x1) - 1) > EXACT:
+            return None
+        taps = [one + other for one, other in zip(x1.taps, x2.taps, strict=True)]
+        idle = next((k for k, tap in enumerate(taps) if tap), 0)
+        return (Line(tuple(taps[idle : len(taps) - idle]), x1.centre - idle), x1) if idle >= PARTING_PAYS else None
 
     def between(self, line: Line) -> tuple[int, int, int, int]:
         """The words of a line, whose taps sum to zero, as it applies to the differences between pixels."""

@@ -110,7 +110,9 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     SLOPES_ROW,  # bytes from row to row of it
     SLOPES_LEAD,  # rows of it needed above an output row
     SLOPES_TRAIL,  # rows needed below it
-) = range(86)
+    INNER_LINE,  # address of the words of the line that remains of the one along x without that of the other term; 0: none
+    OTHER_STRIP,  # columns of the second term then
+) = range(88)
 
 BLOCK_WORDS = 88
 
@@ -141,6 +143,8 @@ LINE_WORDS = 5
 RUN_ROW, RUN_OFFSET, RUN_COUNT, RUN_TAPS = range(4)
 RUN_WORDS = 4
 
+#: Values of rows filtered along x before, which are filtered along y together.
+PIECE_VALUES = 1024
 #: Rows of fewer vectors than this are copied whole by a sweep, ...
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.

@@ -594,6 +594,52 @@ def finish(typing, acc, sums, count, root, limits):
     return signature_of(acc, sums, count, root, limits), nothing(generate)
 
 
+@intrinsic
+def subtract_slopes(typing, acc, values, step, slopes, count):
+    """slopes[k] = values[k + one step] - values[k] - slopes[k] for `count` aligned vectors; `step` in bytes."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        values, step, slopes, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            here = e.at(values, offset)
+            following = e.at(builder.add(values, step), offset)
+            place = e.at(slopes, offset)
+            one, other, old = (builder.load(at, align=size, typ=e.vector) for at in (following, here, place))
+            builder.store(e.sub(e.sub(one, other), old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, values, step, slopes, count), nothing(generate)
+
+
+@intrinsic
+def add_vectors(typing, acc, sums, values, count):
+    """Add `count` aligned vectors to the sums."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        sums, values, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            place = e.at(sums, offset)
+            one, old = (builder.load(at, align=size, typ=e.vector) for at in (e.at(values, offset), place))
+            builder.store(e.add(one, old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, sums, values, count), nothing(generate)
+
+
 @intrinsic(prefer_literal=True)
 def prefetch_rows(typing, acc, count, address, row_bytes):
     """Ask for one cache line of each of `count` rows, a literal."""
