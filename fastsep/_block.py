@@ -17,6 +17,7 @@ import numpy as np
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._plan import (
+    EXACT,
     IDENTITY,
     Box,
     Corner,
@@ -27,7 +28,6 @@ from fastsep._plan import (
     Separable,
     Suppress,
     Term,
-    EXACT,
     has_same_border,
     is_antisymmetric,
     is_row_first,
@@ -208,11 +208,7 @@ class _Maker:
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = -(-self.padded // self.lanes) * self.lanes
         if by_slopes:
-            words[at.SLOPES_LEAD] = lead = max(line.centre for line in by_slopes)
-            words[at.SLOPES_TRAIL] = trail = max(len(line.taps) - 1 - line.centre for line in by_slopes)
-            row = -(-(self.padded + self.channels) // self.lanes) * self.lanes
-            words[at.SLOPES_ROW] = slopes_row = odd_lines(row * plan.acc.itemsize)
-            self.take((lead + trail + self.lanes) * slopes_row, at.SLOPES)
+            self.slopes(by_slopes)
             parted = self.parted(what)
             if parted is not None:
                 words[at.INNER_LINE] = self.address(np.array(self.between(parted[0]), np.int64))
@@ -231,7 +227,7 @@ class _Maker:
             words[at.CHUNK] = self.depth if pieces >= 2 * (os.cpu_count() or 1) else SHORT_CHUNK
             self.take(each * (window + taken), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
-        elif self.in_ring(taken - self.lanes, bool(row_lines) or bool(by_slopes)):
+        elif self.in_ring(lead + trail, bool(row_lines) or bool(by_slopes)):
             words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
 
@@ -316,6 +312,15 @@ class _Maker:
     def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         taps = np.array(line.taps, self.plan.acc)
         return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def slopes(self, lines_y: list[Line]) -> None:
+        """Room for rows of slopes, which these lines along y filter."""
+        words = self.words
+        words[at.SLOPES_LEAD] = lead = max(line.centre for line in lines_y)
+        words[at.SLOPES_TRAIL] = trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        values = -(-(self.padded + self.channels) // self.lanes) * self.lanes
+        words[at.SLOPES_ROW] = row = odd_lines(values * self.plan.acc.itemsize)
+        self.take((lead + trail + self.lanes) * row, at.SLOPES)
 
     def is_by_slopes(self, term: Term, what: Separable) -> bool:
         return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)

@@ -566,11 +566,13 @@ def _may_sweep(what: Separable, job: _Job, radius: int) -> bool:
         return False
     if not what.skip_zeros and job.src.kind == "f":
         return False  # zero taps have to meet NaN and inf
-    return not what.chained or has_same_border(what, axes.modes, job.cval)
+    return has_same_border(what, axes.modes, job.cval)
 
 
 def _wide_gradient(what: Separable, job: _Job) -> Plan | None:
     """The sweep for a gradient of a larger but short radius, or one of its components, if that is what this is."""
+    if len(job.axes.sizes) != 2:
+        return None
     lines = {line for term in what.terms for line in term.lines if line is not None}
     slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
     if len(lines) != 2 or len(slopes) != 1 or len(sides) != 1 or slopes[0].centre != sides[0].centre:
@@ -581,11 +583,12 @@ def _wide_gradient(what: Separable, job: _Job) -> Plan | None:
         return None
     if what.skip_zeros and 0.0 in (*slope.taps[radius + 1 :], *side.taps):
         return None
-    forms = [{(slope, side): "dy", (side, slope): "dx"}.get(term.lines) for term in what.terms]
-    if sorted(forms, key=str) == ["dx", "dy"] and what.combine == "magnitude":
-        (form,) = ["magnitude"]
-    elif len(forms) == 1 and forms[0] is not None and what.combine == "sum":
-        form = forms[0]
+    along: dict[tuple[Line | None, ...], str] = {(slope, side): "dy", (side, slope): "dx"}
+    forms = {along.get(term.lines, "") for term in what.terms}
+    if what.combine == "magnitude" and len(what.terms) == 2 and forms == {"dy", "dx"}:
+        form = "magnitude"
+    elif what.combine == "sum" and len(what.terms) == 1 and "" not in forms:
+        (form,) = forms
     else:
         return None
     what = Separable((Term((slope.scaled(job.scale), side)),))

@@ -408,6 +408,7 @@ CASES = {
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),
     # several results
     "gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, F8)),
+    "gradient of five taps": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, U1_F8)),
     "gradient RGB": gradients("scharr", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, F8), 3),
     "gradient of a volume": gradients("prewitt", ("polar", "orientation"), (F4, U1_F8), ndim=3, sigma=(0.6, 0.9, 1.1)),
     # one behind the other

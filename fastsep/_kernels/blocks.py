@@ -110,8 +110,8 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     SLOPES_ROW,  # bytes from row to row of it
     SLOPES_LEAD,  # rows of it needed above an output row
     SLOPES_TRAIL,  # rows needed below it
-    INNER_LINE,  # address of the words of the line that remains of the one along x without that of the other term; 0: none
-    OTHER_STRIP,  # columns of the second term then
+    INNER_LINE,  # fir: address of a shorter line, if that along x is this one less that of the other term; 0: none
+    OTHER_STRIP,  # columns of the other term then
 ) = range(88)
 
 BLOCK_WORDS = 88
