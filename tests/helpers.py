@@ -414,7 +414,7 @@ CASES = {
     # one behind the other
     "smoothed gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, U1_F8), sigma=(1.2, 0.7)),
     "smoothed gradient RGB": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, U1_F8), 3, sigma=(0, 1.5)),
-    "smoothed farid": gradients("farid", ("polar", f"dy+dx+{BOTH}"), (F4, F8), sigma=(0.8, 1.7)),
+    "smoothed farid": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, F8), sigma=(0.8, 1.7)),
     "central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, I2_F4)),
     "smoothed central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, F8), 2, sigma=(1.1, 0)),
     "gradient of a gaussian": gradients("gaussian", ("polar", f"dy+dx+{BOTH}"), (F4, U1_F8), sigma=(1.3, 0.9)),
