@@ -125,6 +125,7 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     results = []
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
         monkeypatch.setattr(_block, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(_block, "BESIDE_SLOPES", rows_in_place)
         monkeypatch.setattr(_block, "VOLUME_BYTES", volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
