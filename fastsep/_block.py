@@ -17,6 +17,7 @@ import numpy as np
 from fastsep._kernels import blocks as at
 from fastsep._kernels import jit
 from fastsep._plan import (
+    EXACT,
     IDENTITY,
     Box,
     Corner,
@@ -31,6 +32,7 @@ from fastsep._plan import (
     has_same_border,
     is_antisymmetric,
     is_row_first,
+    is_symmetric,
     is_zero_sum,
     middle,
     slope_axis,
@@ -48,6 +50,9 @@ MODES = {
 Array = np.ndarray[Any, np.dtype[Any]]
 #: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
 ROWS_IN_PLACE = 8
+#: So many beside rows of slopes, which fill half of the cache's second level (measured: copying takes 1.06 times as
+#: long with 12 rows around, as long with 40 and 0.8 to 0.96 times with 64).
+BESIDE_SLOPES = 48
 #: What a band holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
 #: in the second level of the cache; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
 VOLUME_BYTES = 4 << 20
@@ -59,6 +64,8 @@ EDGES_PAY = 256
 #: Several results, of this size together, are written around the cache, which would read them first; a single
 #: one gains nothing (measured).
 STREAM_BYTES = 32 << 20
+#: Differences between lines along x that are shorter by so many taps on either side are parted (measured).
+PARTING_PAYS = 6
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
 #: Blocks of rows of a window that is only as small to make enough windows for all threads.
@@ -178,10 +185,9 @@ class _Maker:
         assert y is not None
         assert x is not None
         form = self.plan.kernel[1]
-        smooth = form.startswith("smooth")
         height = jit.sweep_height(exact=form.startswith("exact"))
         results = len(form.split("+"))
-        radius = len(y.taps) // 2 if smooth else 1
+        radius = jit.sweep_radius(form)
         taken = height + 2 * radius
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
@@ -215,13 +221,14 @@ class _Maker:
         sloped = plan.kernel[1].startswith("volume differences")
         depth_lines = self.depth_lines(what, sloped) if volume else []
         row_lines = self.row_lines(what) if plan.kernel[1].startswith("plane differences") else {}
+        by_slopes = [y for term, y in zip(what.terms, lines_y, strict=True) if self.is_by_slopes(term, what)]
         lines_x += [line for line, _ in row_lines]
         words[at.TABLE] = 8 * (taken + 2)
         lead_z = max((depth.line.centre for depth in depth_lines), default=0)
         trail_z = max((len(depth.line.taps) - 1 - depth.line.centre for depth in depth_lines), default=0)
         taken_z = lead_z + trail_z + self.tile
         words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
-        tables = max(len(depth_lines), 1 + len(row_lines))
+        tables = max(len(depth_lines), 1 + len(row_lines) + bool(by_slopes))
         self.take(tables * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
         self.terms(what, depth_lines, row_lines)
         self.take_spare(self.lanes * self.lanes)
@@ -235,6 +242,12 @@ class _Maker:
         if plan.kernel[1].endswith("terms"):
             self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
         row = self.whole_vectors(self.padded)
+        if by_slopes:
+            self.slopes(by_slopes)
+            parted = self.parted(what)
+            if parted is not None:
+                words[at.INNER_LINE] = self.address(np.array(self.between(parted[0]), np.int64))
+                self.take(columns * self.vector, at.OTHER_STRIP)
         if row_lines:
             self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
         if volume:
@@ -248,7 +261,7 @@ class _Maker:
                 right = self.whole_vectors(self.lanes + (int(words[at.RIGHT]) + 2) * self.channels)
             words[at.SLAB_ROW] = slab_row = odd_lines((left + row + right) * plan.acc.itemsize)
             words[at.RING_ROW] = ring_row = odd_lines((left + row + right) * plan.src.itemsize)
-            self.slopes(depth_lines, ring_row)
+            self.depth_slopes(depth_lines, ring_row)
             each = len(depth_lines) * self.tile * slab_row
             # Whole blocks of rows, so that none is filtered in vain.
             window = (VOLUME_BYTES - each * taken) // (taken_z * ring_row) - lead - trail
@@ -262,11 +275,11 @@ class _Maker:
             self.take(each * (taken + 1), at.SLAB)
             self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
             words[at.RING] += left * plan.src.itemsize
-        elif self.in_ring(lead + trail, bool(row_lines)):
+        elif self.in_ring(lead + trail, bool(row_lines), BESIDE_SLOPES if by_slopes else ROWS_IN_PLACE):
             words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
             self.take(ring_row * taken, at.RING)
 
-    def in_ring(self, halo: int, filtered: bool) -> bool:
+    def in_ring(self, halo: int, filtered: bool, most: int) -> bool:
         """Whether rows are copied: always if they are narrower than a vector, which would read past their end.
 
         `filtered`: there are rings of filtered rows, and another one would not stay in the second level of the cache.
@@ -275,7 +288,7 @@ class _Maker:
             return True
         if halo > self.rows:
             return False  # the ring would be larger than the image
-        return (halo > ROWS_IN_PLACE and not filtered) or self.width * self.plan.src.itemsize % 4096 == 0
+        return (halo > most and not filtered) or self.width * self.plan.src.itemsize % 4096 == 0
 
     def whole_vectors(self, values: int) -> int:
         return -(-values // self.lanes) * self.lanes
@@ -284,7 +297,7 @@ class _Maker:
         """The different lines along the depth."""
         return list(dict.fromkeys(_Depth.of(term, what, sloped) for term in what.terms))
 
-    def slopes(self, depth_lines: list[_Depth], ring_row: int) -> None:
+    def depth_slopes(self, depth_lines: list[_Depth], ring_row: int) -> None:
         """Fill in from where each line along the depth takes differences."""
         pixel = self.channels * self.plan.src.itemsize
         for row, depth in zip(self.depths, depth_lines, strict=True):
@@ -324,12 +337,19 @@ class _Maker:
         self, what: Separable, depth_lines: list[_Depth], row_lines: dict[tuple[Line, float], int]
     ) -> None:  # fmt: skip
         plan = self.plan
-        differences = plan.kernel[1].startswith("plane differences")
+        differences = plan.kernel[1].startswith(("plane differences", "plane slopes"))
         sloped = plan.kernel[1].startswith("volume differences")
+        parted = self.parted(what)
         table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
         joined, left = 0, 0.0  # terms that the next one is added to, and what they make of the constant
         for number, (row, term) in enumerate(zip(table, what.terms, strict=True)):
             z, y, x = (line or IDENTITY for line in term.lines)
+            if self.is_by_slopes(term, what):
+                row[: at.X_LINE] = self.line(y, what)
+                row[at.X_LINE : at.X_OUTSIDE] = self.between(x if parted is None else parted[1])
+                row[at.X_OUTSIDE] = self.scalars(0.0)
+                row[at.DEPTH_LINE] = 1
+                continue
             axis = slope_axis(term) if sloped else 0
             if axis == 1:
                 y = slope_line(y, what.skip_zeros)[0]
@@ -384,6 +404,45 @@ class _Maker:
     def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         taps = np.array(line.taps, self.plan.acc)
         return self.address(taps), len(taps), line.centre, self.kind(line, what)
+
+    def slopes(self, lines_y: list[Line]) -> None:
+        """Room for rows of slopes, which these lines along y filter."""
+        words = self.words
+        words[at.SLOPES_LEAD] = lead = max(line.centre for line in lines_y)
+        words[at.SLOPES_TRAIL] = trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        values = -(-(self.padded + self.channels) // self.lanes) * self.lanes
+        words[at.SLOPES_ROW] = row = odd_lines(values * self.plan.acc.itemsize)
+        self.take((lead + trail + self.lanes) * row, at.SLOPES)
+
+    def is_by_slopes(self, term: Term, what: Separable) -> bool:
+        return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)
+
+    def parted(self, what: Separable) -> tuple[Line, Line] | None:
+        """Two lines, the first one shorter, whose difference is that along x of the term by slopes; if it pays.
+
+        As with a difference of Gaussians, where the second one is the line along x of the other term as well:
+        y1 x1 + y2 (x0 - x1). Of two long lines along x one is left then.
+        """
+        if "slopes" not in self.plan.kernel[1]:
+            return None
+        x2, x1 = (term.lines[2] or IDENTITY for term in what.terms)
+        if what.combine != "sum" or not (is_symmetric(x1) and is_symmetric(x2)) or x1.centre != x2.centre:
+            return None
+        if abs(tap_sum(x1) - 1) > EXACT:
+            return None
+        taps = [one + other for one, other in zip(x1.taps, x2.taps, strict=True)]
+        idle = next((k for k, tap in enumerate(taps) if tap), 0)
+        return (Line(tuple(taps[idle : len(taps) - idle]), x1.centre - idle), x1) if idle >= PARTING_PAYS else None
+
+    def between(self, line: Line) -> tuple[int, int, int, int]:
+        """The words of a line, whose taps sum to zero, as it applies to the differences between pixels."""
+        taps = [math.fsum(line.taps[k:]) for k in range(1, len(line.taps))]
+        kind = at.GENERAL
+        if 2 * line.centre == len(taps) and line.taps == line.taps[::-1]:
+            kind = at.ANTISYMMETRIC
+        elif is_antisymmetric(line):
+            kind = at.SYMMETRIC
+        return self.scalars(*taps), len(taps), line.centre - 1, kind
 
     def differences(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
         """The words of a line whose taps apply to differences (see `Emitter.fir`)."""

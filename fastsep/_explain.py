@@ -28,7 +28,7 @@ class Explanation:
     dtype, result, arithmetic : dtype
         Of the image, of the result, and of the sums between.
     strategy : str
-        "sweep" (3 x 3 gradients and short smoothing, in registers), "lines" (taps along one axis
+        "sweep" (gradients and smoothing of short taps, in registers), "lines" (taps along one axis
         after the other), "direct" (tap by tap), "fft", "box" (sums that are reused), "passes" (more
         than three axes), or "nothing" for an empty image.
     why : str

@@ -213,7 +213,7 @@ class _Maker:
             stages.append(Stage(smoothing, IMAGE, at, 0))
             buffers.append(Buffer(self.acc, 1))
         if fused is not None:
-            stages.append(Stage(fused, at, RESULT, 1))
+            stages.append(Stage(fused, at, RESULT, halo_of(fused)))
             return Pipeline(stages, buffers).run
         derivatives = []
         for axis in (0, 1):
@@ -236,7 +236,8 @@ class _Maker:
         plan = self._plan(Separable(terms, "magnitude", skip_zeros=True), source, self.target, scale)
         if plan.strategy != "sweep":
             return None
-        return replace(plan, kernel=("sweep", "+".join(names), *plan.kernel[2:]), cache={})
+        form = plan.kernel[1].replace("magnitude", "+".join(names))
+        return replace(plan, kernel=("sweep", form, *plan.kernel[2:]), cache={})
 
     # whole arrays --------------------------------------------------------------------------------
 

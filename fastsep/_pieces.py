@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fastsep._kernels import jit
 from fastsep._plan import Box, Dense, Plan, Separable
 
 #: Values of a piece: their scratch stays in the second level of the cache. Of volumes many rows are kept, and of what
@@ -124,10 +125,7 @@ def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
         left = max((line.centre for line in lines if line is not None), default=0)
         right = max((len(line.taps) - 1 - line.centre for line in lines if line is not None), default=0)
         return rows, (left, right)
-    form = plan.kernel[1] if plan.strategy == "sweep" else ""
-    radius = int(form.removeprefix("smooth")) if form.startswith("smooth") else 1
-    if plan.strategy == "hessian":
-        radius = 2
+    radius = 2 if plan.strategy == "hessian" else jit.sweep_radius(plan.kernel[1])
     return True, (radius, radius)
 
 

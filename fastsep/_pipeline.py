@@ -145,8 +145,8 @@ def halo_of(plan: Plan) -> int:
     """Rows of its source that a plan of strategy "fir" or "sweep" needs above and below a row."""
     what = plan.what
     assert isinstance(what, Separable)
-    if plan.strategy == "sweep" and not plan.kernel[1].startswith("smooth"):
-        return 1
+    if plan.strategy == "sweep":
+        return jit.sweep_radius(plan.kernel[1])
     lines = [term.lines[-2] for term in what.terms]
     return max((max(line.centre, len(line.taps) - 1 - line.centre) for line in lines if line is not None), default=0)
 

@@ -215,7 +215,7 @@ def prepare(
     if isinstance(what, Box):
         return _box(what, job)
     what = axes.reduce(what)
-    return _gradient(what, job) or _smoothing(what, job) or _fir(what, job)
+    return _gradient(what, job) or _wide_gradient(what, job) or _smoothing(what, job) or _fir(what, job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +375,11 @@ def is_antisymmetric(line: Line | None) -> bool:
     return line.taps == tuple(-tap for tap in reversed(line.taps))
 
 
+def is_symmetric(line: Line | None) -> bool:
+    """Whether the taps are the same under reversal about the centre."""
+    return line is not None and len(line.taps) == 2 * line.centre + 1 and line.taps == line.taps[::-1]
+
+
 def has_same_border(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
     """Whether what lies beyond the border is the same whichever line comes first."""
     return not what.chained or cval == 0 or "constant" not in modes
@@ -421,7 +426,7 @@ def _skips_centre(line: Line, skip_zeros: bool) -> bool:
 
 def cancels(line: Line) -> bool:
     """Whether what the taps leave of a constant is nothing but rounding."""
-    return abs(tap_sum(line)) <= ZERO_SUM_EXACT * _weight(line)
+    return abs(tap_sum(line)) <= EXACT * _weight(line)
 
 
 def _takes_slopes(what: Separable, modes: tuple[str, ...], cval: float) -> bool:
@@ -464,11 +469,11 @@ def _cancelling(terms: list[Term]) -> list[Term]:
             other = found[alike[0]]
             smooth = other.lines[axis] or IDENTITY
             depth = (term.lines[0] or IDENTITY).scaled(rest / tap_sum(smooth))
-            found[alike[0]] = Term((_sum(other.lines[0] or IDENTITY, depth), *other.lines[1:]))
+            found[alike[0]] = Term((_added(other.lines[0] or IDENTITY, depth, 1.0), *other.lines[1:]))
         else:
             smooth = IDENTITY
             waiting.append(_with(term, axis, Line((rest,), 0)))
-        found.append(_with(term, axis, _sum(line, smooth.scaled(-rest / tap_sum(smooth)))))
+        found.append(_with(term, axis, _added(line, smooth, -rest / tap_sum(smooth))))
     return sorted(found, key=slope_axis)
 
 
@@ -483,14 +488,44 @@ def _with(term: Term, axis: int, line: Line) -> Term:
     return Term((*term.lines[:axis], line, *term.lines[axis + 1 :]))
 
 
-def _sum(one: Line, other: Line) -> Line:
-    """The line that does what both do together."""
-    centre = max(one.centre, other.centre)
-    size = centre + max(len(line.taps) - line.centre for line in (one, other))
-    taps = np.zeros(size)
-    for line in (one, other):
-        taps[centre - line.centre :][: len(line.taps)] += line.taps
-    return Line(tuple(taps.tolist()), centre)
+def _by_slopes(what: Separable, terms: list[Term]) -> list[Term] | None:
+    """Terms of the same sum whose lines along x, where these come first, sum to exactly zero; None if there are none.
+
+    Such a line is one of differences of neighbours with taps between the pixels. What second derivatives of a Gaussian
+    that are cut off sum to goes to the other term: y1 x1 + y2 x2 = (y1 + c y2) x1 + y2 (x2 - c x1).
+    """
+    if len(terms) != 2 or what.skip_zeros or what.clip is not None:
+        return None
+    second, first = terms  # of a sum, the term with the line along x first comes first
+    if not is_row_first(second, True):
+        return None
+    if what.combine == "sum" and not is_row_first(first, True):
+        first, second = _part_exactly(first, second)
+    for term in (first, second):
+        line = term.lines[2]
+        if is_row_first(term, True) and (line is None or line.centre == 0 or not cancels(line)):
+            return None
+    return [second, first]
+
+
+def _part_exactly(first: Term, second: Term) -> tuple[Term, Term]:
+    """The same sum of two terms, of which the line along x of the second sums to zero."""
+    (y1, x1), (y2, x2) = ((line or IDENTITY for line in term.lines[1:]) for term in (first, second))
+    if cancels(x2) or is_zero_sum(x1):
+        return first, second
+    part = tap_sum(x2) / tap_sum(x1)
+    return Term((None, _added(y1, y2, part), x1)), Term((None, y2, _added(x2, x1, -part)))
+
+
+def _added(line: Line, other: Line, factor: float) -> Line:
+    """A line plus another one times a factor."""
+    centre = max(line.centre, other.centre)
+    size = centre + max(len(one.taps) - one.centre for one in (line, other))
+    sums = np.zeros(size)
+    for one, weight in ((line, 1.0), (other, factor)):
+        start = centre - one.centre
+        sums[start : start + len(one.taps)] += weight * np.array(one.taps)
+    return Line(tuple(sums.tolist()), centre)
 
 
 def _loses_digits(what: Separable, scale: float) -> bool:
@@ -557,10 +592,10 @@ SMALL_BOX = 15
 #: Taps whose sum is smaller than this part of their weight are differences first of all. Those of derivatives of a
 #: Gaussian that are cut off at four sigma sum to a thousandth.
 ZERO_SUM = 1 / 16
+#: What the rounding of the taps themselves leaves of their sum.
+EXACT = 1e-14
 #: Those of a dense kernel.
 ZERO_SUM_DENSE = 1e-6
-#: Those that cancel but for rounding.
-ZERO_SUM_EXACT = 2.0**-48
 #: Rows above and below a row that may be more than the image has, where they are filtered along x first.
 MOST_HALO = 16
 #: Taps of this size are no float32, or soon none.
@@ -586,12 +621,7 @@ def _sweep(form: str, weights: tuple[float, float], job: _Job) -> Plan:
 
 def _gradient(what: Separable, job: _Job) -> Plan | None:
     """The sweep for a 3 x 3 gradient or one of its components, if that is what this is."""
-    axes = job.axes
-    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(1) or what.clip is not None:
-        return None
-    if not what.skip_zeros and job.src.kind == "f":
-        return None  # zero taps have to meet NaN and inf
-    if what.chained and job.cval != 0 and "constant" in axes.modes:
+    if not _may_sweep(what, job, 1):
         return None
     found = [piece for piece in map(_slope_and_smooth, what.terms) if piece is not None]
     if len(found) != len(what.terms):
@@ -611,6 +641,42 @@ def _gradient(what: Separable, job: _Job) -> Plan | None:
     if job.src == np.uint8 and job.dst == I16 and form != "magnitude" and whole and bound < 2**15:
         job = replace(job, acc=I16)
     return _sweep(form, (side, centre), job)
+
+
+def _may_sweep(what: Separable, job: _Job, radius: int) -> bool:
+    """Whether a sweep that takes differences of so many neighbours is right for the image and its borders."""
+    axes = job.axes
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not job.reaches(radius) or what.clip is not None:
+        return False
+    if not what.skip_zeros and job.src.kind == "f":
+        return False  # zero taps have to meet NaN and inf
+    return has_same_border(what, axes.modes, job.cval)
+
+
+def _wide_gradient(what: Separable, job: _Job) -> Plan | None:
+    """The sweep for a gradient of a larger but short radius, or one of its components, if that is what this is."""
+    if len(job.axes.sizes) != 2:
+        return None
+    lines = {line for term in what.terms for line in term.lines if line is not None}
+    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
+    if len(lines) != 2 or len(slopes) != 1 or len(sides) != 1 or slopes[0].centre != sides[0].centre:
+        return None
+    (slope,), (side,) = slopes, sides
+    radius = slope.centre
+    if not 2 <= radius <= SHORT_RADIUS or not _may_sweep(what, job, radius):
+        return None
+    if what.skip_zeros and 0.0 in (*slope.taps[radius + 1 :], *side.taps):
+        return None
+    along: dict[tuple[Line | None, ...], str] = {(slope, side): "dy", (side, slope): "dx"}
+    forms = {along.get(term.lines, "") for term in what.terms}
+    if what.combine == "magnitude" and len(what.terms) == 2 and forms == {"dy", "dx"}:
+        form = "magnitude"
+    elif what.combine == "sum" and len(what.terms) == 1 and "" not in forms:
+        (form,) = forms
+    else:
+        return None
+    what = Separable((Term((slope.scaled(job.scale), side)),))
+    return job.plan("sweep", ("sweep", f"wide{radius} {form}", str(job.axes.channels)), what, 4 * radius + 12.0)
 
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:
@@ -673,6 +739,9 @@ def _fir(what: Separable, job: _Job) -> Plan:
         # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
         same_border = has_same_border(what, job.modes, job.cval)
         terms.sort(key=lambda term: is_row_first(term, same_border), reverse=True)
+        by_slopes = _by_slopes(what, terms) if same_border else None
+        if by_slopes is not None:
+            form, terms = "plane slopes", by_slopes
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
     elif what.exact or what.divisors is not None:

@@ -138,10 +138,13 @@ def _kinds(dtype: str) -> list[Key]:
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
     found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
-    planes = ("plane", "plane terms", "plane differences terms", "volume", "volume terms")
+    planes = ("plane", "plane terms", "volume", "volume terms")
+    sweeps = ("smooth4", "magnitude", "dy", "dx", "wide2 magnitude", "laplace")
     for kind in _kinds(dtype):
         found += [("fir", form, *kind) for form in planes]
-        found += [("sweep", form, "1", *kind) for form in ("smooth4", "magnitude", "dy", "dx", "laplace")]
+        if kind[1] == "float32":
+            found.append(("fir", "plane slopes terms", *kind))
+        found += [("sweep", form, "1", *kind) for form in sweeps]
         found += [("sweep", "magnitude", "3", *kind), ("box", *kind)]
         if kind[1:] == ("float32", "float32"):  # edges of volumes
             found.append(("fir", "volume differences terms", *kind))

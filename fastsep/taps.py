@@ -88,18 +88,16 @@ def gaussian(sigma: Sequence[float], order: Sequence[int], truncate: float) -> S
 def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncate: float) -> Separable:
     """The narrow Gaussian minus the wide one, as a sum of terms that each take differences along one axis.
 
-    With d = n - w along each axis, n n - w w = d n + w d, and n n n - w w w = n n d + n d w + d w w: no two large
-    values are subtracted. In a volume short lines come first, since the first one takes differences (measured: 3 % less
-    time; in a plane it would be 10 % more).
+    With d = n - w along each axis, n n - w w = d w + n d, and n n n - w w w = d w w + n d w + n n d: no
+    two large values are subtracted.
     """
     (narrow,) = gaussian(low, [0] * len(low), truncate).terms
     (wide,) = gaussian(high, [0] * len(high), truncate).terms
-    before, behind = (wide, narrow) if len(low) < 3 else (narrow, wide)
     terms = []
     for axis, (first, second) in enumerate(zip(narrow.lines, wide.lines, strict=True)):
         difference = _difference(first, second)
         if any(difference.taps):
-            terms.append(Term((*before.lines[:axis], difference, *behind.lines[axis + 1 :])))
+            terms.append(Term((*narrow.lines[:axis], difference, *wide.lines[axis + 1 :])))
     return Separable(tuple(terms) or (Term((Line((0.0,), 0), *narrow.lines[1:])),))
 
 

@@ -87,7 +87,7 @@ class Case:
         """Compare a result with the oracle's."""
         assert result.dtype == dst
         expected, largest = self.expected(image, dst, modes, cval)
-        if any("differences" in part for part in self.kernel):
+        if any("differences" in part or "slopes" in part for part in self.kernel):
             result, expected = without_infinity(result), without_infinity(expected)
         assert_close(result, expected, largest)
 
@@ -276,6 +276,10 @@ CASES = {
     "dx in int16": from_taps(((1, 2, 1), (-1, 0, 1)), ("sweep", "dx", "1", "uint8", "int16"), (U1_I2,)),
     "magnitude": edge("sobel", 2, (0, 1), ("sweep", "magnitude", "1"), (F4, U1_F8)),
     "magnitude RGB": edge("prewitt", 2, (0, 1), ("sweep", "magnitude", "3"), (F4, U1_F8), 3),
+    "farid": edge("farid", 2, (0, 1), ("sweep", "wide2 magnitude", "1"), (F4, U1_F4, F8)),
+    "farid RGB": edge("farid", 2, (0, 1), ("sweep", "wide2 magnitude", "3"), (F4, U1_F8), 3),
+    "farid dy": edge("farid", 2, (0,), ("sweep", "wide2 dy", "1"), (F4, U1_F4)),
+    "farid dx": edge("farid", 2, (1,), ("sweep", "wide2 dx", "1"), (F4, I2_F4, F8)),
     "roberts": named("roberts", Roberts("magnitude"), ("sweep", "roberts_magnitude"), (F4, U1_F8)),
     "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (U2_F8,)),
     "roberts -": named("roberts_neg_diag", Roberts("neg_diag"), ("sweep", "roberts_neg"), (F4,)),
@@ -291,9 +295,9 @@ CASES = {
     "laplace": named("laplace", taps.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
     "laplace RGB": named("laplace", taps.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
     # differences first
-    "farid": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F4)),
-    "farid in float64": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F8, U1_F8)),
-    "farid dx": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4)),
+    "farid of five channels": edge("farid", 2, (0, 1), ("fir", "plane differences terms"), (F4, U1_F4), 5),
+    "farid of five channels in float64": edge("farid", 2, (0, 1), ("fir", "plane terms"), (F8, U1_F8), 5),
+    "farid dx of five channels": edge("farid", 2, (1,), ("fir", "plane differences"), (F4, U1_F4), 5),
     "second derivative": named(
         "gaussian",
         taps.gaussian((1.6, 2.3), (2, 1), 4.0),
@@ -316,7 +320,7 @@ CASES = {
     "difference of gaussians": named(
         "difference_of_gaussians",
         taps.difference_of_gaussians((0.7, 1.1), (1.4, 2.5), 4.0),
-        ("fir", "plane differences terms"),
+        ("fir", "plane slopes terms"),
         (F4, U1_F4),
         low_sigma=(0.7, 1.1),
         high_sigma=(1.4, 2.5),
@@ -324,11 +328,53 @@ CASES = {
     "difference RGB": named(
         "difference_of_gaussians",
         taps.difference_of_gaussians((0.7, 0.7), (1.4, 1.4), 4.0),
-        ("fir", "plane differences terms"),
+        ("fir", "plane slopes terms"),
         (F4,),
         3,
         low_sigma=0.7,
         high_sigma=1.4,
+    ),
+    "difference of distant gaussians": named(
+        "difference_of_gaussians",
+        taps.difference_of_gaussians((1.1, 0.7), (2.5, 2.4), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, F4_U1),
+        low_sigma=(1.1, 0.7),
+        high_sigma=(2.5, 2.4),
+    ),
+    "difference of distant gaussians RGB": named(
+        "difference_of_gaussians",
+        taps.difference_of_gaussians((0.7, 0.5), (1.4, 2.4), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, U1_F4),
+        3,
+        low_sigma=(0.7, 0.5),
+        high_sigma=(1.4, 2.4),
+    ),
+    "laplacian of gaussian": named(
+        "gaussian_laplace",
+        taps.gaussian_laplace((1.6, 2.3), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, I2_F4),
+        rescales=False,
+        sigma=(1.6, 2.3),
+    ),
+    "gradient magnitude of gaussian": named(
+        "gaussian_gradient_magnitude",
+        taps.gaussian_gradient_magnitude((1.6, 2.3), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4, U1_F4),
+        rescales=False,
+        sigma=(1.6, 2.3),
+    ),
+    "gradient magnitude of gaussian RGB": named(
+        "gaussian_gradient_magnitude",
+        taps.gaussian_gradient_magnitude((2.3, 1.6), 4.0),
+        ("fir", "plane slopes terms"),
+        (F4,),
+        3,
+        rescales=False,
+        sigma=(2.3, 1.6),
     ),
     "unsharp": named(
         "unsharp_mask",
@@ -398,12 +444,13 @@ CASES = {
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),
     # several results
     "gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, F8)),
+    "gradient of five taps": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, U1_F8)),
     "gradient RGB": gradients("scharr", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, F8), 3),
     "gradient of a volume": gradients("prewitt", ("polar", "orientation"), (F4, U1_F8), ndim=3, sigma=(0.6, 0.9, 1.1)),
     # one behind the other
     "smoothed gradient": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "1"), (F4, U1_F8), sigma=(1.2, 0.7)),
     "smoothed gradient RGB": gradients("sobel", ("sweep", f"dy+dx+{BOTH}", "3"), (F4, U1_F8), 3, sigma=(0, 1.5)),
-    "smoothed farid": gradients("farid", ("polar", f"dy+dx+{BOTH}"), (F4, F8), sigma=(0.8, 1.7)),
+    "smoothed farid": gradients("farid", ("sweep", f"wide2 dy+dx+{BOTH}", "1"), (F4, F8), sigma=(0.8, 1.7)),
     "central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, I2_F4)),
     "smoothed central differences": gradients("central", ("polar", f"dy+dx+{BOTH}"), (F4, F8), 2, sigma=(1.1, 0)),
     "gradient of a gaussian": gradients("gaussian", ("polar", f"dy+dx+{BOTH}"), (F4, U1_F8), sigma=(1.3, 0.9)),

@@ -50,14 +50,16 @@ def expected_kernel(case, dtypes, vector_bytes):
     if case.kernel[0] != "sweep":
         return case.kernel
     form = case.kernel[1]
-    smooth = form.startswith("smooth")
-    radius = int(form.removeprefix("smooth")) if smooth else 1
-    lanes = vector_bytes // np.result_type(*dtypes, np.float32).itemsize
+    radius = jit.sweep_radius(form)
+    acc = np.result_type(*dtypes, np.float32)
+    lanes = vector_bytes // acc.itemsize
     if radius * max(case.channels, 1) <= lanes:
         return case.kernel
     if isinstance(case, Gradients):
         return "polar", form
-    return "fir", "plane" if smooth else "plane terms"
+    if form.startswith("wide") and acc == np.float32:
+        return "fir", "plane differences terms"
+    return "fir", "plane" if form.startswith("smooth") else "plane terms"
 
 
 @variants
@@ -123,6 +125,7 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     results = []
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
         monkeypatch.setattr(_block, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(_block, "BESIDE_SLOPES", rows_in_place)
         monkeypatch.setattr(_block, "VOLUME_BYTES", volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))

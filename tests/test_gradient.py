@@ -20,8 +20,9 @@ ALL = ("dy", "dx", "magnitude", "orientation")
 WAYS = {
     "sweep": ("scharr", {}),
     "smoothing, sweep": ("sobel", {"sigma": (1.1, 0.7)}),
-    "taps, polar": ("farid", {}),
-    "smoothing, taps, polar": ("farid", {"sigma": 1.3}),
+    "wide sweep": ("farid", {}),
+    "smoothing, wide sweep": ("farid", {"sigma": 1.3}),
+    "smoothing, taps, polar": ("central", {"sigma": 1.3}),
     "central differences": ("central", {}),
     "gaussian": ("gaussian", {"sigma": (0.8, 1.4)}),
     "whole arrays": ("sobel", {"sigma": 1.2, "mode": "wrap"}),
@@ -135,7 +136,7 @@ def test_nan_and_infinity_reach_as_far_as_in_the_operators(rng):
         with np.errstate(invalid="ignore"):
             expected = np.arctan2(results[0], results[1])
         np.testing.assert_array_equal(np.isnan(results[3]), np.isnan(expected))
-    for way in ("smoothing, sweep", "smoothing, taps, polar", "gaussian"):
+    for way in ("smoothing, sweep", "smoothing, wide sweep", "smoothing, taps, polar", "gaussian"):
         result = of_way(way, image, output="magnitude")
         assert not np.isfinite(result[[4, 20], [5, 30]]).any()
         far = np.hypot(*(np.mgrid[:29, :41] - np.array([4, 5]).reshape(2, 1, 1))) > 14
@@ -428,7 +429,7 @@ def test_the_number_of_workers_does_not_change_a_bit(way, dtype, rng):
             assert all(map(same_bits, outs, expected)), (shape, workers)
 
 
-@pytest.mark.parametrize("way", ["sweep", "smoothing, sweep", "smoothing, taps, polar"])
+@pytest.mark.parametrize("way", ["sweep", "smoothing, sweep", "smoothing, wide sweep", "smoothing, taps, polar"])
 def test_a_piece_with_a_margin(way, rng):
     image = noise(rng, "float32", (90, 150))
     whole = of_way(way, image, output=ALL)

@@ -16,6 +16,8 @@ REFLECT, CONSTANT, NEAREST, MIRROR, WRAP = range(5)
 
 #: How terms are combined.
 SUM, MAGNITUDE = range(2)
+#: What becomes of the results of a term: they, or their squares, are stored, or added to what is there.
+STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
 
 # Every kernel.
 (
@@ -104,10 +106,16 @@ SUM, MAGNITUDE = range(2)
     ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
     MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
     MIDDLE_SHIFT,  # bytes from the left end of that row
+    SLOPES,  # fir: offset of the ring of rows of differences along x
+    SLOPES_ROW,  # bytes from row to row of it
+    SLOPES_LEAD,  # rows of it needed above an output row
+    SLOPES_TRAIL,  # rows needed below it
+    INNER_LINE,  # fir: address of a shorter line, if that along x is this one less that of the other term; 0: none
+    OTHER_STRIP,  # columns of the other term then
     COLUMNS,  # volume: offset of a list of the columns that stand for those beyond the image
-) = range(83)
+) = range(89)
 
-BLOCK_WORDS = 88
+BLOCK_WORDS = 96
 
 #: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
@@ -121,7 +129,9 @@ TAPS, COUNT, BEFORE, KIND = range(4)
 # A term: the line along y, the line along x (from X_LINE), ...
 X_LINE = 4
 X_OUTSIDE = 8  # address of the value beyond the left and right border
-DEPTH_LINE = 9  # which of the lines along the depth; or of those along x that come first, counted from 1; 0: none
+# Which of the lines along the depth; or of those along x that come first, counted from 1; 1 also where rows of
+# differences are filtered instead of the image; 0: none.
+DEPTH_LINE = 9
 # In a volume, ... 1: its rows begin left and end right of the image, where the line along x needs them; how many terms
 # before it have the same line along x and left what they made in the strip, for it to be added; 1: the next one does.
 SPREAD, JOINED, JOINS = range(10, 13)
@@ -141,6 +151,8 @@ LINE_WORDS = 10
 RUN_ROW, RUN_OFFSET, RUN_COUNT, RUN_TAPS = range(4)
 RUN_WORDS = 4
 
+#: Values of rows filtered along x before, which are filtered along y together.
+PIECE_VALUES = 1024
 #: Rows of fewer vectors than this are copied whole by a sweep, ...
 SWEEP_SHORT = 8
 #: ... into pieces of this many vectors: one before, those of a row, one behind, one loaded ahead.

@@ -513,6 +513,39 @@ class Emitter:
             },
         )
 
+    def fir_between(self, element, taps, count, kind, outputs):
+        """`fir` for taps that lie between pixels: inputs are what neighbours differ by.
+
+        Of symmetric and antisymmetric taps there are as many on either side, and none in the middle;
+        element(-1) and element(outputs + count - 1) are loaded then.
+        """
+        b = self.b
+        zeros = [self.splat(0)] * outputs
+
+        def paired(combine):
+            half = b.lshr(count, I64(1))
+            held = [element(b.add(half, I64(j - 1))) for j in range(outputs + 1)]
+
+            def step(k, carried):
+                sums, below, above = (carried[n * outputs : (n + 1) * outputs] for n in range(3))
+                tap = self.broadcast(taps, b.add(half, k))
+                sums = [self.muladd(tap, combine(above[r], below[r]), sums[r]) for r in range(outputs)]
+                # One input further out on either side; the last step loads one it does not use.
+                below = [element(b.sub(half, b.add(k, I64(2)))), *below[:-1]]
+                above = [*above[1:], element(b.add(b.add(half, k), I64(outputs)))]
+                return [*sums, *below, *above]
+
+            return self.loop(I64(0), half, [*zeros, *held[:-1], *held[1:]], step)[:outputs]
+
+        return self.switch(
+            b.and_(kind, I64(CENTRE - 1)),
+            {
+                SYMMETRIC: lambda: paired(self.add),
+                ANTISYMMETRIC: lambda: paired(self.sub),
+                GENERAL: lambda: self.slide(element, taps, count, zeros, False),
+            },
+        )
+
     def fir_outside_in(self, element, taps, count, one, outputs):
         """`fir` for symmetric taps as SciPy computes it: the centre, then pairs from the outermost inwards.
 

@@ -21,7 +21,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import exact_simd, simd
+from fastsep._kernels import exact_simd, fir_slopes, simd
 from fastsep._kernels.borders import outside, share
 
 
@@ -32,7 +32,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     "plane exact", for one term of symmetric taps in SciPy's order of operations, or "plane divided", for
     the same in any order; both divide results by numbers that differ near the borders of the image. "plane
     differences" is for terms whose taps sum to zero or nearly so, along one axis at least: that axis comes first and
-    works on differences of neighbours, so that an image of large values that differ little loses nothing. "volume
+    works on differences of neighbours, so that an image of large values that differ little loses nothing. "plane
+    slopes terms" is for two terms of which one has taps along x that sum to exactly zero (see `fir_slopes`). "volume
     differences" is the same for volumes: differences are taken, along any axis, while the line along the depth is
     applied.
     """
@@ -46,7 +47,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     divided = exact or form.endswith("divided")
     volume = form.startswith("volume")
     differences = form.startswith("plane differences")
-    slopes = form.startswith("volume differences")
+    slopes = form.startswith("plane slopes")
+    sloped = form.startswith("volume differences")
     # A volume's planes are filtered from rows that were filtered along the depth before.
     row_dtype = acc if volume else src
     row_size = row_dtype.itemsize
@@ -131,14 +133,18 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             if differences and row_line != 0:
                 # The line along x is done; that along y is all that is left.
                 if not several:
-                    for first in range(0, 8 * lanes, 8 * tile):
-                        for x in range(0, width, lanes):
-                            column = min(x, last)
-                            simd.fir_rows(
-                                acc, dst, rows + first, column * acc_size, simd.word(term, at.TAPS),
-                                simd.word(term, at.COUNT), simd.word(term, at.KIND),
-                                dst_table + first, column * dst_size,
-                            )  # fmt: skip
+                    # Each piece of the rows twice, for one half of the results after the other: they stay in the
+                    # second level of the cache meanwhile (measured with 41 taps: 0.9 times the time of whole rows).
+                    for start in range(0, width, at.PIECE_VALUES):
+                        stop = min(start + at.PIECE_VALUES, width)
+                        for first in range(0, 8 * lanes, 8 * tile):
+                            for x in range(start, stop, lanes):
+                                column = min(x, last)
+                                simd.fir_rows(
+                                    acc, dst, rows + first, column * acc_size, simd.word(term, at.TAPS),
+                                    simd.word(term, at.COUNT), simd.word(term, at.KIND),
+                                    dst_table + first, column * dst_size,
+                                )  # fmt: skip
                     continue
                 squares = simd.word(block, at.COMBINE)
                 into = sums if squares == 0 and number == 0 else strip
@@ -163,7 +169,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             # Column 0 of the image is at strip + before, its result goes to strip.
             inside = strip + before * vector
             span, final = width, last
-            if slopes:
+            if sloped:
                 joined = simd.word(term, at.JOINED)
                 into = inside
                 if simd.word(term, at.SPREAD) != 0:
@@ -184,7 +190,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         src, acc, rows, column * src_size, inside + column * vector,
                         simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND),
                     )  # fmt: skip
-                elif slopes:
+                elif sloped:
                     simd.fir_into_strip(
                         acc, acc, rows, column * acc_size, into + column * vector, simd.word(term, at.TAPS),
                         simd.word(term, at.COUNT), simd.word(term, at.KIND), 1 if joined > 0 else 0,
@@ -201,7 +207,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 fill_border(borders, inside, -before, 0, beyond)
                 fill_border(borders + 8 * before, inside, width, width + after, beyond)
             borders += 8 * (before + after)
-            if slopes and simd.word(term, at.JOINS) != 0:
+            if sloped and simd.word(term, at.JOINS) != 0:
                 continue
             if not several and channels == 1:
                 for x in range(0, width, lanes):
@@ -216,7 +222,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         if not middle:
                             divide_margin(block, dst_table, top, column)
                         continue
-                    if slopes:
+                    if sloped:
                         simd.slopes_from_strip(
                             acc, dst, strip + column * vector, taps, count, kind,
                             dst_table, column * dst_size,
@@ -233,11 +239,11 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 squares = simd.word(block, at.COMBINE) if several else 0
                 target = sums if several and squares == 0 else strip
                 add = 1 if several and squares == 0 and number > 0 else 0
-                if slopes:
+                if sloped:
                     add = 1 if squares == 0 and number > joined else 0
                 for column in range(x, x + channels):
                     place = strip + column * vector
-                    if slopes:
+                    if sloped:
                         simd.slopes_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
                     else:
                         simd.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
@@ -344,6 +350,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     width * dst_size,
                 )
 
+    if slopes:
+        find_borders, take_slopes, filter_block = fir_slopes.steps(src, acc, dst, fill_border)
+
     def plane_band(block, index):
         rows = simd.word(block, at.ROWS)
         row_bytes = simd.word(block, at.SRC_ROW)
@@ -360,6 +369,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         spare = scratch + simd.word(block, at.SPARE)
         if differences:
             dst_table += simd.word(block, at.ROW_LINES) * simd.word(block, at.TABLE)
+        if slopes:
+            dst_table += simd.word(block, at.TABLE)
         ring = simd.word(block, at.RING)
         find_borders(block, scratch + simd.word(block, at.BORDERS))
         while unit < stop:
@@ -394,6 +405,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 simd.set_word(table, taken + 1, simd.word(table, taken))
                 # Source rows of the next block: too many streams for the hardware to foresee.
                 ahead = source + (top + lanes + simd.word(block, at.TRAIL)) * row_bytes
+                if slopes:
+                    take_slopes(block, scratch, table, fresh, taken, top - first_row)
                 if differences:
                     filter_rows_first(block, scratch, table, taken, fresh, top - first_row + taken - fresh, ahead)
                 fresh = lanes
@@ -478,7 +491,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         dst_table = table + lines * line_table
         plane_table = dst_table + 8 * lanes
         find_borders(block, scratch + simd.word(block, at.BORDERS))
-        if slopes:
+        if sloped:
             columns = scratch + simd.word(block, at.COLUMNS)
             find_columns(block, columns)
         for unit in range(total * index // bands, total * (index + 1) // bands):
@@ -507,7 +520,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         address = source + (plane * rows + row) * row_bytes
                         if plane < 0 or row < 0:
                             address = simd.word(block, at.CONSTANT_ROW)
-                        if slopes:
+                        if sloped:
                             # Differences are taken beyond the image, too.
                             to = place + (v - top_row) * ring_row
                             simd.copy_bytes(to, address, width * src_size)
@@ -530,7 +543,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             line = simd.word(block, at.DEPTH_LINES_AT) + number * (8 * at.LINE_WORDS)
                             under = plane_table + 8 * (lead_z + 1 - simd.word(line, at.BEFORE))
                             to = place + number * tile * slab_plane
-                            if slopes:
+                            if sloped:
                                 filter_depth(line, under, (v - top_row) * ring_row, to, slab_plane)
                                 continue
                             if outside(v, rows, simd.word(block, at.MODE_Y)) < 0:

@@ -26,16 +26,16 @@ def build(order: str, acc_name: str):
     @register_jitable
     def down(block, below, above, factor, to):
         """Differences of two rows, which are two apart or neighbours."""
-        sweep_simd.difference(acc, below, above, factor, simd.word(block, at.COLS), to)
+        sweep_simd.difference(acc, acc, below, above, factor, simd.word(block, at.COLS), to)
 
     @register_jitable
     def across(block, row, to):
         """Differences along a row."""
         half, cols = simd.word(block, at.FACTOR), simd.word(block, at.COLS)
         whole, end = half + size, (cols - 1) * size
-        sweep_simd.difference(acc, row + 2 * size, row, half, cols - 2, to + size)
-        sweep_simd.difference(acc, row + size, row, whole, 1, to)
-        sweep_simd.difference(acc, row + end, row + end - size, whole, 1, to + end)
+        sweep_simd.difference(acc, acc, row + 2 * size, row, half, cols - 2, to + size)
+        sweep_simd.difference(acc, acc, row + size, row, whole, 1, to)
+        sweep_simd.difference(acc, acc, row + end, row + end - size, whole, 1, to + end)
 
     def band(block, index):
         rows = simd.word(block, at.ROWS)

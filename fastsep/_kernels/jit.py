@@ -112,6 +112,15 @@ def sweep_height(exact: bool = False) -> int:
     return (4 if exact else 6) if target().tile == 8 else 2
 
 
+def sweep_radius(form: str) -> int:
+    """How many pixels a sweep of this form reads on either side of one."""
+    family = form.split()[0]
+    for name in ("smooth", "wide"):
+        if family.startswith(name):
+            return int(family.removeprefix(name))
+    return 1
+
+
 def dense_height(differences: bool = False) -> int:
     """Rows that a tile of dense correlation computes together: as many sums and rows of input in registers.
 

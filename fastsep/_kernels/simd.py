@@ -12,7 +12,18 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
-from fastsep._kernels.blocks import LINE, RUN_COUNT, RUN_OFFSET, RUN_ROW, RUN_TAPS, RUN_WORDS
+from fastsep._kernels.blocks import (
+    ADD,
+    ADD_SQUARE,
+    LINE,
+    RUN_COUNT,
+    RUN_OFFSET,
+    RUN_ROW,
+    RUN_TAPS,
+    RUN_WORDS,
+    STORE,
+    STORE_SQUARE,
+)
 from fastsep._kernels.emit import I32, I64, POINTER, WRITE_AHEAD, Emitter, declare, lanes, scalar_type, tile
 from fastsep._kernels.jit import target
 
@@ -202,6 +213,92 @@ def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, of
 def slopes_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` for lines of slopes, too."""
     return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, even=True)
+
+
+def _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, between):
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        strip, step, taps, count, kind, out, how = values[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def element(j):
+            return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
+
+        outputs = tile(arithmetic)
+        sums = (e.fir_between if between else e.fir)(element, taps, count, kind, outputs)
+        places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
+
+        def each(change):
+            return lambda: [
+                change(v, builder.load(at, align=size, typ=e.vector)) for at, v in zip(places, sums, strict=True)
+            ]
+
+        cases = {
+            STORE: lambda: sums,
+            ADD: each(e.add),
+            STORE_SQUARE: lambda: [e.mul(v, v) for v in sums],
+            ADD_SQUARE: each(lambda v, old: e.muladd(v, v, old)),
+        }
+        for place, value in zip(places, e.switch(how, cases), strict=True):
+            builder.store(value, place, align=size)
+
+    return signature_of(acc, strip, step, taps, count, kind, out, how), nothing(generate)
+
+
+@intrinsic
+def term_along_strip(typing, acc, strip, step, taps, count, kind, out, how):
+    """`fir_along_strip` for one of several terms; `how` its results join what is at `out`: STORE, ADD and so on."""
+    return _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, False)
+
+
+@intrinsic
+def term_between_strip(typing, acc, strip, step, taps, count, kind, out, how):
+    """`term_along_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    return _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, True)
+
+
+def _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, between):
+    arithmetic, result = dtype_of(acc), dtype_of(dst)
+
+    def generate(context, builder, signature, values):
+        strip, taps, count, kind, sums, root, table, offset = values[2:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        outputs = tile(arithmetic)
+        columns = []
+        for first in range(0, e.count, outputs):
+            start = builder.add(strip, I64(first * size))
+
+            def element(j, start=start):
+                return builder.load(e.at(start, builder.mul(j, I64(size))), align=size, typ=e.vector)
+
+            columns += (e.fir_between if between else e.fir)(element, taps, count, kind, outputs)
+        others = [builder.load(e.at(sums, k * size), align=size, typ=e.vector) for k in range(e.count)]
+        pairs = list(zip(columns, others, strict=True))
+        cases = {
+            0: lambda: [e.add(v, other) for v, other in pairs],
+            1: lambda: [e.sqrt(e.muladd(v, v, other)) for v, other in pairs],
+        }
+        e.store_transposed(e.switch(root, cases), table, offset, result)
+
+    return signature_of(acc, dst, strip, taps, count, kind, sums, root, table, offset), nothing(generate)
+
+
+@intrinsic
+def last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset):
+    """`fir_from_strip` for the last of several terms: the others are added first, `lanes` columns of them at `sums`.
+
+    If `root` is 1, these are squares, and results are the root of the sum of squares.
+    """
+    return _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, False)
+
+
+@intrinsic
+def last_between_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset):
+    """`last_from_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    return _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, True)
 
 
 @intrinsic
@@ -419,6 +516,20 @@ def copy_vector(typing, acc, to, source):
 
 
 @intrinsic
+def negate_vector(typing, acc, to, source):
+    """Copy one aligned vector with its signs turned."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+        value = builder.load(e.at(values[2]), align=size, typ=e.vector)
+        builder.store(builder.fneg(value), e.at(values[1]), align=size)
+
+    return signature_of(acc, to, source), nothing(generate)
+
+
+@intrinsic
 def fill_vector(typing, acc, to, source):
     """Fill one aligned vector with the scalar of the arithmetic dtype at address `source`."""
     arithmetic = dtype_of(acc)
@@ -543,6 +654,52 @@ def finish(typing, acc, sums, count, root, limits):
         e.switch(limits, {0: list, 1: clipped})
 
     return signature_of(acc, sums, count, root, limits), nothing(generate)
+
+
+@intrinsic
+def subtract_slopes(typing, acc, values, step, slopes, count):
+    """slopes[k] = values[k + one step] - values[k] - slopes[k] for `count` aligned vectors; `step` in bytes."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        values, step, slopes, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            here = e.at(values, offset)
+            following = e.at(builder.add(values, step), offset)
+            place = e.at(slopes, offset)
+            one, other, old = (builder.load(at, align=size, typ=e.vector) for at in (following, here, place))
+            builder.store(e.sub(e.sub(one, other), old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, values, step, slopes, count), nothing(generate)
+
+
+@intrinsic
+def add_vectors(typing, acc, sums, values, count):
+    """Add `count` aligned vectors to the sums."""
+    arithmetic = dtype_of(acc)
+
+    def generate(context, builder, signature, arguments):
+        sums, values, count = arguments[1:]
+        e = Emitter(builder, arithmetic)
+        size = target().vector_bytes
+
+        def each(k, _):
+            offset = builder.mul(k, I64(size))
+            place = e.at(sums, offset)
+            one, old = (builder.load(at, align=size, typ=e.vector) for at in (e.at(values, offset), place))
+            builder.store(e.add(one, old), place, align=size)
+            return []
+
+        e.loop(I64(0), count, [], each)
+
+    return signature_of(acc, sums, values, count), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)

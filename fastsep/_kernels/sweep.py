@@ -1,4 +1,4 @@
-"""One sweep along the rows for small kernels: 3 x 3 gradients, Roberts' differences, short smoothing.
+"""One sweep along the rows for small kernels: gradients, Roberts' differences, short smoothing.
 
 A strip of `height` rows runs along the columns, with the vector before and the present one of each
 row in registers; neighbours are shuffled out of them. Interior columns are read straight from the
@@ -12,16 +12,22 @@ import numpy as np
 from fastsep._kernels import blocks as at
 from fastsep._kernels import simd, sweep_simd
 from fastsep._kernels.borders import outside, share
-from fastsep._kernels.jit import sweep_height
+from fastsep._kernels.jit import sweep_height, sweep_radius
 
 
 def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name: str):
-    """The band function for one form (see `sweep_simd.gradient_sweep`), pixel size and dtypes."""
+    """The band function for one form, pixel size and dtypes.
+
+    `form`: as in `sweep_simd.gradient_sweep`, with "wide2 " before it where taps reach two pixels, and so on; or
+    "smooth1", "smooth2" and so on.
+    """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
     lanes = simd.lanes(acc)
     smooth = form.startswith("smooth")
-    radius = int(form.removeprefix("smooth")) if smooth else 1
+    wide = form.startswith("wide")
+    names = form.split()[-1]
+    radius = sweep_radius(form)
     height = sweep_height(exact=form.startswith("exact"))
     results = len(form.split("+"))
     taken = height + 2 * radius
@@ -166,6 +172,12 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                             lines, offset * src_size, vectors, targets, column * dst_size,
                             weights, weights_x,
                         )  # fmt: skip
+                    elif wide:
+                        sweep_simd.wide_sweep(
+                            src, acc, dst, names, radius, channels, height,
+                            lines, offset * src_size, vectors, targets, column * dst_size,
+                            weights, weights_x,
+                        )  # fmt: skip
                     else:
                         sweep_simd.gradient_sweep(
                             src, acc, dst, form, channels, height,
@@ -178,10 +190,16 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     column = lanes
                     while column < width - pair:
                         vectors = min(at.PIECE, (width - lanes - column) // lanes)
-                        sweep_simd.gradient_sweep(
-                            src, acc, dst, form, channels, height,
-                            table, column * src_size, vectors, pieces, 0, weights,
-                        )  # fmt: skip
+                        if wide:
+                            sweep_simd.wide_sweep(
+                                src, acc, dst, names, radius, channels, height,
+                                table, column * src_size, vectors, pieces, 0, weights, weights_x,
+                            )  # fmt: skip
+                        else:
+                            sweep_simd.gradient_sweep(
+                                src, acc, dst, form, channels, height,
+                                table, column * src_size, vectors, pieces, 0, weights,
+                            )  # fmt: skip
                         for k in range(results * height):
                             if top + k % height < end:
                                 to = simd.word(targets, k) + column * dst_size

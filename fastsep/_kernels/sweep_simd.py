@@ -150,6 +150,81 @@ def gradient_sweep(
 
 
 @intrinsic(prefer_literal=True)
+def wide_sweep(
+    typing, src, acc, dst, form, radius, channels, height, table, offset, vectors, targets, place, slopes, sides,
+):  # fmt: skip
+    """Derivatives of any small radius; `form` and the other arguments as in `gradient_sweep`.
+
+    `slopes` and `sides`: addresses of the antisymmetric taps of a derivative and of the symmetric ones across it.
+    """
+    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
+    names = form.literal_value.split("+")
+    reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
+    wants_y, wants_x = names != ["dx"], names != ["dy"]
+
+    def generate(context, builder, signature, values):
+        table, offset, vectors, targets, place, slopes, sides = values[7:]
+        e = Emitter(builder, arithmetic)
+        source_step = I64(e.count * source.itemsize)
+        result_step = I64(e.count * result.itemsize)
+        taken = rows + 2 * reach
+        lines = [builder.add(e.word(table, I64(r)), offset) for r in range(taken)]
+        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows * len(names))]
+        slope = [e.broadcast(slopes, I64(reach + k)) for k in range(reach + 1)]
+        side = [e.broadcast(sides, I64(reach + k)) for k in range(reach + 1)]
+
+        def column(at):
+            """Vectors of all source rows, and the derivatives along y of the output rows."""
+            inputs = [e.load(builder.add(lines[r], at), source) for r in range(taken)]
+            downs = [difference(inputs[r : r + 2 * reach + 1]) for r in range(rows if wants_y else 0)]
+            return [*(inputs if wants_x else []), *downs]
+
+        def difference(window):
+            total = e.mul(slope[1], e.sub(window[reach + 1], window[reach - 1]))
+            for k in range(2, reach + 1):
+                total = e.muladd(slope[k], e.sub(window[reach + k], window[reach - k]), total)
+            return total
+
+        def smooth(window):
+            total = e.mul(side[0], window[reach])
+            for k in range(1, reach + 1):
+                total = e.muladd(side[k], e.add(window[reach + k], window[reach - k]), total)
+            return total
+
+        def along(before, here, after):
+            """What stands left and right of the vector here, and itself."""
+            left = [e.neighbours(before, here, e.count - j * shift) for j in range(reach, 0, -1)]
+            return [*left, here, *(e.neighbours(here, after, j * shift) for j in range(1, reach + 1))]
+
+        def step(k, carried):
+            kept = len(carried) // 2
+            now, to = builder.mul(k, source_step), builder.mul(k, result_step)
+            after = column(builder.add(now, source_step))
+            triples = list(zip(carried[:kept], carried[kept:], after, strict=True))
+            inputs, downs = triples[: taken if wants_x else 0], triples[taken if wants_x else 0 :]
+            across = []
+            for r in range(rows):
+                dy = dx = None
+                if wants_y:
+                    dy = smooth(along(*downs[r]))
+                if wants_x:
+                    # Row by row, so that few vectors are alive at a time.
+                    while len(across) < r + 2 * reach + 1:
+                        across.append(difference(along(*inputs[len(across)])))
+                    dx = smooth(across[r : r + 2 * reach + 1])
+                for number, name in enumerate(names):
+                    value = gradient_value(e, name, dy, dx)
+                    e.store(value, builder.add(into[number * rows + r], to), result)
+            return [*carried[kept:], *after]
+
+        back = I64(-e.count * source.itemsize)
+        e.loop(I64(0), vectors, column(back) + column(I64(0)), step)
+
+    tokens = [src, acc, dst, form, radius, channels, height]
+    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
 def smooth_sweep(
     typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
 ):  # fmt: skip
@@ -268,31 +343,30 @@ def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
 
 
 @intrinsic
-def difference(typing, acc, high, low, factor, count, to):
+def difference(typing, src, acc, high, low, factor, count, to):
     """(high - low) * factor of `count` values from either address on; `factor` is an address.
 
     Whole vectors, the last of which overlaps with the one before; one by one if they do not fill a vector.
     """
-    arithmetic = dtype_of(acc)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
-        high, low, factor, count, to = values[1:]
+        high, low, factor, count, to = values[2:]
         e = Emitter(builder, arithmetic)
-        size = I64(arithmetic.itemsize)
         lanes, scale = I64(e.count), e.broadcast(factor, I64(0))
 
-        def at(address, number):
-            return builder.add(address, builder.mul(number, size))
+        def at(address, number, dtype):
+            return builder.add(address, builder.mul(number, I64(dtype.itemsize)))
 
         def vector(number):
-            value = e.sub(e.load(at(high, number), arithmetic), e.load(at(low, number), arithmetic))
-            e.store(e.mul(value, scale), at(to, number), arithmetic)
+            value = e.sub(*(e.load(at(row, number, source), source) for row in (high, low)))
+            e.store(e.mul(value, scale), at(to, number, arithmetic), arithmetic)
             return []
 
         def single(number):
-            value = e.sub(*(e.splat(e.load_scalar(at(row, number), arithmetic)) for row in (high, low)))
+            value = e.sub(*(e.splat(e.load_scalar(at(row, number, source), source)) for row in (high, low)))
             value = builder.extract_element(e.mul(value, scale), I32(0))
-            builder.store(value, e.at(at(to, number)), align=arithmetic.itemsize)
+            builder.store(value, e.at(at(to, number, arithmetic)), align=arithmetic.itemsize)
             return []
 
         few = builder.icmp_signed("<", count, lanes)
@@ -303,7 +377,7 @@ def difference(typing, acc, high, low, factor, count, to):
         e.loop(I64(0), some, [], lambda k, _: vector(builder.sub(count, lanes)))
         e.loop(I64(0), builder.select(few, count, I64(0)), [], lambda k, _: single(k))
 
-    return signature_of(acc, high, low, factor, count, to), nothing(generate)
+    return signature_of(src, acc, high, low, factor, count, to), nothing(generate)
 
 
 @intrinsic

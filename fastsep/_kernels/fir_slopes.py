@@ -1,0 +1,194 @@
+"""Sums of two terms of which one takes differences along x: the steps of a block of rows (see `fir`).
+
+Taps that sum to exactly zero are differences of neighbours with taps between the pixels. The differences, "slopes",
+are taken while rows are copied, before all else; then the line along y, then the taps between the pixels, so that
+such a term costs no more than one whose line along y takes differences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastsep._kernels import blocks as at
+from fastsep._kernels import simd, sweep_simd
+from fastsep._kernels.borders import outside
+
+
+def steps(src, acc, dst, fill_border):
+    """`find_borders`, `take_slopes` and `filter_block` for one source, arithmetic and result dtype."""
+    lanes, tile = simd.lanes(acc), simd.tile(acc)
+    src_size, acc_size, dst_size = (np.dtype(dtype).itemsize for dtype in (src, acc, dst))
+    vector = lanes * acc_size
+
+    @register_jitable
+    def find_borders(block, borders):
+        """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
+
+        Slopes lie between pixels and those left of them, and there is one more of them than pixels, since the first
+        and the last take one beyond the image. -2 - n stands for minus number n.
+        """
+        channels, cols = simd.word(block, at.CHANNELS), simd.word(block, at.COLS)
+        mode = simd.word(block, at.MODE_X)
+        for number in range(simd.word(block, at.TERMS)):
+            term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
+            between = 1 if simd.word(term, at.DEPTH_LINE) != 0 else 0
+            before = simd.word(term, at.X_LINE + at.BEFORE)
+            count = simd.word(term, at.X_LINE + at.COUNT)
+            for k in range(count - 1):
+                pixel = k - before if k < before else k - before + cols + between
+                column = outside(pixel, cols, mode)
+                left = outside(pixel - 1, cols, mode)
+                for c in range(channels):
+                    value = column * channels + c if column >= 0 else -1
+                    if between != 0 and column == left:
+                        value = -1
+                    elif between != 0 and left == column + 1:
+                        value = -2 - (left * channels + c)
+                    simd.set_word(borders, k * channels + c, value)
+            borders += 8 * (count - 1) * channels
+
+    @register_jitable
+    def fill_slopes(borders, strip, start, stop, zero):
+        """`fill_border` for slopes."""
+        for value in range(start, stop):
+            column = simd.word(borders, value - start)
+            to = strip + value * vector
+            if column == -1:
+                simd.fill_vector(acc, to, zero)
+            elif column < 0:
+                simd.negate_vector(acc, to, strip + (-2 - column) * vector)
+            else:
+                simd.copy_vector(acc, to, strip + column * vector)
+
+    @register_jitable
+    def take_slopes(block, scratch, table, fresh, taken, row):
+        """Make rows of slopes of the last `fresh` rows of `table`, in a ring, and list them in a table behind it.
+
+        `row`: the number of the block's first row, counted from the first one that the band filters.
+        """
+        channels, cols = simd.word(block, at.CHANNELS), simd.word(block, at.COLS)
+        width = cols * channels
+        one = simd.word(block, at.SCALE) + acc_size
+        lead = simd.word(block, at.SLOPES_LEAD)
+        kept = lead + simd.word(block, at.SLOPES_TRAIL) + lanes
+        slopes_table = table + simd.word(block, at.TABLE)
+        above = simd.word(block, at.LEAD) - lead
+        first = 1 if fresh == taken else kept + 1 - lanes
+        left, right = outside(-1, cols, simd.word(block, at.MODE_X)), outside(cols, cols, simd.word(block, at.MODE_X))
+        simd.copy_bytes(slopes_table, slopes_table + 8 * lanes, 8 * first)
+        for i in range(first, kept + 1):
+            to = scratch + simd.word(block, at.SLOPES) + (row + i) % kept * simd.word(block, at.SLOPES_ROW)
+            simd.set_word(slopes_table, i, to)
+            source = simd.word(table, i + above)
+            second, end = source + channels * src_size, source + (width - channels) * src_size
+            constant = simd.word(block, at.CONSTANT_ROW)
+            before = source + left * channels * src_size if left >= 0 else constant
+            behind = source + right * channels * src_size if right >= 0 else constant
+            sweep_simd.difference(src, acc, source, before, one, channels, to)
+            sweep_simd.difference(src, acc, second, source, one, width - channels, to + channels * acc_size)
+            sweep_simd.difference(src, acc, behind, end, one, channels, to + width * acc_size)
+        if fresh == taken:
+            simd.set_word(slopes_table, 0, simd.word(slopes_table, 1))
+        simd.set_word(slopes_table, kept + 1, simd.word(slopes_table, kept))
+
+    @register_jitable
+    def filter_down(block, term, rows, columns, inside, ahead):
+        """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
+
+        `ahead`: the source rows of the next block, to be fetched meanwhile; 0: none.
+        """
+        taps, count, kind = simd.word(term, at.TAPS), simd.word(term, at.COUNT), simd.word(term, at.KIND)
+        between = simd.word(term, at.DEPTH_LINE) != 0
+        for x in range(0, columns, lanes):
+            column = min(x, max(columns - lanes, 0))
+            to = inside + column * vector
+            if between:
+                simd.fir_to_strip(acc, acc, rows, column * acc_size, to, taps, count, kind)
+            else:
+                simd.differences_to_strip(src, acc, rows, column * src_size, to, taps, count, kind)
+            if ahead != 0 and column * src_size % at.LINE == 0:
+                simd.prefetch_rows(acc, lanes, ahead + column * src_size, simd.word(block, at.SRC_ROW))
+
+    @register_jitable
+    def filter_along(block, line, between, strip, sums, how):
+        """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
+        channels = simd.word(block, at.CHANNELS)
+        step = channels * vector
+        taps, count, kind = simd.word(line, at.TAPS), simd.word(line, at.COUNT), simd.word(line, at.KIND)
+        for x in range(0, simd.word(block, at.COLS) * channels, tile * channels):
+            for column in range(x, x + channels):
+                place, to = strip + column * vector, sums + column * vector
+                if between:
+                    simd.term_between_strip(acc, place, step, taps, count, kind, to, how)
+                else:
+                    simd.term_along_strip(acc, place, step, taps, count, kind, to, how)
+
+    @register_jitable
+    def finish(block, line, between, strip, sums, dst_table):
+        """The last line along x; store the results of all."""
+        channels = simd.word(block, at.CHANNELS)
+        width = simd.word(block, at.COLS) * channels
+        taps, count, kind = simd.word(line, at.TAPS), simd.word(line, at.COUNT), simd.word(line, at.KIND)
+        root = simd.word(block, at.COMBINE)
+        if channels > 1:
+            filter_along(block, line, between, strip, sums, at.ADD if root == 0 else at.ADD_SQUARE)
+            simd.finish(acc, sums, width, root, 0)
+        for x in range(0, width, lanes):
+            column = min(x, max(width - lanes, 0))
+            place, others, offset = strip + column * vector, sums + column * vector, column * dst_size
+            if channels > 1:
+                simd.store_strip(acc, dst, others, dst_table, offset)
+            elif between:
+                simd.last_between_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
+            else:
+                simd.last_from_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
+
+    @register_jitable
+    def filter_block(block, table, dst_table, scratch, top, ahead):
+        """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`: see `fir.build`."""
+        channels = simd.word(block, at.CHANNELS)
+        width = simd.word(block, at.COLS) * channels
+        borders = scratch + simd.word(block, at.BORDERS)
+        strip, sums = scratch + simd.word(block, at.STRIP), scratch + simd.word(block, at.SUMS)
+        first_line = simd.word(block, at.TERMS_AT) + 8 * at.X_LINE
+        inner = simd.word(block, at.INNER_LINE)
+        for number in range(2):
+            term = simd.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
+            line = term + 8 * at.X_LINE
+            before = simd.word(line, at.BEFORE) * channels
+            after = (simd.word(line, at.COUNT) - 1) * channels - before
+            rows = table + 8 * (simd.word(block, at.LEAD) + 1 - simd.word(term, at.BEFORE))
+            between = simd.word(term, at.DEPTH_LINE) != 0
+            here, columns = strip, width
+            if between:
+                rows += simd.word(block, at.TABLE)
+                rows += 8 * (simd.word(block, at.SLOPES_LEAD) - simd.word(block, at.LEAD))
+                columns += channels
+            elif inner != 0:
+                here = scratch + simd.word(block, at.OTHER_STRIP)
+            inside = here + before * vector
+            filter_down(block, term, rows, columns, inside, ahead if number == 0 else 0)
+            beyond = simd.word(term, at.X_OUTSIDE)
+            if between:
+                fill_slopes(borders, inside, -before, 0, beyond)
+                fill_slopes(borders + 8 * before, inside, columns, columns + after, beyond)
+            else:
+                fill_border(borders, inside, -before, 0, beyond)
+                fill_border(borders + 8 * before, inside, columns, columns + after, beyond)
+            borders += 8 * (before + after)
+            if inner != 0:
+                # y1 x1 + y2 (x0 - x1) with x0 shorter than x1: the taps of x1 meet slopes of y1 less those of y2.
+                if number == 0:
+                    place = inside - simd.word(inner, at.BEFORE) * channels * vector
+                    filter_along(block, inner, True, place, sums, at.STORE)
+                    continue
+                simd.subtract_slopes(acc, here, channels * vector, strip, width + before + after - channels)
+                simd.add_vectors(acc, sums, inside, width)
+                finish(block, first_line, True, strip, sums, dst_table)
+            elif number == 0:
+                filter_along(block, line, between, here, sums, simd.word(block, at.COMBINE) * at.STORE_SQUARE)
+            else:
+                finish(block, line, between, here, sums, dst_table)
+
+    return find_borders, take_slopes, filter_block
