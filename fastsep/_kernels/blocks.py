@@ -45,7 +45,7 @@ SUM, MAGNITUDE = range(2)
     STRIP,  # columns of the block at work
     RING,  # copies of source rows; 0: read them in place
     RING_ROW,  # bytes from row to row of the ring
-    SUMS,  # columns in which terms are combined
+    SUMS,  # columns in which terms are combined; deviation: a copy of a row's last results
     SLAB,  # rows filtered along the depth
     SLAB_ROW,
     TABLE,  # bytes of the table of rows of one line along the depth
@@ -61,8 +61,8 @@ SUM, MAGNITUDE = range(2)
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of the planes that are filtered together
     CHUNK,  # planes that one band filters in a row; dense: columns
-    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
-    WEIGHTS_X,  # sweep: address of the taps along a row
+    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre; deviation: of sums
+    WEIGHTS_X,  # sweep: address of the taps along a row; deviation: of sums of them
     DST_2,  # sweep: addresses of a second result, ...
     DST_3,
     DST_4,
@@ -72,10 +72,11 @@ SUM, MAGNITUDE = range(2)
     DIVISOR_ROW,
     DIVISOR,  # address of the one that all but a margin share, and of its inverse; 0: it is 1
     LIMITS,  # suppress: address of the lower and the upper limit of magnitudes
-    SRC_2,  # suppress: address of a second source
+    SRC_2,  # suppress, gradient of a sum, hessian: address of a second source
     SRC_2_ROW,
     SRC_PLANE,  # corner: bytes from one plane of its source to the next
-    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps
+    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps;
+    # deviation: of zero
     PHASE,  # hysteresis: which step
     LINES,  # number of lines of pixels next to one
     LINES_AT,  # address of a word for each: how many pixels away it lies
@@ -88,7 +89,7 @@ SUM, MAGNITUDE = range(2)
     STEP,  # rows that the first stage makes at a time
     SIZE_Y,  # box: the window
     SIZE_X,
-    BORDER,  # box: address of the value beyond the left and right border
+    BORDER,  # box, deviation: address of the value beyond the left and right border
     AREA,  # box: address of what sums are divided by
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
@@ -104,7 +105,8 @@ SUM, MAGNITUDE = range(2)
     ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
     MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
     MIDDLE_SHIFT,  # bytes from the left end of that row
-) = range(82)
+    CONSTANT_ROW_2,  # address of a row of `cval` for the second source, in its dtype
+) = range(83)
 
 BLOCK_WORDS = 88
 
