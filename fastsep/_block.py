@@ -492,6 +492,56 @@ class _Maker:
         if what.middle != 1:
             words[at.DIVISOR] = self.address(np.array([what.middle, 1 / what.middle], acc))
 
+    def deviation(self) -> None:
+        plan, words = self.plan, self.words
+        assert isinstance(plan.what, Separable)
+        _, y, x = (line or IDENTITY for line in plan.what.terms[0].lines)
+        words[at.LEAD] = words[at.TRAIL] = y.centre
+        words[at.LEFT] = x.centre
+        words[at.WEIGHTS], words[at.WEIGHTS_X] = self.outer_sums(y), self.outer_sums(x)
+        words[at.BORDER], words[at.FACTOR] = self.scalars(plan.border), self.scalars(0.0)
+        taken = 2 * y.centre + self.lanes
+        self.take(8 * (taken + 2 + 2 * self.lanes))
+        self.take((self.padded + self.lanes) * plan.acc.itemsize, at.SPARE)
+        self.take(self.lanes * self.vector, at.SUMS)
+        # As in `fir`.
+        columns = (len(x.taps) + self.tile + 2) * self.channels + self.padded + self.lanes
+        self.take(self.channels * self.vector)
+        self.take(columns * self.vector, at.STRIP)
+        # Rows are read in place, unless they are narrow or too many of them compete (measured: up to that number it
+        # takes 0 to 18 % longer to copy them first, beyond 3 to 36 % longer not to).
+        compete = taken > 16 * self.spread() and 2 * y.centre <= self.rows
+        if compete or self.width < self.lanes + self.channels:
+            words[at.RING_ROW] = ring_row = odd_lines((self.padded + self.lanes) * plan.src.itemsize)
+            self.take(ring_row * taken, at.RING)
+
+    def outer_sums(self, line: Line) -> int:
+        """Of symmetric taps the sums of those from each on outwards."""
+        return self.scalars(*(math.fsum(line.taps[line.centre + k :]) for k in range(line.centre + 1)))
+
+    def gradient_of_sum(self) -> None:
+        plan, words = self.plan, self.words
+        assert isinstance(plan.what, Separable)
+        y = plan.what.terms[0].lines[0]
+        assert y is not None
+        words[at.WEIGHTS] = self.scalars(*y.taps)
+        height, results = jit.sum_height(), len(plan.kernel[1].split("+"))
+        taken = height + 2
+        pixel = np.dtype(plan.kernel[3])
+        value = plan.border if pixel.kind == "f" else round(plan.border)
+        if "constant" in plan.modes:
+            words[at.CONSTANT_ROW_2] = self.address(np.full(self.padded + self.lanes, value, pixel))
+            words[at.CONSTANT_ROW] = self.address(np.zeros(self.padded + self.lanes, plan.src))
+        self.take(8 * (6 * taken + 2 * results * height + 2 * self.channels))
+        self.take_spare(results * height * self.lanes)
+        size = results * math.prod(plan.view) * plan.dst.itemsize
+        if results > 1 and plan.dst == plan.acc and size >= STREAM_BYTES:
+            self.take(results * height * at.PIECE * self.lanes * plan.dst.itemsize, at.STREAMED)
+        # Copies of the start and the end of each source row.
+        piece = at.SWEEP_COPY * self.lanes
+        self.take(2 * taken * piece * pixel.itemsize, at.RING)
+        self.take(2 * taken * piece * plan.src.itemsize, at.STRIP)
+
     def polar(self) -> None:
         results = len(self.plan.kernel[1].split("+"))
         self.take(8 * results)
@@ -582,8 +632,11 @@ class _Maker:
         if self.plan.src != self.plan.acc or self.cols < 2 * edge + max(EDGES_PAY, self.lanes):
             return 0
         # Rows compete for cache lines where their distance has a large power of two in it.
-        spread = 4096 // math.gcd(4096, self.width * self.plan.src.itemsize)
-        return edge if rows <= min(4 * spread, MOST_IN_PLACE) else 0
+        return edge if rows <= min(4 * self.spread(), MOST_IN_PLACE) else 0
+
+    def spread(self) -> int:
+        """How many rows of the source in a row compete for no cache line with each other."""
+        return 4096 // math.gcd(4096, self.width * self.plan.src.itemsize)
 
     def runs(self, kernel: Array, taken: int) -> None:
         """Cut the kernel's columns into stretches of taps without a zero."""

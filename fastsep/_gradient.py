@@ -6,6 +6,7 @@ smoothing: whole arrays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -162,13 +163,21 @@ class _Maker:
 
     def make(self, wanted: list[int | str], over: tuple[int, ...]) -> Run:
         count = len(self.modes)
-        planar = count == 2 and len(set(wanted)) == len(wanted) <= 4 and (over == (0, 1) or "magnitude" not in wanted)
+        planar = count == 2 and (over == (0, 1) or "magnitude" not in wanted)
         if planar and not (self.smooths and "wrap" in self.modes):
-            # Every order of the outputs is the same kernel.
+            # Every order of the outputs is the same kernel; one that is asked for again is copied.
             names = [("dy", "dx")[item] if isinstance(item, int) else item for item in wanted]
-            order = sorted(range(len(names)), key=lambda k: SWEPT.index(names[k]))
-            run = self._sweep([names[k] for k in order])
-            return lambda image, results, workers: run(image, [results[k] for k in order], workers)
+            firsts = [names.index(name) for name in names]
+            order = sorted(set(firsts), key=lambda k: SWEPT.index(names[k]))
+            sweep = self._sweep([names[k] for k in order])
+
+            def run(image: Array, results: Sequence[Array], workers: int | None) -> None:
+                sweep(image, [results[k] for k in order], workers)
+                for number, first in enumerate(firsts):
+                    if first != number:
+                        results[number][...] = results[first]
+
+            return run
         return self._arrays(wanted, over)
 
     @property
@@ -201,6 +210,9 @@ class _Maker:
     def _sweep(self, names: list[str]) -> Run:
         """All outputs in one sweep over the rows."""
         source, scale = (self.acc, 1.0) if self.smooths else (self.source, self.scale)
+        of_sum = self._of_sum(names) if self.smooths else None
+        if of_sum is not None:
+            return of_sum
         fused = self._fused(names, source, scale)
         if fused is not None and not self.smooths:
             return lambda image, results, workers: _execute(fused, image, results, workers)
@@ -227,6 +239,29 @@ class _Maker:
         )  # fmt: skip
         stages.append(Stage(plan, derivatives[0], RESULT, 0, second=derivatives[1]))
         return Pipeline(stages, buffers).run
+
+    def _of_sum(self, names: list[str]) -> Run | None:
+        """All outputs of a smoothed image in float32, if there is one kernel for them.
+
+        Of a smoothed image that stands high and differs little no digits would be left for differences. They are taken
+        of the image and of what smoothing changes, and then added.
+        """
+        acc = np.dtype(np.float32)
+        fused = None if np.dtype(np.float64) in (self.source, self.target) else self._fused(names, acc, self.scale)
+        if fused is None:
+            return None
+        lines = [line or IDENTITY for line in self._smoothing().terms[0].lines]
+        taps_used = sum(len(line.taps) for line in lines)
+        change = replace(
+            fused, strategy="deviation", kernel=("deviation", self.source.name, acc.name),
+            what=Separable((Term((None, *lines)),)), src=self.source, dst=acc,
+            work=(taps_used + 12.0) * math.prod(fused.view), cache={},
+        )  # fmt: skip
+        _, form, channels, _, _, target = fused.kernel
+        kernel = ("gradient_of_sum", form, channels, self.source.name, acc.name, target)
+        swept = replace(fused, strategy="gradient_of_sum", kernel=kernel, cache={})
+        stages = [Stage(change, IMAGE, 0, halo_of(change)), Stage(swept, 0, RESULT, 1, second=IMAGE)]
+        return Pipeline(stages, [Buffer(acc, 1)]).run
 
     def _fused(self, names: list[str], source: DType, scale: float) -> Plan | None:
         """One kernel for all outputs, if there is one for this operator and these channels."""

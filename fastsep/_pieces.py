@@ -117,7 +117,7 @@ def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
         return what.kernel.shape[:-1] != (1, 1) or _leaves_plane(plan), (centre, size - 1 - centre)
     if plan.strategy in ("polar", "corner"):
         return False, (0, 0)
-    if plan.strategy == "fir":
+    if plan.strategy in ("fir", "deviation"):
         assert isinstance(what, Separable)
         lines = [term.lines[-1] for term in what.terms]
         others = [line for term in what.terms for line in term.lines[:-1]]

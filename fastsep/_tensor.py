@@ -69,7 +69,7 @@ def _pipeline(
         "sweep", ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name),
         Separable((Term((Line(SOBEL, 0), IDENTITY)),)), shape, dtype, modes, cval, 12.0,
     )  # fmt: skip
-    blur = _blur(shape, dtype, dtype, sigma, modes, cval)
+    blur = _blur(shape, dtype, sigma, modes, cval)
     target = RESULT if measure is None else 1
     stages = [Stage(derivatives, IMAGE, 0, 1)]
     stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
@@ -88,19 +88,24 @@ def _hessian_pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], order: str, sigma: tuple[float, ...], modes: tuple[str, ...],
     cval: float,
 ) -> Pipeline:  # fmt: skip
-    # An image that stands high and differs little has few digits left for second differences in float32.
-    acc = np.dtype(np.float64)
-    blur = _blur(shape, dtype, acc, sigma, modes, cval)
     # Differences have no border: at either end there is another one.
-    kernel, ends = ("hessian", order, acc.name), ("nearest", "nearest")
-    differences = _planned("hessian", kernel, Hessian(), shape, acc, ends, 0.0, 8.0)
-    stages = [Stage(blur, IMAGE, 0, halo_of(blur))]
-    if dtype == acc:
-        return Pipeline([*stages, Stage(differences, 0, RESULT, 2)], [Buffer(acc, 1)])
-    rounded = _lines((IDENTITY, IDENTITY), shape, acc, dtype, ends, 0.0)
-    stages.append(Stage(differences, 0, 1, 2))
-    stages += [Stage(rounded, 1, RESULT, 0, source_plane=k, first=k) for k in range(3)]
-    return Pipeline(stages, [Buffer(acc, 1), Buffer(acc, 3)])
+    ends = ("nearest", "nearest")
+    if dtype == np.float64:
+        blur = _blur(shape, dtype, sigma, modes, cval)
+        differences = _planned("hessian", ("hessian", order, dtype.name), Hessian(), shape, dtype, ends, 0.0, 8.0)
+        stages = [Stage(blur, IMAGE, 0, halo_of(blur)), Stage(differences, 0, RESULT, 2)]
+        return Pipeline(stages, [Buffer(dtype, 1)])
+    # In float32 little would be left of second differences of an image that stands high and differs little. So they
+    # are taken of the image and of what blurring changes, and then added.
+    lines = _lines(sigma)
+    change = _planned(
+        "deviation", ("deviation", dtype.name, dtype.name), Separable((Term((None, *lines)),)), shape, dtype, modes,
+        cval, sum(len(line.taps) for line in lines) + 12.0,
+    )  # fmt: skip
+    kernel = ("hessian", f"{order} of sum", dtype.name)
+    differences = _planned("hessian", kernel, Hessian(), shape, dtype, ends, 0.0, 12.0)
+    stages = [Stage(change, IMAGE, 0, halo_of(change)), Stage(differences, 0, RESULT, 2, second=IMAGE)]
+    return Pipeline(stages, [Buffer(dtype, 1)])
 
 
 def _planned(
@@ -114,19 +119,14 @@ def _planned(
 
 
 def _blur(
-    shape: tuple[int, ...], source: np.dtype[Any], target: np.dtype[Any], sigma: tuple[float, ...],
-    modes: tuple[str, ...], cval: float,
-) -> Plan:  # fmt: skip
-    # A line for every axis: a short last one that is left alone would be taken for channels.
-    lines = [taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma]
-    return _lines(tuple(lines), shape, source, target, modes, cval)
-
-
-def _lines(
-    lines: tuple[Line, ...], shape: tuple[int, ...], source: np.dtype[Any], target: np.dtype[Any],
-    modes: tuple[str, ...], cval: float,
-) -> Plan:  # fmt: skip
+    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float
+) -> Plan:
     return _plan.prepare(
-        Separable((Term(lines),)), shape, source, target, first=0, modes=modes, cval=cval, scale=1.0,
+        Separable((Term(_lines(sigma)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
         vector_bytes=_run.vector_bytes(),
     )  # fmt: skip
+
+
+def _lines(sigma: tuple[float, ...]) -> tuple[Line, ...]:
+    # A line for every axis: a short last one that is left alone would be taken for channels.
+    return tuple(taps.gaussian_line(width, 0, TRUNCATE) or IDENTITY for width in sigma)

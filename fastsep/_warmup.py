@@ -153,8 +153,6 @@ def _filters(dtype: str) -> list[Key]:
 
 def _edges(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",), ("hysteresis",)]
-    smoothed = (dtype, "float64", "float64")
-    found += [("fir", "plane", *smoothed), ("sweep", "smooth4", "1", *smoothed)]
     for acc in _arithmetic(dtype):
         own, kind = (acc, acc, acc), (dtype, acc, acc)
         # Canny's smoothing and gradient are scikit-image's to the last bit in float64; int16 is converted for it.
@@ -164,7 +162,11 @@ def _edges(dtype: str) -> list[Key]:
         found += [("sweep", form, "1", *kind) for form in ("dy+dx", "magnitude")]
         # Gradients of what has been smoothed.
         slopes = ("dy+dx", "magnitude", "magnitude+orientation")
-        found += [("sweep", form, "1", "float64", "float64", acc) for form in slopes]
+        if acc == "float64":
+            found += [("fir", "plane", *kind), ("sweep", "smooth4", "1", *kind)]
+            found += [("sweep", form, "1", *own) for form in slopes]
+        else:
+            found += [("deviation", dtype, acc), *(("gradient_of_sum", form, "1", *kind) for form in slopes)]
     return found
 
 
@@ -174,9 +176,10 @@ def _corners(dtype: str) -> list[Key]:
         own = (acc, acc, acc)
         found += [("sweep", form, "1", *own) for form in ("exact yy+yx+xx", "smooth4")]
         found += [("fir", "plane", dtype, acc, acc), ("fir", "plane", *own)]
-        # Hessian matrices are made in float64.
-        found += [("fir", "plane", acc, "float64", "float64"), ("hessian", "yx", "float64")]
-        found += [("fir", "plane", "float64", "float64", acc), ("sweep", "smooth4", "1", acc, "float64", "float64")]
+        if acc == "float64":
+            found.append(("hessian", "yx", acc))
+        else:
+            found += [("deviation", acc, acc), ("hessian", "yx of sum", acc)]
         found += [("corner", "harris", acc), ("corner", "shi_tomasi", acc)]
     return found
 

@@ -47,7 +47,7 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     STRIP,  # columns of the block at work
     RING,  # copies of source rows; 0: read them in place
     RING_ROW,  # bytes from row to row of the ring
-    SUMS,  # columns in which terms are combined
+    SUMS,  # columns in which terms are combined; deviation: a copy of a row's last results
     SLAB,  # rows filtered along the depth
     SLAB_ROW,
     TABLE,  # bytes of the table of rows of one line along the depth
@@ -63,8 +63,8 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     DEPTH_LINES_AT,  # address of LINE_WORDS words for each
     WINDOW,  # rows of the planes that are filtered together
     CHUNK,  # planes that one band filters in a row; dense: columns
-    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre
-    WEIGHTS_X,  # sweep: address of the taps along a row
+    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre; deviation: of sums
+    WEIGHTS_X,  # sweep: address of the taps along a row; deviation: of sums of them
     DST_2,  # sweep: addresses of a second result, ...
     DST_3,
     DST_4,
@@ -74,10 +74,11 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     DIVISOR_ROW,
     DIVISOR,  # address of the one that all but a margin share, and of its inverse; 0: it is 1
     LIMITS,  # suppress: address of the lower and the upper limit of magnitudes
-    SRC_2,  # suppress: address of a second source
+    SRC_2,  # suppress, gradient of a sum, hessian: address of a second source
     SRC_2_ROW,
     SRC_PLANE,  # corner: bytes from one plane of its source to the next
-    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps
+    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps;
+    # deviation: of zero
     PHASE,  # hysteresis: which step
     LINES,  # number of lines of pixels next to one
     LINES_AT,  # address of a word for each: how many pixels away it lies
@@ -90,7 +91,7 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     STEP,  # rows that the first stage makes at a time
     SIZE_Y,  # box: the window
     SIZE_X,
-    BORDER,  # box: address of the value beyond the left and right border
+    BORDER,  # box, deviation: address of the value beyond the left and right border
     AREA,  # box: address of what sums are divided by
     ONES,  # box: address of taps of one
     GROUPS,  # box: offset of sums of groups of rows
@@ -113,7 +114,8 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     INNER_LINE,  # fir: address of a shorter line, if that along x is this one less that of the other term; 0: none
     OTHER_STRIP,  # columns of the other term then
     COLUMNS,  # volume: offset of a list of the columns that stand for those beyond the image
-) = range(89)
+    CONSTANT_ROW_2,  # address of a row of `cval` for the second source, in its dtype
+) = range(90)
 
 BLOCK_WORDS = 96
 

@@ -10,18 +10,21 @@ import numpy as np
 from numba.extending import register_jitable
 
 from fastsep._kernels import blocks as at
-from fastsep._kernels import simd, sweep_simd
+from fastsep._kernels import deviation_simd, simd, sweep_simd
 from fastsep._kernels.borders import share
 
 
-def build(order: str, acc_name: str):
+def build(form: str, acc_name: str):
     """The band function for one float dtype; the results are differences along (y, y), (y, x) and (x, x).
 
-    `order`: "yx" or "xy", along which axis those of two axes are taken first. FACTOR is the address of 1/2 and 1;
-    at SPARE there is room for SLOPES_Y + 2 rows, RING_ROW bytes apart.
+    `form`: "yx" or "xy", along which axis those of two axes are taken first; "... of sum" where the image is the sum
+    of SRC and SRC_2. FACTOR is the address of 1/2 and 1; at SPARE there is room for SLOPES_Y + 2 rows, RING_ROW bytes
+    apart.
     """
     acc = np.dtype(acc_name)
     size = acc.itemsize
+    order, _, parts = form.partition(" ")
+    is_sum = bool(parts)
 
     @register_jitable
     def down(block, below, above, factor, to):
@@ -37,9 +40,31 @@ def build(order: str, acc_name: str):
         sweep_simd.difference(acc, acc, row + size, row, whole, 1, to)
         sweep_simd.difference(acc, acc, row + end, row + end - size, whole, 1, to + end)
 
-    def band(block, index):
-        rows = simd.word(block, at.ROWS)
+    @register_jitable
+    def subtract(block, row, column, other_row, other_column, factor, count, to):
+        """Differences of `count` pixels of the image from one on and from another on."""
         source, row_bytes = simd.word(block, at.SRC), simd.word(block, at.SRC_ROW)
+        high = source + row * row_bytes + column * size
+        low = source + other_row * row_bytes + other_column * size
+        if is_sum:
+            source, row_bytes = simd.word(block, at.SRC_2), simd.word(block, at.SRC_2_ROW)
+            second_high = source + row * row_bytes + column * size
+            second_low = source + other_row * row_bytes + other_column * size
+            deviation_simd.difference_of_sums(acc, high, low, second_high, second_low, factor, count, to)
+        else:
+            sweep_simd.difference(acc, high, low, factor, count, to)
+
+    @register_jitable
+    def across_image(block, row, to):
+        """Differences along a row of the image."""
+        half, cols = simd.word(block, at.FACTOR), simd.word(block, at.COLS)
+        whole, end = half + size, (cols - 1) * size
+        subtract(block, row, 2, row, 0, half, cols - 2, to + size)
+        subtract(block, row, 1, row, 0, whole, 1, to)
+        subtract(block, row, cols - 1, row, cols - 2, whole, 1, to + end)
+
+    def band(block, index):
+        rows, cols = simd.word(block, at.ROWS), simd.word(block, at.COLS)
         kept = simd.word(block, at.SCRATCH) + simd.word(block, at.SPARE)
         kept_row = simd.word(block, at.RING_ROW)
         slope_x = kept + at.SLOPES_Y * kept_row
@@ -52,7 +77,7 @@ def build(order: str, acc_name: str):
                 above, below = max(r - 1, 0), min(r + 1, rows - 1)
                 factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
                 to = kept + r % at.SLOPES_Y * kept_row
-                down(block, source + below * row_bytes, source + above * row_bytes, factor, to)
+                subtract(block, below, 0, above, 0, factor, cols, to)
             above, below = max(row - 1, 0), min(row + 1, rows - 1)
             made = below + 1
             factor = simd.word(block, at.FACTOR) + (0 if below - above == 2 else size)
@@ -62,10 +87,10 @@ def build(order: str, acc_name: str):
             if order == "yx":
                 across(block, kept + row % at.SLOPES_Y * kept_row, simd.word(block, at.DST_2) + place)
             else:
-                across(block, source + below * row_bytes, slope_x)
-                across(block, source + above * row_bytes, slope_x_above)
+                across_image(block, below, slope_x)
+                across_image(block, above, slope_x_above)
                 down(block, slope_x, slope_x_above, factor, simd.word(block, at.DST_2) + place)
-            across(block, source + row * row_bytes, slope_x)
+            across_image(block, row, slope_x)
             across(block, slope_x, simd.word(block, at.DST_2 + 1) + place)
 
     return band

@@ -121,6 +121,14 @@ def sweep_radius(form: str) -> int:
     return 1
 
 
+def sum_height() -> int:
+    """The same for the gradient of a sum of two images, of which one vector of each row is kept in a register.
+
+    Eight rows are half of what a pipeline makes at a time.
+    """
+    return 8 if target().tile == 8 else 2
+
+
 def dense_height(differences: bool = False) -> int:
     """Rows that a tile of dense correlation computes together: as many sums and rows of input in registers.
 

@@ -342,40 +342,46 @@ def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
     return types.void(acc, form, *[types.int64] * 6), nothing(generate)
 
 
-@intrinsic
-def difference(typing, src, acc, high, low, factor, count, to):
-    """(high - low) * factor of `count` values from either address on; `factor` is an address.
+def each_vector(e, src, count, to, value):
+    """Store `count` values at `to`: value(load), with load(address) the input of dtype `src` that belongs to it.
 
     Whole vectors, the last of which overlaps with the one before; one by one if they do not fill a vector.
     """
+    b = e.b
+    lanes = I64(e.count)
+
+    def at(address, number, dtype):
+        return b.add(address, b.mul(number, I64(dtype.itemsize)))
+
+    def vector(number):
+        result = value(lambda address: e.load(at(address, number, src), src))
+        e.store(result, at(to, number, e.acc), e.acc)
+        return []
+
+    def single(number):
+        result = value(lambda address: e.splat(e.load_scalar(at(address, number, src), src)))
+        b.store(b.extract_element(result, I32(0)), e.at(at(to, number, e.acc)), align=e.acc.itemsize)
+        return []
+
+    few = b.icmp_signed("<", count, lanes)
+    whole = b.sdiv(count, lanes)
+    rest = b.select(few, I64(0), b.sub(count, b.mul(whole, lanes)))
+    e.loop(I64(0), whole, [], lambda k, _: vector(b.mul(k, lanes)))
+    some = b.zext(b.icmp_signed(">", rest, I64(0)), I64)
+    e.loop(I64(0), some, [], lambda k, _: vector(b.sub(count, lanes)))
+    e.loop(I64(0), b.select(few, count, I64(0)), [], lambda k, _: single(k))
+
+
+@intrinsic
+def difference(typing, src, acc, high, low, factor, count, to):
+    """(high - low) * factor of `count` values from either address on (see `each_vector`); `factor` is an address."""
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         high, low, factor, count, to = values[2:]
         e = Emitter(builder, arithmetic)
-        lanes, scale = I64(e.count), e.broadcast(factor, I64(0))
-
-        def at(address, number, dtype):
-            return builder.add(address, builder.mul(number, I64(dtype.itemsize)))
-
-        def vector(number):
-            value = e.sub(*(e.load(at(row, number, source), source) for row in (high, low)))
-            e.store(e.mul(value, scale), at(to, number, arithmetic), arithmetic)
-            return []
-
-        def single(number):
-            value = e.sub(*(e.splat(e.load_scalar(at(row, number, source), source)) for row in (high, low)))
-            value = builder.extract_element(e.mul(value, scale), I32(0))
-            builder.store(value, e.at(at(to, number, arithmetic)), align=arithmetic.itemsize)
-            return []
-
-        few = builder.icmp_signed("<", count, lanes)
-        whole = builder.sdiv(count, lanes)
-        rest = builder.select(few, I64(0), builder.sub(count, builder.mul(whole, lanes)))
-        e.loop(I64(0), whole, [], lambda k, _: vector(builder.mul(k, lanes)))
-        some = builder.zext(builder.icmp_signed(">", rest, I64(0)), I64)
-        e.loop(I64(0), some, [], lambda k, _: vector(builder.sub(count, lanes)))
-        e.loop(I64(0), builder.select(few, count, I64(0)), [], lambda k, _: single(k))
+        scale = e.broadcast(factor, I64(0))
+        each_vector(e, source, count, to, lambda load: e.mul(e.sub(load(high), load(low)), scale))
 
     return signature_of(src, acc, high, low, factor, count, to), nothing(generate)
 

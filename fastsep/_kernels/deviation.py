@@ -1,0 +1,143 @@
+"""What smoothing changes: a smoothed plane less the plane itself, for symmetric taps that sum to one.
+
+Of an image that stands high and differs little, smoothing in float32 leaves few digits; what it changes has all of
+them. With c_j the sum of the taps t_k from k = j outwards, and d_j = x[j + 1] - x[j], it is along one axis
+
+    sum_k t_k x[k] - x[0] = sum_(j > 0) c_j (d_(j - 1) - d_(-j))
+
+which takes no more operations than smoothing does. Along y, d is taken of the rows of the image as they are loaded, and
+the results stand in rows of the result. Along x, d is taken of the sum of both and stands in a strip (see `fir`), one
+vector for a column of `lanes` rows; what comes of it is added to the rows of the result.
+
+The result is a buffer of a pipeline: its rows have room for a vector behind them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastsep._kernels import blocks as at
+from fastsep._kernels import deviation_simd, simd
+from fastsep._kernels.borders import outside, share
+
+
+def build(src_name: str, acc_name: str):
+    """The band function for one source dtype and that of arithmetic and result."""
+    src, acc = np.dtype(src_name), np.dtype(acc_name)
+    lanes, tile = simd.lanes(acc), simd.tile(acc)
+    vector = lanes * acc.itemsize
+    src_size, acc_size = src.itemsize, acc.itemsize
+
+    @register_jitable
+    def fill_border(block, table, targets, inside, start, stop):
+        """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
+        channels = simd.word(block, at.CHANNELS)
+        cols, mode = simd.word(block, at.COLS), simd.word(block, at.MODE_X)
+        for value in range(start, stop):
+            pixel = value // channels
+            lane = value - pixel * channels
+            one, next_one = outside(pixel, cols, mode), outside(pixel + 1, cols, mode)
+            to = inside + value * vector
+            if one == next_one:
+                simd.fill_vector(acc, to, simd.word(block, at.FACTOR))
+            elif one < 0 or next_one < 0:
+                inner = max(one, next_one) * channels + lane
+                deviation_simd.rise_to_constant(
+                    src, acc, table, inner * src_size, targets, inner * acc_size, simd.word(block, at.BORDER), to
+                )
+                if one < 0:
+                    deviation_simd.negate_vector(acc, to, to)
+            elif one < next_one:
+                simd.copy_vector(acc, to, inside + (one * channels + lane) * vector)
+            else:
+                deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
+
+    @register_jitable
+    def filter_block(block, scratch, table, targets, ahead):
+        """Make the `lanes` rows listed in `targets`, from source rows in `table`: one each, and those around them.
+
+        `ahead`: the source rows of the next block, to be fetched meanwhile.
+        """
+        channels = simd.word(block, at.CHANNELS)
+        width = simd.word(block, at.COLS) * channels
+        row_bytes = simd.word(block, at.SRC_ROW)
+        lead, left = simd.word(block, at.LEAD), simd.word(block, at.LEFT)
+        taps_y, taps_x = simd.word(block, at.WEIGHTS), simd.word(block, at.WEIGHTS_X)
+        middle = table + 8 * lead
+        strip = scratch + simd.word(block, at.STRIP)
+        inside = strip + left * channels * vector
+        last = max(width - lanes, 0)
+        last_rise = max(width - channels - lanes, 0)
+        for x in range(0, width + lanes, lanes):
+            if x < width:
+                column = min(x, last)
+                deviation_simd.filter_down(src, acc, table, column * src_size, taps_y, lead, targets, column * acc_size)
+                if column * src_size % at.LINE == 0:
+                    simd.prefetch_rows(acc, lanes, ahead + column * src_size, row_bytes)
+            if x > 0:
+                # The columns before those: the ones next to them are there by now.
+                column = min(x - lanes, last_rise)
+                deviation_simd.rises_to_strip(
+                    src, acc, middle, column * src_size, targets, column * acc_size, channels,
+                    inside + column * vector,
+                )  # fmt: skip
+        fill_border(block, middle, targets, inside, -left * channels, 0)
+        fill_border(block, middle, targets, inside, width - channels, width + (left - 1) * channels)
+        # Results of the last columns may be made twice, but are added once, to what stood there before.
+        ends = targets + 8 * lanes
+        kept = scratch + simd.word(block, at.SUMS)
+        for r in range(lanes):
+            simd.set_word(ends, r, kept + r * vector - last * acc_size)
+            simd.copy_bytes(kept + r * vector, simd.word(targets, r) + last * acc_size, vector)
+        if channels > 1:
+            for x in range(0, width, tile * channels):
+                for column in range(x, x + channels):
+                    deviation_simd.filter_along(acc, strip + column * vector, channels * vector, taps_x, left)
+        for x in range(0, width, lanes):
+            before = targets if x <= last else ends
+            column = min(x, last)
+            place = strip + column * vector
+            if channels > 1:
+                deviation_simd.add_strip(acc, place, before, targets, column * acc_size)
+            else:
+                deviation_simd.filter_and_add(acc, place, taps_x, left, before, targets, column * acc_size)
+
+    def band(block, index):
+        rows = simd.word(block, at.ROWS)
+        row_bytes = simd.word(block, at.SRC_ROW)
+        row_length = simd.word(block, at.COLS) * simd.word(block, at.CHANNELS) * src_size
+        first_row, end = share(block, index, rows)
+        scratch = simd.word(block, at.SCRATCH)
+        lead = simd.word(block, at.LEAD)
+        taken = 2 * lead + lanes
+        # Entry i of the table is row top - lead - 1 + i. The first and the last are guards, as in `fir`.
+        table = scratch
+        targets = table + 8 * (taken + 2)
+        ring = simd.word(block, at.RING)
+        source, target = simd.word(block, at.SRC), simd.word(block, at.DST)
+        slot = 0
+        fresh = taken
+        for top in range(first_row, end, lanes):
+            simd.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
+            for i in range(taken + 1 - fresh, taken + 1):
+                row = outside(top - lead - 1 + i, rows, simd.word(block, at.MODE_Y))
+                address = source + row * row_bytes if row >= 0 else simd.word(block, at.CONSTANT_ROW)
+                if ring != 0:
+                    place = scratch + ring + slot * simd.word(block, at.RING_ROW)
+                    simd.copy_bytes(place, address, row_length)
+                    address = place
+                    slot += 1
+                    if slot == taken:
+                        slot = 0
+                simd.set_word(table, i, address)
+            if fresh == taken:
+                simd.set_word(table, 0, simd.word(table, 1))
+            simd.set_word(table, taken + 1, simd.word(table, taken))
+            fresh = lanes
+            for r in range(lanes):
+                place = target + (top + r) * simd.word(block, at.DST_ROW)
+                simd.set_word(targets, r, place if top + r < end else scratch + simd.word(block, at.SPARE))
+            filter_block(block, scratch, table + 8, targets, source + (top + lanes + lead) * row_bytes)
+
+    return band
