@@ -248,7 +248,7 @@ class _Maker:
         """
         acc = np.dtype(np.float32)
         fused = None if np.dtype(np.float64) in (self.source, self.target) else self._fused(names, acc, self.scale)
-        if fused is None:
+        if fused is None or fused.kernel[1].startswith("wide"):  # no kernel for a sum of two images
             return None
         lines = [line or IDENTITY for line in self._smoothing().terms[0].lines]
         taps_used = sum(len(line.taps) for line in lines)

@@ -52,7 +52,7 @@ def build(form: str, acc_name: str):
             second_low = source + other_row * row_bytes + other_column * size
             deviation_simd.difference_of_sums(acc, high, low, second_high, second_low, factor, count, to)
         else:
-            sweep_simd.difference(acc, high, low, factor, count, to)
+            sweep_simd.difference(acc, acc, high, low, factor, count, to)
 
     @register_jitable
     def across_image(block, row, to):
