@@ -81,8 +81,9 @@ def difference_hessian(
     cval: float,
     workers: int | None,
 ) -> list[Array]:
-    """Differences of differences of the blurred image; where it is no plane, takes two more of its size, in float64."""
-    if image.ndim == 2:
+    """Differences of differences of the blurred image; else takes two more arrays of its size, in float64."""
+    # The kernel for float32 compares neighbours, which the two ends of a row that goes round are not.
+    if image.ndim == 2 and (image.dtype == np.float64 or modes[1] != "wrap"):
         forwards = axes[0] == 0
         result = _tensor.hessian(image, "yx" if forwards else "xy", sigma, modes, cval, workers)
         return result if forwards else result[::-1]
