@@ -81,7 +81,7 @@ def difference_hessian(
     cval: float,
     workers: int | None,
 ) -> list[Array]:
-    """Differences of differences of the blurred image; else takes two more arrays of its size, in float64."""
+    """Differences of differences of the blurred image; where no sweep has them, by two more arrays of it in float64."""
     # The kernel for float32 compares neighbours, which the two ends of a row that goes round are not.
     if image.ndim == 2 and (image.dtype == np.float64 or modes[1] != "wrap"):
         forwards = axes[0] == 0
