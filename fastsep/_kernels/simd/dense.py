@@ -20,7 +20,7 @@ from fastsep._kernels.simd.memory import dtype_of, nothing
 def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, place, centre, shift, total):
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
 
-    `runs`: address of `count` runs of taps (see `_kernels.arguments`); table[j]: the address of source row j. Unless `centre` is
+    `runs`: address of `count` runs of taps (see `arguments`); table[j]: the address of source row j. Unless `centre` is
     the literal 0, taps apply to differences (see `Emitter.slide_differences`), those of the first pixel of a run from
     one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its left end; `total`:
     address of the sum of all taps, by which it counts itself.
