@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from fastsep._kernels import jit
 from fastsep._plan import cost_model
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Filter, Halo, Separable
 from fastsep._validation.array_like import DType
 
-Halo = tuple[tuple[int, int], ...]
-
 _SHOWN_TAPS = 9
-_LARGEST_FOOTPRINT = 1 << 24  # pixels that are looked at one by one
 
 
 class Description(NamedTuple):
@@ -43,10 +37,10 @@ def of_plan(what: Filter, plan: Plan) -> Description:
     if plan.strategy in ("fir", "sweep", "box", "dense"):
         lanes = jit.target().vector_bytes // plan.acc.itemsize
         notes.append(f"kernel {' '.join(plan.kernel)}, {lanes} lanes")
-    multiplied, dense = multiplications(what)
+    multiplied, dense = what.multiplications()
     return Description(
         arithmetic=plan.acc, strategy=strategy(plan), why=_how(plan), terms=_terms(what), multiplications=multiplied,
-        dense_multiplications=dense, halo=halo(what), seconds=cost_model.nanoseconds(plan) * 1e-9, notes=tuple(notes),
+        dense_multiplications=dense, halo=what.halo(), seconds=cost_model.nanoseconds(plan) * 1e-9, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -61,9 +55,9 @@ class Stage(NamedTuple):
 
 def of_stages(why: str, arithmetic: DType, stages: Sequence[Stage], timed: bool, notes: Sequence[str]) -> Description:
     """Of an operation of several stages. `timed`: no stage depends on the pixels for its time."""
-    around = [_widest(map(halo, stage.filters)) or stage.halo for stage in stages]
+    around = [_widest(what.halo() for what in stage.filters) or stage.halo for stage in stages]
     sides = [tuple(zip(*along, strict=True)) for along in zip(*filter(None, around), strict=True)]
-    counts = [multiplications(what) for stage in stages for what in stage.filters]
+    counts = [what.multiplications() for stage in stages for what in stage.filters]
     plans = [plan for stage in stages for plan in stage.plans]
     ways = [", ".join(dict.fromkeys(strategy(plan) for plan in stage.plans)) for stage in stages]
     return Description(
@@ -110,55 +104,3 @@ def shown(taps: Sequence[float]) -> str:
     if len(words) > _SHOWN_TAPS:
         words = [*words[:3], "...", *words[-3:], f"{len(taps)} taps"]
     return f"({', '.join(words)})"
-
-
-def halo(what: Filter) -> Halo:
-    """Pixels that a result needs beside its own, along each axis."""
-    if isinstance(what, Box):
-        return tuple((size // 2, size - 1 - size // 2) for size in what.sizes)
-    if isinstance(what, Roberts):
-        return ((1, 1), (1, 1))
-    if isinstance(what, Dense | Fourier):
-        return tuple((middle, n - 1 - middle) for middle, n in zip(what.centre, what.kernel.shape, strict=True))
-    axes = zip(*(term.lines for term in what.terms), strict=True)
-    return tuple(
-        (
-            max(0 if line is None else line.centre for line in lines),
-            max(0 if line is None else len(line.taps) - 1 - line.centre for line in lines),
-        )
-        for lines in axes
-    )
-
-
-def multiplications(what: Filter) -> tuple[int | None, int | None]:
-    """As the filter runs, and with its kernels multiplied out."""
-    if isinstance(what, Box):
-        return None, None
-    if isinstance(what, Roberts):
-        return (4, 4) if what.which == "magnitude" else (2, 2)
-    if isinstance(what, Dense | Fourier):
-        taps = int(np.count_nonzero(what.kernel))
-        return (taps, taps) if isinstance(what, Dense) else (None, None)
-    lines = [line for term in what.terms for line in term.lines if line is not None and line.taps != (1.0,)]
-    mine = sum(sum(tap != 0 for tap in line.taps) for line in lines)
-    if what.combine == "sum":
-        return mine, _footprint(what.terms)
-    return mine, sum(_footprint((term,)) for term in what.terms)
-
-
-def _footprint(terms: Sequence[Term]) -> int:
-    """Pixels that any of the terms reaches; of very wide terms all that their halo holds."""
-    around = halo(Separable(tuple(terms)))
-    if len(terms) == 1:
-        return math.prod(int(np.count_nonzero(line.taps)) for line in terms[0].lines if line is not None)
-    box = math.prod(before + after + 1 for before, after in around)
-    if box > _LARGEST_FOOTPRINT:
-        return box
-    reached = np.zeros([before + after + 1 for before, after in around], bool)
-    for term in terms:
-        places = []
-        for line, (before, _) in zip(term.lines, around, strict=True):
-            line = Line((1.0,), 0) if line is None else line
-            places.append(np.flatnonzero(line.taps) + before - line.centre)
-        reached[np.ix_(*places)] = True
-    return int(np.count_nonzero(reached))

@@ -111,9 +111,8 @@ def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
     """Whether a pixel depends on other rows than its own, and on how many columns left and right of it."""
     what = plan.what
     if isinstance(what, Box):
-        size = what.sizes[-1]
-        return what.sizes[:-1] != (1, 1), (size // 2, size - 1 - size // 2)
-    if isinstance(what, Dense):
+        return what.sizes[:-1] != (1, 1), what.halo()[-1]
+    if isinstance(what, Dense):  # of a plan: a stack of kernels of planes
         centre, size = what.centre[-1], what.kernel.shape[-1]
         return what.kernel.shape[:-1] != (1, 1) or _leaves_plane(plan), (centre, size - 1 - centre)
     if plan.strategy in ("polar", "corner"):

@@ -1,7 +1,8 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
 A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts' cross, which are not
-of that form; or a kernel of any form. Each knows which axes it leaves alone and how large its results may be.
+of that form; or a kernel of any form. Each knows which axes it leaves alone, its halo, how large its results may be,
+and how often it multiplies.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastsep._validation.array_like import Array
+
+#: Pixels before and behind, for each axis.
+Halo = tuple[tuple[int, int], ...]
+#: Pixels under a kernel that are looked at one by one.
+LARGEST_FOOTPRINT = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,23 @@ class Separable:
         """Sum of the magnitudes of all taps, multiplied out."""
         return sum(math.prod(map(weight, term.lines)) for term in self.terms)
 
+    def halo(self) -> Halo:
+        """Pixels that a result needs beside its own, along each axis."""
+        return tuple(
+            (
+                max(0 if line is None else line.centre for line in lines),
+                max(0 if line is None else len(line.taps) - 1 - line.centre for line in lines),
+            )
+            for lines in zip(*(term.lines for term in self.terms), strict=True)
+        )
+
+    def multiplications(self) -> tuple[int | None, int | None]:
+        """For a result: as the filter runs, and with its kernels multiplied out."""
+        mine = sum(sum(tap != 0 for tap in line.taps) for line in lines_of(self) if line.taps != (1.0,))
+        if self.combine == "sum":
+            return mine, _footprint(self)
+        return mine, sum(_footprint(self.only(term.lines)) for term in self.terms)
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -104,6 +127,12 @@ class Box:
     def gain(self) -> float:
         return 1.0
 
+    def halo(self) -> Halo:
+        return tuple((size // 2, size - 1 - size // 2) for size in self.sizes)
+
+    def multiplications(self) -> tuple[int | None, int | None]:
+        return None, None
+
 
 @dataclass(frozen=True, slots=True)
 class Roberts:
@@ -116,6 +145,12 @@ class Roberts:
 
     def gain(self) -> float:
         return 1.0
+
+    def halo(self) -> Halo:
+        return ((1, 1), (1, 1))
+
+    def multiplications(self) -> tuple[int | None, int | None]:
+        return (4, 4) if self.which == "magnitude" else (2, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,15 +166,25 @@ class _AnyKernel:
     def gain(self) -> float:
         return float(np.abs(self.kernel).sum())
 
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.kernel.shape, strict=True))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense(_AnyKernel):
     """Correlation with any kernel: result[i] = sum_k kernel[k] * x[i + k - centre]; zero taps are skipped."""
 
+    def multiplications(self) -> tuple[int | None, int | None]:
+        taps = int(np.count_nonzero(self.kernel))
+        return taps, taps
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fourier(_AnyKernel):
     """The same by way of the Fourier transform: for finite images only."""
+
+    def multiplications(self) -> tuple[int | None, int | None]:
+        return None, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +223,21 @@ def weight(line: Line | None) -> float:
 def tap_sum(line: Line | None) -> float:
     """Sum of the taps."""
     return 1.0 if line is None else math.fsum(line.taps)
+
+
+def _footprint(what: Separable) -> int:
+    """Pixels that any of the terms reaches; of very wide terms all that their halo holds."""
+    if len(what.terms) == 1:
+        return math.prod(int(np.count_nonzero(line.taps)) for line in lines_of(what))
+    around = what.halo()
+    shape = [before + after + 1 for before, after in around]
+    if math.prod(shape) > LARGEST_FOOTPRINT:
+        return math.prod(shape)
+    reached = np.zeros(shape, bool)
+    for term in what.terms:
+        lines = [line or IDENTITY for line in term.lines]
+        places = [
+            np.flatnonzero(line.taps) + before - line.centre for line, (before, _) in zip(lines, around, strict=True)
+        ]
+        reached[np.ix_(*places)] = True
+    return int(np.count_nonzero(reached))
