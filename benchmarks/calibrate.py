@@ -4,7 +4,7 @@
 
 Runs plans of every strategy on one thread, over images of several sizes and dtypes, and fits the
 constants to the times by least squares of the relative errors, none below zero. Prints them as they
-stand in `_estimate.py`, and how far each kind of plan is off. Everything is measured round by round,
+stand there, and how far each kind of plan is off. Everything is measured round by round,
 so that what else the machine does meets all.
 """
 

@@ -234,7 +234,7 @@ class FirArguments(ArgumentWriter):
             # if they are taken over the values of the border in the source's units.
             beyond = plan.cval if what.chained else plan.border * tap_sum(z) * tap_sum(y)
             if sloped:
-                # All differences of the constant are none. `cval` is 0 if lines are chained (see `_takes_slopes`).
+                # All differences of the constant are none. `cval` is 0 if lines are chained (see `takes_slopes`).
                 beyond = left + (beyond if axis == 0 else 0.0)
                 row[at.SPREAD], row[at.JOINED] = axis == 2, joined
                 row[at.JOINS] = joins = self.joins(what, number)

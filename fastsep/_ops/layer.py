@@ -1,7 +1,7 @@
 """Convolution layers: weights packed for the kernel, tiles and memory laid out, bands run.
 
 A `Layer` holds what depends on the weights alone, a `Prepared` layer what depends on the shape of
-the image too. Checks nothing: the gate has.
+the image too. Checks nothing: `_plan.convolution` has.
 """
 
 from __future__ import annotations

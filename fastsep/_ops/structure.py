@@ -220,7 +220,7 @@ class HessianArrays(Program):
             self.blur_of = operators.gaussian(sigma, (0,) * ndim, TRUNCATE)
             self.blur = double.plan(self.blur_of)
             request = double._replace(source=double.target, modes=("nearest",) * ndim, cval=0.0)
-            self.whats = {axis: operators.central_difference(ndim, axis) for axis in axes}
+            self.whats = {axis: operators.edges("central", ndim, (axis,)) for axis in axes}
         else:
             orders = {axis: tuple(int(i == axis) for i in range(ndim)) for axis in axes}
             self.whats = {axis: operators.gaussian(sigma, order, truncate) for axis, order in orders.items()}

@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from fastsep._kernels import jit
+from fastsep._plan.differences import is_antisymmetric, is_symmetric
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Dense, Line, Separable
+from fastsep._plan.spec import IDENTITY, Dense, Separable
 
 #: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
 #: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. With
@@ -89,7 +90,7 @@ def counts(plan: Plan) -> dict[str, float]:
     terms = plan.what.terms
     lines = [line or IDENTITY for term in terms for line in term.lines[1:]]
     lines += [line for line in {term.lines[0] for term in terms} if line is not None]  # once for all terms
-    pairs = sum(len(line.taps) // 2 for line in lines if _mirrored(line))
+    pairs = sum(len(line.taps) // 2 for line in lines if (is_symmetric(line) or is_antisymmetric(line)))
     single = sum(len(line.taps) for line in lines) - 2 * pairs
     return {
         "CALL": 1,
@@ -99,12 +100,6 @@ def counts(plan: Plan) -> dict[str, float]:
         "FIR_TAP": vectors * single,
         "FIR_PAIR": vectors * pairs,
     }
-
-
-def _mirrored(line: Line) -> bool:
-    mirrored = line.taps[::-1]
-    centred = 2 * line.centre + 1 == len(line.taps)
-    return centred and line.taps in (mirrored, tuple(-tap for tap in mirrored))
 
 
 def multiplications(plan: Plan) -> float:

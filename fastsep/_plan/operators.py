@@ -134,12 +134,6 @@ def _axis_by_axis(sigma: Sequence[float], order: int, truncate: float) -> tuple[
     )
 
 
-def central_difference(ndim: int, axis: int) -> Separable:
-    """Half the difference of a pixel's two neighbours along one axis; the pixel itself does not count."""
-    line = Line((-0.5, 0.0, 0.5), 1)
-    return Separable((Term(tuple(line if i == axis else None for i in range(ndim))),), skip_zeros=True)
-
-
 def separable(taps: Sequence[tuple[float, ...] | None]) -> Separable:
     """One correlation per axis, centred at len // 2; every pass sees the border value itself."""
     return Separable((Term(tuple(None if t is None else _line(t) for t in taps)),), chained=True)

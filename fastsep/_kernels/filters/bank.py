@@ -1,10 +1,10 @@
 """Banks of filters: common separable terms, strip by strip, then mixed.
 
 For a strip of rows each term is filtered by the band function that its plan names, called by address,
-into a plane of scratch memory; `conv_matrix` then multiplies the planes by the matrix of weights,
+into a plane of scratch memory; `layers/gemm` then multiplies the planes by the matrix of weights,
 pixel by pixel. The planes stay in the cache: they are never written for the whole image.
 
-The argument block is a convolution's (`conv_words`), with the words of the terms behind it. A
+The argument block is a convolution's (`layers/words`), with the words of the terms behind it. A
 strip's rows are those that band number `strip` of `STRIPS` has for the terms' kernels.
 """
 

@@ -1,6 +1,6 @@
 """Edge tracking: which weak pixels are connected to a strong one.
 
-Bytes stand for pixels: `blocks.WEAK`, `STRONG`, or 0. Weak pixels beside a strong one are looked for, a
+Bytes stand for pixels: `arguments.WEAK`, `STRONG`, or 0. Weak pixels beside a strong one are looked for, a
 vector at a time. From each of them the weak pixels left and right become strong, then those of the
 neighbouring lines that touch them, and so on. Around the pixels there is a border of zeros, so that
 a line never runs into the next one.

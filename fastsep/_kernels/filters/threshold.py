@@ -1,4 +1,4 @@
-"""A byte for each pixel: `blocks.STRONG` above the upper threshold, `WEAK` above the lower one, else 0."""
+"""A byte for each pixel: `arguments.STRONG` above the upper threshold, `WEAK` above the lower one, else 0."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Intrinsics for results that equal SciPy's and scikit-image's to the last bit: their order of operations.
 
-Products are rounded before they are added; nothing else differs from the tiles of `simd`.
+Products are rounded before they are added; nothing else differs from the tiles of `simd.fir`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
 
 @intrinsic
 def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
-    """`simd.fir_to_strip` for symmetric taps; values are multiplied by the first of two numbers at `scale` first.
+    """`fir.fir_to_strip` for symmetric taps; values are multiplied by the first of two numbers at `scale` first.
 
     The second is 1 (see `Emitter.fir_outside_in`).
     """
@@ -45,7 +45,7 @@ def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
 
 @intrinsic(prefer_literal=True)
 def divided_from_strip(typing, acc, exact, strip, taps, count, scale, table, offset, divisor):
-    """`simd.fir_from_strip` for symmetric taps; with `divisor`, results are divided by the number there.
+    """`fir.fir_from_strip` for symmetric taps; with `divisor`, results are divided by the number there.
 
     The inverse of the divisor follows it. `exact`: in SciPy's order, for a literal of 1.
     """

@@ -1,6 +1,6 @@
 """Register tiles of `box`: sums over windows, and of the groups that they are made of.
 
-As in `simd`, dtypes are static and no address is checked.
+As in `simd.fir`, dtypes are static and no address is checked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Register tiles for planes in two parts: an image, and what smoothing changes in it (see `deviation`).
 
-As in `simd`, dtypes are static and no address is checked. Rows of the image are listed in `table`, those of the other
-part, of the arithmetic's dtype, in `changes`.
+As in `simd.fir`, dtypes are static and no address is checked. Rows of the image are listed in `table`, those of the
+other part, of the arithmetic's dtype, in `changes`.
 """
 
 from __future__ import annotations

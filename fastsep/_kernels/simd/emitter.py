@@ -1,7 +1,6 @@
 """Vector code as LLVM IR: loads, stores, transposition, and the tap loops of a register tile.
 
-`Emitter` writes instructions at a builder's position; `simd` and the like wrap them up as intrinsics. Nothing
-else in the package knows vector lanes.
+`Emitter` writes instructions at a builder's position; the modules beside it wrap them up as intrinsics.
 
 Two rules keep results bit-identical however an image is cut: one fixed order of taps for each
 pixel, and multiply-add as `llvm.fmuladd` rather than through fastmath flags. `fmuladd` and not

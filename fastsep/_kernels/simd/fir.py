@@ -19,9 +19,6 @@ from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter, tile
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 
-# In every one, the dtypes come first; `table` is the address of an array of row addresses, `offset`
-# the distance in bytes from a row's start, `taps` the address of `count` taps in the arithmetic dtype.
-
 
 def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences, add=None):
     source, arithmetic = dtype_of(src), dtype_of(acc)

@@ -1,6 +1,6 @@
 """Register tiles that go along rows: whole vectors of a few rows, and from each on to the next.
 
-As in `simd`, dtypes are static and no address is checked.
+As in `simd.fir`, dtypes are static and no address is checked.
 """
 
 from __future__ import annotations
