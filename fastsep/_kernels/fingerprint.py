@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import version
 from types import CodeType
 from typing import Any
 
@@ -26,6 +25,8 @@ SETTINGS = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_E
 @cache
 def fingerprint(cpu: object) -> str | None:
     """A hash of everything but its key that shapes a kernel compiled for `cpu`; None: it cannot be known."""
+    from importlib.metadata import version  # 15 ms, which whoever only imports need not wait for
+
     try:
         seen = hashlib.sha256(code_of_kernels())
         facts = (version("numba"), version("llvmlite"), sys.version)
