@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,12 @@ NUMBERS = frozenset((bool, int, float))
 
 class StandIn(np.ndarray[Any, Any]):
     """An image of which only shape and dtype count: a call for it is prepared and not run."""
+
+
+def is_masked(value: object) -> bool:
+    """Whether it is a masked array. Importing `numpy.ma` takes 6 ms; where there is a masked array, it is imported."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray)
 
 
 def show(value: object) -> str:
@@ -73,7 +80,7 @@ def makes_array(value: Any) -> bool:
 
 def made_array(name: str, value: Any) -> Array:
     """The array that an object makes of itself; a masked one stays masked."""
-    if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # dask's, which makes a plain one of itself
+    if is_masked(getattr(value, "_meta", None)):  # dask's, which makes a plain one of itself
         raise _masked_items(name)
     try:
         return np.asanyarray(value)
@@ -94,9 +101,9 @@ def _arrays_in(name: str, value: Any) -> Iterator[Array]:
 
 def refuse_masked(name: str, value: Any) -> None:
     """Refuse masked arrays, also as items and as what an object makes: NumPy would let out what they hide."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise ValueError(f"`{name}` must not be a masked array; pass `{name}.filled(value)` or `{name}.data`.")
-    if any(isinstance(array, np.ma.MaskedArray) for array in _arrays_in(name, value)):
+    if any(is_masked(array) for array in _arrays_in(name, value)):
         raise _masked_items(name)
 
 

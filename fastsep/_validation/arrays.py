@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, DType, is_sequence, one_image, real_array, show
+from fastsep._validation.array_like import Array, DType, is_masked, is_sequence, one_image, real_array, show
 from fastsep._validation.axes import channel
 from fastsep._validation.scalars import ArgumentError
 
@@ -140,7 +140,7 @@ def check_threshold(name: str, value: Any, shape: tuple[int, ...]) -> None:
 
 def check_writeable(out: Any) -> None:
     """Refuse what is no array to write into."""
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+    if not isinstance(out, np.ndarray) or is_masked(out):
         raise TypeError(f"`out` must be a NumPy array; got {type(out).__name__}.")
     if not out.flags.writeable:
         raise ValueError("`out` must be writeable; got a read-only array.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import is_sequence, show
+from fastsep._validation.array_like import is_masked, is_sequence, show
 
 # A Gaussian with more taps than this is a mistyped sigma, and would only fill the memory.
 WIDEST_RADIUS = 1_000_000
@@ -28,7 +28,7 @@ class ArgumentError(RuntimeError, ValueError):
 def number(name: str, value: Any) -> float:
     """A real number; NaN and infinity pass."""
     try:
-        if isinstance(value, str | bytes | complex | np.complexfloating | np.ma.MaskedArray) or is_sequence(value):
+        if isinstance(value, str | bytes | complex | np.complexfloating) or is_masked(value) or is_sequence(value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -54,7 +54,7 @@ def not_negative(name: str, value: Any) -> float:
 def integer(name: str, value: Any, least: int | None = None) -> int:
     """A whole number, at least `least`. 2.0 passes as 2: as keys of plans they are equal."""
     try:
-        if isinstance(value, np.ma.MaskedArray):
+        if is_masked(value):
             raise TypeError
         result = operator.index(value)
     except TypeError:
