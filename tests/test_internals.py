@@ -5,16 +5,21 @@ import subprocess
 import sys
 
 import numba
+import numpy as np
 import pytest
+from numba.core.registry import cpu_target
+from numba.extending import register_jitable
 
 from fastsep._kernels import internals
+
+OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @pytest.fixture(scope="module")
 def double():
-    """Compiled as kernels are: without the entry points for Python and C."""
-    options = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return internals.compiled(numba.njit("int64(int64)", **options)(lambda n: 2 * n))
+    """Compiled as kernels are, with a function that it calls."""
+    by = register_jitable(lambda n, factor: factor * n)
+    return internals.object_file(lambda: numba.njit("int64(int64)", **OPTIONS)(lambda n: by(n, 2)))
 
 
 def called(address, number):
@@ -25,18 +30,45 @@ def called(address, number):
     return result[0]
 
 
-def test_compiled_tells_where_the_code_of_a_function_is(double):
-    assert called(double.address, 21) == 42
+def test_an_object_file_holds_a_function_with_all_that_it_calls(double):
+    assert called(internals.link(*double), 21) == 42
 
 
 def test_an_object_file_can_be_loaded_again(double):
-    address = internals.link(double.name, double.code())
-    assert address != double.address
-    assert called(address, 4) == 8
+    first, second = internals.link(*double), internals.link(*double)
+    assert first != second
+    assert called(first, 4) == called(second, 4) == 8
 
 
 def test_a_name_that_an_object_file_lacks_has_no_address(double):
-    assert internals.link("no such function", double.code()) is None
+    assert internals.link("no such function", double.code) is None
+
+
+def test_functions_of_the_program_are_compiled_as_before(double):
+    """Those that run by themselves, in a parallel loop, and that use what a kernel has used."""
+
+    @numba.njit
+    def remainder(a, b):
+        return max(a // b, a % b)
+
+    @numba.njit(parallel=True)
+    def total(values):
+        result = 0
+        for i in numba.prange(len(values)):
+            result += remainder(values[i], 7)
+        return result
+
+    internals.object_file(lambda: numba.njit("int64(int64)", **OPTIONS)(lambda n: max(n // 7, n % 7)))
+    values = np.arange(100)
+    assert remainder(20, 7) == 6
+    assert total(values) == np.maximum(values // 7, values % 7).sum()
+
+
+def test_a_function_that_cannot_be_compiled_leaves_the_compiler_as_it_was():
+    before = cpu_target.target_context.codegen().__dict__.copy()
+    with pytest.raises(numba.TypingError):
+        internals.object_file(lambda: numba.njit("int64(int64)", **OPTIONS)(lambda n: n.no_such_thing))
+    assert cpu_target.target_context.codegen().__dict__ == before
 
 
 def test_the_compiler_lock_is_the_one_that_numba_holds_while_it_compiles():

@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import config, njit
 
-from fastsep._kernels.internals import Compiled, compiled
+from fastsep._kernels.internals import ObjectFile, object_file
 from fastsep._kernels.log import silence
 
 #: Where the modules of band functions are. No two of them have the same name.
@@ -23,21 +23,17 @@ def builder(name: str) -> Callable[..., Any]:
     return import_module(path).build  # type: ignore[no-any-return]
 
 
-def compile_kernel(key: tuple[str, ...]) -> Compiled:
+def compile_kernel(key: tuple[str, ...]) -> ObjectFile:
     """The band function that `key` names: its module, then options."""
     build = builder(key[0])
+    # The Python and C entry points would tie the object code to Numba's run time.
+    jit = njit(
+        "void(int64, int64)", nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )  # fmt: skip
     # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
         with silence:
-            dispatcher = njit(
-                "void(int64, int64)",
-                nogil=True,
-                error_model="numpy",
-                # The Python and C entry points would tie the object code to Numba's run time.
-                no_cpython_wrapper=True,
-                no_cfunc_wrapper=True,
-            )(build(*key[1:]))
+            return object_file(lambda: jit(build(*key[1:])))
     finally:
         config.DISABLE_JIT = disabled
-    return compiled(dispatcher)

@@ -28,7 +28,6 @@ UNUSED = ctypes.addressof(_nothing)  # where a band function leaves its (unused)
 #: Held while a kernel is compiled or loaded, and across a fork.
 lock = RLock()
 _addresses: dict[tuple[str, ...], int] = {}
-_keep: list[object] = []  # owners of loaded code: it must stay as long as the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +173,13 @@ def _compile(key: tuple[str, ...]) -> int:
     from fastsep._kernels.log import log
 
     start = time.perf_counter()
-    compiled = compile_kernel(key)
+    made = compile_kernel(key)
     log.debug("compiled %s in %.2f s", " ".join(key), time.perf_counter() - start)
-    _keep.append(compiled.owner)
     try:
-        cache.write(fingerprint(target()), key, compiled.name, compiled.code())
+        cache.write(fingerprint(target()), key, *made)
     except Exception as error:  # a cache that cannot be written is no cache
         log.debug("%s was not cached: %s", " ".join(key), error)
-    return compiled.address
+    return link(*made)
 
 
 # --- loading -------------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
 from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
+from fastsep._kernels.helper import helper
 from fastsep._kernels.simd import memory
 
 
-@register_jitable
+@helper
 def share(block, index, total):
     """The first row of a band and the one after its last, of `total` rows in all planes together."""
     bands = memory.word(block, BANDS)
@@ -17,7 +16,7 @@ def share(block, index, total):
     return total * index // bands, total * (index + 1) // bands
 
 
-@register_jitable
+@helper
 def outside(index, size, mode):
     """The pixel that stands for pixel `index` of `size`; -1 for the constant."""
     if 0 <= index < size:

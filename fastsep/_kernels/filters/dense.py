@@ -20,9 +20,9 @@ Columns are done in chunks, so that the rings stay in the cache. Rows hold `cols
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import dense_height
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import dense, emitter, memory
@@ -36,7 +36,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     height = dense_height(differences)
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
-    @register_jitable
+    @helper
     def find_borders(block, borders):
         """List which column stands for each one left and right of the image; -1: none."""
         left = memory.word(block, at.LEFT)
@@ -45,7 +45,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             pixel = k - left if k < left else k - left + cols
             memory.set_word(borders, k, outside(pixel, cols, memory.word(block, at.MODE_X)))
 
-    @register_jitable
+    @helper
     def copy_row(block, borders, row, to, first, stop):
         """Copy the pixels `first` .. `stop` - 1 of the source row at `row`, some of them beyond its ends."""
         channels = memory.word(block, at.CHANNELS)

@@ -15,9 +15,9 @@ The result is a buffer of a pipeline: its rows have room for a vector behind the
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
@@ -30,7 +30,7 @@ def build(src_name: str, acc_name: str):
     vector = lanes * acc.itemsize
     src_size, acc_size = src.itemsize, acc.itemsize
 
-    @register_jitable
+    @helper
     def fill_border(block, table, targets, inside, start, stop):
         """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
         channels = memory.word(block, at.CHANNELS)
@@ -54,7 +54,7 @@ def build(src_name: str, acc_name: str):
             else:
                 deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
 
-    @register_jitable
+    @helper
     def filter_block(block, scratch, table, targets, ahead):
         """Make the `lanes` rows listed in `targets`, from source rows in `table`: one each, and those around them.
 

@@ -18,10 +18,10 @@ Rows hold `cols` pixels of `channels` values; horizontal taps are `channels` val
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters import fir_slopes
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import bit_exact, emitter, fir, memory
 
@@ -54,7 +54,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     row_dtype = acc if volume else src
     row_size = row_dtype.itemsize
 
-    @register_jitable
+    @helper
     def find_borders(block, borders):
         """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
 
@@ -79,7 +79,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     memory.set_word(borders, k * channels + c, value)
             borders += 8 * (count - 1) * channels
 
-    @register_jitable
+    @helper
     def fill_border(borders, strip, start, stop, beyond):
         """Fill in the columns `start` .. `stop` - 1, beyond the image; column 0 is at `strip`."""
         for value in range(start, stop):
@@ -90,7 +90,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             else:
                 memory.copy_vector(acc, to, strip + column * vector)
 
-    @register_jitable
+    @helper
     def is_middle(block, top, column):
         """Whether a block of `lanes` x `lanes` pixels touches no pixel with a divisor of its own."""
         if memory.word(block, at.DIVISORS) == 0:
@@ -99,7 +99,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         inside_y = margin_y <= top and top + lanes <= memory.word(block, at.ROWS) - margin_y
         return inside_y and margin_x <= column and column + lanes <= memory.word(block, at.COLS) - margin_x
 
-    @register_jitable
+    @helper
     def divide_margin(block, dst_table, top, column):
         """Divide a block by its rows' divisors: those near the top, in the middle or near the bottom."""
         row_bytes = memory.word(block, at.DIVISOR_ROW)
@@ -111,7 +111,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             address = memory.word(dst_table, r) + column * acc_size
             bit_exact.divide_vector(acc, address, divisors, divisors + row_bytes)
 
-    @register_jitable
+    @helper
     def filter_block(block, table, dst_table, scratch, top, ahead):
         """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`, the first of them `top`.
 
@@ -265,7 +265,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         place = source + last * vector
                         fir.store_strip(acc, dst, place, dst_table, last * dst_size)
 
-    @register_jitable
+    @helper
     def filter_rows_first(block, scratch, table, taken, fresh, row, ahead):
         """Apply each line along x that comes first to the last `fresh` rows of `table`, the first of them number `row`.
 
@@ -323,7 +323,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     fir.store_strip(acc, acc, strip + column * vector, filtered + first, column * acc_size)
             borders += 8 * (before + after)
 
-    @register_jitable
+    @helper
     def aim(block, dst_table, spare, target, top, end):
         """List where the rows from `top` go; rows from `end` on are not wanted.
 
@@ -339,7 +339,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 address = spare
             memory.set_word(dst_table, r, address)
 
-    @register_jitable
+    @helper
     def deliver_narrow(block, spare, target, top, end):
         """Copy the rows of an image narrower than a vector to where they belong."""
         width = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS)
@@ -415,7 +415,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 filter_block(block, table, dst_table, scratch, top, ahead)
                 deliver_narrow(block, spare, target, top, end)
 
-    @register_jitable
+    @helper
     def find_columns(block, columns):
         """List the values of a row that stand for those that are copied left and right of it; -1: the constant."""
         channels = memory.word(block, at.CHANNELS)
@@ -426,7 +426,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             for c in range(channels):
                 memory.set_word(columns, k * channels + c, column * channels + c if column >= 0 else -1)
 
-    @register_jitable
+    @helper
     def copy_ends(block, columns, row, to):
         """Copy what stands for the values left and right of the source row at `row` to either side of `to`."""
         channels = memory.word(block, at.CHANNELS)
@@ -438,7 +438,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
             place = k - left if k < left else k - left + width
             memory.copy_value(src, to + place * src_size, source)
 
-    @register_jitable
+    @helper
     def filter_depth(line, rows, start, to, slab_plane):
         """Apply a line along the depth to what lies `start` bytes from the places in `rows`, or to its slopes."""
         width = memory.word(line, at.L_WIDTH)

@@ -8,9 +8,9 @@ such a term costs no more than one whose line along y takes differences.
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import emitter, fir, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -22,7 +22,7 @@ def steps(src, acc, dst, fill_border):
     src_size, acc_size, dst_size = (np.dtype(dtype).itemsize for dtype in (src, acc, dst))
     vector = lanes * acc_size
 
-    @register_jitable
+    @helper
     def find_borders(block, borders):
         """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
 
@@ -49,7 +49,7 @@ def steps(src, acc, dst, fill_border):
                     memory.set_word(borders, k * channels + c, value)
             borders += 8 * (count - 1) * channels
 
-    @register_jitable
+    @helper
     def fill_slopes(borders, strip, start, stop, zero):
         """`fill_border` for slopes."""
         for value in range(start, stop):
@@ -62,7 +62,7 @@ def steps(src, acc, dst, fill_border):
             else:
                 memory.copy_vector(acc, to, strip + column * vector)
 
-    @register_jitable
+    @helper
     def take_slopes(block, scratch, table, fresh, taken, row):
         """Make rows of slopes of the last `fresh` rows of `table`, in a ring, and list them in a table behind it.
 
@@ -96,7 +96,7 @@ def steps(src, acc, dst, fill_border):
             memory.set_word(slopes_table, 0, memory.word(slopes_table, 1))
         memory.set_word(slopes_table, kept + 1, memory.word(slopes_table, kept))
 
-    @register_jitable
+    @helper
     def filter_down(block, term, rows, columns, inside, ahead):
         """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
 
@@ -114,7 +114,7 @@ def steps(src, acc, dst, fill_border):
             if ahead != 0 and column * src_size % at.LINE == 0:
                 memory.prefetch_rows(acc, lanes, ahead + column * src_size, memory.word(block, at.SRC_ROW))
 
-    @register_jitable
+    @helper
     def filter_along(block, line, between, strip, sums, how):
         """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
         channels = memory.word(block, at.CHANNELS)
@@ -128,7 +128,7 @@ def steps(src, acc, dst, fill_border):
                 else:
                     fir.term_along_strip(acc, place, step, taps, count, kind, to, how)
 
-    @register_jitable
+    @helper
     def finish(block, line, between, strip, sums, dst_table):
         """The last line along x; store the results of all."""
         channels = memory.word(block, at.CHANNELS)
@@ -148,7 +148,7 @@ def steps(src, acc, dst, fill_border):
             else:
                 fir.last_from_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
 
-    @register_jitable
+    @helper
     def filter_block(block, table, dst_table, scratch, top, ahead):
         """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`: see `fir.build`."""
         channels = memory.word(block, at.CHANNELS)

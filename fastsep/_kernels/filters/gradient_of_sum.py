@@ -6,9 +6,9 @@ As in `sweep`, but for two sources: SRC is what smoothing changes (see `deviatio
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import sum_height
 from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import deviation as deviation_simd
@@ -31,7 +31,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         size = dtype.itemsize
         piece = at.SWEEP_COPY * lanes * size
 
-        @register_jitable
+        @helper
         def list_rows(block, table, copies, beyond, source, row_bytes, constant, top, end):
             """Three tables of rows from the one above `top`: where they are, where copies of either end are."""
             rows = memory.word(block, at.ROWS)

@@ -7,9 +7,9 @@ pixel and its only neighbour.
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import memory
@@ -28,12 +28,12 @@ def build(form: str, acc_name: str):
     order, _, parts = form.partition(" ")
     is_sum = bool(parts)
 
-    @register_jitable
+    @helper
     def down(block, below, above, factor, to):
         """Differences of two rows, which are two apart or neighbours."""
         sweep_simd.difference(acc, acc, below, above, factor, memory.word(block, at.COLS), to)
 
-    @register_jitable
+    @helper
     def across(block, row, to):
         """Differences along a row."""
         half, cols = memory.word(block, at.FACTOR), memory.word(block, at.COLS)
@@ -42,7 +42,7 @@ def build(form: str, acc_name: str):
         sweep_simd.difference(acc, acc, row + size, row, whole, 1, to)
         sweep_simd.difference(acc, acc, row + end, row + end - size, whole, 1, to + end)
 
-    @register_jitable
+    @helper
     def subtract(block, row, column, other_row, other_column, factor, count, to):
         """Differences of `count` pixels of the image from one on and from another on."""
         source, row_bytes = memory.word(block, at.SRC), memory.word(block, at.SRC_ROW)
@@ -56,7 +56,7 @@ def build(form: str, acc_name: str):
         else:
             sweep_simd.difference(acc, acc, high, low, factor, count, to)
 
-    @register_jitable
+    @helper
     def across_image(block, row, to):
         """Differences along a row of the image."""
         half, cols = memory.word(block, at.FACTOR), memory.word(block, at.COLS)

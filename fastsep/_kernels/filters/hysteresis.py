@@ -11,9 +11,8 @@ pixels are connected does not depend on who found it.
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd import bit_exact, memory
 
@@ -22,7 +21,7 @@ def build():
     """The band function of all three steps, of which `PHASE` names one."""
     vector = target().vector_bytes
 
-    @register_jitable
+    @helper
     def visit(block, codes, pixel, low, high, stack, count):
         """Mark the line of weak pixels around `pixel` and stack one pixel of each line that touches it.
 
@@ -53,7 +52,7 @@ def build():
                 fresh = False
         return count
 
-    @register_jitable
+    @helper
     def follow(block, codes, pixel, low, high, stack):
         """Mark all weak pixels that are connected to a weak one."""
         count = visit(block, codes, pixel, low, high, stack, 0)
@@ -63,7 +62,7 @@ def build():
             if bit_exact.byte(codes, pixel) == at.WEAK:
                 count = visit(block, codes, pixel, low, high, stack, count)
 
-    @register_jitable
+    @helper
     def next_beside(block, codes, pixel, total):
         """The first weak pixel from `pixel` on, within a vector, that touches a strong one.
 
@@ -84,7 +83,7 @@ def build():
                     return pixel
         return -(pixel + 1)
 
-    @register_jitable
+    @helper
     def search(block, codes, begin, end, low, high, stack):
         """Follow every weak pixel of `begin` .. `end` - 1 beside a strong one, within `low` .. `high` - 1."""
         total = memory.word(block, at.ROWS) * memory.word(block, at.DST_ROW)

@@ -8,15 +8,14 @@ halo. Rows that are still wanted move to the start of their buffer before the ne
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
 from fastsep._kernels import arguments as at
+from fastsep._kernels.helper import helper
 from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
 
 
-@register_jitable
+@helper
 def _row_zero(buffers, number, scratch):
     """Where row 0 of a buffer would stand."""
     buffer = buffers + number * (8 * at.BUFFER_WORDS)
@@ -24,7 +23,7 @@ def _row_zero(buffers, number, scratch):
     return start - memory.word(buffer, at.B_FIRST) * memory.word(buffer, at.B_ROW)
 
 
-@register_jitable
+@helper
 def _aim(block, arguments, stage, buffers, scratch, plane):
     """Point a stage's argument block to where its rows are now."""
     rows = memory.word(block, at.ROWS)

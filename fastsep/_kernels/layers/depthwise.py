@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
+from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
@@ -32,7 +32,7 @@ def _pairs(kernel, stride):
     return kernel > 0 and stride == 1 and target().tile == 8
 
 
-@register_jitable
+@helper
 def row_by_row(block):
     """Whether results below each other share all rows of inputs but one."""
     return (word(block, at.STRIDE_Y) == 1) & (word(block, at.DILATION_Y) == 1)

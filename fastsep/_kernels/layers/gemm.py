@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastsep._kernels.arguments import LINE
+from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
 from fastsep._kernels.simd import layers as simd
@@ -27,7 +27,7 @@ def build(form: str, width: str, acc_name: str):
     # Most numbers of pixels are sums of two numbers that follow each other.
     exact = large == small + 1
 
-    @register_jitable
+    @helper
     def height(broad, left, reach):
         """Pixels of the next tile, of `left` ones that are left of the `reach` ones that it may overlap with."""
         missing = -left % large
@@ -37,7 +37,7 @@ def build(form: str, width: str, acc_name: str):
             return large
         return small if broad and reach >= small else 1
 
-    @register_jitable
+    @helper
     def find_runs(block, table, row):
         """List how far from the first factor of a pixel those of each run are.
 

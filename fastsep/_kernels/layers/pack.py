@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
+from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import layers as simd
@@ -23,7 +23,7 @@ def build(form: str, together: str, stride: str, src_name: str, acc_name: str):
     return _planes(src, acc, int(together), int(stride)) if form == "planes" else _blocks(src, acc, form == "in_place")
 
 
-@register_jitable
+@helper
 def extent(count, stride, kernel, dilation):
     """Inputs under the taps of `count` neighbouring results."""
     return (count - 1) * stride + (kernel - 1) * dilation + 1
@@ -108,7 +108,7 @@ def _planes(src, acc, together, known_stride):
     lanes = lanes_of(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
 
-    @register_jitable
+    @helper
     def pack_each(pixel, address, step, count, to, group_step, channels):
         """Pack `count` columns, `step` bytes apart, that lie within the image."""
         for channel in range(channels):
@@ -117,7 +117,7 @@ def _planes(src, acc, together, known_stride):
             else:
                 simd.pack_values(src, acc, address + channel * src_size, step, count, to + channel * group_step)
 
-    @register_jitable
+    @helper
     def pack_together(pixel, address, step, count, to, group_step, channels):
         if channels == together and step == known_stride * pixel and count >= lanes:
             simd.pack_channels(src, acc, together, known_stride, address, count, to, group_step)

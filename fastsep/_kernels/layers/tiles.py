@@ -19,8 +19,7 @@ Every result has one order of operations, however a layer is cut into tiles and 
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
+from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS
 from fastsep._kernels.simd.memory import call, set_word, word
@@ -29,7 +28,7 @@ from fastsep._kernels.simd.memory import call, set_word, word
 def build():
     """The band function of all layers."""
 
-    @register_jitable
+    @helper
     def place(block, unit):
         """The image of a tile, the first row and column of its result, and the ones behind the last."""
         tiles_y, tiles_x = word(block, at.TILES_Y), word(block, at.TILES_X)
@@ -40,13 +39,13 @@ def build():
         x = number % tiles_x * word(block, at.TILE_COLS)
         return image, y, below, x, min(x + word(block, at.TILE_COLS), word(block, at.OUT_COLS))
 
-    @register_jitable
+    @helper
     def inputs(first, stop, stride, kernel, dilation, before, size):
         """The first value of an image under results along one axis, and the one behind the last."""
         begin = first * stride - before
         return max(begin, 0), min(begin + (stop - first - 1) * stride + (kernel - 1) * dilation + 1, size)
 
-    @register_jitable
+    @helper
     def look_ahead(block, tile, unit):
         """Note what a tile needs of the image."""
         image, y, below, x, right = place(block, unit)

@@ -8,8 +8,7 @@ layer of 0.42 ms on one thread takes 0.27 on two where a helper asks the interpr
 
 from __future__ import annotations
 
-from numba.extending import register_jitable
-
+from fastsep._kernels.helper import helper
 from fastsep._kernels.pool import atomic
 from fastsep._kernels.pool.words import (
     AWAKE,
@@ -35,15 +34,15 @@ from fastsep._kernels.simd.memory import call, set_word, word
 def build(role: str):
     """The kernels of the thread that calls ("post", then "share") and of one that helps ("serve")."""
 
-    @register_jitable
+    @helper
     def at(words, number):
         return words + 8 * number
 
-    @register_jitable
+    @helper
     def now(words):
         return atomic.now(word(words, CLOCK), word(words, CLOCK_ID))
 
-    @register_jitable
+    @helper
     def run_bands(words):
         """Run bands that nobody has taken yet."""
         while True:
@@ -78,7 +77,7 @@ def build(role: str):
             atomic.pause()
         set_word(words, STATE, DONE)
 
-    @register_jitable
+    @helper
     def help_until_idle(words, seen):
         """Help with calls until none has come for a moment; the number of those seen."""
         end = now(words) + word(words, MOMENT)

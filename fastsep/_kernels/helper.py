@@ -1,0 +1,8 @@
+"""Functions that band functions call."""
+
+from __future__ import annotations
+
+from numba.extending import register_jitable
+
+#: Marks them. Nobody calls them from Python or C: without the ways in from there they compile in 0.9 of the time.
+helper = register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)
