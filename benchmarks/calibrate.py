@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
-from fastsep._engine import execution, fft
+from fastsep._engine import execution
 from fastsep._plan import cost_model
 from fastsep._plan.plan import Plan
 from fastsep._plan.planner import prepare
@@ -101,8 +101,7 @@ def main() -> int:
     found = list(cases())
     calls = []
     for each in found:
-        run = fft.execute if each.plan.strategy == "fft" else execution.execute
-        calls.append(partial(run, each.plan, each.image, np.empty_like(each.image), 1))
+        calls.append(partial(execution.Runner(each.plan).run, each.image, np.empty_like(each.image), 1))
     times = np.array([1e9 * statistics.median(samples) for samples in measure(calls, options.rounds)])
 
     names = list(cost_model.CONSTANTS)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import execute, vector_bytes
+from fastsep._engine.execution import Runner, vector_bytes
 from fastsep._engine.memory import empty
 from fastsep._plan import dtypes, planner
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Filter, Roberts
+from fastsep._plan.spec import Filter
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn
 from fastsep._validation.axes import Frame
@@ -77,6 +77,10 @@ class Request(NamedTuple):
             scale=self.scale, vector_bytes=vector_bytes(),
         )  # fmt: skip
 
+    def runner(self, what: Filter) -> Runner:
+        """One filter, to be run on these images."""
+        return Runner(self.plan(what))
+
     @property
     def finite_border(self) -> bool:
         """Whether what lies beyond the border is neither NaN nor infinite, as the engine reads it."""
@@ -86,7 +90,7 @@ class Request(NamedTuple):
 class Program:
     """An operation that is ready to run on images of one shape and dtype, in any thread. It holds no pixels."""
 
-    alone: Plan | None = None  # where `run` does nothing but execute one plan
+    alone: Runner | None = None  # where `run` does nothing but run one plan
 
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
@@ -113,6 +117,7 @@ class Operation(NamedTuple):
 
     prepare: Callable[[Request], Program]  # for images that are not empty
     tail: tuple[int, ...] = ()  # axes of a result behind those of the image
+    in_vector: bool = False  # see `Filter`
 
 
 # (frame, *parameters) -> what to compute
@@ -124,16 +129,16 @@ class FilterProgram(Program):
 
     def __init__(self, what: Filter, request: Request) -> None:
         super().__init__(request)
-        self.what, self.plan = what, request.plan(what)
-        self.alone = self.plan
+        self.what = what
+        self.alone = self.runner = request.runner(what)
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
-        execute(self.plan, image, outs[0], workers)
+        self.runner.run(image, outs[0], workers)
 
     def describe(self) -> Description:
         from fastsep._plan import description  # for `explain` alone
 
-        return description.of_plan(self.what, self.plan)
+        return description.of_plan(self.what, self.runner.plan)
 
 
 class _Call:
@@ -204,7 +209,7 @@ def apply(
             )
         ):
             if call.alone is not None:  # saves two Python frames
-                return execute(call.alone, image, out, workers)
+                return call.alone.run(image, out, workers)  # type: ignore[no-any-return]
             return call.program.run_single(image, out, workers)  # type: ignore[no-any-return]
     options = (builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype)
     return _checked(options, image, (out,), workers)[0]
@@ -268,12 +273,12 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
 
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     moved = channel if channel not in (None, 0, len(shape) - 1) else None
-    if isinstance(what, Roberts) and channel == len(shape) - 1 and shape[-1] > vector_bytes() // 8:
+    operation = what if isinstance(what, Operation) else Operation(partial(FilterProgram, what), (), what.in_vector)
+    if operation.in_vector and channel == len(shape) - 1 and shape[-1] > vector_bytes() // 8:
         moved = channel  # more channels than a vector has lanes
     seen = shape if moved is None else axes.drop_axis(shape, moved)
     first = int(moved is not None or channel == 0)
     clamp = unit != 1.0 and image_dtype.kind == "i"
-    operation = what if isinstance(what, Operation) else Operation(partial(FilterProgram, what))
     program = None
     if 0 not in shape:
         program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit))

@@ -97,7 +97,7 @@ def test_caches_keep_to_their_size(size, rng):
         assert 0 < cache.held <= cache.size
         assert len(cache) <= cache.most
         assert cache.keys() == cache._sizes.keys()
-    kept = sum(call.program.plan.what.kernel.nbytes for call in _call._calls.values())
+    kept = sum(call.program.runner.plan.what.kernel.nbytes for call in _call._calls.values())
     assert kept <= _call._calls.size
 
 
@@ -106,8 +106,8 @@ def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
     fastsep.clear_caches()
     fastsep.correlate(rng.random((50, 50)), kernel, method="direct")
     (call,) = _call._calls.values()
-    assert _call._calls.held >= kernel.nbytes + call.program.plan.what.kernel.nbytes + sum(
-        array.nbytes for array in call.program.plan.cache["block"].keep
+    assert _call._calls.held >= kernel.nbytes + call.program.runner.plan.what.kernel.nbytes + sum(
+        array.nbytes for array in call.program.runner._ready.made.keep
     )
     one, two = np.zeros(1000), [1.0] * 500
     assert 8000 <= _caches.bytes_of(one) == _caches.bytes_of(one[:10]) - 64 < 8200

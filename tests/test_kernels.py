@@ -20,9 +20,9 @@ def test_one_sweep_gives_both_derivatives(rng, shape):
         )
         for axis in (0, 1)
     ]  # fmt: skip
-    expected = [execution.execute(plan, image, None, 1) for plan in single]
+    expected = [execution.Runner(plan).run(image, None, 1) for plan in single]
     kernel = ("sweep", "dy+dx", *single[0].kernel[2:])
     dy, dx = np.empty_like(image), np.empty_like(image)
-    execution.execute(replace(single[0], kernel=kernel, cache={}), image, dy, 2, [dx])
+    execution.Runner(replace(single[0], kernel=kernel)).run(image, dy, 2, [dx])
     np.testing.assert_array_equal(dy, expected[0])
     np.testing.assert_array_equal(dx, expected[1])

@@ -11,14 +11,14 @@ import numpy as np
 from fastsep._engine.argument_writer import Block
 from fastsep._engine.bands import bands_for, float32_work, run_bands
 from fastsep._engine.kernel_arguments import block
-from fastsep._engine.long_rows import InPieces
+from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, CLIP, COLS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2
 from fastsep._plan import dtypes
-from fastsep._plan import pieces as _pieces
+from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Separable
+from fastsep._plan.spec import Filter
 from fastsep._validation.array_like import Array
 
 #: Values of an image that are looked through by a kernel and not by NumPy, whose two passes take 0.1 ms here.
@@ -33,30 +33,47 @@ def vector_bytes() -> int:
     return jit.target().vector_bytes
 
 
-def execute(
-    plan: Plan, image: Array, out: Array | None, workers: int | None,
-    others: Sequence[Array] = (), second: Array | None = None,
-) -> Array:  # fmt: skip
-    """Run a plan on an image of its shape and dtype. Checks nothing: `_validation` has.
+class Runner:
+    """A plan that runs on images of its shape and dtype; its kernel is loaded when it first does.
 
-    `image` and `out` are C-contiguous, aligned, native, and share no memory; so are `others`,
-    the arrays for further results of a plan that has several, and `second`, a second image.
+    It checks nothing: `_validation` has. No lock is held while it gets ready, which a fork would leave locked: threads
+    that come at once may each make the same.
     """
-    if out is None:
-        out = empty(plan.shape, plan.dst)
-    ready = plan.cache.get("ready")
-    if ready is None:
-        if plan.strategy == "passes":
-            return _execute_passes(plan, image, out, workers)
-        ready = plan.cache["ready"] = _ready(plan)
-    ready.run(image, out, workers, others, second)  # type: ignore[attr-defined]
-    return out
+
+    __slots__ = ("_ready", "plan")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._ready: Runs | None = None
+
+    def run(
+        self, image: Array, out: Array | None, workers: int | None,
+        others: Sequence[Array] = (), second: Array | None = None,
+    ) -> Array:  # fmt: skip
+        """Filter `image` into `out`, or a new array.
+
+        Both are C-contiguous, aligned, native, and share no memory; so are `others`, the arrays for further results of
+        a plan that has several, and `second`, a second image.
+        """
+        if out is None:
+            out = empty(self.plan.shape, self.plan.dst)
+        ready = self._ready
+        if ready is None:
+            ready = self._ready = _ready(self.plan)
+        ready.run(image, out, workers, others, second)
+        return out
 
 
-def _ready(plan: Plan) -> Ready | InPieces:
-    pieces = _pieces.pieces_of(plan)
+def _ready(plan: Plan) -> Runs:
+    if plan.strategy == "passes":
+        return _Passes(plan)
+    if plan.strategy == "fft":
+        from fastsep._engine.fft import Transform  # scipy.fft takes as long to import as all the rest
+
+        return Transform(plan)
+    pieces = pieces_of(plan)
     if pieces:
-        return InPieces(plan, plan.dst, pieces, lambda piece: _whole(_pieces.narrow(plan, piece)))
+        return InPieces(plan, plan.dst, pieces, lambda piece: _whole(narrow(plan, piece)))
     return _whole(plan)
 
 
@@ -144,33 +161,39 @@ def is_within(image: Array, limit: float, workers: int | None) -> bool:
     return _Look(image.dtype.name).run(image, most, bands_for(float(image.size), workers))
 
 
-@np.errstate(all="ignore")
-def _execute_passes(plan: Plan, image: Array, out: Array, workers: int | None) -> Array:
-    """Filter axis after axis through whole arrays, then combine the terms."""
-    what = plan.what
-    total: Array | None = None
-    direct = len(plan.passes) == 1 and plan.passes[0][-1].dst == plan.dst and not (
-        isinstance(what, Separable) and (what.combine != "sum" or what.clip is not None)
-    )  # fmt: skip
-    for plans in plan.passes:
-        value = image
-        for number, piece in enumerate(plans):
-            last = direct and number == len(plans) - 1
-            value = execute(piece, value, out.reshape(piece.shape) if last else None, workers)
-        if direct:
-            return out
-        assert isinstance(what, Separable)
-        value = value.reshape(plan.shape)
-        if what.combine == "magnitude":
-            np.multiply(value, value, out=value)
-        total = value if total is None else np.add(total, value, out=total)
-    assert total is not None
-    assert isinstance(what, Separable)
-    if what.combine == "magnitude":
-        np.sqrt(total, out=total)
-    if what.clip is not None:
-        np.clip(total, *what.clip, out=total)
-    if plan.dst.kind != "f":
-        total = dtypes.finish(total, plan.dst)
-    np.copyto(out, total, casting="unsafe")
-    return out
+class _Passes:
+    """Axis after axis through whole arrays, then the terms combined."""
+
+    def __init__(self, plan: Plan) -> None:
+        assert isinstance(plan.what, Filter)
+        self.plan, self.terms = plan, [[Runner(each) for each in plans] for plans in plan.passes]
+        self.magnitude, self.clip = plan.what.combine == "magnitude", plan.what.clip
+        single = len(self.terms) == 1 and not self.magnitude and self.clip is None
+        self.direct = single and plan.passes[0][-1].dst == plan.dst
+
+    @np.errstate(all="ignore")
+    def run(
+        self, image: Array, out: Array, workers: int | None, others: Sequence[Array] = (), second: Array | None = None
+    ) -> None:  # fmt: skip
+        """Filter `image` into `out`."""
+        total: Array | None = None
+        for runners in self.terms:
+            value = image
+            for runner in runners[:-1]:
+                value = runner.run(value, None, workers)
+            last = runners[-1]
+            if self.direct:
+                last.run(value, out.reshape(last.plan.shape), workers)
+                return
+            value = last.run(value, None, workers).reshape(self.plan.shape)
+            if self.magnitude:
+                np.multiply(value, value, out=value)
+            total = value if total is None else np.add(total, value, out=total)
+        assert total is not None
+        if self.magnitude:
+            np.sqrt(total, out=total)
+        if self.clip is not None:
+            np.clip(total, *self.clip, out=total)
+        if self.plan.dst.kind != "f":
+            total = dtypes.finish(total, self.plan.dst)
+        np.copyto(out, total, casting="unsafe")

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import fft
 
-from fastsep._engine import bands, execution, memory, rounding
+from fastsep._engine import bands, execution, rounding
 from fastsep._engine.caches import MIB, Cache, emptied_by
 from fastsep._plan import dtypes, planner
 from fastsep._plan.arithmetic import F64
@@ -29,69 +29,41 @@ from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Fourier
 from fastsep._validation.array_like import Array, DType
 
-
-def execute(plan: Plan, image: Array, out: Array | None, workers: int | None) -> Array:
-    """Run a plan of strategy "fft" on a C-contiguous image of its shape and dtype."""
-    if out is None:
-        out = memory.empty(plan.shape, plan.dst)
-    task = _Task(plan, image, out)
-    bands.run_tasks(task, len(task.corners), workers)
-    return out
-
-
 _Source = slice | Array | None  # pixels of an axis: a run, which may go backwards or be a single one, any, the constant
 _Pieces = list[tuple[slice, _Source]]  # where pixels of a block go, and come from
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What every call of a plan needs to know besides the pixels."""
+class Transform:
+    """A plan of strategy "fft", with what every call needs to know besides the pixels."""
 
-    sources: list[dict[int, _Pieces]]  # for each axis: of the blocks of results from each start on
-    border: Any
-    size: float  # the sum of the magnitudes of the taps
-    norm: float  # their Euclidean norm
-    positive: bool  # none of them is negative
-
-    @classmethod
-    def of(cls, what: Fourier, plan: Plan, starts: list[range]) -> _Known:
-        kernel, (first, modes) = what.kernel, plan.axes
-        spatial = plan.shape[first : first + kernel.ndim]
-        sources = [
-            {at: _pieces(at - centre, min(along.step, n - at) + taps - 1, n, mode) for at in along}
-            for along, centre, taps, n, mode in zip(starts, what.centre, kernel.shape, spatial, modes, strict=True)
-        ]
-        with np.errstate(over="ignore", under="ignore"):
-            border = np.float64(plan.border).astype(plan.acc)
-            size, norm = float(np.abs(kernel).sum()), rounding.norm(kernel)
-        return cls(sources, border, size, norm, not (kernel < 0).any())
-
-
-class _Task:
-    """The blocks of one call; called with the number of a block."""
-
-    def __init__(self, plan: Plan, image: Array, out: Array) -> None:
+    def __init__(self, plan: Plan) -> None:
         assert plan.blocks is not None
         assert isinstance(plan.what, Fourier)
-        blocks, ndim, first = plan.blocks, plan.what.kernel.ndim, plan.axes[0]
-        self.plan, self.blocks, self.kernel = plan, blocks, plan.what.kernel
-        self.centre = plan.what.centre
-        spatial = plan.shape[first : first + ndim]
-        # (batch, *spatial, channels)
-        shape = (math.prod(plan.shape[:first]), *spatial, math.prod(plan.shape[first + ndim :]))
-        self.image, self.out = image.reshape(shape), out.reshape(shape)
-        self.spatial = spatial
-        starts = [range(0, n, step) for n, step in zip(spatial, blocks.step, strict=True)]
-        self.corners = list(itertools.product(range(shape[0]), range(shape[-1]), *starts))
-        known = plan.cache.get("fourier")
-        if not isinstance(known, _Known):
-            known = plan.cache["fourier"] = _Known.of(plan.what, plan, starts)
-        self.known = known
+        kernel, (first, modes) = plan.what.kernel, plan.axes
+        self.plan, self.blocks, self.kernel, self.centre = plan, plan.blocks, kernel, plan.what.centre
+        behind = first + kernel.ndim
+        self.spatial = spatial = plan.shape[first:behind]
+        self.shape = (math.prod(plan.shape[:first]), *spatial, math.prod(plan.shape[behind:]))  # batch, ..., channels
+        starts = [range(0, n, step) for n, step in zip(spatial, self.blocks.step, strict=True)]
+        self.corners = list(itertools.product(range(self.shape[0]), range(self.shape[-1]), *starts))
+        # For each axis: of the blocks of results from each start on.
+        self.sources: list[dict[int, _Pieces]] = [
+            {at: _pieces(at - centre, min(along.step, n - at) + taps - 1, n, mode) for at in along}
+            for along, centre, taps, n, mode in zip(starts, self.centre, kernel.shape, spatial, modes, strict=True)
+        ]
         with np.errstate(over="ignore", under="ignore"):
-            self.spectra = {plan.acc: self._spectrum(plan.acc)}
-        self.direct: Plan | None = None  # for blocks that no transform is good enough for
+            self.border: Any = np.float64(plan.border).astype(plan.acc)
+            self.size = float(np.abs(kernel).sum())
+            self.norm = rounding.norm(kernel)  # Euclidean
+        self.positive = not (kernel < 0).any()
 
-    def _spectrum(self, dtype: DType) -> Array:
+    def run(
+        self, image: Array, out: Array, workers: int | None, others: Sequence[Array] = (), second: Array | None = None
+    ) -> None:  # fmt: skip
+        """Filter `image` into `out`."""
+        bands.run_tasks(_Task(self, image, out), len(self.corners), workers)
+
+    def spectrum(self, dtype: DType) -> Array:
         key = id(self.plan), dtype
         found: tuple[Plan, Array] | None = _spectra.get(key)
         if found is None or found[0] is not self.plan:
@@ -101,9 +73,20 @@ class _Task:
             _spectra.keep(key, found)
         return found[1]
 
+
+class _Task:
+    """The blocks of one call; called with the number of a block."""
+
+    def __init__(self, known: Transform, image: Array, out: Array) -> None:
+        self.known, self.plan, self.blocks, self.kernel = known, known.plan, known.blocks, known.kernel
+        self.image, self.out = image.reshape(known.shape), out.reshape(known.shape)
+        with np.errstate(over="ignore", under="ignore"):
+            self.spectra = {self.plan.acc: known.spectrum(self.plan.acc)}
+        self.direct: execution.Runner | None = None  # for blocks that no transform is good enough for
+
     def __call__(self, number: int) -> None:
-        batch, channel, *corner = self.corners[number]
-        sizes = [min(step, n - at) for step, n, at in zip(self.blocks.step, self.spatial, corner, strict=True)]
+        batch, channel, *corner = self.known.corners[number]
+        sizes = [min(step, n - at) for step, n, at in zip(self.blocks.step, self.known.spatial, corner, strict=True)]
         block = _take(self.blocks.size, self.plan.acc)
         with np.errstate(all="ignore"):  # in whatever thread this is
             self._fill(block, self.image[batch, ..., channel], corner, sizes)
@@ -150,7 +133,7 @@ class _Task:
         """The results of a block, and along the last axis those, too, that the block's other end reached."""
         spectrum = self.spectra.get(block.dtype)
         if spectrum is None:
-            spectrum = self.spectra[block.dtype] = self._spectrum(block.dtype)
+            spectrum = self.spectra[block.dtype] = self.known.spectrum(block.dtype)
         values = fft.rfftn(block)
         values *= spectrum
         # Along each axis only the results that are kept go on to the next one: for 63 x 63 taps a fifth fewer rows.
@@ -161,13 +144,15 @@ class _Task:
         return result
 
     def _tap_by_tap(self, block: Array, sizes: list[int]) -> Array:
+        centre = self.known.centre
         if self.direct is None:
-            self.direct = planner.prepare(
-                Dense(self.kernel, self.centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim,
+            plan = planner.prepare(
+                Dense(self.kernel, centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim,
                 cval=0.0, scale=1.0, vector_bytes=execution.vector_bytes(),
             )  # fmt: skip
-        values = execution.execute(self.direct, block, None, 1)
-        return values[tuple(slice(at, at + size) for at, size in zip(self.centre, sizes, strict=True))]
+            self.direct = execution.Runner(plan)
+        values = self.direct.run(block, None, 1)
+        return values[tuple(slice(at, at + size) for at, size in zip(centre, sizes, strict=True))]
 
     def _fill(self, block: Array, image: Array, corner: list[int], sizes: list[int]) -> None:
         """Into `block`: the pixels under the kernel for a block of results, zeros behind them."""

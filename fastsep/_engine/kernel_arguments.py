@@ -33,12 +33,9 @@ STREAM_BYTES = 32 << 20
 
 
 def block(plan: Plan) -> Block:
-    """The argument block of a plan, made at its first use."""
-    found = plan.cache.get("block")
-    if not isinstance(found, Block):
-        with np.errstate(all="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
-            found = plan.cache["block"] = KernelArguments(plan).make()
-    return found
+    """The argument block of a plan."""
+    with np.errstate(all="ignore"):  # a border or tap that the arithmetic's dtype does not hold is infinite there
+        return KernelArguments(plan).make()
 
 
 class KernelArguments(FirArguments):

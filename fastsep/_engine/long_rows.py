@@ -14,14 +14,20 @@ from fastsep._plan.plan import Plan
 from fastsep._validation.array_like import Array
 
 
-class Kernel(Protocol):
-    """A kernel with its argument block, for images of one shape."""
-
-    words: Array
+class Runs(Protocol):
+    """What filters images of one shape and dtype."""
 
     def run(
-        self, image: Array, out: Array, workers: int | None, others: Sequence[Array], second: Array | None
-    ) -> None: ...  # fmt: skip
+        self, image: Array, out: Array, workers: int | None,
+        others: Sequence[Array] = (), second: Array | None = None,
+    ) -> None:  # fmt: skip
+        """Filter `image`, and `second` if two are read, into `out`, and `others` if there are more results."""
+
+
+class Kernel(Runs, Protocol):
+    """A kernel with its argument block."""
+
+    words: Array
 
 
 class InPieces:

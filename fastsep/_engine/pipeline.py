@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from fastsep._engine import kernel_arguments
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.bands import float32_work
 from fastsep._engine.execution import Ready
-from fastsep._engine.long_rows import InPieces
+from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan.pieces import Piece, narrow, pieces_of_all
@@ -61,93 +60,96 @@ class Pipeline:
         if any(plan.view != plans[0].view for plan in plans):
             raise ValueError("all stages of a pipeline must see the same rows")
         self.stages, self.buffers = tuple(stages), tuple(buffers)
+        self._ready: Runs | None = None
 
-    @cached_property
-    def ready(self) -> Ready | InPieces:
-        """The kernel, loaded when it first runs."""
+    def run(
+        self, image: Array, out: Array, workers: int | None, others: Sequence[Array] = (), second: Array | None = None
+    ) -> None:  # fmt: skip
+        """Fill `out` and `others` from `image`; all as `execution.Runner` wants them."""
+        ready = self._ready
+        if ready is None:
+            ready = self._ready = self._load()
+        ready.run(image, out, workers, others)
 
-        def of(piece: Piece) -> Ready:
-            return _Whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in self.stages], self.buffers).ready
-
+    def _load(self) -> Runs:
         plans = [stage.plan for stage in self.stages]
         pieces = pieces_of_all(plans)
-        return InPieces(plans[0], plans[-1].dst, pieces, of) if pieces else _Whole(self.stages, self.buffers).ready
+        return InPieces(plans[0], plans[-1].dst, pieces, self._whole) if pieces else _whole(self.stages, self.buffers)
 
-    def run(self, image: Array, results: Sequence[Array], workers: int | None) -> None:
-        """Fill `results` from `image`; both as `execution.execute` wants them."""
-        self.ready.run(image, results[0], workers, results[1:])
+    def _whole(self, piece: Piece) -> Ready:
+        return _whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in self.stages], self.buffers)
 
 
-class _Whole:
+def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> Ready:
     """The kernel of a pipeline for whole rows."""
+    first, last = stages[0].plan, stages[-1].plan
+    planes, _, rows, cols, channels = first.view
+    width = cols * channels
+    kernels = [jit.kernel(*stage.plan.kernel) for stage in stages]
+    blocks = [kernel_arguments.block(stage.plan) for stage in stages]
+    after = [_filled_by(stages, number) for number in range(len(stages))]
+    reach, lag = _reach(stages), _lag(stages, after)
+    # Whole tiles of the first stage: it filters no row in vain. In each step it copies all rows under its taps
+    # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
+    tile = jit.target().vector_bytes // first.acc.itemsize
+    step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
 
-    def __init__(self, stages: Sequence[Stage], buffers: Sequence[Buffer]) -> None:
-        first, last = stages[0].plan, stages[-1].plan
-        planes, _, rows, cols, channels = first.view
-        width = cols * channels
-        self.stages = stages
-        kernels = [jit.kernel(*stage.plan.kernel) for stage in stages]
-        blocks = [kernel_arguments.block(stage.plan) for stage in stages]
-        after = [self._filled_by(number) for number in range(len(stages))]
-        reach, lag = self._reach(after), self._lag(after)
-        # Whole tiles of the first stage: it filters no row in vain. In each step it copies all rows under its taps
-        # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
-        tile = jit.target().vector_bytes // first.acc.itemsize
-        step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
+    table = np.zeros((len(stages), at.STAGE_WORDS), np.int64)
+    for number, (row, stage) in enumerate(zip(table, stages, strict=True)):
+        row[at.S_KERNEL], row[at.S_BLOCK] = kernels[number], blocks[number].words.ctypes.data
+        row[at.S_SOURCE], row[at.S_PLANE] = stage.source, stage.source_plane
+        row[at.S_TARGET], row[at.S_INTO] = stage.target, stage.first
+        row[at.S_SECOND] = stage.second
+        row[at.S_AFTER], row[at.S_HALO], row[at.S_REACH] = after[number], stage.halo, reach[number]
+    end = lines_of(8 * (table.size + len(buffers) * at.BUFFER_WORDS + len(stages) * at.BLOCK_WORDS))
+    spare = end
+    end += max(made.scratch for made in blocks)
+    layout = np.zeros((len(buffers), at.BUFFER_WORDS), np.int64)
+    for number, (row, buffer) in enumerate(zip(layout, buffers, strict=True)):
+        row[at.B_OFFSET] = end
+        # Kernels may load a vector beyond the end of a row.
+        row[at.B_ROW] = odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
+        held = step + max(lag[k] + s.halo for k, s in enumerate(stages) if number in (s.source, s.second))
+        row[at.B_PLANE], row[at.B_PLANES] = held * row[at.B_ROW], buffer.planes
+        end += held * int(row[at.B_ROW]) * buffer.planes
 
-        table = np.zeros((len(stages), at.STAGE_WORDS), np.int64)
-        for number, (row, stage) in enumerate(zip(table, stages, strict=True)):
-            row[at.S_KERNEL], row[at.S_BLOCK] = kernels[number], blocks[number].words.ctypes.data
-            row[at.S_SOURCE], row[at.S_PLANE] = stage.source, stage.source_plane
-            row[at.S_TARGET], row[at.S_INTO] = stage.target, stage.first
-            row[at.S_SECOND] = stage.second
-            row[at.S_AFTER], row[at.S_HALO], row[at.S_REACH] = after[number], stage.halo, reach[number]
-        end = lines_of(8 * (table.size + len(buffers) * at.BUFFER_WORDS + len(stages) * at.BLOCK_WORDS))
-        spare = end
-        end += max(made.scratch for made in blocks)
-        layout = np.zeros((len(buffers), at.BUFFER_WORDS), np.int64)
-        for number, (row, buffer) in enumerate(zip(layout, buffers, strict=True)):
-            row[at.B_OFFSET] = end
-            # Kernels may load a vector beyond the end of a row.
-            row[at.B_ROW] = odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
-            held = step + max(lag[k] + s.halo for k, s in enumerate(stages) if number in (s.source, s.second))
-            row[at.B_PLANE], row[at.B_PLANES] = held * row[at.B_ROW], buffer.planes
-            end += held * int(row[at.B_ROW]) * buffer.planes
+    words = np.zeros(at.BLOCK_WORDS, np.int64)
+    words[at.PLANES : at.CHANNELS + 1] = first.view
+    words[at.SRC_ROW], words[at.DST_ROW] = width * first.src.itemsize, width * last.dst.itemsize
+    words[at.STAGES], words[at.STAGES_AT] = len(table), table.ctypes.data
+    words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
+    words[at.STEP], words[at.SPARE] = step, spare
+    keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
+    work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
+    # A band makes the rows at its ends again that it shares with its neighbours.
+    most = max(planes * rows // max(4 * reach[0], step), 1)
+    return Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)
 
-        words = np.zeros(at.BLOCK_WORDS, np.int64)
-        words[at.PLANES : at.CHANNELS + 1] = first.view
-        words[at.SRC_ROW], words[at.DST_ROW] = width * first.src.itemsize, width * last.dst.itemsize
-        words[at.STAGES], words[at.STAGES_AT] = len(table), table.ctypes.data
-        words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
-        words[at.STEP], words[at.SPARE] = step, spare
-        keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
-        work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
-        # A band makes the rows at its ends again that it shares with its neighbours.
-        most = max(planes * rows // max(4 * reach[0], step), 1)
-        self.ready = Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)
 
-    def _filled_by(self, number: int) -> int:
-        """The stage that leaves in its source what this one reads."""
-        source = self.stages[number].source
-        before = [k for k in range(number) if self.stages[k].target == source]
-        return before[-1] if source != IMAGE else -1
+def _filled_by(stages: Sequence[Stage], number: int) -> int:
+    """The stage that leaves in its source what this one reads."""
+    source = stages[number].source
+    before = [k for k in range(number) if stages[k].target == source]
+    return before[-1] if source != IMAGE else -1
 
-    def _reach(self, after: Sequence[int]) -> list[int]:
-        """Rows above and below a band that each stage has to make."""
-        reach = [0] * len(self.stages)
-        for number in reversed(range(len(self.stages))):
-            stage = self.stages[number]
-            for k in range(number):
-                if self.stages[k].target != RESULT and self.stages[k].target in (stage.source, stage.second):
-                    reach[k] = max(reach[k], reach[number] + stage.halo)
-        return reach
 
-    def _lag(self, after: Sequence[int]) -> list[int]:
-        """Rows by which each stage is behind the first."""
-        lag: list[int] = []
-        for stage, before in zip(self.stages, after, strict=True):
-            lag.append(stage.halo + lag[before] if before >= 0 else 0)
-        return lag
+def _reach(stages: Sequence[Stage]) -> list[int]:
+    """Rows above and below a band that each stage has to make."""
+    reach = [0] * len(stages)
+    for number in reversed(range(len(stages))):
+        stage = stages[number]
+        for k in range(number):
+            if stages[k].target != RESULT and stages[k].target in (stage.source, stage.second):
+                reach[k] = max(reach[k], reach[number] + stage.halo)
+    return reach
+
+
+def _lag(stages: Sequence[Stage], after: Sequence[int]) -> list[int]:
+    """Rows by which each stage is behind the first."""
+    lag: list[int] = []
+    for stage, before in zip(stages, after, strict=True):
+        lag.append(stage.halo + lag[before] if before >= 0 else 0)
+    return lag
 
 
 def halo_of(plan: Plan) -> int:

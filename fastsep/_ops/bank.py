@@ -75,7 +75,7 @@ class BankProgram(Program):
             self.bank = _bank_of(self.kernels.parts(), request)
         self.takes_terms = self.bank is not None and not (auto and self.bank.cost > self.direct_cost)
         self.looks = auto and request.source.kind == "f"
-        self.plans: list[Plan] | None = None
+        self.runners: list[execution.Runner] | None = None
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         terms = self.takes_terms
@@ -89,13 +89,13 @@ class BankProgram(Program):
             if not fits:
                 outs[0][...] = values
             return
-        if self.plans is None:
+        if self.runners is None:
             stack = self.kernels.dense()
             centre = tuple(n // 2 for n in stack.shape[1:])
-            self.plans = [self.request.plan(Dense(np.ascontiguousarray(kernel), centre)) for kernel in stack]
+            self.runners = [self.request.runner(Dense(np.ascontiguousarray(kernel), centre)) for kernel in stack]
         one = memory.empty(image.shape, self.target)
-        for number, plan in enumerate(self.plans):
-            outs[0][..., number] = execution.execute(plan, image, one, workers)
+        for number, runner in enumerate(self.runners):
+            outs[0][..., number] = runner.run(image, one, workers)
 
     def describe(self) -> Description:
         bank = _bank_of(self.kernels.parts(), self.request) if self.bank is None else self.bank

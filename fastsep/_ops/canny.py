@@ -103,10 +103,10 @@ class CannyProgram(Program):
             image, smoothing = _smoothed_inside(image, inside, smoothing, acc, workers), AS_IS
         if self.use_quantiles:
             magnitudes = np.empty(image.shape, acc)
-            _detector(image.shape, image.dtype, acc, smoothing, None, None).run(image, [magnitudes], workers)
+            _detector(image.shape, image.dtype, acc, smoothing, None, None).run(image, magnitudes, workers)
             low, high = _quantiles(magnitudes, low, high)
         out = outs[0].view(BYTE)
-        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, [out], workers)
+        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, out, workers)
         if mask is not None:
             out *= eroded
         track(out, *neighbour_lines(out.shape, diagonal=True), workers)
@@ -180,7 +180,7 @@ def _smoothed_inside(
 
 
 def _smooth(image: Array, smoothing: Smoothing, acc: np.dtype[Any], workers: int | None) -> Array:
-    return execution.execute(_smoothing_plan(image.shape, image.dtype, acc, smoothing), image, None, workers)
+    return execution.Runner(_smoothing_plan(image.shape, image.dtype, acc, smoothing)).run(image, None, workers)
 
 
 def _limits(low: float, high: float, acc: np.dtype[Any]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastsep._call import Operation, Program, Request
 from fastsep._engine.caches import MIB, remembered
-from fastsep._engine.execution import execute, is_within
+from fastsep._engine.execution import Runner, is_within
 from fastsep._plan import cost_model, description
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
@@ -135,24 +135,20 @@ class CorrelationProgram(Program):
         """`fallback`: for an image with NaN or infinity, or values beyond `limit`. `others` with their estimated
         nanoseconds; `separable`: finds the separable one, where only its price is too high."""
         super().__init__(request)
-        self.plan, self.chosen, self.fallback, self.limit = plan, chosen, fallback, limit
+        self.runner, self.chosen, self.limit = Runner(plan), chosen, limit
+        self.fallback = None if fallback is None else Runner(fallback)
         self.others, self.separable = others, separable
-        if fallback is None and plan.strategy != "fft":
-            self.alone = plan
+        if fallback is None:
+            self.alone = self.runner
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
-        plan = self.plan
+        runner = self.runner
         if self.fallback is not None and not is_within(image, self.limit, workers):
-            plan = self.fallback
-        if plan.strategy == "fft":
-            from fastsep._engine import fft  # scipy.fft takes as long to import as all the rest
-
-            fft.execute(plan, image, outs[0], workers)
-        else:
-            execute(plan, image, outs[0], workers)
+            runner = self.fallback
+        runner.run(image, outs[0], workers)
 
     def describe(self) -> Description:
-        plan, chosen = self.plan, self.chosen
+        plan, chosen = self.runner.plan, self.chosen
         assert chosen.what is not None
         found = description.of_plan(chosen.what, plan)
         others = list(self.others)
@@ -160,7 +156,7 @@ class CorrelationProgram(Program):
             others = [entry for entry in others if entry[0].method != "separable"] + [self.separable()]
         notes = []
         if self.fallback is not None:
-            notes.append(f"an image with NaN or infinity takes another way: {description.strategy(self.fallback)}")
+            notes.append(f"an image with NaN or infinity takes another way: {description.strategy(self.fallback.plan)}")
         if plan.strategy == "fft" and plan.dst.kind == "f":
             from fastsep._engine import rounding
 

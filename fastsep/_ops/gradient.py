@@ -130,11 +130,11 @@ class Gradient(NamedTuple):
                 buffers.append(Buffer(acc, 1))
             polar = replace(
                 plans[-1], strategy="polar", kernel=("polar", "+".join(names), acc.name, request.target.name),
-                src=acc, acc=acc, dst=request.target, cache={},
+                src=acc, acc=acc, dst=request.target,
             )  # fmt: skip
             told.append(description.Stage(", ".join(names), (), (polar,)))
             stages.append(Stage(polar, len(buffers) - 2, RESULT, 0, second=len(buffers) - 1))
-        runs = fused if fused is not None and not self.smooths else Pipeline(stages, buffers)
+        runs = execution.Runner(fused) if fused is not None and not self.smooths else Pipeline(stages, buffers)
         return Sweep(request, runs, order, told, firsts)
 
     def _of_sum(
@@ -157,11 +157,11 @@ class Gradient(NamedTuple):
         change = replace(
             fused, strategy="deviation", kernel=("deviation", source.name, acc.name),
             what=Separable((Term((None, *lines)),)), src=source, dst=acc,
-            work=(taps_used + 12.0) * math.prod(fused.view), cache={},
+            work=(taps_used + 12.0) * math.prod(fused.view),
         )  # fmt: skip
         _, form, channels, _, _, target = fused.kernel
         kernel = ("gradient_of_sum", form, channels, source.name, acc.name, target)
-        swept = replace(fused, strategy="gradient_of_sum", kernel=kernel, cache={})
+        swept = replace(fused, strategy="gradient_of_sum", kernel=kernel)
         stages = [Stage(change, IMAGE, 0, halo_of(change)), Stage(swept, 0, RESULT, 1, second=IMAGE)]
         told = [description.Stage("smoothing", (what,), (change,)), description.Stage("derivatives", whats, (swept,))]
         return Pipeline(stages, [Buffer(acc, 1)]), told
@@ -175,7 +175,7 @@ class Gradient(NamedTuple):
         if plan.strategy != "sweep":
             return None
         form = plan.kernel[1].replace("magnitude", "+".join(names))
-        return replace(plan, kernel=("sweep", form, *plan.kernel[2:]), cache={})
+        return replace(plan, kernel=("sweep", form, *plan.kernel[2:]))
 
 
 def _plan(what: Separable, request: Request) -> Plan:
@@ -196,19 +196,19 @@ class WholeArrays(Program):
         needed = {item for item in self.wanted if isinstance(item, int)}
         needed |= set(self.over) if "magnitude" in self.wanted else set()
         needed |= {self.ndim - 2, self.ndim - 1} if "orientation" in self.wanted else set()
-        self.smoothing: tuple[Separable, Plan] | None = None
+        self.smoothing: tuple[Separable, execution.Runner] | None = None
         if gradient.smooths:
             what = gradient.smoothing()
-            self.smoothing = what, _plan(what, request._replace(target=acc))
+            self.smoothing = what, execution.Runner(_plan(what, request._replace(target=acc)))
         smoothed = gradient.smoothed(request)._replace(target=acc)
         whats = {axis: gradient.derivative(axis, self.ndim) for axis in sorted(needed)}
-        self.derivatives = {axis: (what, _plan(what, smoothed)) for axis, what in whats.items()}
+        self.derivatives = {axis: (what, execution.Runner(_plan(what, smoothed))) for axis, what in whats.items()}
 
     @np.errstate(all="ignore")  # as in the kernels
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         if self.smoothing is not None:
-            image = execution.execute(self.smoothing[1], image, None, workers)
-        parts = {axis: execution.execute(plan, image, None, workers) for axis, (_, plan) in self.derivatives.items()}
+            image = self.smoothing[1].run(image, None, workers)
+        parts = {axis: runner.run(image, None, workers) for axis, (_, runner) in self.derivatives.items()}
         for item, out in zip(self.wanted, outs, strict=True):
             if item == "orientation":
                 value = _orientation(parts[self.ndim - 2], parts[self.ndim - 1], workers)
@@ -224,10 +224,10 @@ class WholeArrays(Program):
     def describe(self) -> Description:
         stages = []
         if self.smoothing is not None:
-            what, plan = self.smoothing
-            stages.append(description.Stage("smoothing", (what,), (plan,)))
-        whats, plans = zip(*self.derivatives.values(), strict=True)
-        stages.append(description.Stage("derivatives", whats, plans))
+            what, runner = self.smoothing
+            stages.append(description.Stage("smoothing", (what,), (runner.plan,)))
+        whats, runners = zip(*self.derivatives.values(), strict=True)
+        stages.append(description.Stage("derivatives", whats, tuple(runner.plan for runner in runners)))
         return description.of_stages("one whole array after the other", self.acc, stages, True, ())
 
 
@@ -244,5 +244,5 @@ def _orientation(dy: Array, dx: Array, workers: int | None) -> Array:
         "polar", kernel, Separable(()), dy.shape, (1, 1, rows, cols, 1), ("reflect",) * 3, 0.0, 0.0,
         dy.dtype, dy.dtype, dy.dtype, 30.0 * dy.size, 1.0,
     )  # fmt: skip
-    result = execution.execute(plan, dy, None, workers, second=dx)
+    result = execution.Runner(plan).run(dy, None, workers, second=dx)
     return result.reshape(-1)[: np.prod(shape)].reshape(shape)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from fastsep._call import Program, Request
-from fastsep._engine.execution import execute
+from fastsep._engine.execution import Runner
 from fastsep._engine.pipeline import Pipeline
 from fastsep._plan import description
 from fastsep._plan.description import Description, Stage
@@ -19,7 +19,7 @@ class Sweep(Program):
     """A pipeline, or one kernel of several results."""
 
     def __init__(
-        self, request: Request, runs: Pipeline | Plan, order: Sequence[int], stages: Sequence[Stage],
+        self, request: Request, runs: Pipeline | Runner, order: Sequence[int], stages: Sequence[Stage],
         firsts: Sequence[int],
     ) -> None:  # fmt: skip
         """`order`: of each result of the kernel, in its order, the place among those asked for. `firsts`: of each that
@@ -30,10 +30,7 @@ class Sweep(Program):
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         results = [outs[place] for place in self.order]
-        if isinstance(self.runs, Pipeline):
-            self.runs.run(image, results, workers)
-        else:
-            execute(self.runs, image, results[0], workers, results[1:])
+        self.runs.run(image, results[0], workers, results[1:])
         for place, first in self.again:
             outs[place][...] = outs[first]
 

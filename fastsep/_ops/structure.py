@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastsep._call import Operation, Program, Request
-from fastsep._engine.execution import execute
+from fastsep._engine.execution import Runner
 from fastsep._ops import tensor
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
-from fastsep._plan.plan import Plan
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -121,10 +120,10 @@ class OfIntegers(Program):
         self.source, self.target, self.program = dtypes.source_dtype(request.frame.dtype), program.target, program
         reflect = ("reflect",) * len(request.modes)
         given = request._replace(source=self.source, target=program.source, modes=reflect, cval=0.0)
-        self.plan = given.plan(operators.separable((None,) * len(reflect)))
+        self.convert = given.runner(operators.separable((None,) * len(reflect)))
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
-        self.program.run(execute(self.plan, image, None, workers), outs, workers)
+        self.program.run(self.convert.run(image, None, workers), outs, workers)
 
     def describe(self) -> Description:
         told = self.program.describe()
@@ -139,7 +138,7 @@ class TensorArrays(Program):
         self.measure, self.factor = operation.measure, operation.factor
         self.ndim = len(request.modes)
         self.blur_of = operators.gaussian(operation.sigma, (0,) * self.ndim, TRUNCATE)
-        self.blur = request.plan(self.blur_of)
+        self.blur = request.runner(self.blur_of)
         self.derivatives = []
         # Only what lies beyond a constant border tells one order of the axes from another: the derivative comes first.
         split = request.cval != 0 and "constant" in request.modes
@@ -148,7 +147,7 @@ class TensorArrays(Program):
             if axis > 0 and split:
                 alone = [line if i == axis else None for i, line in enumerate(lines)]
                 chain = [alone, [line if i != axis else None for i, line in enumerate(lines)]]
-            self.derivatives.append([request.plan(operators.separable(each)) for each in chain])
+            self.derivatives.append([request.runner(operators.separable(each)) for each in chain])
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
@@ -184,26 +183,26 @@ class TensorArrays(Program):
         place = dict(zip(combinations_with_replacement(range(self.ndim), 2), outs, strict=True))
         product = np.empty_like(image)
         slopes = []
-        for axis, plans in enumerate(self.derivatives):
+        for axis, runners in enumerate(self.derivatives):
             slope = image
-            for plan in plans[:-1]:
-                slope = execute(plan, slope, product, workers)
-            slopes.append(execute(plans[-1], slope, place[axis, axis], workers))
+            for runner in runners[:-1]:
+                slope = runner.run(slope, product, workers)
+            slopes.append(runners[-1].run(slope, place[axis, axis], workers))
         # The squares come last: then nobody needs the derivatives any more, in whose place they go.
         for pair in (*combinations(range(self.ndim), 2), *((axis, axis) for axis in range(self.ndim))):
             np.multiply(slopes[pair[0]], slopes[pair[1]], out=product)
-            execute(self.blur, product, place[pair], workers)
+            self.blur.run(product, place[pair], workers)
 
     def describe(self) -> Description:
         whats = tuple(map(operators.separable, _lines(self.ndim)))
         count = self.ndim * (self.ndim + 1) // 2
         stages = [
-            Stage("derivatives", whats, tuple(plan for plans in self.derivatives for plan in plans)),
-            Stage("blur of their products", (self.blur_of,) * count, (self.blur,) * count),
+            Stage("derivatives", whats, tuple(runner.plan for runners in self.derivatives for runner in runners)),
+            Stage("blur of their products", (self.blur_of,) * count, (self.blur.plan,) * count),
         ]
         if self.measure is not None:
             stages.append(Stage("measure"))
-        return description.of_stages(ARRAYS, self.blur.acc, stages, True, ())
+        return description.of_stages(ARRAYS, self.blur.plan.acc, stages, True, ())
 
 
 class HessianArrays(Program):
@@ -213,23 +212,23 @@ class HessianArrays(Program):
         super().__init__(request)
         axes, sigma, truncate = operation.axes, operation.sigma, operation.truncate
         self.axes, ndim = axes, len(axes)
-        self.blur: Plan | None = None
+        self.blur: Runner | None = None
         if truncate is None:
             # An image that stands high and differs little has few digits left for second differences in float32.
             double = request._replace(target=np.dtype(np.float64))
             self.blur_of = operators.gaussian(sigma, (0,) * ndim, TRUNCATE)
-            self.blur = double.plan(self.blur_of)
+            self.blur = double.runner(self.blur_of)
             request = double._replace(source=double.target, modes=("nearest",) * ndim, cval=0.0)
             self.whats = {axis: operators.edges("central", ndim, (axis,)) for axis in axes}
         else:
             orders = {axis: tuple(int(i == axis) for i in range(ndim)) for axis in axes}
             self.whats = {axis: operators.gaussian(sigma, order, truncate) for axis, order in orders.items()}
-        self.steps = {axis: request.plan(what) for axis, what in self.whats.items()}
+        self.steps = {axis: request.runner(what) for axis, what in self.whats.items()}
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         if self.blur is not None:
-            image = execute(self.blur, image, None, workers)
+            image = self.blur.run(image, None, workers)
         first = np.empty_like(image)
         results = iter(outs)
         for number, axis in enumerate(self.axes):
@@ -243,18 +242,18 @@ class HessianArrays(Program):
 
     def _step(self, image: Array, axis: int, out: Array | None, workers: int | None) -> Array:
         """One derivative; of differences those at either end are the whole difference of two pixels."""
-        result = execute(self.steps[axis], image, out, workers)
+        result = self.steps[axis].run(image, out, workers)
         if self.blur is not None:
             ends = np.moveaxis(result, axis, 0)[:: image.shape[axis] - 1]
             ends *= 2.0
         return result
 
     def describe(self) -> Description:
-        stages = [] if self.blur is None else [Stage("blur", (self.blur_of,), (self.blur,))]
+        stages = [] if self.blur is None else [Stage("blur", (self.blur_of,), (self.blur.plan,))]
         second = [other for number in range(len(self.axes)) for other in self.axes[number:]]
         for name, axes in (("derivatives", self.axes), ("derivatives of these", second)):
-            stages.append(Stage(name, tuple(self.whats[a] for a in axes), tuple(self.steps[a] for a in axes)))
-        return description.of_stages(ARRAYS, self.steps[self.axes[0]].acc, stages, True, ())
+            stages.append(Stage(name, tuple(self.whats[a] for a in axes), tuple(self.steps[a].plan for a in axes)))
+        return description.of_stages(ARRAYS, self.steps[self.axes[0]].plan.acc, stages, True, ())
 
 
 ARRAYS = "one whole array after the other"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from fastsep._plan.differences import ZERO_SUM_DENSE, loses_digits, middle, takes_differences, takes_slopes
 from fastsep._plan.plan import Axes
-from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Separable, lines_of, tap_sum
+from fastsep._plan.spec import IDENTITY, Filter, Fourier, Separable, tap_sum
 from fastsep._validation.array_like import DType
 
 F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
@@ -17,24 +18,13 @@ F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
 def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: float, border: float) -> DType:
     """float64 for float64 images and results, and where integers would not stay exact or differences would be lost;
     else float32."""
-    if F64 in (src, dst) or (isinstance(what, Box) and max(what.sizes) > BOX_FLOAT32):
+    if F64 in (src, dst) or not what.fits_float32():
         return F64
-    if src.kind == "f" or dst.kind == "f" or scale != 1:
-        return F32 if what.gain() < LARGEST_FLOAT32 and not _needs_float64(what, axes, scale, border) else F64
-    largest = max(_largest(src), abs(border))
-    if isinstance(what, Separable):
-        if any(not float(t).is_integer() for line in lines_of(what) for t in line.taps):
-            return F64 if what.whole or _needs_float64(what, axes, scale, border) else F32
-        largest *= what.gain()
-    elif isinstance(what, Box):
-        largest *= math.prod(what.sizes)
-    elif isinstance(what, Fourier):
-        return F64  # integers of it have to come out exact
-    elif isinstance(what, Dense):
-        if (what.kernel != np.rint(what.kernel)).any():
-            return F32
-        largest *= what.gain()
-    return F32 if largest <= 2**24 else F64
+    gain = what.whole_gain()
+    if src.kind == "f" or dst.kind == "f" or scale != 1 or gain is None:
+        integers = src.kind != "f" and dst.kind != "f" and scale == 1
+        return F64 if (integers and what.whole) or _needs_float64(what, axes, scale, border) else F32
+    return F32 if gain * max(_largest(src), abs(border)) <= 2**24 else F64
 
 
 def _largest(dtype: DType) -> int:
@@ -52,11 +42,14 @@ def _reaches_far_beyond(what: Separable, axes: Axes) -> bool:
 
 def _needs_float64(what: Filter, axes: Axes, scale: float, border: float) -> bool:
     """Whether a filter whose taps cancel is beyond the kernels that take differences first."""
-    if isinstance(what, Fourier):
-        return middle(what.kernel) is not None
-    if not isinstance(what, Separable) or what.exact or what.divisors is not None:
+    beyond = BEYOND_DIFFERENCES.get(type(what))
+    return beyond is not None and beyond(what, axes, scale, border)
+
+
+def _terms_cancel(what: Separable, axes: Axes, scale: float, border: float) -> bool:
+    if what.exact or what.divisors is not None:
         return False
-    reduced = axes.reduce(what)
+    reduced = what.of_axes(axes.start, axes.stop)
     if loses_digits(reduced, scale):
         if len(axes.sizes) == 3:
             beyond = not takes_slopes(reduced, axes.modes, border)
@@ -71,11 +64,12 @@ def _needs_float64(what: Filter, axes: Axes, scale: float, border: float) -> boo
     return abs(math.fsum(sums)) < ZERO_SUM_DENSE * what.gain() < max(map(abs, sums))
 
 
+def _kernel_cancels(what: Fourier, axes: Axes, scale: float, border: float) -> bool:
+    return middle(what.kernel) is not None
+
+
+#: Of the other kinds no sum cancels, or each has a kernel that takes differences.
+BEYOND_DIFFERENCES: dict[type[Filter], Callable[..., bool]] = {Separable: _terms_cancel, Fourier: _kernel_cancels}
+
 #: Rows above and below a row that may be more than the image has, where they are filtered along x first.
 MOST_HALO = 16
-
-#: Taps of this size are no float32, or soon none.
-LARGEST_FLOAT32 = 2.0**100
-
-#: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
-BOX_FLOAT32 = 256

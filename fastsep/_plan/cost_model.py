@@ -7,6 +7,8 @@ ratios of the constants matter: the cheapest of several plans is wanted, not a t
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -45,10 +47,6 @@ CONSTANTS = {
 }
 
 
-#: Strategies of the steps of pipelines.
-STEPS = ("deviation", "gradient_of_sum", "polar", "suppress", "corner", "hessian")
-
-
 def nanoseconds(plan: Plan) -> float:
     """About how long the plan takes on one thread."""
     return sum(CONSTANTS[name] * count for name, count in counts(plan).items())
@@ -56,38 +54,56 @@ def nanoseconds(plan: Plan) -> float:
 
 def counts(plan: Plan) -> dict[str, float]:
     """How many of what each constant stands for."""
-    if plan.strategy == "passes":
-        total: dict[str, float] = {}
-        for piece in (piece for pieces in plan.passes for piece in pieces):
-            for name, count in counts(piece).items():
-                total[name] = total.get(name, 0.0) + count
-        return total
-    if plan.strategy == "fft":
-        assert plan.blocks is not None
-        return {"FFT_BLOCK": plan.blocks.count, "FFT_UNIT": plan.work}
-    lanes = jit.target().vector_bytes // plan.acc.itemsize
+    return COUNTS.get(plan.strategy, _of_sweep)(plan)
+
+
+def _of_passes(plan: Plan) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for piece in (piece for pieces in plan.passes for piece in pieces):
+        total.update(counts(piece))
+    return dict(total)
+
+
+def _of_transforms(plan: Plan) -> dict[str, float]:
+    assert plan.blocks is not None
+    return {"FFT_BLOCK": plan.blocks.count, "FFT_UNIT": plan.work}
+
+
+def _lanes(plan: Plan) -> int:
+    return jit.target().vector_bytes // plan.acc.itemsize
+
+
+def _vectors(plan: Plan, height: int) -> int:
+    """Vectors of results, in blocks of so many rows."""
     planes, depth, rows, cols, channels = plan.view
-    across = -(-cols * channels // lanes) * planes * depth
-    if plan.strategy == "dense":
-        assert isinstance(plan.what, Dense)
-        height = jit.dense_height(differences=plan.kernel[1] == "differences")
-        vectors = across * -(-rows // height) * height
-        used = plan.what.kernel != 0
-        runs = np.count_nonzero(np.diff(used.astype(np.int8), axis=1, prepend=0) > 0)
-        taps = np.count_nonzero(used)
-        return {
-            "CALL": 1,
-            "DENSE_VECTOR": vectors,
-            "DENSE_RUN": float(vectors * runs),
-            "DENSE_TAP": float(vectors * taps),
-        }
-    if plan.strategy == "sweep" or plan.strategy in STEPS:  # of which it is a rough guess
-        return {"CALL": 1, "SWEEP_TAP": plan.work / lanes}
-    vectors = across * -(-rows // lanes) * lanes  # blocks of as many rows as there are lanes
-    if plan.strategy == "box":
-        return {"CALL": 1, "BOX_VECTOR": vectors}
+    return -(-cols * channels // _lanes(plan)) * planes * depth * -(-rows // height) * height
+
+
+def _of_dense(plan: Plan) -> dict[str, float]:
+    assert isinstance(plan.what, Dense)
+    vectors = _vectors(plan, jit.dense_height(differences=plan.kernel[1] == "differences"))
+    used = plan.what.kernel != 0
+    runs = np.count_nonzero(np.diff(used.astype(np.int8), axis=1, prepend=0) > 0)
+    taps = np.count_nonzero(used)
+    return {
+        "CALL": 1,
+        "DENSE_VECTOR": vectors,
+        "DENSE_RUN": float(vectors * runs),
+        "DENSE_TAP": float(vectors * taps),
+    }
+
+
+def _of_sweep(plan: Plan) -> dict[str, float]:
+    return {"CALL": 1, "SWEEP_TAP": plan.work / _lanes(plan)}
+
+
+def _of_box(plan: Plan) -> dict[str, float]:
+    return {"CALL": 1, "BOX_VECTOR": _vectors(plan, _lanes(plan))}
+
+
+def _of_lines(plan: Plan) -> dict[str, float]:
     assert isinstance(plan.what, Separable)
-    terms = plan.what.terms
+    vectors, terms = _vectors(plan, _lanes(plan)), plan.what.terms
     lines = [line or IDENTITY for term in terms for line in term.lines[1:]]
     lines += [line for line in {term.lines[0] for term in terms} if line is not None]  # once for all terms
     pairs = sum(len(line.taps) // 2 for line in lines if (is_symmetric(line) or is_antisymmetric(line)))
@@ -96,10 +112,20 @@ def counts(plan: Plan) -> dict[str, float]:
         "CALL": 1,
         "FIR_VECTOR": vectors,
         "FIR_TERM": vectors * len(terms) if plan.kernel[1].endswith("terms") else 0,
-        "FIR_VOLUME": vectors if depth > 1 else 0,
+        "FIR_VOLUME": vectors if plan.view[1] > 1 else 0,
         "FIR_TAP": vectors * single,
         "FIR_PAIR": vectors * pairs,
     }
+
+
+#: By strategy. Of all others, the steps of pipelines, that of a sweep is a rough guess.
+COUNTS: dict[str, Callable[[Plan], dict[str, float]]] = {
+    "passes": _of_passes,
+    "fft": _of_transforms,
+    "dense": _of_dense,
+    "box": _of_box,
+    "fir": _of_lines,
+}
 
 
 def multiplications(plan: Plan) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from fastsep._kernels import jit
 from fastsep._plan import cost_model
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Filter, Halo, Separable
+from fastsep._plan.spec import Filter, Halo, Term
 from fastsep._validation.array_like import DType
 
 _SHOWN_TAPS = 9
@@ -39,8 +39,9 @@ def of_plan(what: Filter, plan: Plan) -> Description:
         notes.append(f"kernel {' '.join(plan.kernel)}, {lanes} lanes")
     multiplied, dense = what.multiplications()
     return Description(
-        arithmetic=plan.acc, strategy=strategy(plan), why=_how(plan), terms=_terms(what), multiplications=multiplied,
-        dense_multiplications=dense, halo=what.halo(), seconds=cost_model.nanoseconds(plan) * 1e-9, notes=tuple(notes),
+        arithmetic=plan.acc, strategy=strategy(plan), why=_how(plan), terms=tuple(map(_term, what.terms)),
+        multiplications=multiplied, dense_multiplications=dense, halo=what.halo(),
+        seconds=cost_model.nanoseconds(plan) * 1e-9, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -82,20 +83,32 @@ def strategy(plan: Plan) -> str:
 
 
 def _how(plan: Plan) -> str:
-    if plan.strategy == "fft":
-        assert plan.blocks is not None
-        return f"{plan.blocks.count} blocks of {' x '.join(map(str, plan.blocks.size))}"
-    if isinstance(plan.what, Separable) and plan.strategy == "fir":
-        count = len(plan.what.terms)
-        kind = "root of the sum of squares of" if plan.what.combine == "magnitude" else "sum of"
-        return "1 term" if count == 1 else f"{kind} {count} terms, band by band"
-    return {"sweep": "once over the image", "box": "window sums from sums of groups"}.get(plan.strategy, "")
+    tell = HOW.get(plan.strategy)
+    return tell(plan) if tell else ""
 
 
-def _terms(what: Filter) -> tuple[str, ...]:
-    if not isinstance(what, Separable):
-        return ()
-    return tuple(" x ".join("1" if line is None else shown(line.taps) for line in term.lines) for term in what.terms)
+def _in_blocks(plan: Plan) -> str:
+    assert plan.blocks is not None
+    return f"{plan.blocks.count} blocks of {' x '.join(map(str, plan.blocks.size))}"
+
+
+def _in_lines(plan: Plan) -> str:
+    assert isinstance(plan.what, Filter)
+    count = len(plan.what.terms)
+    kind = "root of the sum of squares of" if plan.what.combine == "magnitude" else "sum of"
+    return "1 term" if count == 1 else f"{kind} {count} terms, band by band"
+
+
+HOW: dict[str, Callable[[Plan], str]] = {
+    "fft": _in_blocks,
+    "fir": _in_lines,
+    "sweep": lambda plan: "once over the image",
+    "box": lambda plan: "window sums from sums of groups",
+}
+
+
+def _term(term: Term) -> str:
+    return " x ".join("1" if line is None else shown(line.taps) for line in term.lines)
 
 
 def shown(taps: Sequence[float]) -> str:

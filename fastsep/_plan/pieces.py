@@ -12,7 +12,7 @@ all lanes of the vectors have something to do.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from fastsep._kernels import jit
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Box, Dense, Separable
+from fastsep._plan.spec import Dense, Filter, Separable
 
 #: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
 #: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
@@ -109,30 +109,46 @@ def _up(columns: int) -> int:
 
 def reach(plan: Plan) -> tuple[bool, tuple[int, int]]:
     """Whether a pixel depends on other rows than its own, and on how many columns left and right of it."""
-    what = plan.what
-    if isinstance(what, Box):
-        return what.sizes[:-1] != (1, 1), what.halo()[-1]
-    if isinstance(what, Dense):  # of a plan: a stack of kernels of planes
-        centre, size = what.centre[-1], what.kernel.shape[-1]
-        return what.kernel.shape[:-1] != (1, 1) or _leaves_plane(plan), (centre, size - 1 - centre)
-    if plan.strategy in ("polar", "corner"):
-        return False, (0, 0)
-    if plan.strategy in ("fir", "deviation"):
-        assert isinstance(what, Separable)
-        lines = [term.lines[-1] for term in what.terms]
-        others = [line for term in what.terms for line in term.lines[:-1]]
-        rows = what.divisors is not None or any(line is not None and len(line.taps) > 1 for line in others)
-        left = max((line.centre for line in lines if line is not None), default=0)
-        right = max((len(line.taps) - 1 - line.centre for line in lines if line is not None), default=0)
-        return rows, (left, right)
-    radius = 2 if plan.strategy == "hessian" else jit.sweep_radius(plan.kernel[1])
+    return REACH.get(plan.strategy, _reach_of_halo)(plan)
+
+
+def _reach_of_halo(plan: Plan) -> tuple[bool, tuple[int, int]]:
+    assert isinstance(plan.what, Filter)
+    *others, along = plan.what.halo()
+    return any(side != (0, 0) for side in others), along
+
+
+def _reach_of_lines(plan: Plan) -> tuple[bool, tuple[int, int]]:
+    assert isinstance(plan.what, Separable)
+    rows, along = _reach_of_halo(plan)
+    return rows or plan.what.divisors is not None, along
+
+
+def _reach_of_kernels(plan: Plan) -> tuple[bool, tuple[int, int]]:
+    """Of a stack of kernels of planes, one of which may be all zero in a pixel's own plane."""
+    assert isinstance(plan.what, Dense)
+    assert plan.slices is not None
+    centre, size = plan.what.centre[-1], plan.what.kernel.shape[-1]
+    leaves = any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
+    return leaves or plan.what.kernel.shape[:-1] != (1, 1), (centre, size - 1 - centre)
+
+
+def _reach_of_sweep(plan: Plan) -> tuple[bool, tuple[int, int]]:
+    radius = jit.sweep_radius(plan.kernel[1])
     return True, (radius, radius)
 
 
-def _leaves_plane(plan: Plan) -> bool:
-    """Whether pixels depend on those of other planes, by a kernel that is all zero in their own."""
-    assert plan.slices is not None
-    return any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
+#: By strategy; of all others the halo of what the plan computes says it.
+REACH: dict[str, Callable[[Plan], tuple[bool, tuple[int, int]]]] = {
+    "fir": _reach_of_lines,
+    "dense": _reach_of_kernels,
+    "sweep": _reach_of_sweep,
+    "gradient_of_sum": _reach_of_sweep,
+    "polar": lambda plan: (False, (0, 0)),
+    "corner": lambda plan: (False, (0, 0)),
+    "suppress": lambda plan: (True, (1, 1)),
+    "hessian": lambda plan: (True, (2, 2)),
+}
 
 
 def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:
@@ -170,9 +186,6 @@ def narrow(plan: Plan, piece: Piece) -> Plan:
     channels = plan.view[4]
     rows = (1, 1, piece.count) if piece.count else plan.view[:3]
     view = (*rows, piece.cols, channels)
-    what = plan.what
-    if isinstance(what, Separable) and what.divisors is not None:
-        start = what.divisors.start + piece.start - piece.left
-        what = replace(what, divisors=replace(what.divisors, start=start))
+    what = plan.what.from_column(piece.start - piece.left) if isinstance(plan.what, Filter) else plan.what
     work = plan.work * math.prod(view) / math.prod(plan.view)
-    return replace(plan, what=what, view=view, work=work, cache={})
+    return replace(plan, what=what, view=view, work=work)

@@ -6,10 +6,10 @@ A plan holds no address, does not depend on the number of threads, and on the CP
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from fastsep._plan.fft_tiles import Blocks
-from fastsep._plan.spec import Filter, Separable, Step, Term
+from fastsep._plan.spec import Filter, Step
 from fastsep._validation.array_like import Array, DType
 
 
@@ -38,7 +38,6 @@ class Plan:
     blocks: Blocks | None = None  # strategy "fft"
     axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
     slices: Array | None = None  # strategy "dense": which plane stands at each offset from each; -1: the constant
-    cache: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +101,6 @@ class Axes:
             stop -= 1
         planes = math.prod(shape[:first]) * math.prod(spatial[:start])
         return Axes(planes, spatial[start:stop], channels, modes[start:stop], start, stop)
-
-    def reduce(self, what: Separable) -> Separable:
-        terms = tuple(Term(term.lines[self.start : self.stop]) for term in what.terms)
-        return replace(what, terms=terms)
 
     def view(self) -> tuple[tuple[int, int, int, int, int], tuple[str, str, str]]:
         """(planes, depth, rows, cols, channels) and the modes of the three in the middle."""

@@ -39,7 +39,6 @@ from fastsep._plan.spec import (
     Separable,
     Term,
     lines_of,
-    tap_sum,
 )
 from fastsep._validation.array_like import Array, DType
 
@@ -97,7 +96,7 @@ def _sweep(form: str, weights: tuple[float, float], context: Context) -> Plan:
 
 def _in_lines(what: Separable, context: Context) -> Plan:
     """Taps along one axis after the other, in the cheapest form that there is for them."""
-    what = context.axes.reduce(what)
+    what = what.of_axes(context.axes.start, context.axes.stop)
     return _gradient(what, context) or _wide_gradient(what, context) or _smoothing(what, context) or _fir(what, context)
 
 
@@ -293,21 +292,18 @@ def _slices(
     return found
 
 
-def _many_axes(what: Box | Separable, context: Context) -> Plan | None:
+def _many_axes(what: Filter, context: Context) -> Plan | None:
     return _passes(what, context) if len(context.axes.sizes) > 3 else None
 
 
-def _passes(what: Box | Separable, context: Context) -> Plan:
+def _passes(what: Filter, context: Context) -> Plan:
     """One pass over the array for each leading axis, and one for the last two."""
     axes = context.axes
-    if isinstance(what, Separable):
-        what = axes.reduce(what)
-        single, chained = len(what.terms) == 1 and what.combine == "sum" and what.clip is None, what.chained
-    else:
-        what = Box(what.sizes[axes.start : axes.stop])
-        single, chained = True, True
+    what = what.of_axes(axes.start, axes.stop)
+    chains = what.passes()
+    single = len(chains) == 1 and what.combine == "sum" and what.clip is None
     passes = []
-    for pieces in _split(what):
+    for pieces in chains:
         plans: list[Plan] = []
         seen = context.cval
         for number, (piece, total) in enumerate(pieces):
@@ -327,24 +323,10 @@ def _passes(what: Box | Separable, context: Context) -> Plan:
                     vector_bytes=context.vector_bytes,
                 )
             )  # fmt: skip
-            seen *= 1.0 if chained else total
+            seen *= 1.0 if what.chained else total
         passes.append(tuple(plans))
     work = sum(plan.work for plans in passes for plan in plans) / math.prod(axes.view()[0])
     return context.plan("passes", ("passes",), what, work, tuple(passes))
-
-
-def _split(what: Box | Separable) -> list[list[tuple[Filter, float]]]:
-    """For each term the filters of the leading axes and of the last two, each with its tap sum."""
-    if isinstance(what, Box):
-        boxes: list[Filter] = [Box((size, 1)) for size in what.sizes[:-2]]
-        return [[(piece, 1.0) for piece in (*boxes, Box(what.sizes[-2:]))]]
-    return [
-        [
-            *((what.only((line, None)), tap_sum(line)) for line in term.lines[:-2]),
-            (what.only(term.lines[-2:]), 1.0),
-        ]
-        for term in what.terms
-    ]
 
 
 #: How each kind of filter may be planned: by the first of these that takes it.

@@ -8,7 +8,7 @@ and how often it multiplies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from fastsep._validation.array_like import Array
 Halo = tuple[tuple[int, int], ...]
 #: Pixels under a kernel that are looked at one by one.
 LARGEST_FOOTPRINT = 1 << 24
+#: Taps of this size are no float32, or soon none.
+LARGEST_FLOAT32 = 2.0**100
+#: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
+BOX_FLOAT32 = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,60 @@ class Divisors:
         return self.table[:, column]
 
 
+class Filter:
+    """What is made of a pixel's neighbourhood. A kind of filter says here what is different with it."""
+
+    __slots__ = ()
+    #: A sum of these, if it is one, or what `combine` says; then no less and no more than `clip` says.
+    terms: tuple[Term, ...] = ()
+    combine: str = "sum"
+    clip: tuple[float, float] | None = None
+    #: Beyond a constant border, each pass sees the same constant.
+    chained: bool = True
+    #: Of whole numbers it makes whole numbers, whatever its taps are.
+    whole: bool = False
+    #: The neighbours of a pixel along its row are found in the same vector: so images of few channels only.
+    in_vector: bool = False
+
+    def idle(self) -> list[bool]:
+        """Which axes it leaves alone."""
+        raise NotImplementedError
+
+    def halo(self) -> Halo:
+        """Pixels that a result needs beside its own, along each axis."""
+        raise NotImplementedError
+
+    def gain(self) -> float:
+        """How much larger than the image its results may be: sum of the magnitudes of all taps, multiplied out."""
+        return 1.0
+
+    def fits_float32(self) -> bool:
+        """Whether its taps and sums are no larger than float32 is good for, whatever the image."""
+        return self.gain() < LARGEST_FLOAT32
+
+    def whole_gain(self) -> float | None:
+        """The same of all sums on the way there, if they are of whole numbers; else None."""
+        return self.gain()
+
+    def multiplications(self) -> tuple[int | None, int | None]:
+        """For a result: as the filter runs, and with its kernels multiplied out. None: that is no measure for it."""
+        return None, None
+
+    def of_axes(self, start: int, stop: int) -> Filter:
+        """The same for these axes, where it leaves the others alone."""
+        raise NotImplementedError
+
+    def passes(self) -> list[list[tuple[Filter, float]]]:
+        """For each term the filters of the leading axes, one by one, and of the last two, each with its tap sum."""
+        raise NotImplementedError
+
+    def from_column(self, start: int) -> Filter:
+        """The same for what lies right of so many columns of the image."""
+        return self
+
+
 @dataclass(frozen=True, slots=True)
-class Separable:
+class Separable(Filter):
     """Sum of rank-1 terms, or the root of the sum of their squares.
 
     Beyond a constant border, pass n sees `cval` if `chained`, as in a chain of correlate1d; else
@@ -90,15 +146,16 @@ class Separable:
         return Separable((Term(lines),), "sum", self.chained, self.skip_zeros, self.whole)
 
     def idle(self) -> list[bool]:
-        """Which axes it leaves alone."""
         return [not any(lines) for lines in zip(*(term.lines for term in self.terms), strict=True)]
 
     def gain(self) -> float:
-        """Sum of the magnitudes of all taps, multiplied out."""
         return sum(math.prod(map(weight, term.lines)) for term in self.terms)
 
+    def whole_gain(self) -> float | None:
+        whole = all(float(tap).is_integer() for line in lines_of(self) for tap in line.taps)
+        return self.gain() if whole else None
+
     def halo(self) -> Halo:
-        """Pixels that a result needs beside its own, along each axis."""
         return tuple(
             (
                 max(0 if line is None else line.centre for line in lines),
@@ -108,15 +165,31 @@ class Separable:
         )
 
     def multiplications(self) -> tuple[int | None, int | None]:
-        """For a result: as the filter runs, and with its kernels multiplied out."""
         mine = sum(sum(tap != 0 for tap in line.taps) for line in lines_of(self) if line.taps != (1.0,))
         if self.combine == "sum":
             return mine, _footprint(self)
         return mine, sum(_footprint(self.only(term.lines)) for term in self.terms)
 
+    def of_axes(self, start: int, stop: int) -> Separable:
+        return replace(self, terms=tuple(Term(term.lines[start:stop]) for term in self.terms))
+
+    def passes(self) -> list[list[tuple[Filter, float]]]:
+        return [
+            [
+                *((self.only((line, None)), tap_sum(line)) for line in term.lines[:-2]),
+                (self.only(term.lines[-2:]), 1.0),
+            ]
+            for term in self.terms
+        ]
+
+    def from_column(self, start: int) -> Separable:
+        if self.divisors is None:
+            return self
+        return replace(self, divisors=replace(self.divisors, start=self.divisors.start + start))
+
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Box(Filter):
     """Mean over a window: axis covers i - size // 2 .. i - size // 2 + size - 1."""
 
     sizes: tuple[int, ...]
@@ -124,27 +197,31 @@ class Box:
     def idle(self) -> list[bool]:
         return [size == 1 for size in self.sizes]
 
-    def gain(self) -> float:
-        return 1.0
-
     def halo(self) -> Halo:
         return tuple((size // 2, size - 1 - size // 2) for size in self.sizes)
 
-    def multiplications(self) -> tuple[int | None, int | None]:
-        return None, None
+    def fits_float32(self) -> bool:
+        return max(self.sizes) <= BOX_FLOAT32
+
+    def whole_gain(self) -> float:
+        return float(math.prod(self.sizes))
+
+    def of_axes(self, start: int, stop: int) -> Box:
+        return Box(self.sizes[start:stop])
+
+    def passes(self) -> list[list[tuple[Filter, float]]]:
+        return [[*((Box((size, 1)), 1.0) for size in self.sizes[:-2]), (Box(self.sizes[-2:]), 1.0)]]
 
 
 @dataclass(frozen=True, slots=True)
-class Roberts:
+class Roberts(Filter):
     """Roberts' cross: "pos_diag", "neg_diag" or "magnitude"."""
 
     which: str
+    in_vector = True
 
     def idle(self) -> list[bool]:
         return [False, False]
-
-    def gain(self) -> float:
-        return 1.0
 
     def halo(self) -> Halo:
         return ((1, 1), (1, 1))
@@ -154,7 +231,7 @@ class Roberts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _AnyKernel:
+class _AnyKernel(Filter):
     """A kernel that is not taken apart."""
 
     kernel: Array  # float64, one axis per spatial axis
@@ -174,6 +251,9 @@ class _AnyKernel:
 class Dense(_AnyKernel):
     """Correlation with any kernel: result[i] = sum_k kernel[k] * x[i + k - centre]; zero taps are skipped."""
 
+    def whole_gain(self) -> float | None:
+        return self.gain() if not (self.kernel != np.rint(self.kernel)).any() else None
+
     def multiplications(self) -> tuple[int | None, int | None]:
         taps = int(np.count_nonzero(self.kernel))
         return taps, taps
@@ -183,8 +263,8 @@ class Dense(_AnyKernel):
 class Fourier(_AnyKernel):
     """The same by way of the Fourier transform: for finite images only."""
 
-    def multiplications(self) -> tuple[int | None, int | None]:
-        return None, None
+    def whole_gain(self) -> float:
+        return math.inf  # integers of it have to come out exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +287,6 @@ class Hessian:
     """Second differences along all pairs of two axes."""
 
 
-Filter = Separable | Box | Roberts | Dense | Fourier
 Step = Suppress | Corner | Hessian  # of a pipeline
 
 
