@@ -551,7 +551,7 @@ def kernels_of(case, src, dst, shape):
         jit.kernel = load
     filters = (call.program for call in _call._calls.values())
     return [
-        program.plan.kernel for program in filters if isinstance(program, FilterProgram | CorrelationProgram)
+        program.runner.plan.kernel for program in filters if isinstance(program, FilterProgram | CorrelationProgram)
     ] or asked
 
 
@@ -626,6 +626,11 @@ def start_script(file, *arguments, **environment):
     variables.update(environment)
     command = [sys.executable, str(file), *arguments]
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def slow(*values):
+    """Values of a parameter for slow tests only: what they reach has kernels of its own, or is more of the same."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from helpers import MODES, read_only, same_bits
+from helpers import MODES, read_only, same_bits, slow
 from reference import conv2d_exact
 
 import fastsep
@@ -220,11 +220,12 @@ def random_padding(rng, index):
     return ("same", "valid", few[0], (few[0], few[1]), ((few[0], few[1]), (few[2], few[3])), "same")[index % 6]
 
 
+@pytest.mark.parametrize("dtypes", [FLOATS, *slow(DTYPES[2:])])
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_numbers_of_channels(channels, rng):
+def test_numbers_of_channels(channels, dtypes, rng):
     for index, results in enumerate(RESULTS):
         for number, kind in enumerate(FUNCTIONS):
-            src, dtype = DTYPES[(index + number) % 4]
+            src, dtype = dtypes[(index + number) % 2]
             # Few pixels, several tiles of them, and in between.
             shape = ((5, 6), (40, 27), (9, 14))[(index + channels) % 3]
             problem = make(rng, kind, (3, 3), channels, results, dtype, multiplier=index % 3 + 1)
@@ -281,7 +282,9 @@ def test_every_image_size(name):
 
 @pytest.mark.parametrize("kind", ["depthwise", "separable"])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize(("src", "dtype"), [("uint8", "float32"), ("uint16", "float64")])
+@pytest.mark.parametrize(
+    ("src", "dtype"), [("uint8", "float32"), pytest.param("uint16", "float64", marks=pytest.mark.slow)]
+)
 def test_in_place_and_packed_agree(src, dtype, stride, kind):
     """Images in the dtype of the arithmetic are read in place but near their border, others are packed."""
     rng = np.random.default_rng(stride)
@@ -542,7 +545,7 @@ def layouts(x):
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", *slow("uint8", "uint16")])
 def test_layouts_of_image_and_kernels(kind, dtype, rng):
     for shape in ((8, 9, 5), (2, 7, 6, 20)):
         problem = make(rng, kind, (3, 3), shape[-1], 6, "float64")

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import MIB, MODES, SLACK, assert_refused, noise, peak_memory
+from helpers import MIB, MODES, SLACK, assert_refused, noise, peak_memory, slow
 
 import fastsep
 from fastsep import corners
@@ -125,7 +125,21 @@ def test_every_axis_may_have_a_mode_of_its_own(rng):
 
 @pytest.mark.parametrize(
     "dtype",
-    ["bool", "int8", "uint8", "int16", "uint16", ">i2", "int32", "uint32", "int64", "uint64", "float16", ">f4", "g"],
+    [
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        ">i2",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        ">f4",
+        "g",
+        *slow("uint16"),
+    ],
 )
 def test_dtypes_and_rescaling_are_scikit_images(dtype, rng):
     image = noise(rng, dtype, (19, 26))

@@ -115,12 +115,15 @@ def test_channels_are_filtered_one_by_one(name, channel_axis, rng):
     assert_close(result, np.stack(planes, axis=channel_axis), image)
 
 
+@pytest.mark.parametrize(
+    ("source", "dtype"), [("float32", "float16"), pytest.param("uint8", "int16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", NAMES)
-def test_out_and_dtype_are_those_of_every_filter(name, rng):
-    image = make_image(rng, "uint8", (21, 18))
+def test_out_and_dtype_are_those_of_every_filter(name, source, dtype, rng):
+    image = make_image(rng, source, (21, 18))
     exact = scipys(name, image.astype(float), 1.5)
-    result = getattr(fastsep, name)(image, 1.5, dtype="int16")
-    assert result.dtype == np.int16
+    result = getattr(fastsep, name)(image, 1.5, dtype=dtype)
+    assert result.dtype == dtype
     assert_close(result, exact, image)
     out = np.empty((21, 18), "float32")
     assert getattr(fastsep, name)(image, 1.5, out=out) is out

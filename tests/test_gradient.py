@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
-from helpers import MODES, layouts, noise, same_bits
+from helpers import MODES, layouts, noise, same_bits, slow
 from reference import assert_close
 
 import fastsep
@@ -424,7 +424,7 @@ def test_empty_images_give_empty_results(shape):
 
 
 @ways
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", *slow("uint8")])
 @pytest.mark.usefixtures("small_images_go_parallel")
 def test_the_number_of_workers_does_not_change_a_bit(way, dtype, rng):
     for shape, channel_axis in (((160, 67), None), ((97, 150), None), ((3, 40), None), ((70, 31, 3), -1)):
@@ -452,7 +452,12 @@ def test_a_piece_with_a_margin(way, rng):
 @pytest.mark.parametrize("sigma", [None, 1])
 @pytest.mark.parametrize(
     ("source", "dtype", "channels"),
-    [("float32", "float32", ()), ("float32", "float64", ()), ("uint8", "uint8", ()), ("float32", "float32", (3,))],
+    [
+        ("float32", "float32", ()),
+        ("float32", "float32", (3,)),
+        pytest.param("float32", "float64", (), marks=pytest.mark.slow),
+        pytest.param("uint8", "uint8", (), marks=pytest.mark.slow),
+    ],
 )
 def test_results_written_around_the_cache_are_the_same(source, dtype, channels, sigma, rng, monkeypatch):
     """Wherever they start: with, and without, a whole vector at the start of every row."""

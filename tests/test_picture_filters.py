@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
+from helpers import slow
 
 import fastsep
 from fastsep._cli.pictures import filters, samples
@@ -39,7 +40,7 @@ def visible_blur(pixels, alpha, sigma):
     return blurred[0] if pixels.ndim == 2 else np.stack(blurred, axis=2)
 
 
-@pytest.fixture(params=DTYPES)
+@pytest.fixture(params=["uint8", "uint32", "float16", "float32", "float64", *slow("uint16", "int16")])
 def picture(request, rng):
     """Noise in colour behind noise of transparency with a hole, a solid part and a border of both."""
     dtype = request.param

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
+from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, slow, start_script, started
 
 import fastsep
 from fastsep._engine import argument_writer, execution, kernel_arguments
@@ -291,18 +291,19 @@ def check_hessian_addresses(fill, keep, dtype):
         expected = [np.gradient(slopes[a], axis=b) for a, b in ((0, 0), (index % 2, 1 - index % 2), (1, 1))]
         order = ("yx", "xy")[index % 2]
         pipeline, _ = tensor.hessian_pipeline(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
-        pipeline.ready.most = 3
+        pipeline._ready = pipeline._load()
+        pipeline._ready.most = 3
         for bands, at_end, fill[0] in ((1, False, 0), (1, True, 0xFF), (3, True, 0xFF)):
             place = source.array(image.shape, dtype, at_end)
             place[...] = image
             out = [room.array(image.shape, dtype, at_end) for room in results]
-            pipeline.run(place, out, bands)
+            pipeline.run(place, out[0], bands, out[1:])
             for one, other in zip(out, expected, strict=True):
                 np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize("pair", ["0", pytest.param("-1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pair", ["0", *slow("-1")])
 def test_no_address_outside_the_arrays(pair):
     status, output = finish_script(start_script(__file__, "addresses", pair))
     assert status == 0, f"exit status {status}\n{output}"
