@@ -190,10 +190,10 @@ def test_difference_of_gaussians(low, high, place):
 @pytest.mark.parametrize("place", IMAGES)
 def test_gradients(operator, sigma, place):
     image = IMAGES[place].astype(np.float32)
-    names = ("dy", "dx", "magnitude")
+    names = ("dy", "dx", "magnitude", "orientation")  # one kernel for all; the last is left out
     expected = fastsep.gradient(image.astype(float), operator, sigma=sigma, output=names)
     results = fastsep.gradient(image, operator, sigma=sigma, output=names)
-    for one, other in zip(results, expected, strict=True):
+    for one, other in zip(results[:3], expected[:3], strict=True):
         assert np.abs(one - other).max() <= 2e-6 * np.ptp(image)  # two: the taps of a difference of neighbours
 
 

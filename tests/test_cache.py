@@ -91,7 +91,7 @@ def run(*arguments, package=PACKAGE.parent, **environment):
 def test_a_second_process_loads_what_the_first_compiled_without_numba(tmp_path):
     first = run("bits", FASTSEP_CACHE_DIR=str(tmp_path))
     files = {path: path.stat().st_mtime_ns for path in entries(tmp_path)}
-    assert len(files) == 3
+    assert len(files) == 2
     second = run("bits", FASTSEP_CACHE_DIR=str(tmp_path))
     assert first[0] == "numba"
     assert second[0] == "alone"
@@ -102,7 +102,7 @@ def test_a_second_process_loads_what_the_first_compiled_without_numba(tmp_path):
 def bits():
     rng = np.random.default_rng(3)
     image = rng.random((50, 70), np.float32)
-    results = [fastsep.gaussian(image, 2), fastsep.sobel(image), fastsep.box(image, 21)]
+    results = [fastsep.sobel(image), fastsep.box(image, 21)]
     say("numba" if "numba" in sys.modules else "alone", *(result.tobytes().hex() for result in results))
 
 
