@@ -68,7 +68,6 @@ def case(family: str, what: Filter, shape: tuple[int, ...], dtype: str) -> Case:
     image = np.random.default_rng(0).random(shape, dtype=np.float32).astype(dtype)
     plan = prepare(
         what, shape, image.dtype, image.dtype, first=0, modes=("reflect",) * len(shape), cval=0.0, scale=1.0,
-        vector_bytes=execution.vector_bytes(),
     )  # fmt: skip
     return Case(family, plan, image)
 

@@ -32,7 +32,7 @@ BOOL = np.dtype(np.bool_)
 
 
 class Rules:
-    """What a function makes of dtypes. A part of keys, by its identity."""
+    """How a function treats dtypes. Keys of remembered calls hold it and compare it by identity."""
 
     def __init__(self, rescale: bool, integer_out: bool, decides: bool) -> None:
         self.rescale = rescale  # integers to [0, 1] or [-1, 1]
@@ -74,7 +74,7 @@ class Request(NamedTuple):
         """How one filter runs on these images."""
         return planner.prepare(
             what, self.shape, self.source, self.target, first=self.first, modes=self.modes, cval=self.cval,
-            scale=self.scale, vector_bytes=vector_bytes(),
+            scale=self.scale,
         )  # fmt: skip
 
     def runner(self, what: Filter) -> Runner:
@@ -166,7 +166,7 @@ class NotRun(Exception):
         self.program, self.result, self.direct = program, result, direct
 
 
-#: Calls by all that they depend on. A program may keep several copies of a kernel.
+#: Remembered calls, by all that they depend on. Bounded by bytes: a program may hold several copies of a kernel.
 _calls = Cache(16 * MIB, 256)
 
 # Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.

@@ -756,7 +756,7 @@ def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -
 
 
 def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> spec.Filter:
-    truncate = 4.0  # scikit-image's, which its unsharp_mask does not let one choose
+    truncate = operators.TRUNCATE  # scikit-image's unsharp_mask does not let one choose it
     radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
     clip = dtypes.clip_range(frame, preserve_range, signed)
     return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)

@@ -107,7 +107,7 @@ def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
     fastsep.correlate(rng.random((50, 50)), kernel, method="direct")
     (call,) = _call._calls.values()
     assert _call._calls.held >= kernel.nbytes + call.program.runner.plan.what.kernel.nbytes + sum(
-        array.nbytes for array in call.program.runner._ready.made.keep
+        array.nbytes for array in call.program.runner._loaded.made.keep
     )
     one, two = np.zeros(1000), [1.0] * 500
     assert 8000 <= _caches.bytes_of(one) == _caches.bytes_of(one[:10]) - 64 < 8200

@@ -12,10 +12,11 @@ from reference import assert_close
 import fastsep
 from fastsep._engine import kernel_arguments
 from fastsep._ops import gradient
+from fastsep._plan import operators
 
 skimage_filters = pytest.importorskip("skimage.filters")
 
-OPERATORS = ("sobel", "scharr", "prewitt", "farid")
+OPERATORS = tuple(operators.EDGES)
 ALL = ("dy", "dx", "magnitude", "orientation")
 # Of each way that a gradient is computed in: operator and options.
 WAYS = {

@@ -292,8 +292,8 @@ def check_hessian_addresses(fill, keep, dtype):
         expected = [np.gradient(slopes[a], axis=b) for a, b in ((0, 0), (index % 2, 1 - index % 2), (1, 1))]
         order = ("yx", "xy")[index % 2]
         pipeline, _ = tensor.hessian_pipeline(image.shape, image.dtype, order, (0.0, 0.0), MODES[:2], 0.0)
-        pipeline._ready = pipeline._load()
-        pipeline._ready.most = 3
+        pipeline._loaded = pipeline._load()
+        pipeline._loaded.most = 3
         for bands, at_end, fill[0] in ((1, False, 0), (1, True, 0xFF), (3, True, 0xFF)):
             place = source.array(image.shape, dtype, at_end)
             place[...] = image

@@ -13,8 +13,8 @@ from fastsep._plan.spec import Separable
 
 HELP = (
     'a .npy, .csv or .txt file; rows of numbers with ";" between them, such as "1 2 1; 2 4 2; 1 2 1", or '
-    '"[[1, 2], [3, 4]]"; or an operator: gaussian (sigma 1), laplace, and sobel, scharr, prewitt or farid (also with '
-    "_h, the derivative along the columns, which it is without, or _v, along the rows)"
+    f'"[[1, 2], [3, 4]]"; or an operator: gaussian (sigma 1), laplace, or {", ".join(operators.EDGES)} (these also '
+    "with _h, the derivative along the columns, which they are without, or _v, along the rows)"
 )
 
 

@@ -16,8 +16,9 @@ from fastsep._cli.errors import Refusal
 from fastsep._cli.pictures import filters
 from fastsep._cli.pictures import picture as _pictures
 from fastsep._cli.pictures.picture import Picture
+from fastsep._plan import operators
 
-METHODS = ("canny", "sobel", "scharr", "prewitt", "farid")
+METHODS = ("canny", *operators.EDGES)
 _SAMPLE = 2**22  # of so many pixels the range is found, which takes a few hundredths of a second
 
 IMAGES = """\

@@ -67,7 +67,7 @@ class ArgumentWriter:
             # cval / scale may lie a rounding error beside the integer that it stands for.
             value = plan.border if plan.src.kind == "f" else round(plan.border)
             words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
-        getattr(self, plan.strategy)()
+        getattr(self, f"write_{plan.strategy}")()
         return Block(words, lines_of(self.end), tuple(self.keep))
 
     # memory --------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from fastsep._kernels.internals import compiler_lock
 SHARED_WORK = 500_000.0
 WOKEN_WORK = 7_500_000.0
 
-#: That of a call which lasts longer than helpers look for the next.
+#: The work of a call that lasts longer than helpers look for the next one.
 OUTLASTING_WORK = 3_000_000.0
 
 #: Upper bound on bands. Counted once: asking the system takes 5 us, more than the rest of a small call.

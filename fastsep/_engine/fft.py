@@ -148,7 +148,7 @@ class _Task:
         if self.direct is None:
             plan = planner.prepare(
                 Dense(self.kernel, centre), block.shape, F64, F64, first=0, modes=("constant",) * block.ndim,
-                cval=0.0, scale=1.0, vector_bytes=execution.vector_bytes(),
+                cval=0.0, scale=1.0,
             )  # fmt: skip
             self.direct = execution.Runner(plan)
         values = self.direct.run(block, None, 1)

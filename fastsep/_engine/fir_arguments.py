@@ -23,9 +23,9 @@ from fastsep._plan.differences import (
 )
 from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Term, tap_sum
 
-#: Up to this many rows are read in place; more are copied into a ring (measured, see fir.py).
+#: Up to this many rows are read in place; more are copied into a ring (measured).
 ROWS_IN_PLACE = 8
-#: So many beside rows of slopes, which fill half of L2 (measured: copying takes 1.06 times as
+#: Up to this many beside rows of slopes, which fill half of L2 (measured: copying takes 1.06 times as
 #: long with 12 rows around, as long with 40 and 0.8 to 0.96 times with 64).
 BESIDE_SLOPES = 48
 #: What a band holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
@@ -35,7 +35,7 @@ VOLUME_BYTES = 4 << 20
 PARTING_PAYS = 6
 #: Planes that share a ring where there are too few windows for all threads.
 SHORT_CHUNK = 64
-#: Blocks of rows of a window that is only as small to make enough windows for all threads.
+#: Blocks of rows that a window has at least, however many threads there are windows for.
 FEWEST = 3
 
 
@@ -48,7 +48,7 @@ class _Depth:
     axis: int = 0  # along which they are taken; 0: along the depth, or none are
     wide: bool = False  # of the two neighbours of a pixel
     before: int = 0  # columns left of the image in which they are needed
-    more: int = 0  # columns beside the image, right of it less than none if it is negative
+    more: int = 0  # columns on either side together; negative: fewer than the image has
 
     @staticmethod
     def of(term: Term, what: Separable, sloped: bool) -> _Depth:
@@ -64,7 +64,7 @@ class _Depth:
 
 
 class FirArguments(ArgumentWriter):
-    def fir(self) -> None:
+    def write_fir(self) -> None:
         plan, words = self.plan, self.words
         what = plan.what
         assert isinstance(what, Separable)
@@ -281,7 +281,7 @@ class FirArguments(ArgumentWriter):
         return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)
 
     def parted(self, what: Separable) -> tuple[Line, Line] | None:
-        """Two lines, the first one shorter, whose difference is that along x of the term by slopes; if it pays.
+        """The line along x of the term by slopes as the difference of two, the first one shorter; if that pays.
 
         As with a difference of Gaussians, where the second one is the line along x of the other term as well:
         y1 x1 + y2 (x0 - x1). Of two long lines along x one is left then.

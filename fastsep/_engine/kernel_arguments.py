@@ -1,8 +1,7 @@
 """From a plan to the argument block that its kernel reads: taps, counts, and the layout of scratch.
 
 Everything but the addresses of the image, the result and the scratch is known per plan, so a block
-is filled in once and copied for every call. Sizes here are what keeps kernels inside their memory:
-each allowance is named after the access that needs it.
+is filled in once and copied for every call.
 """
 
 from __future__ import annotations
@@ -15,16 +14,14 @@ from fastsep._engine.argument_writer import Block, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
-from fastsep._plan.differences import (
-    middle,
-)
+from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
 from fastsep._validation.array_like import Array
 
 #: Rows under a dense kernel, in a chunk of columns: they stay in L2.
 DENSE_BYTES = 384 << 10
-#: More rows under a dense kernel are copied, and so are those of fewer pixels beside their ends.
+#: Rows under a dense kernel are read in place up to so many, if they have so many pixels between their ends.
 MOST_IN_PLACE = 32
 EDGES_PAY = 256
 #: Several results of this size together are written with non-temporal stores, which do not read the lines first; a
@@ -41,7 +38,7 @@ def block(plan: Plan) -> Block:
 class KernelArguments(FirArguments):
     """Arguments of all kernels that run plans, one method for each strategy."""
 
-    def sweep(self) -> None:
+    def write_sweep(self) -> None:
         what = self.plan.what
         assert isinstance(what, Separable)
         y, x = what.terms[0].lines
@@ -63,7 +60,7 @@ class KernelArguments(FirArguments):
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         self.take(2 * taken * piece, at.STRIP)
 
-    def deviation(self) -> None:
+    def write_deviation(self) -> None:
         plan, words = self.plan, self.words
         assert isinstance(plan.what, Separable)
         _, y, x = (line or IDENTITY for line in plan.what.terms[0].lines)
@@ -90,7 +87,7 @@ class KernelArguments(FirArguments):
         """Of symmetric taps the sums of those from each on outwards."""
         return self.scalars(*(math.fsum(line.taps[line.centre + k :]) for k in range(line.centre + 1)))
 
-    def gradient_of_sum(self) -> None:
+    def write_gradient_of_sum(self) -> None:
         plan, words = self.plan, self.words
         assert isinstance(plan.what, Separable)
         y = plan.what.terms[0].lines[0]
@@ -113,37 +110,37 @@ class KernelArguments(FirArguments):
         self.take(2 * taken * piece * pixel.itemsize, at.RING)
         self.take(2 * taken * piece * plan.src.itemsize, at.STRIP)
 
-    def polar(self) -> None:
+    def write_polar(self) -> None:
         results = len(self.plan.kernel[1].split("+"))
         self.take(8 * results)
         self.take_narrow(results * self.lanes)
 
-    def corner(self) -> None:
+    def write_corner(self) -> None:
         what = self.plan.what
         assert isinstance(what, Corner)
         self.words[at.FACTOR] = self.scalars(what.factor)
         self.take_narrow(self.lanes)
 
-    def hessian(self) -> None:
+    def write_hessian(self) -> None:
         self.words[at.FACTOR] = self.scalars(0.5, 1.0)
         self.words[at.RING_ROW] = row = odd_lines(self.width * self.plan.acc.itemsize)
         # Rows of first differences along y, and two along x.
         self.take((at.SLOPES_Y + 2) * row, at.SPARE)
 
-    def suppress(self) -> None:
+    def write_suppress(self) -> None:
         what = self.plan.what
         assert isinstance(what, Suppress)
         self.words[at.LIMITS] = self.scalars(what.low, what.high)
         self.take_narrow(self.lanes)
 
-    def box(self) -> None:
+    def write_box(self) -> None:
         plan, words = self.plan, self.words
         assert isinstance(plan.what, Box)
         _, size_y, size_x = plan.what.sizes
         lanes, channels, vector = self.lanes, self.channels, self.vector
         words[at.SIZE_Y], words[at.SIZE_X] = size_y, size_x
         words[at.BORDER] = self.scalars(plan.border * size_y)
-        words[at.AREA] = self.scalars(size_y * size_x)
+        words[at.AREA] = self.scalars(size_y * size_x / plan.scale)
         words[at.ONES] = self.scalars(*(1.0,) * lanes)
         groups_y = max((size_y - lanes) // lanes, 0)
         groups_x = max((size_x - lanes) // lanes, 0)
@@ -160,7 +157,7 @@ class KernelArguments(FirArguments):
         self.take(groups_y * row, at.GROUPS)
         self.take((across + groups_x + 2) * channels * vector, at.GROUP_COLUMNS)
 
-    def dense(self) -> None:
+    def write_dense(self) -> None:
         plan, words, acc = self.plan, self.words, self.plan.acc
         what = plan.what
         assert isinstance(what, Dense)

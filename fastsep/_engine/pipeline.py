@@ -1,7 +1,7 @@
 """Several kernels, one behind the other, in one sweep over an image: no intermediate image exists.
 
-A `Pipeline` is a list of plans, each of which reads the image or what another has made. `_kernels/pipeline.py` runs
-them, some rows at a time.
+A `Pipeline` is a list of plans, each of which reads the image or what another has made. `_kernels/filters/pipeline.py`
+runs them, some rows at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from fastsep._engine import kernel_arguments
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.bands import float32_work
-from fastsep._engine.execution import Ready
+from fastsep._engine.execution import LoadedKernel
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
@@ -60,27 +60,27 @@ class Pipeline:
         if any(plan.view != plans[0].view for plan in plans):
             raise ValueError("all stages of a pipeline must see the same rows")
         self.stages, self.buffers = tuple(stages), tuple(buffers)
-        self._ready: Runs | None = None
+        self._loaded: Runs | None = None
 
     def run(
         self, image: Array, out: Array, workers: int | None, others: Sequence[Array] = (), second: Array | None = None
     ) -> None:  # fmt: skip
         """Fill `out` and `others` from `image`; all as `execution.Runner` wants them."""
-        ready = self._ready
-        if ready is None:
-            ready = self._ready = self._load()
-        ready.run(image, out, workers, others)
+        loaded = self._loaded
+        if loaded is None:
+            loaded = self._loaded = self._load()
+        loaded.run(image, out, workers, others)
 
     def _load(self) -> Runs:
         plans = [stage.plan for stage in self.stages]
         pieces = pieces_of_all(plans)
         return InPieces(plans[0], plans[-1].dst, pieces, self._whole) if pieces else _whole(self.stages, self.buffers)
 
-    def _whole(self, piece: Piece) -> Ready:
+    def _whole(self, piece: Piece) -> LoadedKernel:
         return _whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in self.stages], self.buffers)
 
 
-def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> Ready:
+def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     """The kernel of a pipeline for whole rows."""
     first, last = stages[0].plan, stages[-1].plan
     planes, _, rows, cols, channels = first.view
@@ -121,9 +121,9 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> Ready:
     words[at.STEP], words[at.SPARE] = step, spare
     keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
     work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
-    # A band makes the rows at its ends again that it shares with its neighbours.
+    # Two bands that are neighbours both make the rows around their common edge.
     most = max(planes * rows // max(4 * reach[0], step), 1)
-    return Ready(("pipeline",), Block(words, lines_of(end), keep), work, most)
+    return LoadedKernel(("pipeline",), Block(words, lines_of(end), keep), work, most)
 
 
 def _filled_by(stages: Sequence[Stage], number: int) -> int:

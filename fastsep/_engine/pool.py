@@ -109,12 +109,12 @@ class Pool:
                 del first  # or it would keep itself alive, and the arrays of its frames
 
     def helpers(self, wanted: int, outlasts: bool) -> int:
-        """How many of the helpers `wanted` for a short call it has: those that are awake.
+        """How many of the `wanted` helpers a short call can count on: those that are awake.
 
-        To wake one may take longer than such a call. Of calls in a row one in some rings all the same, for those behind
+        To wake one may take longer than such a call. In a row of calls one in some rings all the same, for those behind
         it: where these come soon, they find the helpers awake; where they do not, the next rings later. There are none
         while another call runs. `outlasts`: whoever were rung now would look in vain until the call is over, and sleep
-        again; so one in some has helpers that sleep, too.
+        again; so one call in some has helpers that sleep, too.
         """
         awake = self._word[AWAKE]
         before, self._asked = self._asked, perf_counter()

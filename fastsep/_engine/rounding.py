@@ -17,8 +17,8 @@ from fastsep._validation.array_like import Array, DType
 #: No result of a transform is off by more, as a part of the sum of the magnitudes of the taps times the largest
 #: magnitude under the kernel; and where neither pixels nor taps are negative, as a part of the result itself.
 LOCAL = {F32: 1e-4, F64: 1e-10}
-#: Of results that are not negative by rights, this part of that product may be lost, too: a tap that is so small beside
-#: the others hardly makes a part of the kernel.
+#: Where no result can be negative, an error of this part of that product is allowed, too: a tap that small beside the
+#: others does not count.
 FAINT = 1e-12
 #: Errors as a multiple of eps times the Euclidean norms of block and kernel. Measured over blocks of one to three axes,
 #: 64 to 2048 values long, of noise, steps, ramps and single peaks, under five kinds of kernels: at most 1.8.

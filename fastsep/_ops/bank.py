@@ -33,7 +33,7 @@ from fastsep.factorization.bank import BankFactorization, factorize_bank
 METHODS = ("auto", "separable", "direct")
 #: Planes of all terms of one strip: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
-#: What is left of a sum of zero, as a part of the taps, that no image is so high as to show.
+#: A kernel whose taps sum to less than this part of their magnitudes sums to zero: no image shows the difference.
 _LEVEL = 1e-13
 
 
@@ -192,7 +192,7 @@ def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
 
 
 def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
-    """Nanoseconds of `_one_by_one`, each of whose results is copied into its place among the others."""
+    """Nanoseconds of the kernels one by one, each of whose results is copied into its place among the others."""
     lanes = jit.target().vector_bytes // result.itemsize
     vectors = values / lanes
     per_kernel = cost_model.CONSTANTS["DENSE_VECTOR"] + lanes * cost_model.CONSTANTS["SCATTER"]

@@ -18,25 +18,23 @@ from fastsep._engine import execution
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.hysteresis import neighbour_lines, track
-from fastsep._ops.stages import plan_of_step
+from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import description, dtypes, operators, planner
 from fastsep._plan.description import Description
+from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Suppress, Term
 from fastsep._validation import array_like, arrays, scalars
+from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
-Array = np.ndarray[Any, np.dtype[Any]]
 BYTE = np.dtype(np.uint8)
-TRUNCATE = 4.0  # of the Gaussian; scikit-image's
-#: Sobel's smoothing taps, not divided by their sum: side and centre.
-SOBEL = (1.0, 2.0)
 BORDERS = ("reflect", "reflect")  # of the stages behind the smoothing
 
 
 @dataclass(frozen=True, slots=True)
 class Smoothing:
-    """The Gaussian before the gradient, and what is made of its borders."""
+    """The Gaussian before the gradient, and how it treats the borders."""
 
     sigma: tuple[float, float]
     modes: tuple[str, str]
@@ -214,7 +212,6 @@ def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[An
     what = Separable((Term((y, x)),), chained=True, exact=acc == np.float64, divisors=divisors)
     return planner.prepare(
         what, shape, src, acc, first=0, modes=smoothing.modes, cval=smoothing.cval, scale=smoothing.scale,
-        vector_bytes=execution.vector_bytes(),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How a gradient is computed: by one sweep where there is one for it, else component by component.
 
-Two spatial axes: one kernel, or a pipeline, whatever the outputs. More axes, or a border of mode "wrap" behind a
-smoothing: whole arrays.
+Two spatial axes: one kernel, or a pipeline. More axes, a magnitude over one axis of two, or a border of mode "wrap"
+behind a smoothing: whole arrays.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, hal
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description
+from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Separable, Term
 from fastsep._validation import array_like, axes, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
 
-TRUNCATE = 4.0  # of Gaussians; that of `gaussian`
 OPERATORS = (*operators.OPERATORS, "gaussian")
 SWEPT = ("dy", "dx", "magnitude", "orientation")  # the order of outputs in kernels
 LETTERS = {"dx": 1, "dy": 2, "dz": 3}  # counted from the last axis
@@ -50,7 +50,10 @@ def _component(name: Any, count: int) -> int | str:
 def builder(
     frame: Frame, operator: Any, sigma: Any, kind: type, names: tuple[Any, ...], axis: Any
 ) -> Operation:  # fmt: skip
-    """The gradient that the arguments of `edges.gradient` ask for. `kind`: type of sigma, for the memory of calls."""
+    """The gradient that the arguments of `edges.gradient` ask for.
+
+    `kind`: the type of sigma, a part of the key of remembered calls.
+    """
     count = len(frame.spatial)
     operator = scalars.one_of("operator", operator, OPERATORS)
     if sigma is not None:
@@ -142,8 +145,8 @@ class Gradient(NamedTuple):
     ) -> tuple[Pipeline, list[description.Stage]] | None:
         """All outputs of a smoothed image in float32, if there is one kernel for them.
 
-        Of a smoothed image that stands high and differs little no digits would be left for differences. They are taken
-        of the image and of what smoothing changes, and then added.
+        A smoothed image with a large offset and little contrast leaves no digits for differences. They are taken of the
+        image and of what smoothing changes, and then added.
         """
         source, acc = request.source, np.dtype(np.float32)
         if np.float64 in (source, request.target):
@@ -187,7 +190,7 @@ def _plan(what: Separable, request: Request) -> Plan:
 
 
 class WholeArrays(Program):
-    """A gradient of more axes, component by component."""
+    """A gradient component by component, each in an array of its own."""
 
     def __init__(self, gradient: Gradient, request: Request) -> None:
         super().__init__(request)

@@ -43,7 +43,7 @@ def _run_kernel(kernel: _Kernel, workspace: memory.Workspace, bands: int) -> Non
         _bands.run_bands(kernel, workspace.address, bands)
 
 
-#: Multiply-adds that looking at a byte and following some edges are worth.
+#: What it costs to look at a pixel and to follow some edges, in multiply-adds.
 PIXEL_WORK = 4.0
 
 
@@ -90,7 +90,7 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
 def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
     """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share.
 
-    `kinds`: the types of both, for the memory of calls. Equal numbers may be compared in different ways.
+    `kinds`: the types of both, parts of the key of remembered calls. Equal numbers may be compared in different ways.
     """
     low, high = (limit.values[0] if isinstance(limit, PerPixel) else limit for limit in (low, high))
     return Operation(partial(HysteresisProgram, low, high))

@@ -14,6 +14,9 @@ from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter, Step
 from fastsep._validation.array_like import Array, DType
 
+#: Sobel's smoothing taps, not divided by their sum: side and centre.
+SOBEL = (1.0, 2.0)
+
 
 class Sweep(Program):
     """A pipeline, or one kernel of several results."""
@@ -22,8 +25,8 @@ class Sweep(Program):
         self, request: Request, runs: Pipeline | Runner, order: Sequence[int], stages: Sequence[Stage],
         firsts: Sequence[int],
     ) -> None:  # fmt: skip
-        """`order`: of each result of the kernel, in its order, the place among those asked for. `firsts`: of each that
-        is asked for the place of the first one that is the same."""
+        """`order`: for each result of the kernel its place among those asked for. `firsts`: for each result asked for
+        the place of the first one that equals it."""
         super().__init__(request)
         self.runs, self.order, self.stages = runs, tuple(order), tuple(stages)
         self.again = [(place, first) for place, first in enumerate(firsts) if place != first]

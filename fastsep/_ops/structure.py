@@ -19,13 +19,13 @@ from fastsep._ops import tensor
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
+from fastsep._plan.operators import TRUNCATE
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
 # Sobel's, correlated and not divided by anything, as SciPy has it.
 SLOPE, ACROSS = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)
-TRUNCATE = 4.0  # of Gaussians; scikit-image's
 
 
 # ---- builders
@@ -107,7 +107,7 @@ class HessianMatrix(NamedTuple):
 
 
 def of_floats(program: Program, request: Request) -> Program:
-    """The program for any image, of one that takes float32 or float64."""
+    """A program that takes integers, too, from one that takes float32 or float64."""
     return program if request.frame.dtype.kind == "f" else OfIntegers(program, request)
 
 

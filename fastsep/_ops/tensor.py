@@ -10,16 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._engine import execution
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
-from fastsep._ops.stages import plan_of_step
+from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import operators, planner
+from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Corner, Filter, Hessian, Line, Separable, Step, Term
-
-TRUNCATE = 4.0  # of the Gaussian; scikit-image's
-#: Sobel's smoothing taps, not divided by their sum: side and centre.
-SOBEL = (1.0, 2.0)
 
 
 def can_fuse(modes: Sequence[str], cval: float) -> bool:
@@ -91,7 +87,6 @@ def _blur(
 ) -> Plan:
     return planner.prepare(
         Separable((Term(_lines(sigma)),)), shape, dtype, dtype, first=0, modes=modes, cval=cval, scale=1.0,
-        vector_bytes=execution.vector_bytes(),
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def _largest(dtype: DType) -> int:
 
 
 def _reaches_far_beyond(what: Separable, axes: Axes) -> bool:
-    """Whether lines along y see some rows many times: rows filtered along x before would be, too, and all be kept."""
+    """Whether lines along y see some rows many times: rows filtered along x before would all have to be kept."""
     if len(axes.sizes) != 2:
         return False
     halo = max(len(line.taps) - 1 for line in (term.lines[0] or IDENTITY for term in what.terms))

@@ -6,7 +6,6 @@ ratios of the constants matter: the cheapest of several plans is wanted, not a t
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -118,7 +117,7 @@ def _of_lines(plan: Plan) -> dict[str, float]:
     }
 
 
-#: By strategy. Of all others, the steps of pipelines, that of a sweep is a rough guess.
+#: By strategy. All others, the steps of pipelines, are counted as sweeps, which is a rough guess.
 COUNTS: dict[str, Callable[[Plan], dict[str, float]]] = {
     "passes": _of_passes,
     "fft": _of_transforms,
@@ -126,11 +125,3 @@ COUNTS: dict[str, Callable[[Plan], dict[str, float]]] = {
     "box": _of_box,
     "fir": _of_lines,
 }
-
-
-def multiplications(plan: Plan) -> float:
-    """Multiplications for one value of the result, zero taps and Fourier transforms apart."""
-    if plan.strategy == "dense":
-        assert isinstance(plan.what, Dense)
-        return float(np.count_nonzero(plan.what.kernel))
-    return plan.work / math.prod(plan.view)

@@ -34,7 +34,7 @@ class Description(NamedTuple):
 def of_plan(what: Filter, plan: Plan) -> Description:
     """Of one filter; `what` has all axes, scale and differences apart."""
     notes = []
-    if plan.strategy in ("fir", "sweep", "box", "dense"):
+    if plan.strategy not in ("fft", "passes"):  # which have no kernel of their own
         lanes = jit.target().vector_bytes // plan.acc.itemsize
         notes.append(f"kernel {' '.join(plan.kernel)}, {lanes} lanes")
     multiplied, dense = what.multiplications()

@@ -44,8 +44,8 @@ def tail(line: Line) -> tuple[float, ...]:
 def is_row_first(term: Term, same_border: bool) -> bool:
     """Whether the line along x has to come before the one along y, since it leaves less of a constant image.
 
-    Unless `same_border`, it sees beyond the image what the line along y has to make the constant of: that must not
-    be next to nothing.
+    Unless `same_border`, the line along x has to see beyond the image what the line along y turns into the constant,
+    which is `cval` divided by the sum of its taps: that sum must not be near zero.
     """
     *_, y, x = (None, *term.lines)
     if not same_border and is_zero_sum(y):
@@ -62,7 +62,7 @@ def slope_axis(term: Term) -> int:
 def slope_line(line: Line, skip_zeros: bool) -> tuple[Line, bool]:
     """The taps of differences in place of taps that cancel; whether they are those of the two neighbours of a pixel.
 
-    Else, of the next pixel and the pixel; the one in the middle counts by the sum of the taps besides.
+    Else they are those of each pixel and the one before, and the sum of all taps applies to the pixel itself.
     """
     if _skips_centre(line, skip_zeros):
         return Line(line.taps[2:], 0), True
@@ -142,8 +142,9 @@ def _with(term: Term, axis: int, line: Line) -> Term:
 def by_slopes(what: Separable, terms: list[Term]) -> list[Term] | None:
     """Terms of the same sum whose lines along x, where these come first, sum to exactly zero; None if there are none.
 
-    Such a line is one of differences of neighbours with taps between the pixels. What second derivatives of a Gaussian
-    that are cut off sum to goes to the other term: y1 x1 + y2 x2 = (y1 + c y2) x1 + y2 (x2 - c x1).
+    Such a line is one of differences of neighbours with taps between the pixels. The second derivative of a Gaussian,
+    cut off, does not sum to exactly zero; what is left goes to the other term:
+    y1 x1 + y2 x2 = (y1 + c y2) x1 + y2 (x2 - c x1).
     """
     if len(terms) != 2 or what.skip_zeros or what.clip is not None:
         return None

@@ -1,6 +1,6 @@
 """The numbers: from a filter's parameters to the taps that define it. NumPy only, no pixels.
 
-A filter is a value of `spec.Separable`, `spec.Dense`, `spec.Box` or `spec.Roberts`. The table of edge
+They make values of `spec.Separable` and `spec.Dense`. The table of edge
 operators is in convolution order, as papers and scikit-image print their kernels; it is flipped
 once, in `edges`, because everything below this file correlates.
 """
@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastsep._plan.spec import Dense, Line, Separable, Term
+
+TRUNCATE = 4.0  # sigmas at which scikit-image cuts Gaussians off
 
 
 class Edge(NamedTuple):

@@ -14,19 +14,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from fastsep._kernels import jit
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, Separable
+from fastsep._validation.array_like import Array
 
 #: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
 #: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
 VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "bank": 2048, "sweep": 1 << 18}
-#: Pieces of larger images are larger, too, since each has to wait for its slowest thread: values of an image for whose
-#: pieces that is enough.
+#: Above so many values pieces grow with the image, since every piece waits for its slowest thread.
 ENOUGH = 1 << 23
 #: Fewer pieces do not pay, nor narrower ones than so many times their margins.
 FEWEST_PIECES = MARGINS = 4
@@ -36,9 +35,6 @@ ROWS_OF_A_PLANE = 16
 ROWS_TOGETHER, ROW_VALUES = 64, 2048
 #: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
 UNIT = 64
-
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,13 @@ class Piece:
         return self.left + self.stop - self.start + self.right
 
 
+#: Strategies that are never cut, or by themselves.
+WHOLE = ("fft", "passes", "polar")
+
+
 def pieces_of(plan: Plan) -> list[Piece]:
     """The pieces of the rows of an image that this plan filters; none if they are better filtered whole."""
-    if plan.strategy not in ("fir", "box", "dense", "sweep"):
+    if plan.strategy in WHOLE:
         return []
     rows, margins = reach(plan)
     kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.kernel[1].startswith("volume") else "plane"

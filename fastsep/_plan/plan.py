@@ -1,6 +1,6 @@
 """A plan: how one filter runs on images of one shape and dtype; and what planning knows of them.
 
-A plan holds no address, does not depend on the number of threads, and on the CPU only by the width of its vectors.
+A plan holds no address, does not depend on the number of threads, and on the CPU only by its vectors and registers.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from fastsep._kernels import jit
 from fastsep._plan.fft_tiles import Blocks
 from fastsep._plan.spec import Filter, Step
 from fastsep._validation.array_like import Array, DType
@@ -21,7 +22,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # "sweep", "fir", "box", "dense", "fft" or "passes"
+    strategy: str  # "sweep", "fir", "box", "dense", "fft", "passes", or the kernel of a step of a pipeline
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]
@@ -53,15 +54,14 @@ class Context:
     src: DType
     acc: DType
     dst: DType
-    vector_bytes: int
 
     @property
     def border(self) -> float:
         return self.cval / self.scale
 
     def reaches(self, radius: int) -> bool:
-        """Whether all neighbours of a pixel along its row lie within one vector."""
-        return self.axes.channels * radius <= self.vector_bytes // self.acc.itemsize
+        """Whether all neighbours of a pixel along its row lie within one vector, as in a sweep they must."""
+        return self.axes.channels * radius <= jit.target().vector_bytes // self.acc.itemsize
 
     def plan(
         self, strategy: str, kernel: tuple[str, ...], what: Filter, work: float,

@@ -53,20 +53,18 @@ def prepare(
     modes: tuple[str, ...],
     cval: float,
     scale: float,
-    vector_bytes: int,
 ) -> Plan:
     """Decide how `what` runs on a C-contiguous image of `shape`.
 
     `first` leading axes are a batch, len(modes) spatial axes follow, then at most one axis of
     channels. Values are multiplied by `scale` before anything else; `cval` is on that scale.
-    A sweep needs all neighbours of a pixel within one vector of `vector_bytes`.
     """
     src, dst = np.dtype(src_dtype), np.dtype(dst_dtype)
     axes = Axes.of(what, shape, first, modes)
     acc = arithmetic_dtype(what, axes, src, dst, scale, cval / scale)
-    context = Context(shape, first, axes, modes, cval, scale, src, acc, dst, vector_bytes)
+    context = Context(shape, first, axes, modes, cval, scale, src, acc, dst)
     plans = (strategy(what, context) for strategy in STRATEGIES[type(what)])
-    return next(plan for plan in plans if plan is not None)
+    return next(plan for plan in plans if plan is not None)  # the last strategy takes all
 
 
 #: Up to this radius neighbours are shuffled out of registers; beyond it transposing is cheaper (measured).
@@ -75,7 +73,7 @@ SHORT_RADIUS = 4
 #: Sweeps are compiled for each number of channels, so only for those that images have.
 SWEEP_CHANNELS = 4
 
-#: What `laplace` multiplies a plane by.
+#: The kernel of `laplace` in two dimensions.
 LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 
 #: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
@@ -218,7 +216,7 @@ def _fir(what: Separable, context: Context) -> Plan:
     elif not volume and not what.exact and what.divisors is None and careful and takes_differences(what):
         form += " differences"
         # The first term of a sum is not added to anything: that saves a pass, which rows that come first need most.
-        same_border = has_same_border(what, context.modes, context.cval)
+        same_border = has_same_border(what, context.axes.modes, context.cval)
         terms.sort(key=lambda term: is_row_first(term, same_border), reverse=True)
         sloped = by_slopes(what, terms) if same_border else None
         if sloped is not None:
@@ -320,7 +318,6 @@ def _passes(what: Filter, context: Context) -> Plan:
                     piece, (axes.planes * math.prod(axes.sizes[:number]), *sizes),
                     context.acc if plans else context.src, context.dst if last and single else context.acc,
                     first=1, modes=modes, cval=seen, scale=1.0 if plans else context.scale,
-                    vector_bytes=context.vector_bytes,
                 )
             )  # fmt: skip
             seen *= 1.0 if what.chained else total

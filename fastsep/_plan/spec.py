@@ -1,8 +1,7 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
 A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts' cross, which are not
-of that form; or a kernel of any form. Each knows which axes it leaves alone, its halo, how large its results may be,
-and how often it multiplies.
+of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from fastsep._validation.array_like import Array
 Halo = tuple[tuple[int, int], ...]
 #: Pixels under a kernel that are looked at one by one.
 LARGEST_FOOTPRINT = 1 << 24
-#: Taps of this size are no float32, or soon none.
+#: Taps this large are infinite in float32, or sums of them may be.
 LARGEST_FLOAT32 = 2.0**100
 #: Larger windows are summed in float64: the rounding errors of float32 would pass 1e-6 of the range.
 BOX_FLOAT32 = 256
@@ -72,16 +71,16 @@ class Divisors:
 
 
 class Filter:
-    """What is made of a pixel's neighbourhood. A kind of filter says here what is different with it."""
+    """What is made of a pixel's neighbourhood. Each kind overrides what is different with it."""
 
     __slots__ = ()
-    #: A sum of these, if it is one, or what `combine` says; then no less and no more than `clip` says.
+    #: Rank-1 terms, combined as `combine` says and then clipped; none for other kinds of filters.
     terms: tuple[Term, ...] = ()
     combine: str = "sum"
     clip: tuple[float, float] | None = None
     #: Beyond a constant border, each pass sees the same constant.
     chained: bool = True
-    #: Of whole numbers it makes whole numbers, whatever its taps are.
+    #: Images of integers give integers, also by taps that are fractions.
     whole: bool = False
     #: The neighbours of a pixel along its row are found in the same vector: so images of few channels only.
     in_vector: bool = False
@@ -103,7 +102,7 @@ class Filter:
         return self.gain() < LARGEST_FLOAT32
 
     def whole_gain(self) -> float | None:
-        """The same of all sums on the way there, if they are of whole numbers; else None."""
+        """How much larger the sums on the way there may be, if they are of whole numbers; None if they are not."""
         return self.gain()
 
     def multiplications(self) -> tuple[int | None, int | None]:
