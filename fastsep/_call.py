@@ -141,10 +141,12 @@ class FilterProgram(Program):
         return description.of_plan(self.what, self.runner.plan)
 
 
-class _Call:
+class Call:
     """A program, and how images get into it and results out of it."""
 
-    __slots__ = ("alone", "clamp", "direct", "moved_axis", "program", "result", "shape")
+    __slots__ = ("clamp", "direct", "moved_axis", "program", "result", "run", "shape")
+
+    run: Callable[[Array, Array | None, int | None], Array]
 
     def __init__(
         self, program: Program | None, direct: bool, shape: tuple[int, ...], result: DType, moved_axis: int | None,
@@ -154,7 +156,8 @@ class _Call:
         an axis of channels that the engine sees at the front."""
         self.program, self.direct, self.shape, self.result = program, direct, shape, result
         self.moved_axis, self.clamp = moved_axis, clamp
-        self.alone = None if program is None else program.alone
+        if program is not None:  # two Python frames less where there is a plan alone
+            self.run = program.run_single if program.alone is None else program.alone.run
 
 
 class NotRun(Exception):
@@ -172,6 +175,30 @@ _calls = Cache(16 * MIB, 256)
 # Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, and WRITEABLE besides.
 _READABLE = 0x101
 _WRITEABLE = 0x501
+
+
+def at_once(call: Call, image: Array, out: Array | None, workers: Any) -> Array | None:
+    """The result of a call like an earlier one, where nothing has to be converted; None if something has.
+
+    `image` has the shape and dtype of that call, as has `out`; both are plain arrays.
+    """
+    if not (
+        call.direct
+        and image.flags.num & _READABLE == _READABLE
+        and (workers is None or (type(workers) is int and workers > 0))
+        and (
+            out is None
+            or (
+                out.shape == call.shape
+                and out.flags.num & _WRITEABLE == _WRITEABLE
+                and image is not out
+                # Two arrays that own their memory cannot share any; asking NumPy takes 0.3 us.
+                and ((image.base is None and out.base is None) or not may_share_memory(image, out))
+            )
+        )
+    ):
+        return None
+    return call.run(image, out, workers)
 
 
 def apply(
@@ -192,25 +219,9 @@ def apply(
             call = _calls.get(key)
         except TypeError:  # a list or an array among the parameters
             call = None
-        if (
-            call is not None
-            and call.direct
-            and image.flags.num & _READABLE == _READABLE
-            and (workers is None or (type(workers) is int and workers > 0))
-            and (
-                out is None
-                or (
-                    out.shape == call.shape
-                    and out.flags.num & _WRITEABLE == _WRITEABLE
-                    and image is not out
-                    # Two arrays that own their memory cannot share any; asking NumPy takes 0.3 us.
-                    and ((image.base is None and out.base is None) or not may_share_memory(image, out))
-                )
-            )
-        ):
-            if call.alone is not None:  # saves two Python frames
-                return call.alone.run(image, out, workers)  # type: ignore[no-any-return]
-            return call.program.run_single(image, out, workers)  # type: ignore[no-any-return]
+        result = None if call is None else at_once(call, image, out, workers)
+        if result is not None:
+            return result
     options = (builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype)
     return _checked(options, image, (out,), workers)[0]
 
@@ -239,18 +250,18 @@ def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers:
         known = _calls.get(key)
     except TypeError:  # unhashable, hence refused below or not remembered
         key, known = None, None
-    call: _Call = known or _prepare(options, image.shape, image.dtype, given)
+    call: Call = known or _prepare(options, image.shape, image.dtype, given)
     for out in outs:
         arrays.check_shape(out, call.shape)
     if type(image) is StandIn:
         raise NotRun(call.program, call.result, call.direct)
-    results = _run(call, image, outs, workers)
+    results = perform(call, image, outs, workers)
     if known is None and key is not None:
         _calls.keep(key, call)  # not earlier: by now the program has made all that it keeps
     return results
 
 
-def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None) -> _Call:
+def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None) -> Call:
     """Check what does not depend on pixels and let the program be made."""
     builder, parameters, mode, cval, _, channel_axis, rules, dtype = options
     channel = axes.channel(channel_axis, len(shape))
@@ -287,10 +298,10 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
         # Dtypes compare byte orders, too; and to NumPy None equals float64.
         reads = program.source is None or (program.source == image_dtype and not clamp)
         direct = reads and program.target == result and moved is None
-    return _Call(program, direct, (*shape, *operation.tail), result, moved, clamp)
+    return Call(program, direct, (*shape, *operation.tail), result, moved, clamp)
 
 
-def _run(call: _Call, image: Array, outs: Sequence[Any], workers: int | None) -> list[Array]:
+def perform(call: Call, image: Array, outs: Sequence[Any], workers: int | None) -> list[Array]:
     """Convert the image, run, and bring the results into the dtype and axis order asked for."""
     program = call.program
     if program is None:
@@ -313,7 +324,7 @@ def _run(call: _Call, image: Array, outs: Sequence[Any], workers: int | None) ->
     ]  # fmt: skip
 
 
-def _delivered(call: _Call, values: Array, out: Any) -> Array:
+def _delivered(call: Call, values: Array, out: Any) -> Array:
     values = dtypes.finish(values, call.result)
     if call.moved_axis is not None:
         values = np.moveaxis(values, 0, call.moved_axis)

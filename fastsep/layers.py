@@ -70,24 +70,17 @@ larger than the kernel. Channels first takes a copy of the image and one of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy import may_share_memory, ndarray
 
-from fastsep._call import NotRun
 from fastsep._docs import complete
-from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.memory import empty
-from fastsep._ops.layer import Layer, Prepared
-from fastsep._plan import convolution, dtypes
-from fastsep._plan.convolution import Convolution, Fit
-from fastsep._plan.description import Description
-from fastsep._validation import scalars
-from fastsep._validation.array_like import Array, DType, StandIn
+from fastsep._ops import layer_calls
+from fastsep._plan import convolution
+from fastsep._plan.convolution import Convolution
+from fastsep._validation.array_like import Array, DType
 
 __all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
 
@@ -99,16 +92,6 @@ def __dir__() -> list[str]:
 Sizes: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = str | int | Sequence[int] | Sequence[Sequence[int]]
 Activation: TypeAlias = str | Sequence[float] | None
-
-# Bits of ndarray.flags.num: C_CONTIGUOUS | ALIGNED, WRITEABLE besides, and OWNDATA.
-_READABLE = 0x101
-_WRITEABLE = 0x501
-_OWN = 0x4
-
-# Shapes of images that a SeparableConv2D remembers, and calls of functions; bytes of the one and of the other. Weights
-# of a layer that are packed for shapes to come are the layer's own, whatever their size.
-_KEPT = 64
-_SHAPES, _CALLS = 4 * MIB, 8 * MIB
 
 
 def conv2d(
@@ -148,7 +131,7 @@ def conv2d(
         return convolution.dense(kernel, bias, activation, place)
 
     options = stride, padding, dilation, activation, mode, cval, data_format
-    return _call(make, ("dense", kernel, bias), options, x, out, workers)
+    return layer_calls.call(make, ("dense", kernel, bias), options, x, out, workers)
 
 
 def depthwise_conv2d(
@@ -189,7 +172,7 @@ def depthwise_conv2d(
         return convolution.depthwise(kernel, bias, activation, place)
 
     options = stride, padding, dilation, activation, mode, cval, data_format
-    return _call(make, ("depthwise", kernel, bias), options, x, out, workers)
+    return layer_calls.call(make, ("depthwise", kernel, bias), options, x, out, workers)
 
 
 def pointwise_conv2d(
@@ -223,7 +206,7 @@ def pointwise_conv2d(
         place = convolution.geometry(stride, "valid", 1, "constant", 0.0, data_format)
         return convolution.pointwise(kernel, bias, activation, place)
 
-    return _call(make, ("pointwise", kernel, bias), (stride, activation, data_format), x, out, workers)
+    return layer_calls.call(make, ("pointwise", kernel, bias), (stride, activation, data_format), x, out, workers)
 
 
 def separable_conv2d(
@@ -277,7 +260,7 @@ def separable_conv2d(
 
     weights = "separable", depthwise_kernel, pointwise_kernel, depthwise_bias, bias
     options = stride, padding, dilation, depthwise_activation, activation, mode, cval, data_format
-    return _call(make, weights, options, x, out, workers)
+    return layer_calls.call(make, weights, options, x, out, workers)
 
 
 class SeparableConv2D:
@@ -328,51 +311,8 @@ class SeparableConv2D:
         self.__setstate__(what.owned())
 
     def __call__(self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None) -> Array:
-        """Convolve one image or a batch of them.
-
-        An array like an earlier one goes straight to the engine: for small images the checks would
-        cost more than the pixels.
-        """
-        if type(x) is ndarray and (workers is None or (type(workers) is int and workers > 0)):
-            job: _Job | None = self._jobs.get((x.shape, x.dtype))
-            flags = x.flags.num
-            if job is not None and job.direct and flags & _READABLE == _READABLE:
-                if out is None:
-                    out = empty(job.shape, job.dtype)
-                    job.prepared.run(x, out, workers)  # type: ignore[union-attr]  # it is direct
-                    return out
-                if (
-                    type(out) is ndarray
-                    and out.shape == job.shape
-                    and out.dtype == job.dtype
-                    and out.flags.num & _WRITEABLE == _WRITEABLE
-                    # Two arrays that own their memory share none; asking NumPy takes 0.3 us.
-                    and x is not out
-                    and (flags & out.flags.num & _OWN or not may_share_memory(x, out))
-                ):
-                    job.prepared.run(x, out, workers)  # type: ignore[union-attr]  # it is direct
-                    return out
-        return self._checked(x, out, workers)
-
-    @np.errstate(all="ignore")
-    def _checked(self, x: Any, out: Any, workers: Any) -> Array:
-        """A call that is new or needs conversions."""
-        image = convolution.as_images(x)
-        key = image.shape, image.dtype
-        job = self._jobs.get(key)
-        fit = convolution.fit(self._what, *key) if job is None else job.fit
-        workers = _check_call(fit, out, workers)
-        if job is None:
-            settled = fit.dtype, fit.channels, fit.stride
-            layer = self._layers.get(settled)
-            if layer is None:
-                layer = _layer(self._what, fit)
-                self._layers[settled] = layer
-            job = _job(self._what, fit, layer, image.dtype)
-            result = _perform(job, image, out, workers)
-            self._jobs.keep(key, job)  # not earlier: by now the job has made all that it keeps
-            return result
-        return _perform(job, image, out, workers)
+        """Convolve one image or a batch of them."""
+        return self._layer.run(x, out, workers)
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Shape of the result for images of `shape`.
@@ -384,16 +324,16 @@ class SeparableConv2D:
         TypeError
             If `shape` is not a sequence of integers.
         """
-        lengths = convolution.lengths(shape, self._what.place)
-        return convolution.fit(self._what, lengths, np.dtype(np.uint8)).shape
+        lengths = convolution.lengths(shape, self._layer.what.place)
+        return convolution.fit(self._layer.what, lengths, np.dtype(np.uint8)).shape
 
     @property
     def dtype(self) -> DType:
         """Dtype of the result for an image of integers."""
-        return convolution.arithmetic_dtype(self._what.dtype, np.dtype(np.uint8))
+        return convolution.arithmetic_dtype(self._layer.what.dtype, np.dtype(np.uint8))
 
     def __repr__(self) -> str:
-        what, place = self._what, self._what.place
+        what, place = self._layer.what, self._layer.what.place
         parts = {name: str(shape) for name, shape in what.names.items()} | {"dtype": str(self.dtype)}
         options = {
             "stride": (place.stride, (1, 1)),
@@ -413,199 +353,11 @@ class SeparableConv2D:
     # Prepared layers hold addresses, so that a copy or another process prepares its own.
 
     def __getstate__(self) -> Convolution:
-        return self._what
+        return self._layer.what
 
     def __setstate__(self, what: Convolution) -> None:
-        self._what = what
-        self._layers: dict[tuple[Any, ...], Layer] = {}
-        self._jobs = Cache(_SHAPES, _KEPT)
-
-
-# ---- one call
+        self._layer: layer_calls.PackedLayer = layer_calls.PackedLayer(what)
 
 
 complete((conv2d, depthwise_conv2d, pointwise_conv2d, separable_conv2d), __doc__)
 complete((SeparableConv2D,), separable_conv2d.__doc__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A convolution prepared for images of one shape and dtype, without pixels, for any thread."""
-
-    what: Convolution
-    fit: Fit
-    prepared: Prepared | None  # None for an empty batch
-    direct: bool  # a C-contiguous image goes to the engine as it is, and so does its result
-    shape: tuple[int, ...]  # of the result
-    dtype: DType
-
-    @property
-    def source(self) -> DType:
-        return self.fit.source
-
-    def describe(self) -> Description:
-        """What `explain` says of it."""
-        what, fit, size = self.what, self.fit, self.what.size
-        taps = size[0] * size[1]
-        standard = taps * fit.channels * what.results
-        if what.dense is not None:
-            multiplications, stages = standard, [f"standard, {size[0]} x {size[1]}"]
-        else:
-            multiplications, stages = taps * what.results, [f"depthwise, {size[0]} x {size[1]}"]
-        if what.matrix is not None:
-            multiplications, stages = taps * len(what.matrix) + what.matrix.size, [*stages, "pointwise"]
-        reach = [(n - 1) * step for n, step in zip(size, what.place.dilation, strict=True)]
-        return Description(
-            arithmetic=fit.dtype, strategy="stages", why="tile by tile, in the cache", stages=tuple(stages),
-            multiplications=multiplications, dense_multiplications=standard,
-            halo=tuple((min(pad, n), n - min(pad, n)) for (pad, _), n in zip(fit.pads, reach, strict=True)),
-        )  # fmt: skip
-
-
-def _call(
-    make: Callable[[], Convolution], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any, out: Any, workers: Any
-) -> Array:
-    """A call of a function. One like an earlier one needs no checks but of `out` and `workers`."""
-    key = _key(weights, options, x)
-    job: _Job | None = None if key is None else _calls.get(key)
-    if job is not None:
-        return _perform(job, x, out, _check_call(job.fit, out, workers))
-    return _new_call(make, key, x, out, workers)
-
-
-@np.errstate(all="ignore")  # of weights that are packed, and results
-def _new_call(make: Callable[[], Convolution], key: Any, x: Any, out: Any, workers: Any) -> Array:
-    what = make()
-    image = convolution.as_images(x)
-    fit = convolution.fit(what, image.shape, image.dtype)
-    workers = _check_call(fit, out, workers)
-    if key is not None:
-        what = what.owned()  # the caller's arrays may be part of something large
-    job = _job(what, fit, _layer(what, fit), image.dtype)
-    result = _perform(job, image, out, workers)
-    if key is not None:
-        _calls.keep(key, job)
-    return result
-
-
-# Calls of functions, by all that they depend on, values of weights included: to check them, pack weights and lay out
-# tiles takes 0.1 ms, longer than many a convolution.
-_calls = Cache(_CALLS, _KEPT)
-_REMEMBERED = 1 << 18  # bytes of weights
-
-
-def _key(weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
-    """None for what is not made of Python's values and plain arrays, and for weights that take long to compare."""
-    kind, *arrays = weights
-    if type(x) is not ndarray or not all(map(_is_plain, options)):
-        return None
-    size = 0
-    for array in arrays:
-        if array is not None:
-            if type(array) is not ndarray or array.dtype.kind not in "fiub":
-                return None
-            size += array.nbytes
-    if size > _REMEMBERED:
-        return None
-    values = tuple(None if array is None else _Values(array) for array in arrays)
-    # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
-    return kind, values, repr(options), x.shape, x.dtype
-
-
-def _is_plain(option: Any) -> bool:
-    """Whether the text of an option tells its whole value; that of an array is rounded."""
-    if type(option) in (tuple, list):
-        return all(map(_is_plain, option))
-    return option is None or type(option) in (str, int, float, bool)
-
-
-class _Values:
-    """The values of an array as a key. Comparing all of them is fast, hashing all is not."""
-
-    __slots__ = ("_hash", "_kind", "_values")
-
-    def __init__(self, array: Array) -> None:
-        self._kind = array.shape, array.dtype.str
-        self._values = array.tobytes()
-        self._hash = hash((self._kind, self._values[:256], self._values[-256:]))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Values) and (self._kind, self._values) == (other._kind, other._values)
-
-
-def _check_call(fit: Fit, out: Any, workers: Any) -> int | None:
-    if out is not None:
-        convolution.check_out(out, fit.shape, fit.dtype)
-    return None if workers is None else scalars.check_workers(workers)
-
-
-def _layer(what: Convolution, fit: Fit) -> Layer:
-    """The kernels packed, in the dtype of the arithmetic: a bias or limit that it does not have is infinite or zero."""
-    return Layer(
-        dtype=fit.dtype,
-        depthwise=None if what.depthwise is None else what.depthwise.reshape(*what.size, fit.channels, -1),
-        matrix=what.matrix,
-        dense=what.dense,
-        stride=fit.stride,
-        dilation=what.place.dilation,
-        depthwise_bias=what.depthwise_bias,
-        bias=what.bias,
-        depthwise_clip=what.depthwise_clip,
-        clip=what.clip,
-    )
-
-
-def _job(what: Convolution, fit: Fit, layer: Layer, dtype: DType) -> _Job:
-    place, prepared = what.place, None
-    if fit.image[0]:
-        prepared = layer.prepare(fit.image, fit.source, fit.pads, place.mode, place.cval)
-    native = fit.source == dtype  # dtypes compare byte orders, too
-    direct = prepared is not None and native and not place.first and not fit.blank
-    return _Job(what, fit, prepared, direct, fit.shape, fit.dtype)
-
-
-def _perform(job: _Job, x: Array, out: Any, workers: int | None) -> Array:
-    """Convert the image, run, and bring the result into the order asked for."""
-    fit, place, prepared = job.fit, job.what.place, job.prepared
-    if type(x) is StandIn:
-        raise NotRun(None if prepared is None else job, job.dtype, job.direct)
-    if prepared is None:
-        return empty(job.shape, job.dtype) if out is None else out
-    if fit.blank:
-        image = np.full(fit.image, place.cval, fit.source)
-    else:
-        image = dtypes.convert(_channels_last(x) if place.first else x, fit.source, None, False).reshape(fit.image)
-
-    if out is not None and not place.first and out.dtype == job.dtype:
-        plain = np.asarray(out)
-        if plain.flags.num & _WRITEABLE == _WRITEABLE:
-            if may_share_memory(image, plain):
-                image = image.copy()
-            prepared.run(image, plain.reshape(prepared.shape), workers)
-            return out  # type: ignore[no-any-return]
-
-    result = empty(prepared.shape, job.dtype)
-    prepared.run(image, result, workers)
-    if place.first:
-        result = _channels_first(result)
-    result = result.reshape(job.shape)
-    if out is None:
-        if not place.first:
-            return result
-        out = empty(job.shape, job.dtype)
-    out[...] = result
-    return out  # type: ignore[no-any-return]
-
-
-# The engine knows channels last only; these views are copied into its order and out of it.
-
-
-def _channels_last(x: Array) -> Array:
-    return np.moveaxis(x, -3, -1)
-
-
-def _channels_first(result: Array) -> Array:
-    return np.moveaxis(result, -1, -3)

@@ -16,8 +16,8 @@ from helpers import MODES, read_only, same_bits, slow
 from reference import conv2d_exact
 
 import fastsep
-from fastsep import layers
 from fastsep._engine import caches
+from fastsep._ops import layer_calls
 from fastsep._ops.layer import Layer
 
 FUNCTIONS = {
@@ -818,7 +818,7 @@ def test_a_layer_remembers_a_limited_number_of_shapes(rng):
     layer = random_layer(rng, 3).layer()
     for size in range(1, 200):
         layer(np.ones((1, size, 3), "f4"))
-    assert len(layer._jobs) <= 64
+    assert len(layer._layer.calls) <= 64
 
 
 def test_a_layer_can_be_called_by_many_threads(rng):
@@ -867,8 +867,8 @@ def test_a_layer_prints_what_it_is(rng):
 
 def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     made = []
-    monkeypatch.setattr(layers, "Layer", lambda **options: made.append(options) or Layer(**options))
-    monkeypatch.setattr(layers, "_calls", caches.Cache(layers._CALLS, layers._KEPT))
+    monkeypatch.setattr(layer_calls, "Layer", lambda **options: made.append(options) or Layer(**options))
+    monkeypatch.setattr(layer_calls, "_calls", caches.Cache(layer_calls.CALLS, layer_calls.KEPT))
     image = rng.random((9, 8, 20), np.float32)
     kernel = rng.random((3, 3, 20), np.float32)
     first = fastsep.depthwise_conv2d(image, kernel)
@@ -885,7 +885,7 @@ def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     for _ in range(2):
         fastsep.pointwise_conv2d(rng.random((2, 2, 64)), large)
     assert len(made) == 10 + 2
-    assert len(layers._calls) <= 10
+    assert len(layer_calls._calls) <= 10
 
 
 def test_functions_tell_options_apart_that_look_the_same(rng):

@@ -64,6 +64,61 @@ def test_functions_of_the_program_are_compiled_as_before(double):
     assert total(values) == np.maximum(values // 7, values % 7).sum()
 
 
+def test_functions_that_a_signal_or_a_finalizer_calls_meanwhile_are_compiled_as_ever():
+    called_meanwhile = {
+        "function": numba.njit(lambda n: max(n, 3)),
+        "ufunc": lambda n: numba.vectorize(["int64(int64)"])(lambda n: max(n, 3))(n),
+        "callback": lambda n: numba.cfunc("int64(int64)")(lambda n: max(n, 3)).ctypes(n),
+        "without entry points": lambda n: called(internals.link(*compiled_anew(lambda n: max(n, 3))), n),
+    }
+
+    def compile_function():
+        assert [call(7) for call in called_meanwhile.values()] == [7] * 4
+        return numba.njit("int64(int64)", **OPTIONS)(lambda n: max(n, 3) + 1)
+
+    assert called(internals.link(*internals.object_file(compile_function)), 7) == 8
+    assert [call(2) for call in called_meanwhile.values()] == [3] * 4
+
+
+def compiled_anew(function):
+    return internals.object_file(lambda: numba.njit("int64(int64)", **OPTIONS)(function))
+
+
+_FIRST = """
+import numba
+from numba.extending import intrinsic
+from fastsep._kernels import internals
+
+internals.object_file(lambda: numba.njit("int64(int64)", no_cpython_wrapper=True)(lambda n: n))
+
+@intrinsic
+def cannot_be_lowered(context):
+    def lower(context, builder, signature, arguments):
+        raise NotImplementedError
+    return numba.int64(), lower
+
+@numba.njit
+def even(n):
+    return 1 if n == 0 else odd(n - 1) + cannot_be_lowered()
+
+@numba.njit
+def odd(n):
+    return 0 if n == 0 else even(n - 1)
+
+for function in (even, odd):
+    try:
+        function(3)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_numbas_run_time_is_as_ever_where_a_kernel_is_the_first_to_be_compiled():
+    """It ends a call of a function that was never compiled with an error."""
+    done = subprocess.run([sys.executable, "-c", _FIRST], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.split() == ["NotImplementedError", "RuntimeError"], done.stderr
+
+
 def test_a_function_that_cannot_be_compiled_leaves_the_compiler_as_it_was():
     before = cpu_target.target_context.codegen().__dict__.copy()
     with pytest.raises(numba.TypingError):

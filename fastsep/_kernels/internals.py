@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,44 +22,68 @@ def object_file(compile_function: Callable[[], Any]) -> ObjectFile:
     Numba optimizes each function that is called by another and makes machine code of it for itself, and then does so
     again where it has become a part of its caller. Here both are done once, for the whole: in two thirds of the time.
     """
-    from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
+    part = _part()
+    with global_compiler_lock:
+        # Numba's run time, and what other packages register, are compiled as ever.
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
+        codegen = cpu_target.target_context.codegen()
+        kind, known = codegen._library_class, vars(codegen).copy()
+
+        def set_env(name: str, environment: object) -> None:
+            if codegen._engine.is_symbol_defined(name):  # as for functions that can be run
+                type(codegen).set_env(codegen, name, environment)
+
+        try:
+            codegen._library_class, codegen.set_env = part, set_env
+            dispatcher = compile_function()
+        finally:  # what was there before: a signal's handler may have come in between
+            codegen._library_class = kind
+            if "set_env" in known:
+                codegen.set_env = known["set_env"]
+            else:
+                vars(codegen).pop("set_env", None)
+        (result,) = dispatcher.overloads.values()
+        name, library = result.fndesc.llvm_func_name, result.library
+        if not isinstance(library, part):
+            return ObjectFile(name, bytes(library._get_compiled_object()))
+        for function in library._final_module.functions:
+            if not function.is_declaration and function.name != name:
+                function.linkage = "internal"  # so that nothing is left of what has become a part of its caller
+        super(part, library)._optimize_final_module()
+        return ObjectFile(name, bytes(codegen._tm.emit_object(library._final_module)))
+
+
+@functools.cache
+def _part() -> Any:
+    from numba.core.codegen import JITCodeLibrary
+
     class Part(JITCodeLibrary):  # type: ignore[misc]
-        """A function that is ready to be linked into its caller, and not to be run."""
+        """A function to be linked into its caller. It is optimized and made machine code when someone asks where it is:
+        a function of the program's own, that a signal's handler or a finalizer calls while a kernel is compiled."""
 
         def _optimize_final_module(self) -> None:
             pass
 
         def _finalize_final_module(self) -> None:
             self._verify_declare_only_symbols()
-            self._finalized = True
+            self._finalized, self._has_code = True, False
 
         def get_pointer_to_function(self, name: str) -> int:
             self._ensure_finalized()
-            return 0
+            defined = any(each.name == name and not each.is_declaration for each in self._final_module.functions)
+            if not defined:
+                return 0
+            if not self._has_code:
+                self._has_code = True
+                super()._optimize_final_module()
+                super()._finalize_final_module()
+            return int(super().get_pointer_to_function(name))
 
-    codegen = cpu_target.target_context.codegen()
-    with global_compiler_lock:
-        kind, codegen._library_class = codegen._library_class, Part
-        codegen.set_env = _ignore  # what Numba's run time knows of a function that it can run
-        try:
-            dispatcher = compile_function()
-        finally:
-            codegen._library_class = kind
-            del codegen.set_env
-        (result,) = dispatcher.overloads.values()
-        name, module = result.fndesc.llvm_func_name, result.library._final_module
-        for function in module.functions:
-            if not function.is_declaration and function.name != name:
-                function.linkage = "internal"  # so that nothing is left of what has become a part of its caller
-        JITCodeLibrary._optimize_final_module(result.library)
-        return ObjectFile(name, bytes(codegen._tm.emit_object(module)))
-
-
-def _ignore(*arguments: object) -> None:
-    pass
+    return Part
 
 
 def link(name: str, code: bytes) -> int | None:

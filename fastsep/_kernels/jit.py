@@ -179,7 +179,10 @@ def _compile(key: tuple[str, ...]) -> int:
         cache.write(fingerprint(target()), key, *made)
     except Exception as error:  # a cache that cannot be written is no cache
         log.debug("%s was not cached: %s", " ".join(key), error)
-    return link(*made)
+    address = link(*made)
+    if address is None:
+        raise RuntimeError(f"the kernel {' '.join(key)} cannot be loaded.")
+    return address
 
 
 # --- loading -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ of that form; or a kernel of any form. Each says what planning has to know of it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class Separable(Filter):
     a NaN under a zero tap does not count.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[Term, ...] = field()  # not that of `Filter`, which is none
     combine: str = "sum"
     chained: bool = False
     skip_zeros: bool = False
