@@ -21,7 +21,7 @@ from fastsep._engine.execution import Runner, is_within
 from fastsep._plan import cost_model, description
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Filter, Fourier, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Line, Separable, Term
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -281,7 +281,7 @@ def _largest(frame: Frame) -> float:
 def _term(taps: tuple[Array, ...], empty: list[Array], centre: tuple[int, ...]) -> Term:
     """Where the whole kernel is zero, rounding may have left a tap that is not."""
     lines = [_line(np.where(none, 0.0, t), c) for t, none, c in zip(taps, empty, centre, strict=True)]
-    return Term(tuple(None if line == Line((1.0,), 0) else line for line in lines))
+    return Term(tuple(None if line == IDENTITY else line for line in lines))
 
 
 def _line(taps: Array, centre: int) -> Line:

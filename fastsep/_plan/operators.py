@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastsep._plan.spec import Dense, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Dense, Line, Separable, Term
 
 TRUNCATE = 4.0  # sigmas at which scikit-image cuts Gaussians off
 
@@ -105,7 +105,7 @@ def difference_of_gaussians(low: Sequence[float], high: Sequence[float], truncat
 
 def _difference(first: Line | None, second: Line | None) -> Line:
     """Symmetric taps minus others."""
-    lines = [line or Line((1.0,), 0) for line in (first, second)]
+    lines = [line or IDENTITY for line in (first, second)]
     radius = max(line.centre for line in lines)
     one, other = (np.pad(line.taps, radius - line.centre) for line in lines)
     return _line((one - other).tolist())
@@ -172,6 +172,6 @@ def _scaled(term: Term, factor: float) -> Term:
     # On the last pass: the passes before it then see the border value as it is, chained or not.
     lines = list(term.lines)
     last = max((i for i, line in enumerate(lines) if line is not None), default=0)
-    line = lines[last] or Line((1.0,), 0)
+    line = lines[last] or IDENTITY
     lines[last] = Line(tuple(factor * tap for tap in line.taps), line.centre)
     return Term(tuple(lines))
