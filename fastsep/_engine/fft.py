@@ -45,7 +45,7 @@ class Transform:
         self.spatial = spatial = plan.shape[first:behind]
         self.shape = (math.prod(plan.shape[:first]), *spatial, math.prod(plan.shape[behind:]))  # batch, ..., channels
         starts = [range(0, n, step) for n, step in zip(spatial, self.blocks.step, strict=True)]
-        self._blocks = (self.shape[0], self.shape[-1], *map(len, starts))
+        self._counts = (self.shape[0], self.shape[-1], *map(len, starts))  # blocks, along every axis of the shape
         # For each axis: of the blocks of results from each start on.
         self.sources: list[dict[int, _Pieces]] = [
             {at: _pieces(at - centre, min(along.step, n - at) + taps - 1, n, mode) for at in along}
@@ -61,11 +61,11 @@ class Transform:
         self, image: Array, out: Array, workers: int | None, others: Sequence[Array] = (), second: Array | None = None
     ) -> None:  # fmt: skip
         """Filter `image` into `out`."""
-        bands.run_tasks(_Task(self, image, out), math.prod(self._blocks), workers)
+        bands.run_tasks(_Task(self, image, out), math.prod(self._counts), workers)
 
     def place(self, number: int) -> tuple[int, int, list[int]]:
         """Of a block: image of the batch, channel, and where it begins along each axis."""
-        batch, channel, *index = (int(place) for place in np.unravel_index(number, self._blocks))
+        batch, channel, *index = (int(place) for place in np.unravel_index(number, self._counts))
         return batch, channel, [at * step for at, step in zip(index, self.blocks.step, strict=True)]
 
     def spectrum(self, dtype: DType) -> Array:
