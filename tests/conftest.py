@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from fastsep._kernels import cache, jit
 sys.path.insert(0, str(Path(__file__).parent))
 
 from helpers import NO_WORK
+
+# Processes that a test starts import the package that is tested, wherever they run, and find the kernels that are
+# compiled already: a copy that is installed as well would compile them again.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(fastsep.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 # No deadline: the engine compiles on first use, which is no fault of the example at hand. The same
 # examples in every run, so that a failure is there again for whoever looks into it.
