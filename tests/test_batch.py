@@ -87,6 +87,7 @@ def test_blur_and_sharpen_keep_dtype_and_channels(command, photo):
 # ---- what is read and written
 
 
+@pytest.mark.slow
 def test_grey_png_of_16_bits(command, rng):
     deep = save("a.png", rng.integers(0, 65536, (30, 20), dtype=np.uint16))
     command("blur", "a.png", "-o", "b.png", "--sigma", 0)
@@ -100,6 +101,7 @@ def test_grey_png_of_16_bits(command, rng):
     assert np.array_equal(load("e.png") == 255, fastsep.canny(deep, 1, 10000, 90000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [2, 3, 4])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 def test_tiff_of_16_bits_in_colour_and_with_alpha(command, rng, channels, planar):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import slow
 from picture_files import names, save
 
 from fastsep import __main__
@@ -95,7 +96,7 @@ def closed_pipe():
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 @pytest.mark.parametrize(
     "words",
-    [("info",), ("--version",), ("--help",), ("edges", "--help"), ("factorize", "1 2 1"), ("explain", "sobel")],
+    [("info",), ("explain", "sobel"), *slow(("--version",), ("--help",), ("edges", "--help"), ("factorize", "1 2 1"))],
 )
 def test_a_closed_pipe_ends_a_command_without_a_word(words):
     with closed_pipe() as pipe:
@@ -104,7 +105,7 @@ def test_a_closed_pipe_ends_a_command_without_a_word(words):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-@pytest.mark.parametrize("options", [(), ("--json",), ("--jobs", "1", "--json")])
+@pytest.mark.parametrize("options", [("--json",), *slow((), ("--jobs", "1", "--json"))])
 def test_pictures_are_written_before_a_closed_pipe_is_noticed(folder, options):
     for name in ("a.png", "b.png"):
         save(name, np.zeros((5, 5), np.uint8))
@@ -133,7 +134,7 @@ def test_a_full_disk_gets_one_line(folder, words):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize("closed", [">&- 2>&-", "<&-", *slow(">&-", "2>&-")])
 def test_closed_streams(folder, closed):
     save("a.png", np.zeros((3, 3), np.uint8))
     words = f"{sys.executable} -m fastsep edges a.png nowhere.png -o out {closed}"
@@ -145,7 +146,7 @@ def test_closed_streams(folder, closed):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
 @pytest.mark.parametrize(
-    "words", ["edges a.png -o b.png --json", "edges a.png -o b.png -v", "info", "cache", "factorize laplace"]
+    "words", ["edges a.png -o b.png --json", "info", *slow("edges a.png -o b.png -v", "cache", "factorize laplace")]
 )
 def test_a_closed_standard_output(folder, words):
     save("a.png", np.zeros((3, 3), np.uint8))
