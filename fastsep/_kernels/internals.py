@@ -20,8 +20,8 @@ def object_file(compile_function: Callable[[], Any]) -> ObjectFile:
     """The machine code of the one signature of the dispatcher that `compile_function` returns.
 
     Numba makes machine code of each function that is called by another, too, though it has become a part of its caller.
-    Here that is left out, which saves a fifth of the time. They are optimized by themselves first, as in Numba: to
-    optimize the whole alone would save another tenth, but some kernels are 7 % slower then.
+    Here that is left out, which saves a seventh of the time. They are optimized by themselves first, as in Numba: to
+    optimize only the whole would save another tenth, but some kernels are 7 % slower then.
     """
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
