@@ -40,9 +40,9 @@ def pytest_collection_finish():
 
 @pytest.fixture
 def small_images_go_parallel(monkeypatch):
-    """Images of any size are cut into as many bands as there are workers."""
-    monkeypatch.setattr(bands, "SHARED_WORK", NO_WORK)
-    monkeypatch.setattr(bands, "WOKEN_WORK", NO_WORK)
+    """Images of any size run on as many threads as there are workers, in as many bands as that allows."""
+    for name in ("SHARED_WORK", "WOKEN_WORK", "BAND_WORK"):
+        monkeypatch.setattr(bands, name, NO_WORK)
 
 
 @pytest.fixture

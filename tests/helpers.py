@@ -1,9 +1,11 @@
 """What tests share: one table of cases that together reach every kernel family, images, and processes of their own."""
 
+import ctypes
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,8 @@ from reference import assert_close
 import fastsep
 from fastsep import _call, filters
 from fastsep._call import FilterProgram
-from fastsep._engine import bands
-from fastsep._kernels import jit
+from fastsep._engine import bands, memory
+from fastsep._kernels import arguments, jit
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators
 from fastsep._plan.spec import Box, Dense, Filter, Roberts
@@ -577,7 +579,27 @@ NO_WORK = 1e-9
 
 def cut_all_images():
     """For scripts; tests have the fixture `small_images_go_parallel`."""
-    bands.SHARED_WORK = bands.WOKEN_WORK = NO_WORK
+    bands.SHARED_WORK = bands.WOKEN_WORK = bands.BAND_WORK = NO_WORK
+
+
+class OneAfterTheOther:
+    """In place of the pool: runs the bands of a call in one thread, with the memory of each of its threads in turn."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def helpers(self, wanted, outlasts):
+        return wanted
+
+    def run(self, kernel, block, stride, bands, threads):
+        function = jit.BAND(kernel)
+        for band in range(bands):
+            own = block
+            if stride and band % threads:
+                own += band % threads * stride
+                ctypes.memmove(own, block, memory.BLOCK_BYTES)
+                ctypes.c_int64.from_address(own + 8 * arguments.SCRATCH).value = own + memory.BLOCK_BYTES
+            function(jit.UNUSED, jit.UNUSED, own, band)
 
 
 MIB = 1 << 20

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import MODES, cut_all_images, finish_script, say, start_script, started
+from helpers import MODES, OneAfterTheOther, cut_all_images, finish_script, say, start_script, started
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
@@ -57,7 +57,7 @@ def guard():
         return Guarded(size * layer.dtype.itemsize).array((size,), layer.dtype, True)
 
     cut_all_images()
-    bands._pool.lock.acquire()  # one band after the other
+    bands._pool = OneAfterTheOther()
     guard_scratch(fill)
     Layer._aligned = aligned
     return fill

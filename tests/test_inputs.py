@@ -318,8 +318,10 @@ def test_workers_of_minus_one_are_all_cores(cores, monkeypatch):
         monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr("fastsep._engine.bands._threads", 1)
     asked = []
-    bands_for = fastsep._engine.bands.bands_for
-    replace_everywhere(monkeypatch, bands_for, lambda work, workers: asked.append(workers) or bands_for(work, workers))
+    threads_for = fastsep._engine.bands.threads_for
+    replace_everywhere(
+        monkeypatch, threads_for, lambda work, workers: asked.append(workers) or threads_for(work, workers)
+    )
     image = np.random.default_rng(7).random((300, 400))
     layer = fastsep.SeparableConv2D(DEPTHWISE, POINTWISE)
     for call in (

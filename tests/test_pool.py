@@ -10,17 +10,19 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from fastsep._engine import memory, placement
 from fastsep._engine import pool as _pool
 from fastsep._engine.pool import IN_A_ROW, RING_LATER, RING_SOON, Pool
-from fastsep._kernels import jit
+from fastsep._kernels import arguments, jit
 from fastsep._kernels.pool import words
 
 MOST = 8
 
 
-def run(pool, function, bands, threads, block=0):
+def run(pool, function, bands, threads, block=0, stride=0):
     """Run `function(block, band)` in place of a kernel; its first exception is raised here."""
     errors = []
 
@@ -33,7 +35,7 @@ def run(pool, function, bands, threads, block=0):
 
     kernel = jit.BAND(band)
     try:
-        pool.run(ctypes.cast(kernel, ctypes.c_void_p).value, block, bands, threads)
+        pool.run(ctypes.cast(kernel, ctypes.c_void_p).value, block, stride, bands, threads)
     finally:
         for error in errors:
             raise error
@@ -62,6 +64,39 @@ def test_more_helpers_join_when_they_are_asked_for():
     for threads in (2, 5, 3, 6):
         together = threading.Barrier(threads, timeout=30)
         run(pool, lambda _, __, together=together: together.wait(), threads, threads)
+
+
+def test_each_thread_has_an_argument_block_and_scratch_memory_of_its_own():
+    pool, stride = Pool(MOST), memory.BLOCK_BYTES + 128
+    words = np.zeros(3 * stride // 8, np.int64)
+    block = words.ctypes.data
+    words[: arguments.BLOCK_WORDS] = range(arguments.BLOCK_WORDS)
+    words[arguments.SCRATCH] = block + memory.BLOCK_BYTES
+    for _ in range(3):
+        seen = {}
+        together = threading.Barrier(3, timeout=60)
+
+        def band(own, number, seen=seen, together=together):
+            if number < 3:
+                together.wait()
+            given = np.ctypeslib.as_array((ctypes.c_int64 * arguments.BLOCK_WORDS).from_address(own)).copy()
+            assert given[arguments.SCRATCH] == own + memory.BLOCK_BYTES
+            given[arguments.SCRATCH] = arguments.SCRATCH
+            assert given.tolist() == list(range(arguments.BLOCK_WORDS))
+            seen.setdefault(threading.get_ident(), set()).add((own - block) // stride)
+
+        run(pool, band, 20, 3, block, stride)
+        assert sorted(number for numbers in seen.values() for number in numbers) == [0, 1, 2]
+        assert seen[threading.get_ident()] == {0}
+
+
+def test_no_more_threads_run_bands_than_the_call_asks_for():
+    pool = Pool(MOST)
+    together = threading.Barrier(6, timeout=60)
+    run(pool, lambda _, __: together.wait(), 6, 6)  # five helpers look for calls now
+    seen = set()
+    run(pool, lambda _, __: (seen.add(threading.get_ident()), time.sleep(1e-3)), 40, 2)
+    assert len(seen) <= 2
 
 
 def test_no_more_threads_are_started_than_the_pool_may_have():
@@ -185,6 +220,71 @@ def test_tasks_run_once_each_and_the_first_exception_ends_them():
     assert len(seen) <= 3
 
 
+# ---- placement
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """A machine whose cores 1, 3 and 5 the process may use, and a caller on core 3; what helpers are told."""
+    told = []
+    monkeypatch.setattr(placement, "current_core", lambda: 3)
+    monkeypatch.setattr(placement.os, "sched_getaffinity", lambda thread: {1, 3, 5}, raising=False)
+    choose = lambda thread, cores: told.append((thread, set(cores)))  # noqa: E731
+    monkeypatch.setattr(placement.os, "sched_setaffinity", choose, raising=False)
+    return told
+
+
+def test_helpers_are_kept_off_the_core_of_the_caller_until_it_sleeps(cores):
+    place = placement.Placement()
+    place.add_this_thread()
+    me = threading.get_native_id()
+    place.keep_off()
+    place.keep_off()  # nothing new
+    assert cores == [(me, {1, 5})]
+    place.set_free()
+    place.set_free()
+    assert cores[1:] == [(me, {1, 3, 5})]
+    place.keep_off()
+    assert cores[2:] == [(me, {1, 5})]
+
+
+@pytest.mark.parametrize("allowed", [{3}, set(range(placement.FEW_CORES + 1))], ids=["one", "many"])
+def test_helpers_stay_where_they_are_on_one_core_or_on_many(allowed, cores, monkeypatch):
+    monkeypatch.setattr(placement.os, "sched_getaffinity", lambda thread: allowed)
+    place = placement.Placement()
+    place.add_this_thread()
+    place.keep_off()
+    place.set_free()
+    assert cores == []
+
+
+def test_a_system_that_lets_nobody_choose_is_no_trouble(cores, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(placement.os, "sched_setaffinity", refuse)
+    run(Pool(MOST), lambda _, __: None, 8, 2)
+    monkeypatch.setattr(placement, "current_core", None)
+    run(Pool(MOST), lambda _, __: None, 8, 2)
+
+
+def test_a_caller_that_sleeps_frees_its_core_for_helpers(cores, monkeypatch):
+    pool, caller, asleep, helping = Pool(MOST), threading.current_thread(), threading.Event(), threading.Event()
+
+    def band(_, number):
+        if threading.current_thread() is caller:
+            assert helping.wait(60)
+        else:
+            helping.set()
+            assert asleep.wait(60)
+
+    both = threading.Barrier(2, timeout=60)
+    run(pool, lambda _, __: both.wait(), 2, 2)  # starts the helper
+    monkeypatch.setattr(_pool, "sleep", lambda _: asleep.set())
+    run(pool, band, 2, 2)
+    assert cores[-1][1] == {1, 3, 5}
+
+
 # ---- waiting
 
 
@@ -194,6 +294,7 @@ class Clock:
     def __init__(self, step):
         self.step, self.time, self.looks = step, 0, 0
         self.function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int64))(self.tell)
+        self.let_run = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)
 
     def tell(self, which, result):
         assert which == 7
@@ -203,7 +304,9 @@ class Clock:
         return 0
 
     def settings(self, moment):
-        return ctypes.cast(self.function, ctypes.c_void_p).value, 7, moment
+        """As `pool._system`'s, where both wait for `moment`, and nobody else wants the core."""
+        clock, let_run = (ctypes.cast(each, ctypes.c_void_p).value for each in (self.function, self.let_run))
+        return clock, 7, let_run, moment, moment
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another clock")
@@ -211,7 +314,7 @@ class Clock:
 def test_whoever_waits_in_vain_stops_by_the_clock(step, looks, monkeypatch):
     """Not by the number of looks: they take more or less time, by the CPU."""
     clock = Clock(step)
-    monkeypatch.setattr(_pool, "_clock", lambda: clock.settings(1000))
+    monkeypatch.setattr(_pool, "_system", lambda: clock.settings(1000))
     pool = Pool(MOST)
     pool._load()
     _, share, serve = pool._kernels
@@ -229,12 +332,14 @@ def test_whoever_waits_in_vain_stops_by_the_clock(step, looks, monkeypatch):
 
 
 def test_the_clock_is_the_systems():
-    address, which, moment = _pool._clock()
-    assert address
-    assert moment > 0
+    clock, which, let_run, wait, look = _pool._system()
+    assert clock
+    assert let_run
+    assert wait > 0
+    assert look > 0
     if sys.platform != "win32":
         assert which == time.CLOCK_MONOTONIC
-        assert moment == _pool.LOOKING * 1e9
+        assert (wait, look) == (_pool.CALLERS_WAIT * 1e9, _pool.HELPERS_LOOK * 1e9)
 
 
 def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_was_in_vain(monkeypatch):

@@ -16,7 +16,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import CASES, MODES, cut_all_images, finish_script, make_image, say, start_script, started
+from helpers import (
+    CASES,
+    MODES,
+    OneAfterTheOther,
+    cut_all_images,
+    finish_script,
+    make_image,
+    say,
+    start_script,
+    started,
+)
 
 import fastsep
 from fastsep._engine import argument_writer, execution, kernel_arguments
@@ -142,7 +152,7 @@ class GuardedWorkspace(_memory.Workspace):
 
     def __init__(self, size):
         self.size = size
-        words = 8 * _memory.WORDS
+        words = _memory.BLOCK_BYTES
         self.memory = Guarded(size + words).array((size + words,), np.uint8, True)
         self.address = self.memory.ctypes.data
         self.words = self.memory[:words].view(np.int64)
@@ -161,8 +171,9 @@ def guard_scratch(fill):
         spaces[-1].filled_by = None  # its block is gone
         return spaces[-1]
 
-    _memory.take_workspace = workspace
-    _memory.give_back = lambda workspace: None
+    for module in (_memory, execution):
+        module.take_workspace = workspace
+        module.give_back = lambda workspace: None
 
 
 def guard_scratch_and_taps(fill):
@@ -280,7 +291,7 @@ def check_bank_addresses(fill, keep, sources, results):
 def check_hessian_addresses(fill, keep, dtype):
     """Second differences of planes in one to three bands, against NumPy's, without a blur; rows of a pipeline."""
     cut_all_images()
-    _bands._pool.lock.acquire()  # one band after the other
+    _bands._pool = OneAfterTheOther()
     rng = np.random.default_rng(9)
     source, results = Guarded(1 << 15), [Guarded(1 << 15) for _ in range(3)]
     for index, (height, width) in enumerate(ALL_PLANES[::7]):

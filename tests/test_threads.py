@@ -465,16 +465,17 @@ def test_the_first_calls_from_the_threads_of_gevent_wait_for_one_compiler(tmp_pa
 
 @pytest.fixture
 def bands(monkeypatch, small_images_go_parallel):
-    """How many bands each parallel call was cut into."""
+    """How many bands each parallel call was cut into, where they are not worth more than one for each thread."""
     counts = []
     run_bands = _pool.Pool.run
 
-    def count(pool, band, address, number, threads):
-        counts.append(number)
-        run_bands(pool, band, address, number, threads)
+    def count(pool, kernel, block, stride, bands, threads):
+        counts.append(bands)
+        run_bands(pool, kernel, block, stride, bands, threads)
 
     monkeypatch.setattr(_bands, "_threads", None)
     monkeypatch.setattr(_pool.Pool, "run", count)
+    monkeypatch.setattr(_bands, "BANDS_A_THREAD", 1)
     return counts
 
 
@@ -558,17 +559,17 @@ def test_no_more_threads_are_started_than_asked_for(bands, started_threads, rng)
 def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, threads, monkeypatch):
     monkeypatch.setattr(_bands, "SHARED_WORK", 1.0)
     monkeypatch.setattr(_bands, "WOKEN_WORK", 10.0)
-    monkeypatch.setattr(_bands, "_MOST_BANDS", 8)
+    monkeypatch.setattr(_bands, "_MOST_THREADS", 8)
     monkeypatch.setattr(_bands._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
-    assert _bands.bands_for(work, 100) == threads
-    assert _bands.bands_for(work, 1) == 1
-    assert _bands.bands_for(work, 3) == min(threads, 3)
+    assert _bands.threads_for(work, 100) == threads
+    assert _bands.threads_for(work, 1) == 1
+    assert _bands.threads_for(work, 3) == min(threads, 3)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
 def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
     works = []
-    replace_everywhere(monkeypatch, _bands.bands_for, lambda work, workers: works.append(work) or 1)
+    replace_everywhere(monkeypatch, _bands.threads_for, lambda work, workers: works.append(work) or 1)
     for dtype in (np.float32, np.float64):
         getattr(fastsep, name)(np.ones((40, 50), dtype))
     single, double = works[0], works[len(works) // 2]
@@ -580,9 +581,9 @@ def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
     pool._word[words.AWAKE] = 3
     monkeypatch.setattr(_bands, "_pool", pool)
     work = 2 * _bands.SHARED_WORK
-    assert _bands.bands_for(work, 2) == 2
+    assert _bands.threads_for(work, 2) == 2
     with _bands._pool.lock:
-        assert _bands.bands_for(work, 2) == 1
+        assert _bands.threads_for(work, 2) == 1
 
 
 if __name__ == "__main__":

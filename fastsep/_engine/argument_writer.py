@@ -59,6 +59,7 @@ class ArgumentWriter:
 
     def make(self) -> Block:
         plan, words = self.plan, self.words
+        words[at.GRAIN] = 1
         words[at.PLANES : at.CHANNELS + 1] = plan.view
         words[at.SRC_ROW] = words[at.SRC_2_ROW] = self.width * plan.src.itemsize
         words[at.DST_ROW] = self.width * plan.dst.itemsize

@@ -1,4 +1,7 @@
-"""How many bands a call is cut into, and running them on the pool of threads.
+"""In how many threads a call runs, how many bands it is cut into, and running them on the pool of threads.
+
+There are more bands than threads, and each thread takes the next one when it has done one: so a thread that starts
+late, or has to share its core with another program, does less.
 
 One lock lets one call at a time be parallel; whoever finds it taken runs serially, so that many calling threads do not
 overload the machine. A forked child is always serial, because threads do not survive a fork, and so is whoever calls
@@ -15,8 +18,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastsep._engine.memory import Workspace
 from fastsep._engine.pool import Pool
 from fastsep._kernels import jit
+from fastsep._kernels.arguments import BANDS
 from fastsep._kernels.internals import compiler_lock
 
 #: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
@@ -30,12 +35,17 @@ WOKEN_WORK = 7_500_000.0
 #: The work of a call that lasts longer than helpers look for the next one.
 OUTLASTING_WORK = 3_000_000.0
 
-#: Upper bound on bands. Counted once: asking the system takes 5 us, more than the rest of a small call.
-_MOST_BANDS = 4 * (os.cpu_count() or 1)
+#: Bands for each thread, if each band has so many multiply-adds. At its edges a band reads rows again that another one
+#: has read: four bands a thread cost 0 to 2 % more than one, eight 2 to 24 % (measured with two threads).
+BANDS_A_THREAD = 4
+BAND_WORK = 500_000.0
+
+#: Upper bound on threads. Counted once: asking the system takes 5 us, more than the rest of a small call.
+_MOST_THREADS = 4 * (os.cpu_count() or 1)
 _threads: int | None = None
 _forked = False
 _taken_by_fork: list[Any] = []  # Numba's lock, or None, while a process forks
-_pool = Pool(_MOST_BANDS)
+_pool = Pool(_MOST_THREADS)
 
 
 def get_num_threads() -> int:
@@ -82,21 +92,21 @@ def set_num_threads(count: int) -> None:
     _threads = thread_count("count", count)
 
 
-class Runnable(Protocol):
-    """A kernel with arguments of one kind."""
+class Kernel(Protocol):
+    """A kernel that is loaded."""
 
     address: int
     band: Callable[..., int]
 
 
-def bands_for(work: float, workers: int | None) -> int:
-    """Number of bands in which to run a call of so many multiply-adds: of threads that it is worth."""
+def threads_for(work: float, workers: int | None) -> int:
+    """Number of threads in which to run a call of so many multiply-adds."""
     # Once the interpreter ends, a helper that wants something of it never comes back.
     if work < 2 * SHARED_WORK or _forked or sys.is_finalizing():
         return 1
     most = get_num_threads() if workers is None else workers
-    if most > _MOST_BANDS:  # they are of use to nobody, but each needs scratch memory
-        most = _MOST_BANDS
+    if most > _MOST_THREADS:  # they are of use to nobody, but each needs scratch memory
+        most = _MOST_THREADS
     woken, shared = work / WOKEN_WORK, work / SHARED_WORK
     if most < 2 or woken >= most:
         return most
@@ -104,21 +114,37 @@ def bands_for(work: float, workers: int | None) -> int:
     return max(int(woken), 1 + _pool.helpers(wanted, work > OUTLASTING_WORK))
 
 
-def run_bands(ready: Runnable, words: int, bands: int) -> None:
-    """Run all bands, in parallel unless another call does so now."""
-    if _pool.lock.acquire(blocking=False):
+def bands_worth(work: float) -> int:
+    """Into how many bands a call of so many multiply-adds may be cut, if there are more of them than threads."""
+    return int(work / BAND_WORK)
+
+
+def bands_of(threads: int, worth: int) -> int:
+    """Number of bands for so many threads; more than threads only if they are worth it."""
+    return max(threads, min(BANDS_A_THREAD * threads, worth))
+
+
+def launch(kernel: Kernel, workspace: Workspace, threads: int, bands: int, stride: int) -> int:
+    """Run a kernel whose arguments are in the workspace, and give the number of bands that it was cut into.
+
+    That is `bands`, or 1 if there is one thread, or another call has the helpers now. `stride`: see `Pool.run`.
+    """
+    word = workspace.word
+    if threads > 1 and _pool.lock.acquire(blocking=False):
         try:
-            _pool.run(ready.address, words, bands, bands)
+            word[BANDS] = bands
+            _pool.run(kernel.address, workspace.address, stride, bands, threads)
         finally:
             _pool.lock.release()
-    else:
-        for band in range(bands):
-            ready.band(jit.UNUSED, jit.UNUSED, words, band)
+        return bands
+    word[BANDS] = 1
+    kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+    return 1
 
 
 def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
     """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now: see `Pool.run_tasks`."""
-    threads = min(bands_for(math.inf, workers), count)
+    threads = min(threads_for(math.inf, workers), count)
     if threads > 1 and _pool.lock.acquire(blocking=False):
         try:
             _pool.run_tasks(task, count, threads)
@@ -149,7 +175,7 @@ def _after_fork_in_child() -> None:
     global _forked, _pool
     _after_fork_in_parent()
     _forked = True
-    _pool = Pool(_MOST_BANDS)
+    _pool = Pool(_MOST_THREADS)
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fastsep._engine.argument_writer import Block
-from fastsep._engine.bands import bands_for, float32_work, run_bands
+from fastsep._engine.bands import bands_of, bands_worth, float32_work, launch, threads_for
 from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
-from fastsep._engine.memory import address_of, empty, give_back, take_workspace
+from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import BANDS, CLIP, COLS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2
+from fastsep._kernels.arguments import CLIP, COLS, DST, DST_2, GRAIN, LEAD, SCRATCH, SRC, SRC_2, TRAIL
 from fastsep._plan import dtypes
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
@@ -78,32 +77,38 @@ def _load(plan: Plan) -> Runs:
 
 
 def _whole(plan: Plan) -> LoadedKernel:
-    # More bands than rows would be empty; each band has scratch of its own.
-    work = float32_work(plan.work, plan.acc)
-    return LoadedKernel(plan.kernel, block(plan), work, max(math.prod(plan.view[:3]), 1))
+    made = block(plan)
+    rows = math.prod(plan.view[:3])
+    # A band reads the rows around it, too: it is to have as many of its own.
+    halo = made.words[LEAD] + made.words[TRAIL]
+    worth = rows // int(max(made.words[GRAIN], halo))
+    return LoadedKernel(plan.kernel, made, float32_work(plan.work, plan.acc), max(rows, 1), worth)
 
 
 class LoadedKernel:
     """A kernel, loaded, with its argument block filled in."""
 
-    __slots__ = ("address", "band", "made", "most", "scratch", "words", "work")
+    __slots__ = ("address", "band", "made", "most", "scratch", "stride", "words", "work", "worth")
 
-    def __init__(self, kernel: tuple[str, ...], made: Block, work: float, most: int) -> None:
+    def __init__(self, kernel: tuple[str, ...], made: Block, work: float, most: int, worth: int) -> None:
+        """`most`: threads that find something to do; `worth`: bands that are long enough for their halo."""
         self.address = jit.kernel(*kernel)
         self.band: Callable[..., int] = jit.BAND(self.address)
         self.made = made
         self.words = made.words
-        self.words[SCRATCH_BAND] = self.scratch = made.scratch
+        self.scratch = made.scratch
+        self.stride = BLOCK_BYTES + made.scratch
         self.work = work
-        self.most = most  # bands
+        self.most = most
+        self.worth = min(bands_worth(work), worth)
 
     def run(
         self, image: Array, out: Array, workers: int | None,
         others: Sequence[Array] = (), second: Array | None = None,
     ) -> None:  # fmt: skip
         """Filter `image`, and `second` if the kernel reads two, into `out`, and `others` if it has more results."""
-        bands = min(bands_for(self.work, workers), self.most)
-        workspace = take_workspace(self.scratch * bands)
+        threads = min(threads_for(self.work, workers), self.most)
+        workspace = take_workspace(self.scratch + (threads - 1) * self.stride)
         word = workspace.word
         if workspace.filled_by is not self:
             workspace.words[: len(self.words)] = self.words
@@ -115,11 +120,7 @@ class LoadedKernel:
             word[DST_2 + number] = address_of(array)
         if second is not None:
             word[SRC_2] = address_of(second)
-        word[BANDS] = bands
-        if bands == 1:
-            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
-        else:
-            run_bands(self, workspace.address, bands)
+        launch(self, workspace, threads, bands_of(threads, self.worth), self.stride)
         give_back(workspace)
 
 
@@ -130,22 +131,19 @@ class _Look:
         self.address = jit.kernel("within", dtype)
         self.band: Callable[..., int] = jit.BAND(self.address)
 
-    def run(self, image: Array, limit: float, bands: int) -> bool:
+    def run(self, image: Array, limit: float, threads: int) -> bool:
         """Whether no value is beyond it."""
         most = np.array([limit], image.dtype)
-        workspace = take_workspace(8 * bands)
+        bands = bands_of(threads, bands_worth(image.size))
+        found = np.zeros(bands, np.int64)
+        workspace = take_workspace(0)
         workspace.filled_by = None
         word = workspace.word
-        word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
+        word[SRC], word[DST] = address_of(image), address_of(found)
         word[COLS], word[CLIP] = image.size, address_of(most)
-        if bands == 1:
-            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
-        else:
-            run_bands(self, workspace.address, bands)
-        found = (ctypes.c_int64 * bands).from_address(workspace.scratch)
-        within = not any(found)
+        launch(self, workspace, threads, bands, 0)
         give_back(workspace)
-        return within
+        return not found.any()
 
 
 def is_within(image: Array, limit: float, workers: int | None) -> bool:
@@ -158,7 +156,7 @@ def is_within(image: Array, limit: float, workers: int | None) -> bool:
         with np.errstate(over="ignore", invalid="ignore"):
             return (limit >= 1.0 and float(np.dot(values, values)) <= limit) or dtypes.is_within(image, limit)
     most = min(limit, _LARGEST[image.dtype.itemsize])
-    return _Look(image.dtype.name).run(image, most, bands_for(float(image.size), workers))
+    return _Look(image.dtype.name).run(image, most, threads_for(float(image.size), workers))
 
 
 class _Passes:

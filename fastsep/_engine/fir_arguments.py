@@ -87,6 +87,7 @@ class FirArguments(ArgumentWriter):
         row_lines = self.row_lines(what) if plan.kernel[1].startswith("plane differences") else {}
         by_slopes = [y for term, y in zip(what.terms, lines_y, strict=True) if self.is_by_slopes(term, what)]
         lines_x += [line for line, _ in row_lines]
+        words[at.GRAIN] = self.lanes
         words[at.TABLE] = 8 * (taken + 2)
         lead_z = max((depth.line.centre for depth in depth_lines), default=0)
         trail_z = max((len(depth.line.taps) - 1 - depth.line.centre for depth in depth_lines), default=0)

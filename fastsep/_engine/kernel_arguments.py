@@ -49,6 +49,7 @@ class KernelArguments(FirArguments):
         results = len(form.split("+"))
         radius = jit.sweep_radius(form)
         taken = height + 2 * radius
+        self.words[at.GRAIN] = height
         self.words[at.WEIGHTS] = self.scalars(*y.taps)
         self.words[at.WEIGHTS_X] = self.scalars(*x.taps)
         self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels))
@@ -167,6 +168,7 @@ class KernelArguments(FirArguments):
         words[at.LEAD], words[at.LEFT] = what.centre
         words[at.TRAIL], words[at.RIGHT] = size_y - 1 - what.centre[0], size_x - 1 - what.centre[1]
         taken = size_y - 1 + height
+        words[at.GRAIN] = height
         words[at.OFFSETS] = offsets
         words[at.SLICE_TABLE] = self.address(plan.slices)
         kernel = what.kernel

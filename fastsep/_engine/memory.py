@@ -10,14 +10,12 @@ import numpy as np
 
 from fastsep._engine.caches import MIB, emptied_by
 from fastsep._kernels.arguments import BLOCK_WORDS, LINE
-from fastsep._kernels.layers.words import CONV_WORDS
 from fastsep._validation.array_like import Array
 
 #: Results from this size on are worth the microsecond that aligning them takes.
 ALIGNED_BYTES = 32 << 10
-
-#: Room for the argument block of any kernel.
-WORDS = max(BLOCK_WORDS, CONV_WORDS)
+#: Bytes of an argument block, of any kernel.
+BLOCK_BYTES = 8 * BLOCK_WORDS
 _BYTES = np.dtype(np.uint8)
 
 
@@ -40,15 +38,19 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 class Workspace:
-    """An argument block followed by scratch memory, on cache lines, kept for later calls."""
+    """An argument block followed by scratch memory, on cache lines, kept for later calls.
+
+    Where several threads run a kernel, a block and scratch memory of the next one follow (see `_kernels.pool.loop`).
+    """
 
     def __init__(self, size: int) -> None:
+        """`size`: bytes behind the first block."""
         self.size = size
-        self.memory = aligned((size + 8 * WORDS + LINE,), _BYTES)
+        self.memory = aligned((size + BLOCK_BYTES + LINE,), _BYTES)
         self.address = address_of(self.memory)
-        self.words = self.memory[: 8 * WORDS].view(np.int64)
+        self.words = self.memory[:BLOCK_BYTES].view(np.int64)
         self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
-        self.scratch = self.address + 8 * WORDS
+        self.scratch = self.address + BLOCK_BYTES
         self.filled_by: object = None  # whose arguments are in the block
 
 

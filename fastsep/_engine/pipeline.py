@@ -118,12 +118,12 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     words[at.SRC_ROW], words[at.DST_ROW] = width * first.src.itemsize, width * last.dst.itemsize
     words[at.STAGES], words[at.STAGES_AT] = len(table), table.ctypes.data
     words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
-    words[at.STEP], words[at.SPARE] = step, spare
+    words[at.STEP], words[at.SPARE], words[at.GRAIN] = step, spare, tile
     keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
     work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
     # Two bands that are neighbours both make the rows around their common edge.
-    most = max(planes * rows // max(4 * reach[0], step), 1)
-    return LoadedKernel(("pipeline",), Block(words, lines_of(end), keep), work, most)
+    bands = max(planes * rows // max(4 * reach[0], step), 1)
+    return LoadedKernel(("pipeline",), Block(words, lines_of(end), keep), work, bands, bands)
 
 
 def _filled_by(stages: Sequence[Stage], number: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastsep._engine.placement import Placement
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import LINE
 from fastsep._kernels.native_threads import allocate_lock, start_new_thread
@@ -22,17 +23,20 @@ from fastsep._kernels.pool.words import (
     CLOCK,
     DONE,
     KERNEL,
-    MOMENT,
+    LOOKING,
     NEW,
     POOL_WORDS,
     SEEN,
     STATE,
+    STRIDE,
+    THREADS,
     WERE_AWAKE,
 )
 
 ROLES = ("post", "share", "serve")
-#: How long compiled code spins while it waits for a call, or for the end of one.
-LOOKING = 100e-6  # seconds
+#: How long a helper looks for the next call before it sleeps, and the caller of one for the end of helpers' bands.
+HELPERS_LOOK = 50e-6  # seconds
+CALLERS_WAIT = 30e-6  # seconds
 #: Poll interval for unfinished helpers, after the spin loop gave up.
 NAP = 50e-6  # seconds
 #: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.
@@ -61,15 +65,17 @@ class Pool:
         self.lock = allocate_lock()
         #: One for each thread, unlocked to say that there is work; the thread locks it before it looks again.
         self._bells: list[Any] = []
+        self._placement = Placement()
         self._until_ring = RING_SOON
         self._asked = 0.0  # when a short call last asked for helpers
 
-    def run(self, kernel: int, block: int, bands: int, threads: int) -> None:
+    def run(self, kernel: int, block: int, stride: int, bands: int, threads: int) -> None:
         """Run all bands of the kernel at an address, in the calling thread and in others, so many in all.
 
-        The caller holds `lock`, as for tasks.
+        `stride`: bytes from the argument block of one thread to that of the next, with scratch memory between them; 0:
+        all use one. The caller holds `lock`, as for tasks.
         """
-        self._run(kernel, block, bands, threads, None)
+        self._run(kernel, block, stride, bands, threads, None)
 
     def run_tasks(self, task: Callable[[int], None], count: int, threads: int) -> None:
         """Call `task` with 0 .. count - 1, in the calling thread and in others, so many in all.
@@ -99,7 +105,7 @@ class Pool:
         kernel = jit.BAND(band)  # for helpers only: an interrupt at its beginning would be lost
         # Not by `ctypes.cast`, which leaves a cycle: image and result would live until garbage is collected.
         address = ctypes.c_size_t.from_buffer(kernel).value
-        self._run(address, 0, threads - 1, threads, work)
+        self._run(address, 0, 0, threads - 1, threads, work)
         if errors:
             first = errors[0]
             errors.clear()
@@ -133,16 +139,20 @@ class Pool:
                     self.lock.release()
         return 0 if awake and self.lock.locked() else awake
 
-    def _run(self, kernel: int, block: int, bands: int, threads: int, instead: Callable[[], None] | None) -> None:
+    def _run(
+        self, kernel: int, block: int, stride: int, bands: int, threads: int, instead: Callable[[], None] | None
+    ) -> None:  # fmt: skip
         """Run a call; the caller takes bands, too, or does something `instead`.
 
         So a call ends even if nobody comes to help: nobody is waited for who has not begun. The caller does not leave
         before those who have, not even by Ctrl-C, because bands write into its arrays.
         """
         self._load()
+        self._placement.keep_off()
         post, share, _ = self._kernels
         word = self._word
-        word[KERNEL], word[BLOCK], word[BANDS], word[STATE] = kernel, block, bands, NEW
+        word[KERNEL], word[BLOCK], word[STRIDE], word[BANDS], word[THREADS] = kernel, block, stride, bands, threads
+        word[STATE] = NEW
         rung, shares = False, instead is None
         interrupt: BaseException | None = None
         while word[STATE] != DONE:
@@ -160,6 +170,7 @@ class Pool:
                     word[BANDS] = 0  # for whoever has not begun
                 share(jit.UNUSED, jit.UNUSED, self._address, 0)
                 if word[STATE] != DONE:
+                    self._placement.set_free()  # this core is idle now
                     sleep(NAP)
             except BaseException as error:
                 interrupt = error
@@ -168,7 +179,7 @@ class Pool:
 
     def _load(self) -> None:
         if not self._kernels:
-            self._word[CLOCK : MOMENT + 1] = memoryview(np.array(_clock(), np.int64))  # type: ignore[arg-type]
+            self._word[CLOCK : LOOKING + 1] = memoryview(np.array(_system(), np.int64))  # type: ignore[arg-type]
             self._kernels = tuple(jit.BAND(jit.kernel("loop", role)) for role in ROLES)
 
     def _ring(self, helpers: int) -> None:
@@ -188,20 +199,23 @@ class Pool:
 
     def _help(self, number: int, bell: Any) -> None:
         serve = self._kernels[2]
+        self._placement.add_this_thread()
         while True:
             serve(jit.UNUSED, jit.UNUSED, self._address, self._address + 8 * (SEEN + number))
             bell.acquire()
 
 
-def _clock() -> tuple[int, int, int]:
-    """What `atomic.now` is to call, and `LOOKING` in its units."""
+def _system() -> tuple[int, int, int, int, int]:
+    """What `atomic.now` and `atomic.let_run` are to call, and how long is waited, in the clock's units."""
     if sys.platform == "win32":
         kernel32 = ctypes.WinDLL("kernel32")
         rate = ctypes.c_int64()
         kernel32.QueryPerformanceFrequency(ctypes.byref(rate))
-        function, which, ticks = kernel32.QueryPerformanceCounter, 0, LOOKING * rate.value
+        functions, which, second = (kernel32.QueryPerformanceCounter, kernel32.SwitchToThread), 0, rate.value
     else:
-        function, which, ticks = ctypes.CDLL(None).clock_gettime, time.CLOCK_MONOTONIC, LOOKING * 1e9
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    assert address is not None
-    return address, which, int(ticks)
+        libc = ctypes.CDLL(None)
+        functions, which, second = (libc.clock_gettime, libc.sched_yield), time.CLOCK_MONOTONIC, 10**9
+    now, let_run = (ctypes.cast(function, ctypes.c_void_p).value for function in functions)
+    assert now is not None
+    assert let_run is not None
+    return now, which, let_run, int(CALLERS_WAIT * second), int(HELPERS_LOOK * second)

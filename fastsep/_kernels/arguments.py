@@ -23,8 +23,8 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
 (
     SRC,  # address of the image
     DST,  # address of the result
-    SCRATCH,  # address of the scratch memory of band 0, on a cache line
-    SCRATCH_BAND,  # bytes of scratch for each band
+    SCRATCH,  # address of the scratch memory of the thread that runs the kernel, on a cache line
+    GRAIN,  # rows that the kernel makes together: bands are cut between them
     BANDS,  # number of bands; 0: the work is the rows from FIRST to LAST - 1 of one plane
     FIRST,
     LAST,
@@ -41,7 +41,7 @@ STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
     CONSTANT_ROW,  # address of a row of `cval` in the source dtype
     LEAD,  # rows needed above an output row
     TRAIL,  # rows needed below it
-    # Offsets into a band's scratch.
+    # Offsets into scratch.
     SPARE,  # where rows go that nobody wants
     BORDERS,  # which columns stand for those beyond the image
     STRIP,  # columns of the block at work

@@ -28,3 +28,4 @@ _module = _as_built()
 start_new_thread = _module.start_new_thread
 allocate_lock = _module.allocate_lock
 RLock = _module.RLock
+get_native_id = _module.get_native_id

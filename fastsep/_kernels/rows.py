@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
+from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, GRAIN, LAST, MIRROR, NEAREST, REFLECT
 from fastsep._kernels.helper import helper
 from fastsep._kernels.simd import memory
 
@@ -13,7 +13,9 @@ def share(block, index, total):
     bands = memory.word(block, BANDS)
     if bands == 0:
         return memory.word(block, FIRST), memory.word(block, LAST)
-    return total * index // bands, total * (index + 1) // bands
+    grain = memory.word(block, GRAIN)
+    grains = (total + grain - 1) // grain
+    return min(grains * index // bands * grain, total), min(grains * (index + 1) // bands * grain, total)
 
 
 @helper

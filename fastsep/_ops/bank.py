@@ -260,7 +260,7 @@ class _Engine:
         self._take(group * len(plans), at.TERMS)
         if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
             self._take(strip * layer.out_channels * acc.itemsize, at.STREAMED)
-        words[arguments.SCRATCH_BAND] = self.end
+        self.worth = min(_bands.bands_worth(self.work), strips)
 
     def _take(self, size: int, word: int) -> None:
         """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
@@ -269,18 +269,15 @@ class _Engine:
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """As `Bank.run`."""
-        bands = min(_bands.bands_for(self.work, workers), self.strips)
-        workspace = memory.take_workspace(self.end * bands)
+        threads = min(_bands.threads_for(self.work, workers), self.strips)
+        stride = memory.BLOCK_BYTES + self.end
+        workspace = memory.take_workspace(self.end + (threads - 1) * stride)
         words = workspace.words[: len(self.words)]
         words[:] = self.words
         words[arguments.SCRATCH] = workspace.scratch
         words[arguments.SRC], words[arguments.DST] = memory.address_of(image), memory.address_of(out)
-        words[arguments.BANDS] = bands
         workspace.filled_by = None
-        if bands == 1:
-            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
-        else:
-            _bands.run_bands(self, workspace.address, bands)
+        _bands.launch(self, workspace, threads, _bands.bands_of(threads, self.worth), stride)
         memory.give_back(workspace)
 
 

@@ -35,14 +35,6 @@ def _kernel(*key: str) -> _Kernel:
 emptied_by(_kernel.cache_clear)
 
 
-def _run_kernel(kernel: _Kernel, workspace: memory.Workspace, bands: int) -> None:
-    workspace.word[at.BANDS] = bands
-    if bands == 1:
-        kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
-    else:
-        _bands.run_bands(kernel, workspace.address, bands)
-
-
 #: What it costs to look at a pixel and to follow some edges, in multiply-adds.
 PIXEL_WORK = 4.0
 
@@ -55,23 +47,27 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     """
     pixels = codes[0].size
     rows = codes.shape[0]
-    bands = min(_bands.bands_for(PIXEL_WORK * codes.size, workers), rows)
+    work = PIXEL_WORK * codes.size
+    threads = min(_bands.threads_for(work, workers), rows)
+    bands = _bands.bands_of(threads, min(_bands.bands_worth(work), rows))
     kernel = _kernel("hysteresis")
     offsets = np.array(lines, np.int64)
     scratch = 8 * at.STACK_WORDS
-    workspace = memory.take_workspace(scratch * bands)
+    stride = memory.BLOCK_BYTES + scratch
+    workspace = memory.take_workspace(scratch + (threads - 1) * stride)
     workspace.filled_by = None
     word = workspace.word
     word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
-    word[at.SCRATCH], word[at.SCRATCH_BAND] = workspace.scratch, scratch
+    word[at.SCRATCH] = workspace.scratch
     word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), address_of(offsets), reach
     word[at.FURTHEST] = max(map(abs, lines), default=0) + reach
-    steps = [(at.SEARCH, bands), (at.BOOLS, bands)]
-    if bands > 1:
-        steps.insert(1, (at.JOIN, 1))
-    for phase, number in steps:
-        word[at.PHASE], word[at.SRC] = phase, bands
-        _run_kernel(kernel, workspace, number)
+    word[at.PHASE] = at.SEARCH
+    found_in = _bands.launch(kernel, workspace, threads, bands, stride)
+    if found_in > 1:
+        word[at.PHASE], word[at.SRC] = at.JOIN, found_in
+        _bands.launch(kernel, workspace, 1, 1, 0)
+    word[at.PHASE] = at.BOOLS
+    _bands.launch(kernel, workspace, threads, bands, stride)
     memory.give_back(workspace)
 
 
@@ -144,8 +140,11 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
     word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
     word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
     word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
-    bands = min(_bands.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
-    _run_kernel(_kernel("threshold", dtype.name), workspace, bands)
+    word[at.GRAIN] = 1
+    work = PIXEL_WORK * image.size
+    threads = min(_bands.threads_for(work, workers), image.shape[0])
+    bands = _bands.bands_of(threads, min(_bands.bands_worth(work), image.shape[0]))
+    _bands.launch(_kernel("threshold", dtype.name), workspace, threads, bands, 0)
     memory.give_back(workspace)
 
 

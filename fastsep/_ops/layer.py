@@ -17,7 +17,7 @@ from fastsep._engine import bands as _bands
 from fastsep._engine import memory
 from fastsep._engine.argument_writer import MODES, lines_of, odd_lines
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.arguments import DST, SCRATCH, SRC
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER, matrix_rows
 from fastsep._validation.array_like import Array
@@ -64,6 +64,8 @@ IN_VAIN = 0.04
 PANEL_BYTES = 128 << 10
 #: A strip that holds every pixel of a tile.
 ALL = 1 << 40
+#: Tiles for each thread up to which each is a band of its own.
+FEW_TILES = 8
 #: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
 LEAST_PIXELS = 32
 #: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
@@ -328,25 +330,24 @@ class Prepared:
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """Apply the layer to `image` (N, H, W, C), into `out`; both C-contiguous, and one image may lack N."""
-        bands = _bands.bands_for(self.work, workers)
-        tiled = self._tiled.get(bands)
+        threads = _bands.threads_for(self.work, workers)
+        tiled = self._tiled.get(threads)
         if tiled is None:
-            tiled = self._tiled[bands] = _Maker(self, bands).make()
-        bands = tiled.bands
-        workspace = memory.take_workspace(tiled.scratch)
+            tiled = self._tiled[threads] = _Maker(self, threads).make()
+        threads, stride = tiled.threads, tiled.stride
+        apart = tiled.scratch + (threads - 1) * stride  # bytes to the memory that all threads share
+        workspace = memory.take_workspace(apart + tiled.shared)
         word = workspace.word
         if workspace.filled_by is not tiled.token:
             workspace.words[: len(tiled.words)] = tiled.words
             word[SCRATCH] = workspace.scratch
+            word[at.SHARED] = workspace.scratch + apart
             workspace.filled_by = tiled.token
         word[SRC] = memory.address_of(image)
         word[DST] = memory.address_of(out)
         for stage in tiled.stages:
             word[at.STAGE] = stage
-            if bands == 1:
-                self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
-            else:
-                _bands.run_bands(self, workspace.address, bands)
+            _bands.launch(self, workspace, threads, tiled.bands, stride)
         memory.give_back(workspace)
 
 
@@ -355,11 +356,18 @@ class _Tiled:
     """The tiles of a prepared layer for a number of threads, as the kernel's argument block."""
 
     words: Array
-    scratch: int  # bytes for all bands
+    scratch: int  # bytes for each thread
+    shared: int  # bytes for all of them together
+    threads: int
     bands: int
     stages: tuple[int, ...]  # in which the bands run
     keep: tuple[Array, ...]  # what the words point to
     token: object  # marks workspaces that these words are in; the tiles would keep weights alive there
+
+    @property
+    def stride(self) -> int:
+        """Bytes from the argument block of one thread to that of the next."""
+        return memory.BLOCK_BYTES + self.scratch
 
 
 class _Maker:
@@ -381,7 +389,8 @@ class _Maker:
         tiles_y, cols, stages = self._tile(groups, panels)
         rows, tiles_x = -(-out_rows // tiles_y), -(-out_cols // cols)
         both = stages == (at.BOTH,)
-        bands = max(min(self.threads, images * tiles_y * tiles_x if both else max(groups, panels)), 1)
+        units = images * tiles_y * tiles_x if both else max(groups, panels)
+        threads = max(min(self.threads, units), 1)
         words[at.IMAGES : at.CHANNELS + 1] = prepared.source
         words[at.PIXEL] = layer.channels * prepared.src.itemsize
         words[at.OUT_ROWS : at.OUT_CHANNELS + 1] = prepared.shape[1:]
@@ -395,7 +404,6 @@ class _Maker:
         words[at.CVAL] = self._address(prepared.cval)
         words[at.MULTIPLIER] = layer.multiplier
         words[at.GROUPS] = groups
-        words[BANDS] = bands
         for word, address in prepared.kernels.items():
             words[word] = address
         getattr(self, layer.form)(rows, cols, groups)
@@ -415,11 +423,12 @@ class _Maker:
             words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
         if both and prepared.large:
             self.take(self._streamed(cols) * layer.out_channels * layer.dtype.itemsize, at.STREAMED)
-        # Each band has factors of its own, or, in two stages, all have the same.
-        words[at.TERMS] = self.end if both else self.end * bands
-        words[SCRATCH_BAND] = band = self.end + (self.terms if both else 0)
-        scratch = band * bands + (0 if both else self.terms)
-        return _Tiled(words, scratch, bands, stages, tuple(self.keep), object())
+        # Each thread has factors of its own, or, in two stages, all have the same.
+        words[at.TERMS] = self.end if both else 0
+        scratch, shared = (self.end + self.terms, 0) if both else (self.end, self.terms)
+        # A band of two tiles among those of one would be waited for.
+        bands = units if units <= FEW_TILES * threads else _bands.bands_of(threads, units)
+        return _Tiled(words, scratch, shared, threads, bands, stages, tuple(self.keep), object())
 
     def _inside(self, axis: int) -> Pair:
         """The first result all of whose inputs lie within the image, and the one behind the last."""

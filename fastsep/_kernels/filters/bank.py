@@ -22,7 +22,7 @@ def build():
         strips, bands = word(block, at.STRIPS), word(block, at.BANDS)
         terms, cols = word(block, at.DEPTH), word(block, at.OUT_COLS)
         rows = word(block, at.IMAGES) * word(block, at.OUT_ROWS)
-        tile = word(block, at.SCRATCH) + index * word(block, at.SCRATCH_BAND)
+        tile = word(block, at.SCRATCH)
         planes = tile + word(block, at.TERMS)
         copies = tile + word(block, at.PACKED)
         size = 8 * arguments.BLOCK_WORDS
@@ -31,8 +31,8 @@ def build():
             mine = copies + term * size
             set_word(mine, arguments.SRC, word(block, at.SRC))
             set_word(mine, arguments.SCRATCH, tile + word(block, at.TERM_SCRATCH))
-            set_word(mine, arguments.SCRATCH_BAND, 0)
             set_word(mine, arguments.BANDS, strips)
+            set_word(mine, arguments.GRAIN, 1)
         set_word(tile, at.TERMS_AT, planes)
         set_word(tile, at.STREAMED_AT, tile + word(block, at.STREAMED))
         set_word(tile, at.AHEAD_ROWS, 0)

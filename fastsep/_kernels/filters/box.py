@@ -48,7 +48,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
         bands = memory.word(block, at.BANDS)
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = memory.word(block, at.SCRATCH)
         taken = size_y + lanes - 1
         table = scratch
         dst_table = table + 8 * taken

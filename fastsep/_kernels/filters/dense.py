@@ -24,7 +24,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import dense_height
-from fastsep._kernels.rows import outside
+from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import dense, emitter, memory
 
 
@@ -70,10 +70,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         row_bytes, dst_bytes = memory.word(block, at.SRC_ROW), memory.word(block, at.DST_ROW)
         slices, offsets = memory.word(block, at.DEPTH), memory.word(block, at.OFFSETS)
         total = memory.word(block, at.PLANES) * slices * rows
-        bands = memory.word(block, at.BANDS)
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        unit, stop = share(block, index, total)
+        scratch = memory.word(block, at.SCRATCH)
         lead = memory.word(block, at.LEAD)
         taken = lead + memory.word(block, at.TRAIL) + height
         left, right = memory.word(block, at.LEFT), memory.word(block, at.RIGHT)

@@ -109,7 +109,7 @@ def build():
         bands = memory.word(block, at.BANDS)
         phase = memory.word(block, at.PHASE)
         furthest = memory.word(block, at.FURTHEST)
-        stack = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        stack = memory.word(block, at.SCRATCH)
         low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
         # Pixels whose neighbours would lie outside are of the border of zeros.
         if phase == at.SEARCH:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
+from fastsep._kernels.rows import share
 from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
@@ -65,10 +66,8 @@ def build():
 
     def band(block, index):
         rows = memory.word(block, at.ROWS)
-        bands = memory.word(block, at.BANDS)
-        total = memory.word(block, at.PLANES) * rows
-        unit, stop = total * index // bands, total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        unit, stop = share(block, index, memory.word(block, at.PLANES) * rows)
+        scratch = memory.word(block, at.SCRATCH)
         count, number = memory.word(block, at.STAGES), memory.word(block, at.BUFFERS)
         step = memory.word(block, at.STEP)
         # This band's own stages, buffers and arguments: they change from step to step.

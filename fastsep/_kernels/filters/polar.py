@@ -23,7 +23,7 @@ def build(form: str, acc_name: str, dst_name: str):
     def band(block, index):
         width = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS)
         dst_row = memory.word(block, at.DST_ROW)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = memory.word(block, at.SCRATCH)
         spare = scratch + memory.word(block, at.SPARE)
         first, last = share(block, index, memory.word(block, at.PLANES) * memory.word(block, at.ROWS))
         for row in range(first, last):

@@ -48,7 +48,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         mode_y = memory.word(block, at.MODE_Y)
         total = memory.word(block, at.PLANES) * rows
         unit, stop = share(block, index, total)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = memory.word(block, at.SCRATCH)
         table = scratch
         left_table = table + 8 * taken
         right_table = left_table + 8 * taken

@@ -9,7 +9,7 @@ from fastsep._kernels.simd import memory
 
 
 def build(src_name: str):
-    """The band function for images of one float dtype: each band leaves 1 in its word of scratch if it found any."""
+    """The band function for images of one float dtype: each band sets its word of the result, to 1 if it found any."""
     src = np.dtype(src_name)
     size = src.itemsize
 
@@ -18,6 +18,6 @@ def build(src_name: str):
         begin, end = count * index // bands, count * (index + 1) // bands
         address = memory.word(block, at.SRC) + begin * size
         found = memory.any_beyond(src, address, end - begin, memory.word(block, at.CLIP))
-        memory.set_word(memory.word(block, at.SCRATCH), index, found)
+        memory.set_word(memory.word(block, at.DST), index, found)
 
     return band

@@ -71,8 +71,8 @@ def build():
         stage = word(block, at.STAGE)
         bands = word(block, at.BANDS)
         tiles = word(block, at.TILES_Y) * word(block, at.TILES_X)
-        shared = word(block, at.SCRATCH)
-        tile = shared + index * word(block, at.SCRATCH_BAND)
+        tile = word(block, at.SCRATCH)
+        shared = word(block, at.SHARED)
         pack, fill, finish = word(block, at.PACK), word(block, at.FILL), word(block, at.FINISH)
         unit, stop = 0, word(block, at.IMAGES) * tiles
         group, group_stop = 0, word(block, at.GROUPS)

@@ -5,13 +5,13 @@ Strides and offsets are in bytes. The first words are those of every kernel (`_k
 
 from __future__ import annotations
 
-from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
+from fastsep._kernels.arguments import BANDS, DST, GRAIN, SCRATCH, SRC
 
 #: What a band does: both stages for its share of the tiles; or only the first stage of its share of
 #: the channels; or only the second stage of its share of the panels.
 BOTH, FIRST, SECOND = range(3)
 
-assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
+assert (SRC, DST, SCRATCH, GRAIN, BANDS) == (0, 1, 2, 3, 4)
 (
     STAGE,  # BOTH, FIRST or SECOND
     IMAGES,
@@ -47,7 +47,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     INSIDE_BOTTOM,  # ... to before this one, ...
     INSIDE_LEFT,  # ... from this column ...
     INSIDE_RIGHT,  # ... to before this one
-    TERMS,  # offset of the factors of the matrix product
+    TERMS,  # offset of the factors of the matrix product; in two stages in the memory that all threads share
     TERMS_GROUP,
     OFFSETS,  # planes: address of the offsets of the columns under the kernel's
     WEIGHTS,  # address of the depthwise weights
@@ -63,6 +63,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     STREAMED,  # offset of room for the results of a strip, which are streamed from there; 0: are not
     WIDE,  # number of panels of two vectors
     NARROW,  # number of panels of one vector
+    SHARED,  # address of the memory that all threads share
     # Addresses of the kernels of the stages; 0: none.
     PACK,
     FILL,
@@ -72,7 +73,7 @@ assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
     TERM_BLOCKS,  # address of the argument block of each term's kernel
     TERM_KERNELS,  # address of the address of each
     TERM_SCRATCH,  # offset of the scratch memory that they share
-) = range(5, 61)
+) = range(5, 62)
 
 CONV_WORDS = 64
 

@@ -42,7 +42,7 @@ def add(typing, address, value):
 
 @intrinsic
 def pause(typing):
-    """Leave the core to others for some cycles: for ten to a hundred, by the CPU."""
+    """Leave the core's other hardware thread to itself for some cycles: for ten to a hundred, by the CPU."""
 
     def generate(context, builder, signature, values):
         triple = target().triple
@@ -56,6 +56,17 @@ def pause(typing):
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@intrinsic
+def let_run(typing, function):
+    """Let another thread that waits for this core run, if there is one: call the system's function at this address."""
+
+    def generate(context, builder, signature, values):
+        builder.call(builder.inttoptr(values[0], ir.FunctionType(I32, []).as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 @intrinsic

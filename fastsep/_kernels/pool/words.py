@@ -12,12 +12,16 @@ NEXT = 16
 INSIDE = 24
 #: Threads that look for calls now.
 AWAKE = 32
-#: The call: what its caller has done for it; addresses of kernel and argument block; number of bands; how many
-#: threads were awake when it was posted.
-STATE, KERNEL, BLOCK, BANDS, WERE_AWAKE = range(40, 45)
+#: Threads that have joined this call, besides the caller's.
+JOINED = 40
+#: The call: what its caller has done for it; address of the kernel; address of the argument block, and bytes from there
+#: to that of the next thread (0: all share one); number of bands; how many threads may run them; how many were awake
+#: when it was posted.
+STATE, KERNEL, BLOCK, STRIDE, BANDS, THREADS, WERE_AWAKE = range(48, 55)
 NEW, OPENED, CLOSED, DONE = range(4)
-#: The system's clock: its address, which of its clocks is asked, and how long threads look in vain, in its units.
-CLOCK, CLOCK_ID, MOMENT = range(48, 51)
+#: The system's functions that tell the time and let another thread run: their addresses, and which clock is asked; how
+#: long the caller of a call and helpers look in vain, in the clock's units.
+CLOCK, CLOCK_ID, YIELD, WAIT, LOOKING = range(56, 61)
 #: Calls that each thread has seen, from here on.
-SEEN = 56
-POOL_WORDS = 56
+SEEN = 64
+POOL_WORDS = 64
