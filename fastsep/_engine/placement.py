@@ -38,18 +38,18 @@ class Placement:
         """Keep helpers off the core of the calling thread. Takes half a microsecond if they are so already."""
         here = current_core() if current_core is not None else NOWHERE
         if here != self._kept_off:
-            cores = os.sched_getaffinity(0)
-            if 1 < len(cores) <= FEW_CORES:
-                self._kept_off = here
-                self._let_run_on(cores - {here})
+            self._let_run(here)
 
     def set_free(self) -> None:
         """Let helpers run on any core that the calling thread may run on."""
         if self._kept_off != NOWHERE:
-            self._kept_off = NOWHERE
-            self._let_run_on(os.sched_getaffinity(0))
+            self._let_run(NOWHERE)
 
-    def _let_run_on(self, cores: set[int]) -> None:
-        for thread in list(self._threads):
-            with contextlib.suppress(OSError):  # not every sandbox lets a thread choose
-                os.sched_setaffinity(thread, cores)
+    def _let_run(self, kept_off: int) -> None:
+        """Let helpers run on the cores that the calling thread may run on, but for one."""
+        self._kept_off = kept_off
+        with contextlib.suppress(OSError):  # not every sandbox lets a thread ask or choose
+            cores = os.sched_getaffinity(0)
+            if 1 < len(cores) <= FEW_CORES:
+                for thread in list(self._threads):
+                    os.sched_setaffinity(thread, cores - {kept_off})
