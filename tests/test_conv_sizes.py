@@ -151,7 +151,7 @@ def both_stages(image, options, pads, mode, clip=True):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize("level", ("native", *LEVELS), indirect=True)
+@pytest.mark.parametrize("level", ["native", *LEVELS], indirect=True)
 def test_no_address_outside_the_arrays(level):
     status, output = finish_script(start_script(__file__, level))
     assert status == 0, f"exit status {status}\n{output}"

@@ -38,15 +38,15 @@ def test_a_level_that_this_cpu_cannot_run_is_refused(level, lacking, monkeypatch
     features = {name: name not in lacking.split(", ") for _, names in jit.LEVELS.values() for name in names.split()}
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: features)
     assert jit.level_target("x86-64-v2").vector_bytes == 16
-    refused = pytest.raises(ValueError, match=f"^level {level} cannot run on this CPU, which lacks {lacking}$")
+    refused = pytest.raises(ValueError, match=rf"^level {level} cannot run on this CPU, which lacks {lacking}$")
     with refused, for_level(level):
         pass
     assert jit.instead is None
 
 
 def test_an_unknown_level_is_refused():
-    refused = pytest.raises(ValueError, match="^level must be one of x86-64-v2, x86-64-v3, x86-64-v4, got 'x86-64-v9'$")
-    with refused, for_level("x86-64-v9"):
+    refused = pytest.raises(ValueError, match=r"^level must be one of x86-64-v2, x86-64-v3, x86-64-v4, got 'v3'$")
+    with refused, for_level("v3"):
         pass
 
 

@@ -35,7 +35,7 @@ def object_file(compile_function: Callable[[], Any], cpu: tuple[str, str] | None
         cpu_target.typing_context.refresh()
         cpu_target.target_context.refresh()
         if cpu is not None:
-            stack.enter_context(_compiling_for(*cpu))
+            stack.enter_context(compiling_for(*cpu))
         codegen = cpu_target.target_context.codegen()
         kind, known = codegen._library_class, vars(codegen).copy()
 
@@ -63,7 +63,7 @@ def object_file(compile_function: Callable[[], Any], cpu: tuple[str, str] | None
 
 
 @contextlib.contextmanager
-def _compiling_for(name: str, features: str) -> Iterator[None]:
+def compiling_for(name: str, features: str) -> Iterator[None]:
     """Let Numba compile for another CPU. The caller holds its lock.
 
     Its contexts hold what it has compiled so far, all that functions call, so those of another CPU are its own.
