@@ -641,6 +641,14 @@ def on_level(level):
     return nullcontext() if level == "native" else for_level(level)
 
 
+def skip_without(level):
+    """Skip a test where this machine cannot run a level."""
+    try:
+        jit.level_target(level)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
 def finish_script(process, limit=300):
     """Exit status and output of a script; a process that hangs is ended and fails the test."""
     try:

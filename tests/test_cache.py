@@ -15,9 +15,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import LEVELS, finish_script, on_level, say, start_script
+from helpers import LEVELS, finish_script, say, skip_without, start_script
 
 import fastsep
+from fastsep._engine.levels import for_level
 from fastsep._kernels import cache, jit
 
 PACKAGE = Path(fastsep.__file__).parent
@@ -135,23 +136,25 @@ def version():
     say(number, "numba" if "numba" in sys.modules else "alone", Path(fastsep.__file__).parent)
 
 
-@pytest.mark.parametrize("level", LEVELS[:1], indirect=True)
-def test_levels_keep_their_own_kernels_and_share_them_with_processes_for_that_level(level, folder, restart):
-    options = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "FASTSEP_CACHE_DIR": str(folder)}
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS)
+def test_another_cpu_keeps_its_own_kernels(level, folder, restart):
+    """A level in this process and a process for that level share theirs, which are the same to the last bit."""
+    skip_without(level)
     own = entries(folder)
     compiled = restart()
-    assert diagonal() == DIAGONAL
+    with for_level(level):
+        assert diagonal() == DIAGONAL
     assert len(compiled) == 1
     (made,) = set(entries(folder)) - set(own)
-    assert run("version", **options)[:2] == ["6", "alone"]
     here = sections(made)
+    options = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "FASTSEP_CACHE_DIR": str(folder)}
+    assert run("version", **options)[:2] == ["6", "alone"]
     made.unlink()
     assert run("version", **options)[:2] == ["6", "numba"]
     assert sections(made) == here
-    with on_level("native"):
-        compiled = restart()
-        assert diagonal() == DIAGONAL
-        assert not compiled
+    assert diagonal() == DIAGONAL
+    assert len(compiled) == 1
 
 
 def sections(entry):

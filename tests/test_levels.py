@@ -4,6 +4,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from helpers import CASES, LEVELS, make_image, same_bits
+from test_sizes import ALL_PLANES, PAIRS, SHAPES, check
 
 import fastsep
 from fastsep._engine import warmup
@@ -50,6 +51,16 @@ def test_an_unknown_level_is_refused():
         pass
 
 
+@pytest.mark.parametrize("level", LEVELS[:1], indirect=True)
+def test_each_level_has_kernels_of_its_own(level):
+    key = ("threshold", "float32")
+    own = jit.kernel(*key)
+    with for_level("x86-64-v2"):
+        assert jit.kernel(*key) != own
+    assert jit.kernel(*key) == own
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["x86-64-v3"], indirect=True)
 def test_nothing_of_a_level_outlasts_its_context(level, rng):
     """Results tell: without a fused multiply-add they are rounded otherwise."""
@@ -68,6 +79,7 @@ def test_nothing_of_a_level_outlasts_its_context(level, rng):
         assert same_bits(one, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS[:1], indirect=True)
 def test_processes_compile_for_the_level_too(level, tmp_path, restart, monkeypatch):
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(tmp_path))
@@ -76,6 +88,24 @@ def test_processes_compile_for_the_level_too(level, tmp_path, restart, monkeypat
     assert set(warmup._compiled_apart([key], 2)) == {key}
     assert jit.is_cached(*key)
     assert not compiled
+
+
+# ---- filters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS, indirect=True)
+@pytest.mark.parametrize("name", CASES)
+def test_shapes_around_every_switch(name, level):
+    check(name, SHAPES, CASES[name].dtypes[PAIRS[level]])
+
+
+# The smallest vectors there are: rows of 40 values are many of them, as rows of no other level are.
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["x86-64-v2"], indirect=True)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.ndim == 2])
+def test_every_small_shape(name, level):
+    check(name, {2: ALL_PLANES}, CASES[name].dtypes[PAIRS[level]])
 
 
 # Sums over boxes are taken in groups of as many values as a vector has.

@@ -1,8 +1,8 @@
 """Promise: portable, and right at every size, with nothing read or written outside the arrays.
 
-Shapes on both sides of every switch against the oracle, modes and dtypes rotating, and, as a script in
-a process of its own, between pages that may not be touched, where one wrong address ends it. Slow:
-every shape from 1 x 1 to 40 x 40; for this CPU, x86-64-v3 and x86-64-v2.
+Shapes on both sides of every switch against the oracle, modes and dtypes rotating, and between pages
+that may not be touched, as a script in a process of its own, which one wrong address ends. Slow: every
+shape from 1 x 1 to 40 x 40, and those pages with smaller vectors; see `test_levels.py`, too.
 """
 
 import ctypes
@@ -80,13 +80,6 @@ def test_shapes_around_every_switch_in_all_dtypes(name):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.ndim == 2])
 def test_every_small_shape(name):
     check(name, {2: ALL_PLANES})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("level", LEVELS, indirect=True)
-def test_every_shape_for_smaller_vectors(level, name):
-    check(name, SHAPES | {2: PLANES + ALL_PLANES}, CASES[name].dtypes[PAIRS[level]])
 
 
 # ---- addresses
