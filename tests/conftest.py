@@ -17,7 +17,7 @@ from fastsep._kernels import cache, jit
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helpers import NO_WORK
+from helpers import NO_WORK, on_level, skip_without
 
 # Processes that a test starts import the package that is tested, wherever they run, and find the kernels that are
 # compiled already: a copy that is installed as well would compile them again.
@@ -68,6 +68,15 @@ def restart(monkeypatch):
     monkeypatch.undo()
     cache.folders.cache_clear()
     fastsep.clear_caches()
+
+
+@pytest.fixture
+def level(request):
+    """Calls run as on a CPU of the level that is the parameter (see `on_level`), where this machine can."""
+    if request.param != "native":
+        skip_without(request.param)
+    with on_level(request.param):
+        yield request.param
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,15 @@ import fastsep
 from fastsep import _call, filters
 from fastsep._call import FilterProgram
 from fastsep._engine import bands, memory
+from fastsep._engine.levels import for_level
 from fastsep._kernels import arguments, jit
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators
 from fastsep._plan.spec import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
+#: Of x86-64: those whose vectors are smaller than the largest there are.
+LEVELS = ("x86-64-v3", "x86-64-v2")
 UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
 
 F4, F8, U1 = ("float32", "float32"), ("float64", "float64"), ("uint8", "uint8")
@@ -655,18 +658,17 @@ def slow(*values):
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
-@contextmanager
-def started(scripts):
-    """Test files as scripts, started together: `scripts` says of each its arguments and its environment."""
-    with ExitStack() as stack:
-        processes = {}
-        for name, (arguments, environment) in scripts.items():
-            processes[name] = stack.enter_context(start_script(*arguments, **environment))
-        try:
-            yield processes
-        finally:
-            for process in processes.values():
-                process.kill()
+def on_level(level):
+    """A context in which calls run as on a CPU of a level of x86-64; "native": as on this one."""
+    return nullcontext() if level == "native" else for_level(level)
+
+
+def skip_without(level):
+    """Skip a test where this machine cannot run a level."""
+    try:
+        jit.level_target(level)
+    except ValueError as error:
+        pytest.skip(str(error))
 
 
 def finish_script(process, limit=300):

@@ -1,19 +1,13 @@
 """Promise: portable. What becomes of kernels on ARM, by their machine code: it is compiled here, and not run."""
 
 import re
-import sys
-from pathlib import Path
-from unittest import mock
 
 import llvmlite.binding as llvm
+import numba
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
-
-from helpers import finish_script, say, start_script
-
 from fastsep._engine import config
-from fastsep._kernels import jit
+from fastsep._kernels import internals, jit
 from fastsep._kernels.compile import builder
 
 TRIPLE = "aarch64-unknown-linux-gnu"
@@ -37,15 +31,21 @@ def inner_loops(assembly):
             yield lines
 
 
+@pytest.fixture(scope="module")
+def machine():
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        return llvm.Target.from_triple(TRIPLE).create_target_machine(cpu="neoverse-n1", opt=3)
+    except RuntimeError:
+        pytest.skip("this llvmlite does not compile for ARM")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", MOST_LOADS, ids=" ".join)
-def test_a_tile_keeps_eight_sums_in_registers(key):
-    options = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    status, output = finish_script(start_script(__file__, *key, **options))
-    assert status == 0, output
-    if "no such target" in output:
-        pytest.skip("this llvmlite does not compile for ARM")
-    loops = list(inner_loops(output))
+def test_a_tile_keeps_eight_sums_in_registers(key, machine, monkeypatch):
+    monkeypatch.setattr(jit, "instead", jit.Target("generic", "", 32, 4, TRIPLE))
+    loops = list(inner_loops(assembly(key, machine)))
     assert loops
     for lines in loops:
         multiplied = sum(line.startswith("fmla") for line in lines)
@@ -55,28 +55,18 @@ def test_a_tile_keeps_eight_sums_in_registers(key):
         assert not any("[sp" in line for line in lines), lines
 
 
-def print_assembly(key):
-    """The machine code of a kernel as Numba optimises it, for ARM."""
-    import numba
-
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    try:
-        machine = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu="neoverse-n1", opt=3)
-    except RuntimeError:
-        say("no such target")
-        return
-    with mock.patch.object(llvm, "get_process_triple", return_value=TRIPLE):
-        say(jit.target())  # from here on that of every kernel
-    build = builder(key[0])
-    compiled = numba.njit("void(int64, int64)", error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        build(*key[1:])
-    )
+def assembly(key, machine):
+    """The machine code of a kernel as Numba optimises it where it knows nothing of the CPU."""
+    with internals.compiling_for("generic", ""):
+        build = builder(key[0])
+        compiled = numba.njit(
+            "void(int64, int64)", error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        )(build(*key[1:]))  # fmt: skip
     (result,) = compiled.overloads.values()
     code = result.library.get_llvm_str()
     code = re.sub(r"^target datalayout = .*$", f'target datalayout = "{machine.target_data}"', code, flags=re.MULTILINE)
     code = re.sub(r"^target triple = .*$", f'target triple = "{TRIPLE}"', code, flags=re.MULTILINE)
-    say(machine.emit_assembly(llvm.parse_assembly(code)))
+    return machine.emit_assembly(llvm.parse_assembly(code))
 
 
 # ---- the name of the processor
@@ -124,9 +114,5 @@ def test_the_processor_has_a_name_on_linux(cpuinfo, llvm_name, expected, monkeyp
 def test_two_registers_make_a_vector_on_arm(triple, name, vector_bytes, register_bytes, monkeypatch):
     monkeypatch.setattr(llvm, "get_process_triple", lambda: triple)
     monkeypatch.setenv("NUMBA_CPU_NAME", name)
-    found = jit.target.__wrapped__()
+    found = jit.own_target.__wrapped__()
     assert (found.vector_bytes, found.register_bytes) == (vector_bytes, register_bytes)
-
-
-if __name__ == "__main__":
-    print_assembly(tuple(sys.argv[1:]))

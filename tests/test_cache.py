@@ -5,19 +5,20 @@ Never stale, never corrupt, never an import failure; missing or unwritable means
 
 import compileall
 import os
-import platform
 import shutil
 import sys
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import finish_script, say, start_script
+from helpers import LEVELS, finish_script, say, skip_without, start_script
 
 import fastsep
+from fastsep._engine.levels import for_level
 from fastsep._kernels import cache, jit
 
 PACKAGE = Path(fastsep.__file__).parent
@@ -136,13 +137,36 @@ def version():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86")
-def test_another_cpu_keeps_its_own_kernels(tmp_path):
-    common = {"NUMBA_CPU_FEATURES": "", "FASTSEP_CACHE_DIR": str(tmp_path)}
-    for found in ("numba", "alone"):
-        for level in ("x86-64-v2", "x86-64-v3"):
-            assert run("version", NUMBA_CPU_NAME=level, **common)[:2] == ["6", found]
-    assert len(entries(tmp_path)) == 2
+@pytest.mark.parametrize("level", LEVELS)
+def test_another_cpu_keeps_its_own_kernels(level, folder, restart):
+    """A level in this process and a process for that level share theirs, which are the same to the last bit."""
+    skip_without(level)
+    own = entries(folder)
+    compiled = restart()
+    with for_level(level):
+        assert diagonal() == DIAGONAL
+    assert len(compiled) == 1
+    (made,) = set(entries(folder)) - set(own)
+    here = sections(made)
+    options = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": "", "FASTSEP_CACHE_DIR": str(folder)}
+    assert run("version", **options)[:2] == ["6", "alone"]
+    made.unlink()
+    assert run("version", **options)[:2] == ["6", "numba"]
+    assert sections(made) == here
+    assert diagonal() == DIAGONAL
+    assert len(compiled) == 1
+
+
+def sections(entry):
+    """The machine code and the constants in an entry; names in it depend on what else its process has compiled."""
+    code = entry.read_bytes().split(b"\n", 4)[-1]
+    found = [
+        (each.name(), each.data())
+        for each in llvm.ObjectFileRef.from_data(code).sections()
+        if each.is_text() or (each.name() or b"").startswith((b".rodata", b".lrodata"))
+    ]
+    assert sum(len(data) for _, data in found) > 500
+    return found
 
 
 @pytest.mark.slow
@@ -224,10 +248,10 @@ def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
 @pytest.mark.slow
 def test_a_name_that_is_not_in_the_code_is_compiled_again(folder, restart):
     diagonal()
-    (key,) = jit._addresses
+    ((*key, _),) = jit._addresses
     fingerprint = jit.fingerprint(jit.target())
-    _, code = cache.read(fingerprint, key)
-    cache.write(fingerprint, key, "name", code)
+    _, code = cache.read(fingerprint, tuple(key))
+    cache.write(fingerprint, tuple(key), "name", code)
     compiled = restart()
     assert diagonal() == DIAGONAL
     assert len(compiled) == 1

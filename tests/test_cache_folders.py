@@ -333,7 +333,7 @@ def visit(mode):
     os.setgid(SOMEBODY)
     os.setuid(SOMEBODY)
     cache.folders.cache_clear()
-    (key,) = jit._addresses
+    ((*key, _),) = jit._addresses
     jit._addresses.clear()
     found = jit.is_cached(*key)
     words = [word for path, writable in cache.folders().used for word in (path, "w" if writable else "-")]

@@ -1,11 +1,10 @@
 """Promise: layers are portable, right at every size, and touch nothing outside the arrays.
 
 Layers of every kind and many sizes between pages that may not be touched, with scratch memory of
-zeros and of NaNs, against the oracle; and the same for x86-64-v3 and x86-64-v2, as a script in a
+zeros and of NaNs, against the oracle; for this CPU, x86-64-v3 and x86-64-v2, each as a script in a
 process of its own.
 """
 
-import platform
 import sys
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import MODES, OneAfterTheOther, cut_all_images, finish_script, say, start_script, started
+from helpers import LEVELS, MODES, OneAfterTheOther, cut_all_images, finish_script, on_level, say, start_script
 from reference import conv2d_exact
 from test_sizes import Guarded, guard_scratch
 
 from fastsep._engine import bands
-from fastsep._kernels import jit
 from fastsep._ops import layer as _layer
 from fastsep._ops.layer import Layer
 
@@ -153,29 +151,13 @@ def both_stages(image, options, pads, mode, clip=True):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-def test_no_address_outside_the_arrays():
-    status, output = finish_script(start_script(__file__))
+@pytest.mark.parametrize("level", ["native", *LEVELS], indirect=True)
+def test_no_address_outside_the_arrays(level):
+    status, output = finish_script(start_script(__file__, level))
     assert status == 0, f"exit status {status}\n{output}"
     assert "all addresses" in output
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"), reason="levels of x86, mprotect"
-)
-def test_smaller_vectors(tmp_path):
-    scripts = {}
-    for level in ("x86-64-v3", "x86-64-v2"):
-        cpu = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""}
-        scripts[level] = (__file__,), cpu | {"FASTSEP_CACHE_DIR": str(tmp_path / level)}
-    with started(scripts) as processes:
-        for level, process in processes.items():
-            status, output = finish_script(process)
-            assert status == 0, f"{level} exit status {status}\n{output}"
-            assert f"vector_bytes={32 if level.endswith('3') else 16}" in output
-            assert "all addresses" in output
-
-
 if __name__ == "__main__":
-    say(jit.target())
-    check_addresses()
+    with on_level(sys.argv[1]):
+        check_addresses()

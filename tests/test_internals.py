@@ -44,6 +44,23 @@ def test_a_name_that_an_object_file_lacks_has_no_address(double):
     assert internals.link("no such function", double.code) is None
 
 
+def test_an_object_file_for_another_cpu_leaves_the_compiler_as_it_was():
+    by = register_jitable(lambda n, factor: factor * n)
+    seen = []
+
+    def double():
+        seen.append((cpu_target.target_context, cpu_target.target_context.codegen().magic_tuple()[1:]))
+        return numba.njit("int64(int64)", **OPTIONS)(lambda n: by(n, 2))
+
+    codes = [internals.object_file(double, cpu) for cpu in (None, ("generic", ""), None, ("generic", ""))]
+    assert [called(internals.link(*code), 21) for code in codes] == [42] * 4
+    (own, here), (other, there), *again = seen
+    assert own is cpu_target.target_context
+    assert own is not other
+    assert there == ("generic", "")
+    assert again == [(own, here), (other, there)]
+
+
 def test_functions_of_the_program_are_compiled_as_before(double):
     """Those that run by themselves, in a parallel loop, and that use what a kernel has used."""
 

@@ -1,13 +1,12 @@
 """Promise: portable, and right at every size, with nothing read or written outside the arrays.
 
 Shapes on both sides of every switch against the oracle, modes and dtypes rotating, and between pages
-that may not be touched, where one wrong address ends the process. Slow: every shape from 1 x 1 to
-40 x 40, for this CPU and, as a script in a process of its own, for x86-64-v3 and x86-64-v2.
+that may not be touched, as a script in a process of its own, which one wrong address ends. Slow: every
+shape from 1 x 1 to 40 x 40, and those pages with smaller vectors; see `test_levels.py`, too.
 """
 
 import ctypes
 import mmap
-import platform
 import sys
 from pathlib import Path
 
@@ -18,21 +17,21 @@ sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no confte
 
 from helpers import (
     CASES,
+    LEVELS,
     MODES,
     OneAfterTheOther,
     cut_all_images,
     finish_script,
     make_image,
+    on_level,
     say,
     start_script,
-    started,
 )
 
 import fastsep
 from fastsep._engine import argument_writer, execution, kernel_arguments
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory as _memory
-from fastsep._kernels import jit
 from fastsep._ops import bank, tensor
 from fastsep._plan import pieces
 
@@ -45,8 +44,7 @@ ALL_PLANES = [(h, w) for h in range(1, 41) for w in range(1, 41)]
 VOLUMES = [(d, h, w) for d in (1, 2, 3, 9) for h in (1, 2, 7, 17) for w in (1, 3, 8, 15, 16, 33)]
 FOUR = [(a, d, h, w) for a in (1, 4) for d in (1, 3) for h in (1, 6) for w in (1, 5, 20)]
 SHAPES = {2: PLANES, 3: VOLUMES, 4: FOUR}
-X86 = platform.machine() in ("x86_64", "AMD64")
-LEVELS = {"x86-64-v3": ("0", 32), "x86-64-v2": ("-1", 16)}  # which pair of dtypes, bytes of a vector
+PAIRS = dict(zip(LEVELS, (0, -1), strict=True))  # the dtypes of a case that smaller vectors are tested with
 
 
 def inputs(case, index, shape, rng, dtypes=None):
@@ -78,22 +76,6 @@ def check(name, shapes, dtypes=None):
         np.testing.assert_array_equal(image, before)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def levels(request, tmp_path_factory):
-    """A process for each level, if it is tested: they take a minute, and have the time of the tests before theirs."""
-    name = test_every_shape_for_smaller_vectors.__name__
-    selected = {item.name for item in request.session.items}
-    scripts = {}
-    for level, (pair, _) in LEVELS.items():
-        if X86 and f"{name}[{level}]" in selected:
-            # Features have to be named too: without them Numba keeps those of this CPU.
-            cpu = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""}
-            cache = {"FASTSEP_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
-            scripts[level] = (__file__, "shapes", pair), cpu | cache
-    with started(scripts) as processes:
-        yield processes
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_shapes_around_every_switch(name):
     check(name, SHAPES, CASES[name].dtypes[0])
@@ -109,18 +91,6 @@ def test_shapes_around_every_switch_in_all_dtypes(name):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.ndim == 2])
 def test_every_small_shape(name):
     check(name, {2: ALL_PLANES})
-
-
-# ---- other CPUs
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not X86, reason="levels of x86")
-@pytest.mark.parametrize("level", LEVELS)
-def test_every_shape_for_smaller_vectors(level, levels):
-    status, output = finish_script(levels[level], 600)
-    assert status == 0, output
-    assert f"vector_bytes={LEVELS[level][1]}" in output
 
 
 # ---- addresses
@@ -316,10 +286,16 @@ def check_hessian_addresses(fill, keep, dtype):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 @pytest.mark.parametrize(
-    ("pair", "share"), [("0", "9"), *(pytest.param(pair, "3", marks=pytest.mark.slow) for pair in ("0", "-1"))]
+    ("level", "pair", "share"),
+    [
+        ("native", 0, 9),
+        *(pytest.param("native", pair, 3, marks=pytest.mark.slow) for pair in (0, -1)),
+        *(pytest.param(level, PAIRS[level], 3, marks=pytest.mark.slow) for level in LEVELS),
+    ],
+    indirect=["level"],
 )
-def test_no_address_outside_the_arrays(pair, share):
-    status, output = finish_script(start_script(__file__, "addresses", pair, share))
+def test_no_address_outside_the_arrays(level, pair, share):
+    status, output = finish_script(start_script(__file__, level, "addresses", str(pair), str(share)))
     assert status == 0, f"exit status {status}\n{output}"
     assert "all addresses" in output
 
@@ -327,7 +303,7 @@ def test_no_address_outside_the_arrays(pair, share):
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 def test_the_forbidden_pages_are_forbidden():
     for offset in ("-1", "1"):
-        status, output = finish_script(start_script(__file__, "trespass", offset))
+        status, output = finish_script(start_script(__file__, "native", "trespass", offset))
         assert status < 0, f"exit status {status}\n{output}"
 
 
@@ -336,19 +312,7 @@ def trespass(offset):
     ctypes.memset(memory.ctypes.data + (99 + offset if offset > 0 else offset), 0, 1)
 
 
-def check_all(pair):
-    failures = []
-    for name, case in CASES.items():
-        try:
-            check(name, SHAPES | {2: PLANES + ALL_PLANES}, case.dtypes[pair])
-        except Exception as error:
-            failures.append(f"{name} {case.dtypes[pair]}: {type(error).__name__}: {str(error)[-500:]}")
-    assert not failures, "\n".join(failures)
-    if sys.platform == "linux":
-        check_addresses(pair, 3)
-
-
 if __name__ == "__main__":
-    say(jit.target())
-    what, *arguments = sys.argv[1:]
-    {"addresses": check_addresses, "shapes": check_all, "trespass": trespass}[what](*map(int, arguments))
+    level, what, *arguments = sys.argv[1:]
+    with on_level(level):
+        {"addresses": check_addresses, "trespass": trespass}[what](*map(int, arguments))

@@ -252,7 +252,7 @@ def _compiled_apart(keys: Sequence[Key], count: int) -> Iterator[Key]:
 def _process(folder: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM],
-        env=os.environ | {cache.VARIABLE: folder},
+        env=os.environ | jit.environment() | {cache.VARIABLE: folder},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # this process says what is wrong with a kernel when it compiles it itself

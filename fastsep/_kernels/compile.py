@@ -9,6 +9,7 @@ from typing import Any
 
 from numba import config, njit
 
+from fastsep._kernels import jit
 from fastsep._kernels.internals import ObjectFile, object_file
 from fastsep._kernels.log import silence
 
@@ -27,13 +28,14 @@ def compile_kernel(key: tuple[str, ...]) -> ObjectFile:
     """The band function that `key` names: its module, then options."""
     build = builder(key[0])
     # The Python and C entry points would tie the object code to Numba's run time.
-    jit = njit(
+    compiled = njit(
         "void(int64, int64)", nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
     )  # fmt: skip
+    cpu = None if jit.instead is None else (jit.instead.name, jit.instead.features)
     # NUMBA_DISABLE_JIT is for debugging one's own functions; a kernel does not run uncompiled.
     disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
         with silence:
-            return object_file(lambda: jit(build(*key[1:])))
+            return object_file(lambda: compiled(build(*key[1:])), cpu)
     finally:
         config.DISABLE_JIT = disabled

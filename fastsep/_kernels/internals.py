@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -16,8 +17,10 @@ class ObjectFile(NamedTuple):
     code: bytes
 
 
-def object_file(compile_function: Callable[[], Any]) -> ObjectFile:
+def object_file(compile_function: Callable[[], Any], cpu: tuple[str, str] | None = None) -> ObjectFile:
     """The machine code of the one signature of the dispatcher that `compile_function` returns.
+
+    `cpu`: name and features, as LLVM has them, of a CPU that is not the one Numba compiles for.
 
     Numba makes machine code of each function that is called by another, too, though it has become a part of its caller.
     Here that is left out, which saves a seventh of the time. They are optimized by themselves first, as in Numba: to
@@ -27,10 +30,12 @@ def object_file(compile_function: Callable[[], Any]) -> ObjectFile:
     from numba.core.registry import cpu_target
 
     part = _part()
-    with global_compiler_lock:
+    with global_compiler_lock, contextlib.ExitStack() as stack:
         # Numba's run time, and what other packages register, are compiled as ever.
         cpu_target.typing_context.refresh()
         cpu_target.target_context.refresh()
+        if cpu is not None:
+            stack.enter_context(compiling_for(*cpu))
         codegen = cpu_target.target_context.codegen()
         kind, known = codegen._library_class, vars(codegen).copy()
 
@@ -55,6 +60,40 @@ def object_file(compile_function: Callable[[], Any]) -> ObjectFile:
             if not function.is_declaration and function.name != name:
                 function.linkage = "internal"  # so that nothing is left of what has become a part of its caller
         return ObjectFile(name, bytes(codegen._tm.emit_object(library._final_module)))
+
+
+@contextlib.contextmanager
+def compiling_for(name: str, features: str) -> Iterator[None]:
+    """Let Numba compile for another CPU. The caller holds its lock.
+
+    Its contexts hold what it has compiled so far, all that functions call, so those of another CPU are its own.
+    """
+    from numba.core.registry import cpu_target
+
+    before = vars(cpu_target).copy()
+    vars(cpu_target).update(_contexts(name, features))
+    try:
+        yield
+    finally:
+        vars(cpu_target).update(before)
+
+
+@functools.cache
+def _contexts(name: str, features: str) -> dict[str, Any]:
+    """What Numba's description of the CPU remembers, made anew for another one."""
+    from numba.core import codegen, cpu, typing
+
+    class Codegen(codegen.JITCPUCodegen):  # type: ignore[misc]
+        def _get_host_cpu_name(self) -> str:
+            return name
+
+        def _get_host_cpu_features(self) -> str:
+            return features
+
+    types = typing.Context()
+    context = cpu.CPUContext(types)
+    context._internal_codegen = Codegen("numba.exec")
+    return {"_toplevel_typing_context": types, "_toplevel_target_context": context}
 
 
 @functools.cache

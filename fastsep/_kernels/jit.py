@@ -14,6 +14,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastsep._kernels import cache
 from fastsep._kernels.fingerprint import fingerprint
@@ -27,7 +28,7 @@ UNUSED = ctypes.addressof(_nothing)  # where a band function leaves its (unused)
 
 #: Held while a kernel is compiled or loaded, and across a fork.
 lock = RLock()
-_addresses: dict[tuple[str, ...], int] = {}
+_addresses: dict[tuple[Any, ...], int] = {}  # by key and target
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,24 @@ class Target:
         return self.vector_bytes > 16 or not _is_x86(self.triple)
 
 
-@functools.cache
+#: What stands in for this process's own target; only `levels.for_level` sets it.
+instead: Target | None = None
+
+#: Levels of x86-64 that have kernels of their own: bytes of a vector, and what a CPU needs besides the level before.
+LEVELS = {
+    "x86-64-v2": (16, "cx16 popcnt sahf sse3 sse4.1 sse4.2 ssse3"),
+    "x86-64-v3": (32, "avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave"),
+    "x86-64-v4": (64, "avx512bw avx512cd avx512dq avx512f avx512vl"),
+}
+
+
 def target() -> Target:
+    """The CPU that calls are planned, and kernels compiled, for."""
+    return own_target() if instead is None else instead
+
+
+@functools.cache
+def own_target() -> Target:
     """The CPU found at first use, honouring NUMBA_CPU_NAME and NUMBA_CPU_FEATURES as Numba does."""
     named = os.environ.get("NUMBA_CPU_NAME")
     with lock:
@@ -63,7 +80,33 @@ def target() -> Target:
         # a block of them would have to be transposed in parts.
         return Target(name, features, 32, 4, triple)
     # A name that was asked for decides, also where the features are still the host's.
-    width = _vector_bytes(name if named else "", features)
+    return _x86_target(name, features, _vector_bytes(name if named else "", features), triple)
+
+
+def level_target(level: str) -> Target:
+    """What `own_target` is where NUMBA_CPU_NAME names a level of x86-64 and NUMBA_CPU_FEATURES is empty.
+
+    Raises ValueError for a level whose code this machine cannot run.
+    """
+    import llvmlite.binding as llvm
+
+    if level not in LEVELS:
+        raise ValueError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
+    with lock:
+        has, triple = llvm.get_host_cpu_features(), llvm.get_process_triple()
+    needed = [feature for name in LEVELS if name <= level for feature in LEVELS[name][1].split()]
+    lacking = [feature for feature in needed if not has.get(feature)]
+    if lacking:
+        raise ValueError(f"level {level} cannot run on this CPU, which lacks {', '.join(lacking)}")
+    return _x86_target(level, "", LEVELS[level][0], triple)
+
+
+def environment() -> dict[str, str]:
+    """Variables for a process that is to compile for the same CPU."""
+    return {} if instead is None else {"NUMBA_CPU_NAME": instead.name, "NUMBA_CPU_FEATURES": instead.features}
+
+
+def _x86_target(name: str, features: str, width: int, triple: str) -> Target:
     # 32 vector registers hold a tile of eight outputs, 16 a tile of four.
     return Target(name, features, width, 8 if width == 64 else 4, triple)
 
@@ -95,9 +138,10 @@ def host_cpu() -> str:
 
 
 def _vector_bytes(name: str, features: str) -> int:
-    levels = {"x86-64-v4": 64, "x86-64-v3": 32, "x86-64-v2": 16, "x86-64": 16, "generic": 16}
-    if name in levels:
-        return levels[name]
+    if name in LEVELS:
+        return LEVELS[name][0]
+    if name in ("x86-64", "generic"):
+        return 16
     has = set(features.split(","))
     if {"+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"} <= has:
         return 64
@@ -141,22 +185,24 @@ def dense_height(differences: bool = False) -> int:
 
 def kernel(*key: str) -> int:
     """Address of the band function that `key` names: its module, then options (see `compile`)."""
-    address = _addresses.get(key)
+    at = *key, target()
+    address = _addresses.get(at)
     if address is None:
         with lock:
-            address = _addresses.get(key)
+            address = _addresses.get(at)
             if address is None:
                 address = _load(key) or _compile(key)
-                _addresses[key] = address
+                _addresses[at] = address
     return address
 
 
 def is_cached(*key: str) -> bool:
     """Whether a kernel can be had without compiling it; if so, it is loaded."""
+    at = *key, target()
     with lock:
-        address = _addresses.get(key) or _load(key)
+        address = _addresses.get(at) or _load(key)
         if address is not None:
-            _addresses[key] = address
+            _addresses[at] = address
     return address is not None
 
 

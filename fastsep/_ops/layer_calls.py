@@ -11,6 +11,7 @@ from numpy import ndarray
 from fastsep._call import Call, NotRun, Program, at_once, perform
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.memory import empty
+from fastsep._kernels import jit
 from fastsep._ops.layer import Layer, Prepared
 from fastsep._plan import convolution, dtypes
 from fastsep._plan.convolution import Convolution, Fit
@@ -81,7 +82,7 @@ class PackedLayer:
         workers = _check_call(fit, out, workers)
         if known is not None:
             return _run(known, image, out, workers)
-        settled = fit.dtype, fit.channels, fit.stride
+        settled = fit.dtype, fit.channels, fit.stride, jit.target()
         if settled not in self.layers:
             self.layers[settled] = _packed(self.what, fit)
         made = _LayerCall(self.what, fit, self.layers[settled], image.dtype)

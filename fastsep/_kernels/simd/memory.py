@@ -63,9 +63,9 @@ def copy_value(typing, src, to, source):
 @intrinsic
 def copy_values(typing, src, acc, to, source):
     """Copy two times `lanes` values of dtype `src`."""
-    kind = ir.VectorType(scalar_type(dtype_of(src)), 2 * lanes(dtype_of(acc)))
 
     def generate(context, builder, signature, values):
+        kind = ir.VectorType(scalar_type(dtype_of(src)), 2 * lanes(dtype_of(acc)))
         to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
         builder.store(builder.load(source, align=1, typ=kind), to, align=1)
 
