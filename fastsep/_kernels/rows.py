@@ -1,8 +1,8 @@
-"""Index arithmetic: a band's share of the rows, and what lies outside an image."""
+"""Index arithmetic: a band's share of the rows and of the scratch memory, and what lies outside an image."""
 
 from __future__ import annotations
 
-from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT
+from fastsep._kernels.arguments import BANDS, CONSTANT, FIRST, LAST, MIRROR, NEAREST, REFLECT, SCRATCH, SCRATCH_BAND
 from fastsep._kernels.helper import helper
 from fastsep._kernels.simd import memory
 
@@ -14,6 +14,12 @@ def share(block, index, total):
     if bands == 0:
         return memory.word(block, FIRST), memory.word(block, LAST)
     return total * index // bands, total * (index + 1) // bands
+
+
+@helper
+def scratch_of(block, index):
+    """The scratch memory of a band."""
+    return memory.word(block, SCRATCH) + index * memory.word(block, SCRATCH_BAND)
 
 
 @helper

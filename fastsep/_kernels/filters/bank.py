@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments
 from fastsep._kernels.layers import words as at
+from fastsep._kernels.rows import scratch_of
 from fastsep._kernels.simd.memory import call, copy_bytes, set_word, word
 
 
@@ -22,7 +23,7 @@ def build():
         strips, bands = word(block, at.STRIPS), word(block, at.BANDS)
         terms, cols = word(block, at.DEPTH), word(block, at.OUT_COLS)
         rows = word(block, at.IMAGES) * word(block, at.OUT_ROWS)
-        tile = word(block, at.SCRATCH) + index * word(block, at.SCRATCH_BAND)
+        tile = scratch_of(block, index)
         planes = tile + word(block, at.TERMS)
         copies = tile + word(block, at.PACKED)
         size = 8 * arguments.BLOCK_WORDS

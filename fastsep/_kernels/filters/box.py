@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import outside
+from fastsep._kernels.rows import outside, scratch_of
 from fastsep._kernels.simd import box as box_simd
 from fastsep._kernels.simd import emitter, fir, memory
 
@@ -48,7 +48,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
         bands = memory.word(block, at.BANDS)
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         taken = size_y + lanes - 1
         table = scratch
         dst_table = table + 8 * taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import scratch_of, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -23,7 +23,7 @@ def build(form: str, acc_name: str):
         width = memory.word(block, at.COLS)
         plane = memory.word(block, at.SRC_PLANE)
         factor = memory.word(block, at.FACTOR)
-        spare = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
+        spare = scratch_of(block, index) + memory.word(block, at.SPARE)
         first, last = share(block, index, memory.word(block, at.ROWS))
         for row in range(first, last):
             rows = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)

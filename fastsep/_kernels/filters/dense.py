@@ -24,7 +24,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import dense_height
-from fastsep._kernels.rows import outside
+from fastsep._kernels.rows import outside, scratch_of
 from fastsep._kernels.simd import dense, emitter, memory
 
 
@@ -73,7 +73,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         bands = memory.word(block, at.BANDS)
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         lead = memory.word(block, at.LEAD)
         taken = lead + memory.word(block, at.TRAIL) + height
         left, right = memory.word(block, at.LEFT), memory.word(block, at.RIGHT)

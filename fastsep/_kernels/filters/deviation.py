@@ -18,7 +18,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import outside, scratch_of, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 
@@ -109,7 +109,7 @@ def build(src_name: str, acc_name: str):
         row_bytes = memory.word(block, at.SRC_ROW)
         row_length = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS) * src_size
         first_row, end = share(block, index, rows)
-        scratch = memory.word(block, at.SCRATCH)
+        scratch = scratch_of(block, index)
         lead = memory.word(block, at.LEAD)
         taken = 2 * lead + lanes
         # Entry i of the table is row top - lead - 1 + i. The first and the last are guards, as in `fir`.

@@ -22,7 +22,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters import fir_slopes
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import outside, scratch_of, share
 from fastsep._kernels.simd import bit_exact, emitter, fir, memory
 
 
@@ -360,7 +360,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         # Rows of a pipeline lie further apart than they are long.
         row_length = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS) * src_size
         unit, stop = share(block, index, memory.word(block, at.PLANES) * rows)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         lead = memory.word(block, at.LEAD)
         taken = lead + memory.word(block, at.TRAIL) + lanes
         # Entry i of the table is row top - lead - 1 + i. The first and the last are only guards:
@@ -471,7 +471,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         chunks = (depth + chunk_planes - 1) // chunk_planes
         total = memory.word(block, at.PLANES) * chunks * windows
         bands = memory.word(block, at.BANDS)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         lead = memory.word(block, at.LEAD)
         trail = memory.word(block, at.TRAIL)
         taken = lead + trail + lanes

@@ -10,7 +10,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import sum_height
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import outside, scratch_of, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -73,7 +73,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         width = cols * channels
         dst_bytes = memory.word(block, at.DST_ROW)
         first_row, end = share(block, index, rows)
-        scratch = memory.word(block, at.SCRATCH)
+        scratch = scratch_of(block, index)
         table = scratch
         changes = table + 8 * 3 * taken
         targets = changes + 8 * 3 * taken

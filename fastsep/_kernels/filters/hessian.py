@@ -10,7 +10,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import scratch_of, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -67,7 +67,7 @@ def build(form: str, acc_name: str):
 
     def band(block, index):
         rows, cols = memory.word(block, at.ROWS), memory.word(block, at.COLS)
-        kept = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
+        kept = scratch_of(block, index) + memory.word(block, at.SPARE)
         kept_row = memory.word(block, at.RING_ROW)
         slope_x = kept + at.SLOPES_Y * kept_row
         slope_x_above = slope_x + kept_row

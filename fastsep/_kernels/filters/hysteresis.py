@@ -14,6 +14,7 @@ from __future__ import annotations
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
+from fastsep._kernels.rows import scratch_of
 from fastsep._kernels.simd import bit_exact, memory
 
 
@@ -109,7 +110,7 @@ def build():
         bands = memory.word(block, at.BANDS)
         phase = memory.word(block, at.PHASE)
         furthest = memory.word(block, at.FURTHEST)
-        stack = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        stack = scratch_of(block, index)
         low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
         # Pixels whose neighbours would lie outside are of the border of zeros.
         if phase == at.SEARCH:

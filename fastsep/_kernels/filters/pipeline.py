@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
+from fastsep._kernels.rows import scratch_of
 from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
@@ -68,7 +69,7 @@ def build():
         bands = memory.word(block, at.BANDS)
         total = memory.word(block, at.PLANES) * rows
         unit, stop = total * index // bands, total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         count, number = memory.word(block, at.STAGES), memory.word(block, at.BUFFERS)
         step = memory.word(block, at.STEP)
         # This band's own stages, buffers and arguments: they change from step to step.

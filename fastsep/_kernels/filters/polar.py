@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import scratch_of, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -23,7 +23,7 @@ def build(form: str, acc_name: str, dst_name: str):
     def band(block, index):
         width = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS)
         dst_row = memory.word(block, at.DST_ROW)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         spare = scratch + memory.word(block, at.SPARE)
         first, last = share(block, index, memory.word(block, at.PLANES) * memory.word(block, at.ROWS))
         for row in range(first, last):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import scratch_of, share
 from fastsep._kernels.simd import bit_exact, emitter, memory
 
 
@@ -26,7 +26,7 @@ def build(acc_name: str):
         first, last = share(block, index, rows)
         # The outermost pixels are no edges; between them whole vectors, the last of which overlaps.
         inside = cols - 2
-        spare = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
+        spare = scratch_of(block, index) + memory.word(block, at.SPARE)
         for row in range(first, last):
             out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
             if row == 0 or row == rows - 1 or inside < 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import sweep_height, sweep_radius
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import outside, scratch_of, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -48,7 +48,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         mode_y = memory.word(block, at.MODE_Y)
         total = memory.word(block, at.PLANES) * rows
         unit, stop = share(block, index, total)
-        scratch = memory.word(block, at.SCRATCH) + index * memory.word(block, at.SCRATCH_BAND)
+        scratch = scratch_of(block, index)
         table = scratch
         left_table = table + 8 * taken
         right_table = left_table + 8 * taken
