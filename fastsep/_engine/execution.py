@@ -14,7 +14,7 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import BANDS, CLIP, COLS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2
+from fastsep._kernels.arguments import BANDS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2, Within
 from fastsep._plan import dtypes
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
@@ -135,9 +135,9 @@ class _Look:
         most = np.array([limit], image.dtype)
         workspace = take_workspace(8 * bands)
         workspace.filled_by = None
-        word = workspace.word
-        word[SRC], word[SCRATCH], word[BANDS] = address_of(image), workspace.scratch, bands
-        word[COLS], word[CLIP] = image.size, address_of(most)
+        args = Within(workspace.word)
+        args.src, args.scratch, args.bands = address_of(image), workspace.scratch, bands
+        args.count, args.limit = image.size, address_of(most)
         if bands == 1:
             self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
         else:

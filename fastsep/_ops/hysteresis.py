@@ -61,16 +61,17 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     scratch = 8 * at.STACK_WORDS
     workspace = memory.take_workspace(scratch * bands)
     workspace.filled_by = None
-    word = workspace.word
-    word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
-    word[at.SCRATCH], word[at.SCRATCH_BAND] = workspace.scratch, scratch
-    word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), address_of(offsets), reach
-    word[at.FURTHEST] = max(map(abs, lines), default=0) + reach
+    args = at.Hysteresis(workspace.word)
+    args.dst, args.dst_row, args.rows = address_of(codes), pixels, rows
+    args.scratch, args.scratch_band = workspace.scratch, scratch
+    args.lines, args.line_count, args.reach = address_of(offsets), len(offsets), reach
+    args.furthest = max(map(abs, lines), default=0) + reach
+    args.searched = bands
     steps = [(at.SEARCH, bands), (at.BOOLS, bands)]
     if bands > 1:
         steps.insert(1, (at.JOIN, 1))
-    for phase, number in steps:
-        word[at.PHASE], word[at.SRC] = phase, bands
+    for step, number in steps:
+        args.step = step
         _run_kernel(kernel, workspace, number)
     memory.give_back(workspace)
 
@@ -140,10 +141,10 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
     image = np.ascontiguousarray(image)
     workspace = memory.take_workspace(0)
     workspace.filled_by = None
-    word = workspace.word
-    word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
-    word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
-    word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
+    args = at.Threshold(workspace.word)
+    args.src, args.src_row = address_of(image), image.strides[0]
+    args.dst, args.dst_row = codes.ctypes.data, codes.strides[0]
+    (args.rows, args.cols), args.limits = image.shape, limits.ctypes.data
     bands = min(_bands.bands_for(PIXEL_WORK * image.size, workers), image.shape[0])
     _run_kernel(_kernel("threshold", dtype.name), workspace, bands)
     memory.give_back(workspace)

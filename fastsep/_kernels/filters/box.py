@@ -24,56 +24,57 @@ def build(src_name: str, acc_name: str, dst_name: str):
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        channels = memory.word(block, at.CHANNELS)
+        args = at.Box(block)
+        rows = args.rows
+        cols = args.cols
+        channels = args.channels
         width = cols * channels
         last = max(width - lanes, 0)
-        row_bytes = memory.word(block, at.SRC_ROW)
-        dst_bytes = memory.word(block, at.DST_ROW)
-        mode_y = memory.word(block, at.MODE_Y)
-        mode_x = memory.word(block, at.MODE_X)
-        size_y = memory.word(block, at.SIZE_Y)
-        size_x = memory.word(block, at.SIZE_X)
+        row_bytes = args.src_row
+        dst_bytes = args.dst_row
+        mode_y = args.mode_y
+        mode_x = args.mode_x
+        size_y = args.size_y
+        size_x = args.size_x
         groups_y = (size_y - lanes) // lanes
         rest_y = size_y - lanes - groups_y * lanes
         groups_x = (size_x - lanes) // lanes
         rest_x = size_x - lanes - groups_x * lanes
         before = (size_x // 2) * channels
         after = (size_x - 1) * channels - before
-        ones = memory.word(block, at.ONES)
+        ones = args.ones
         # Bands are cut between blocks of `lanes` rows.
         high = (rows + lanes - 1) // lanes
-        total = memory.word(block, at.PLANES) * high
-        bands = memory.word(block, at.BANDS)
+        total = args.planes * high
+        bands = args.bands
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = scratch_of(block, index)
+        scratch = scratch_of(args, index)
         taken = size_y + lanes - 1
         table = scratch
         dst_table = table + 8 * taken
         group_table = dst_table + 8 * lanes
-        spare = scratch + memory.word(block, at.SPARE)
-        strip = scratch + memory.word(block, at.STRIP)
+        spare = scratch + args.spare
+        strip = scratch + args.strip
         inside = strip + before * vector
-        ring = scratch + memory.word(block, at.RING)
-        ring_row = memory.word(block, at.RING_ROW)
-        group_rows = scratch + memory.word(block, at.GROUPS)
+        ring = scratch + args.ring
+        ring_row = args.ring_row
+        group_rows = scratch + args.groups
         group_row = (width + lanes) * acc_size // vector * vector + vector
-        column_sums = scratch + memory.word(block, at.GROUP_COLUMNS)
+        column_sums = scratch + args.group_columns
         while unit < stop:
             plane = unit // high
             first_block = unit - plane * high
             last_block = min(high, first_block + stop - unit)
             unit += last_block - first_block
-            source = memory.word(block, at.SRC) + plane * rows * row_bytes
-            target = memory.word(block, at.DST) + plane * rows * dst_bytes
+            source = args.src + plane * rows * row_bytes
+            target = args.dst + plane * rows * dst_bytes
             for number in range(first_block, last_block):
                 top = number * lanes
                 end = min(top + lanes, rows)
                 for i in range(taken):
                     row = outside(top - size_y // 2 + i, rows, mode_y)
-                    address = memory.word(block, at.CONSTANT_ROW)
+                    address = args.constant_row
                     if row >= 0:
                         address = source + row * row_bytes
                     if width < lanes:
@@ -115,7 +116,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     column = outside(pixel, cols, mode_x)
                     to = inside + value * vector
                     if column < 0:
-                        memory.fill_vector(acc, to, memory.word(block, at.BORDER))
+                        memory.fill_vector(acc, to, args.beyond_x)
                     else:
                         lane = value - pixel * channels
                         memory.copy_vector(acc, to, inside + (column * channels + lane) * vector)
@@ -132,7 +133,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         sums = column_sums + ((group + 1) * channels + c) * vector
                         box_simd.box_along_strip(
                             acc, place, step, sums, groups_x, rest_x, ones, size_x,
-                            memory.word(block, at.AREA),
+                            args.area,
                         )  # fmt: skip
                     ready = min((group + 1) * lanes * channels, width)
                     while stored + lanes <= ready:

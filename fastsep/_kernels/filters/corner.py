@@ -20,14 +20,15 @@ def build(form: str, acc_name: str):
     size = acc.itemsize
 
     def band(block, index):
-        width = memory.word(block, at.COLS)
-        plane = memory.word(block, at.SRC_PLANE)
-        factor = memory.word(block, at.FACTOR)
-        spare = scratch_of(block, index) + memory.word(block, at.SPARE)
-        first, last = share(block, index, memory.word(block, at.ROWS))
+        args = at.Corner(block)
+        width = args.cols
+        plane = args.src_plane
+        factor = args.factor
+        spare = scratch_of(args, index) + args.spare
+        first, last = share(args, index, args.rows)
         for row in range(first, last):
-            rows = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
-            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
+            rows = args.src + row * args.src_row
+            out = args.dst + row * args.dst_row
             sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, width // lanes, factor, out)
             # The last vector again where vectors do not fill the row.
             if width % lanes != 0:

@@ -37,20 +37,20 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
     @helper
-    def find_borders(block, borders):
+    def find_borders(args, borders):
         """List which column stands for each one left and right of the image; -1: none."""
-        left = memory.word(block, at.LEFT)
-        cols = memory.word(block, at.COLS)
-        for k in range(left + memory.word(block, at.RIGHT)):
+        left = args.left
+        cols = args.cols
+        for k in range(left + args.right):
             pixel = k - left if k < left else k - left + cols
-            memory.set_word(borders, k, outside(pixel, cols, memory.word(block, at.MODE_X)))
+            memory.set_word(borders, k, outside(pixel, cols, args.mode_x))
 
     @helper
-    def copy_row(block, borders, row, to, first, stop):
+    def copy_row(args, borders, row, to, first, stop):
         """Copy the pixels `first` .. `stop` - 1 of the source row at `row`, some of them beyond its ends."""
-        channels = memory.word(block, at.CHANNELS)
-        cols = memory.word(block, at.COLS)
-        left = memory.word(block, at.LEFT)
+        channels = args.channels
+        cols = args.cols
+        left = args.left
         inside, end = max(first, 0), min(stop, cols)
         place = to + (inside - first) * channels * acc_size
         memory.convert_values(src, acc, place, row + inside * channels * src_size, (end - inside) * channels)
@@ -60,43 +60,44 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 column = memory.word(borders, pixel + left if side == 0 else pixel + left - cols)
                 value = row + column * channels * src_size
                 if column < 0:
-                    value = memory.word(block, at.CONSTANT_ROW)
+                    value = args.constant_row
                 memory.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        channels = memory.word(block, at.CHANNELS)
-        row_bytes, dst_bytes = memory.word(block, at.SRC_ROW), memory.word(block, at.DST_ROW)
-        slices, offsets = memory.word(block, at.DEPTH), memory.word(block, at.OFFSETS)
-        total = memory.word(block, at.PLANES) * slices * rows
-        bands = memory.word(block, at.BANDS)
+        args = at.Dense(block)
+        rows = args.rows
+        cols = args.cols
+        channels = args.channels
+        row_bytes, dst_bytes = args.src_row, args.dst_row
+        slices, offsets = args.depth, args.offsets
+        total = args.planes * slices * rows
+        bands = args.bands
         unit = total * index // bands
         stop = total * (index + 1) // bands
-        scratch = scratch_of(block, index)
-        lead = memory.word(block, at.LEAD)
-        taken = lead + memory.word(block, at.TRAIL) + height
-        left, right = memory.word(block, at.LEFT), memory.word(block, at.RIGHT)
-        edge = memory.word(block, at.EDGE)
+        scratch = scratch_of(args, index)
+        lead = args.lead
+        taken = lead + args.trail + height
+        left, right = args.left, args.right
+        edge = args.edge
         # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
         # an offset is row top - lead + i of the plane at that offset.
         table = scratch
         table_bytes = 8 * offsets * taken
         targets = table + 3 * table_bytes
-        spare = scratch + memory.word(block, at.SPARE)
-        borders = scratch + memory.word(block, at.BORDERS)
-        ring_row = memory.word(block, at.RING_ROW)
-        chunk = memory.word(block, at.CHUNK)
+        spare = scratch + args.spare
+        borders = scratch + args.borders
+        ring_row = args.ring_row
+        chunk = args.chunk
         narrow = cols * channels < lanes
-        find_borders(block, borders)
+        find_borders(args, borders)
         while unit < stop:
             plane = unit // rows
             first_row = unit - plane * rows
             end = min(rows, first_row + stop - unit)
             unit += end - first_row
             batch = plane // slices
-            stands = memory.word(block, at.SLICE_TABLE) + 8 * offsets * (plane - batch * slices)
-            target = memory.word(block, at.DST) + plane * rows * dst_bytes
+            stands = args.slices + 8 * offsets * (plane - batch * slices)
+            target = args.dst + plane * rows * dst_bytes
             for column in range(0, cols, chunk):
                 # The last chunk overlaps the one before it, so that all are of one size.
                 column = max(min(column, cols - chunk), 0)
@@ -110,24 +111,24 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             moved = entries + number * table_bytes
                             memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
                         source_plane = memory.word(stands, offset)
-                        ring = scratch + memory.word(block, at.RING) + offset * taken * ring_row
+                        ring = scratch + args.ring + offset * taken * ring_row
                         place = slot
                         for i in range(taken - fresh, taken):
-                            row = outside(top - lead + i, rows, memory.word(block, at.MODE_Y))
-                            address = memory.word(block, at.SRC)
+                            row = outside(top - lead + i, rows, args.mode_y)
+                            address = args.src
                             address += ((batch * slices + source_plane) * rows + row) * row_bytes
                             if row < 0 or source_plane < 0:
-                                address = memory.word(block, at.CONSTANT_ROW)
+                                address = args.constant_row
                             to = ring + place * ring_row
                             memory.set_word(entries, i, to)
                             if edge == 0:
                                 last = column + min(chunk, cols) + right
-                                copy_row(block, borders, address, to, column - left, last)
+                                copy_row(args, borders, address, to, column - left, last)
                             else:
-                                copy_row(block, borders, address, to, -left, edge + right)
+                                copy_row(args, borders, address, to, -left, edge + right)
                                 memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
                                 to += (edge + left + right) * channels * acc_size
-                                copy_row(block, borders, address, to, cols - edge - left, cols + right)
+                                copy_row(args, borders, address, to, cols - edge - left, cols + right)
                                 memory.set_word(entries + 2 * table_bytes, i, to)
                             place += 1
                             if place == taken:
@@ -144,8 +145,8 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             address = target + (top + r) * dst_bytes + column * channels * dst_size
                         memory.set_word(targets, r, address)
                     # The next block's rows, whose copying would else wait for them.
-                    below = min(top + height + memory.word(block, at.TRAIL), rows - height)
-                    ahead = memory.word(block, at.SRC) + (plane * rows + max(below, 0)) * row_bytes
+                    below = min(top + height + args.trail, rows - height)
+                    ahead = args.src + (plane * rows + max(below, 0)) * row_bytes
                     ahead += column * channels * src_size
                     ends = edge * channels
                     for number in range(3 if edge != 0 else 1):
@@ -162,14 +163,14 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             entries = table + number * table_bytes
                             if differences:
                                 dense.dense_tile(
-                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
+                                    acc, dst, height, args.runs, args.run_count,
                                     entries, (x - origin) * acc_size, targets, x * dst_size,
-                                    entries + 8 * memory.word(block, at.MIDDLE_ROW),
-                                    memory.word(block, at.MIDDLE_SHIFT), memory.word(block, at.FACTOR),
+                                    entries + 8 * args.middle_row,
+                                    args.middle_shift, args.total,
                                 )  # fmt: skip
                             else:
                                 dense.dense_tile(
-                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
+                                    acc, dst, height, args.runs, args.run_count,
                                     entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
                                 )  # fmt: skip
                     if narrow:

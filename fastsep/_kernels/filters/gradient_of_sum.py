@@ -10,7 +10,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import sum_height
-from fastsep._kernels.rows import outside, scratch_of, share
+from fastsep._kernels.rows import outside, result, scratch_of, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -32,13 +32,13 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         piece = at.SWEEP_COPY * lanes * size
 
         @helper
-        def list_rows(block, table, copies, beyond, source, row_bytes, constant, top, end):
+        def list_rows(args, table, copies, beyond, source, row_bytes, constant, top, end):
             """Three tables of rows from the one above `top`: where they are, where copies of either end are."""
-            rows = memory.word(block, at.ROWS)
-            width = memory.word(block, at.COLS) * channels
+            rows = args.rows
+            width = args.cols * channels
             for r in range(taken):
                 # A pipeline holds no rows past those that the last wanted one needs: any row will do.
-                row = outside(min(top - 1 + r, end), rows, memory.word(block, at.MODE_Y))
+                row = outside(min(top - 1 + r, end), rows, args.mode_y)
                 address = source + row * row_bytes if row >= 0 else constant
                 left = copies + r * piece + lanes * size
                 right = copies + (taken + r) * piece
@@ -68,26 +68,27 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     list_pixels, list_changes = lister(src), lister(acc)
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
+        args = at.GradientOfSum(block)
+        rows = args.rows
+        cols = args.cols
         width = cols * channels
-        dst_bytes = memory.word(block, at.DST_ROW)
-        first_row, end = share(block, index, rows)
-        scratch = scratch_of(block, index)
+        dst_bytes = args.dst_row
+        first_row, end = share(args, index, rows)
+        scratch = scratch_of(args, index)
         table = scratch
         changes = table + 8 * 3 * taken
         targets = changes + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
-        spare = scratch + memory.word(block, at.SPARE)
-        weights = memory.word(block, at.WEIGHTS)
+        spare = scratch + args.spare
+        weights = args.taps
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
         # Room for pieces of the rows of all results, which are written around the cache from there.
         line = lanes * dst_size
-        room = scratch + memory.word(block, at.STREAMED)
-        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
+        room = scratch + args.streamed
+        streamed = results > 1 and args.streamed != 0 and not short
         for k in range(results * height):
             if streamed:
                 memory.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
@@ -95,20 +96,20 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         for k in range(2 * channels):
             value = k - channels if k < channels else k - channels + width
             pixel = value // channels
-            column = outside(pixel, cols, memory.word(block, at.MODE_X))
+            column = outside(pixel, cols, args.mode_x)
             lane = value - pixel * channels
             memory.set_word(beyond, k, column * channels + lane if column >= 0 else -1)
         for top in range(first_row, end, height):
             list_pixels(
-                block, table, scratch + memory.word(block, at.RING), beyond, memory.word(block, at.SRC_2),
-                memory.word(block, at.SRC_2_ROW), memory.word(block, at.CONSTANT_ROW_2), top, end,
+                args, table, scratch + args.copies_2, beyond, args.src_2,
+                args.src_2_row, args.constant_row_2, top, end,
             )  # fmt: skip
             list_changes(
-                block, changes, scratch + memory.word(block, at.STRIP), beyond, memory.word(block, at.SRC),
-                memory.word(block, at.SRC_ROW), memory.word(block, at.CONSTANT_ROW), top, end,
+                args, changes, scratch + args.copies, beyond, args.src,
+                args.src_row, args.constant_row, top, end,
             )  # fmt: skip
             for number in range(results):
-                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                target = result(block, number)
                 for r in range(height):
                     address = spare
                     if narrow:
@@ -173,7 +174,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             if not narrow:
                 continue
             for number in range(results):
-                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                target = result(block, number)
                 for r in range(min(height, end - top)):
                     address = spare + (number * height + r) * lanes * dst_size
                     memory.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import scratch_of, share
+from fastsep._kernels.rows import result, scratch_of, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -21,14 +21,15 @@ def build(form: str, acc_name: str, dst_name: str):
     results = len(form.split("+"))
 
     def band(block, index):
-        width = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS)
-        dst_row = memory.word(block, at.DST_ROW)
-        scratch = scratch_of(block, index)
-        spare = scratch + memory.word(block, at.SPARE)
-        first, last = share(block, index, memory.word(block, at.PLANES) * memory.word(block, at.ROWS))
+        args = at.Head(block)
+        width = args.cols * args.channels
+        dst_row = args.dst_row
+        scratch = scratch_of(args, index)
+        spare = scratch + args.spare
+        first, last = share(args, index, args.planes * args.rows)
         for row in range(first, last):
-            dy = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
-            dx = memory.word(block, at.SRC_2) + row * memory.word(block, at.SRC_2_ROW)
+            dy = args.src + row * args.src_row
+            dx = args.src_2 + row * args.src_2_row
             # Whole vectors, then the last one again where they do not fill the row.
             for part in range(2):
                 column = 0
@@ -39,14 +40,14 @@ def build(form: str, acc_name: str, dst_name: str):
                     column = max(width - lanes, 0)
                     vectors = 1
                 for k in range(results):
-                    to = memory.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row + column * dst_size
+                    to = result(block, k) + row * dst_row + column * dst_size
                     if width < lanes:
                         to = spare + k * lanes * dst_size
                     memory.set_word(scratch, k, to)
                 sweep_simd.polar(acc, dst, form, dy + column * size, dx + column * size, vectors, scratch)
                 if width < lanes:
                     for k in range(results):
-                        to = memory.word(block, at.DST if k == 0 else at.DST_2 + k - 1) + row * dst_row
+                        to = result(block, k) + row * dst_row
                         memory.copy_bytes(to, spare + k * lanes * dst_size, width * dst_size)
 
     return band

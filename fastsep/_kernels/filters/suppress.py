@@ -20,23 +20,24 @@ def build(acc_name: str):
     size = acc.itemsize
 
     def band(block, index):
-        rows, cols = memory.word(block, at.ROWS), memory.word(block, at.COLS)
-        row_bytes, image_row = memory.word(block, at.SRC_ROW), memory.word(block, at.SRC_2_ROW)
-        limits = memory.word(block, at.LIMITS)
-        first, last = share(block, index, rows)
+        args = at.Suppress(block)
+        rows, cols = args.rows, args.cols
+        row_bytes, image_row = args.src_row, args.src_2_row
+        limits = args.limits
+        first, last = share(args, index, rows)
         # The outermost pixels are no edges; between them whole vectors, the last of which overlaps.
         inside = cols - 2
-        spare = scratch_of(block, index) + memory.word(block, at.SPARE)
+        spare = scratch_of(args, index) + args.spare
         for row in range(first, last):
-            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
+            out = args.dst + row * args.dst_row
             if row == 0 or row == rows - 1 or inside < 1:
                 for x in range(cols):
                     bit_exact.set_byte(out, x, 0)
                 continue
             bit_exact.set_byte(out, 0, 0)
             bit_exact.set_byte(out, cols - 1, 0)
-            here = memory.word(block, at.SRC) + row * row_bytes + size
-            image = memory.word(block, at.SRC_2) + row * image_row + size
+            here = args.src + row * row_bytes + size
+            image = args.src_2 + row * image_row + size
             above, below = here - row_bytes, here + row_bytes
             bit_exact.suppress(
                 acc, image, image_row, above, here, below, inside // lanes, limits, out + 1, at.WEAK, at.STRONG

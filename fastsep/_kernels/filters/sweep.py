@@ -11,7 +11,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.jit import sweep_height, sweep_radius
-from fastsep._kernels.rows import outside, scratch_of, share
+from fastsep._kernels.rows import outside, result, scratch_of, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -39,34 +39,35 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     piece = at.SWEEP_COPY * lanes * src_size
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
+        args = at.Sweep(block)
+        rows = args.rows
+        cols = args.cols
         width = cols * channels
-        row_bytes = memory.word(block, at.SRC_ROW)
-        dst_bytes = memory.word(block, at.DST_ROW)
-        mode_x = memory.word(block, at.MODE_X)
-        mode_y = memory.word(block, at.MODE_Y)
-        total = memory.word(block, at.PLANES) * rows
-        unit, stop = share(block, index, total)
-        scratch = scratch_of(block, index)
+        row_bytes = args.src_row
+        dst_bytes = args.dst_row
+        mode_x = args.mode_x
+        mode_y = args.mode_y
+        total = args.planes * rows
+        unit, stop = share(args, index, total)
+        scratch = scratch_of(args, index)
         table = scratch
         left_table = table + 8 * taken
         right_table = left_table + 8 * taken
         targets = right_table + 8 * taken
         beyond = targets + 8 * height * results
-        spare = scratch + memory.word(block, at.SPARE)
-        left_copies = scratch + memory.word(block, at.STRIP)
+        spare = scratch + args.spare
+        left_copies = scratch + args.copies
         right_copies = left_copies + taken * piece
-        constant = memory.word(block, at.CONSTANT_ROW)
-        weights = memory.word(block, at.WEIGHTS)
-        weights_x = memory.word(block, at.WEIGHTS_X)
+        constant = args.constant_row
+        weights = args.taps_y
+        weights_x = args.taps_x
         # A short row is copied whole; results of one narrower than a vector go to spare memory.
         short = width < at.SWEEP_SHORT * lanes
         narrow = width < lanes
         # Staging buffer: pieces of the rows of all results, written from there with non-temporal stores.
         line = lanes * dst_size
-        room = scratch + memory.word(block, at.STREAMED)
-        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
+        room = scratch + args.streamed
+        streamed = results > 1 and args.streamed != 0 and not short
         pieces = beyond + 8 * 2 * margin
         for k in range(results * height):
             if streamed:
@@ -83,7 +84,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             first_row = unit - plane * rows
             end = min(rows, first_row + stop - unit)
             unit += end - first_row
-            source = memory.word(block, at.SRC) + plane * rows * row_bytes
+            source = args.src + plane * rows * row_bytes
             # Copies are kept in a ring: a strip needs those of `height` new rows.
             slot = 0
             fresh = 0
@@ -124,7 +125,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     slot -= taken
                 fresh = 2 * radius
                 for number in range(results):
-                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target = result(block, number)
                     target += plane * rows * dst_bytes
                     for r in range(height):
                         address = spare
@@ -213,7 +214,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                 if not narrow:
                     continue
                 for number in range(results):
-                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
+                    target = result(block, number)
                     target += plane * rows * dst_bytes
                     for r in range(min(height, end - top)):
                         address = spare + (number * height + r) * lanes * dst_size
