@@ -14,7 +14,7 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import BANDS, DST, DST_2, SCRATCH, SCRATCH_BAND, SRC, SRC_2, Within
+from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC, SRC_2, Within
 from fastsep._plan import dtypes
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
@@ -111,8 +111,8 @@ class LoadedKernel:
             workspace.filled_by = self
         word[SRC] = address_of(image)
         word[DST] = address_of(out)
-        for number, array in enumerate(others):
-            word[DST_2 + number] = address_of(array)
+        for number, array in enumerate(others, start=DST + 1):
+            word[number] = address_of(array)
         if second is not None:
             word[SRC_2] = address_of(second)
         word[BANDS] = bands

@@ -51,7 +51,7 @@ class KernelArguments(FirArguments):
         taken = height + 2 * radius
         args.taps_y = self.scalars(*y.taps)
         args.taps_x = self.scalars(*x.taps)
-        self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels))
+        self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
         if results > 1 and self.plan.dst == self.plan.acc and size >= STREAM_BYTES:
@@ -99,7 +99,7 @@ class KernelArguments(FirArguments):
         if "constant" in plan.modes:
             args.constant_row_2 = self.address(np.full(self.padded + self.lanes, value, pixel))
             args.constant_row = self.address(np.zeros(self.padded + self.lanes, plan.src))
-        self.take(8 * (6 * taken + 2 * results * height + 2 * self.channels))
+        self.take(8 * (6 * taken + 2 * results * height + 2 * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(plan.view) * plan.dst.itemsize
         if results > 1 and plan.dst == plan.acc and size >= STREAM_BYTES:
@@ -145,7 +145,7 @@ class KernelArguments(FirArguments):
         groups_y = max((size_y - lanes) // lanes, 0)
         groups_x = max((size_x - lanes) // lanes, 0)
         taken = size_y + lanes - 1
-        self.take(8 * (taken + lanes + groups_y))
+        self.take(8 * (taken + 2 + lanes + groups_y))
         self.take_spare(lanes * lanes)
         across = -(-self.cols // lanes)
         columns = across * lanes * channels + size_x * channels + lanes + channels

@@ -55,10 +55,13 @@ class Head(Record):
     """What all families have in common. Some kernels need no more."""
 
     src: int  # address of the image
-    dst: int  # address of the result
     scratch: int  # address of the scratch memory of band 0, on a cache line
     scratch_band: int  # bytes of scratch for each band
     bands: int  # number of bands; 0: the work is the rows from `first` to `last` - 1 of one plane
+    dst: int  # address of the result; of further ones:
+    dst_2: int
+    dst_3: int
+    dst_4: int
     first: int
     last: int
     planes: int  # images in the batch
@@ -73,13 +76,9 @@ class Head(Record):
     mode_x: int
     constant_row: int  # address of a row of `cval` in the source dtype
     spare: int  # offset of room for rows that nobody wants, and for those of an image narrower than a vector
-    # A second source and further results.
-    src_2: int  # address
+    src_2: int  # address of a second source
     src_2_row: int
     src_plane: int  # bytes from one plane of a source of several to the next
-    dst_2: int  # addresses
-    dst_3: int
-    dst_4: int
     streamed: int  # offset of room for results on their way to non-temporal stores; 0: ordinary stores
 
 
@@ -176,13 +175,26 @@ class Volume(Fir):
     slab_row: int
     left: int  # columns that are copied left of the image ...
     right: int  # ... and right of it
-    beyond: int  # offset of the list of values that stand for them
+    beyond: int  # offset of the list of columns that stand for them
 
 
 class Sweep(Head):
     taps_y: int  # address of the taps across rows, or of a gradient's smoothing side and centre
     taps_x: int  # address of the taps along a row
     copies: int  # offset of copies of the start and the end of rows
+
+
+class Part(Record):
+    """Vectors of a row that a sweep makes in one go."""
+
+    table: int  # of the rows that they are made from: 0: the image, 1: copies of the start of rows, 2: of their end
+    start: int  # the value there with which they begin
+    column: int  # the value of the result with which they begin
+    vectors: int
+
+
+#: A row has at most so many of them.
+PARTS = 4
 
 
 class GradientOfSum(Head):
@@ -323,7 +335,7 @@ class Pipeline(Head):
 
 #: Room for the arguments of any kernel, in words: whole cache lines.
 BLOCK_WORDS = -(-max(kind.length for kind in Head.__subclasses__() + Fir.__subclasses__()) // 8) * 8
-#: Numbers of the words that every call sets anew.
-SRC, DST, SCRATCH, SCRATCH_BAND, BANDS, SRC_2, DST_2 = (
-    Head.fields[name].number for name in ("src", "dst", "scratch", "scratch_band", "bands", "src_2", "dst_2")
+#: Numbers of the words that every call sets anew. Result k is at number DST + k.
+SRC, SCRATCH, SCRATCH_BAND, BANDS, DST, SRC_2 = (
+    Head.fields[name].number for name in ("src", "scratch", "scratch_band", "bands", "dst", "src_2")
 )

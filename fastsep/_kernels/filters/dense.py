@@ -24,7 +24,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import dense_height
-from fastsep._kernels.rows import outside, scratch_of
+from fastsep._kernels.rows import deliver_narrow, list_targets, outside, rows_of_plane, scratch_of, share
 from fastsep._kernels.simd import dense, emitter, memory
 
 
@@ -35,6 +35,81 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     differences = form == "differences"
     height = dense_height(differences)
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
+
+    find_borders, take_rows = _rows(src, acc, height)
+
+    def band(block, index):
+        args = at.Dense(block)
+        rows, cols, channels = args.rows, args.cols, args.channels
+        row_bytes, dst_bytes = args.src_row, args.dst_row
+        slices, offsets = args.depth, args.offsets
+        unit, stop = share(args, index, args.planes * slices * rows)
+        scratch = scratch_of(args, index)
+        taken = args.lead + args.trail + height
+        edge = args.edge
+        # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
+        # an offset is row top - lead + i of the plane at that offset.
+        table = scratch
+        table_bytes = 8 * offsets * taken
+        targets = table + 3 * table_bytes
+        spare = scratch + args.spare
+        spare_row = lanes * dst_size if cols * channels < lanes else 0
+        find_borders(args, scratch + args.borders)
+        while unit < stop:
+            plane, first_row, end = rows_of_plane(unit, stop, rows)
+            unit += end - first_row
+            target = args.dst + plane * rows * dst_bytes
+            for column in range(0, cols, args.chunk):
+                # The last chunk overlaps the one before it, so that all are of one size.
+                column = max(min(column, cols - args.chunk), 0)
+                width = min(args.chunk, cols) * channels
+                slot = 0
+                fresh = taken
+                for top in range(first_row, end, height):
+                    take_rows(args, scratch, plane, column, top, taken, fresh, slot)
+                    slot = (slot + fresh) % taken
+                    fresh = height
+                    to = target + column * channels * dst_size
+                    list_targets(targets, height, to, dst_bytes, top, end, spare, spare_row)
+                    # The next block's rows, whose copying would else wait for them.
+                    below = min(top + height + args.trail, rows - height)
+                    ahead = args.src + (plane * rows + max(below, 0)) * row_bytes
+                    ahead += column * channels * src_size
+                    ends = edge * channels
+                    for number in range(3 if edge != 0 else 1):
+                        begin, finish = 0, width
+                        if edge != 0:
+                            begin = 0 if number == 0 else (ends if number == 1 else width - ends)
+                            finish = ends if number == 0 else (width - ends if number == 1 else width)
+                        origin = begin if number == 2 else 0
+                        entries = table + number * table_bytes
+                        for x in range(begin, finish, lanes):
+                            if x * src_size % at.LINE == 0:
+                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
+                            # The last vector overlaps the one before it.
+                            x = max(min(x, finish - lanes), begin)
+                            if differences:
+                                dense.dense_tile(
+                                    acc, dst, height, args.runs, args.run_count,
+                                    entries, (x - origin) * acc_size, targets, x * dst_size,
+                                    entries + 8 * args.middle_row, args.middle_shift, args.total,
+                                )  # fmt: skip
+                            else:
+                                dense.dense_tile(
+                                    acc, dst, height, args.runs, args.run_count,
+                                    entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
+                                )  # fmt: skip
+                    if spare_row != 0:
+                        deliver_narrow(
+                            target, dst_bytes, top, min(top + height, end), spare, spare_row, width * dst_size
+                        )
+
+    return band
+
+
+def _rows(src, acc, height):
+    """`find_borders` and `take_rows` for the dtypes of the source and of the arithmetic."""
+    src_size, acc_size = src.itemsize, acc.itemsize
 
     @helper
     def find_borders(args, borders):
@@ -63,120 +138,44 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     value = args.constant_row
                 memory.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
 
-    def band(block, index):
-        args = at.Dense(block)
-        rows = args.rows
-        cols = args.cols
-        channels = args.channels
-        row_bytes, dst_bytes = args.src_row, args.dst_row
-        slices, offsets = args.depth, args.offsets
-        total = args.planes * slices * rows
-        bands = args.bands
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
-        scratch = scratch_of(args, index)
-        lead = args.lead
-        taken = lead + args.trail + height
-        left, right = args.left, args.right
-        edge = args.edge
-        # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
-        # an offset is row top - lead + i of the plane at that offset.
-        table = scratch
-        table_bytes = 8 * offsets * taken
-        targets = table + 3 * table_bytes
-        spare = scratch + args.spare
-        borders = scratch + args.borders
-        ring_row = args.ring_row
-        chunk = args.chunk
-        narrow = cols * channels < lanes
-        find_borders(args, borders)
-        while unit < stop:
-            plane = unit // rows
-            first_row = unit - plane * rows
-            end = min(rows, first_row + stop - unit)
-            unit += end - first_row
-            batch = plane // slices
-            stands = args.slices + 8 * offsets * (plane - batch * slices)
-            target = args.dst + plane * rows * dst_bytes
-            for column in range(0, cols, chunk):
-                # The last chunk overlaps the one before it, so that all are of one size.
-                column = max(min(column, cols - chunk), 0)
-                width = min(chunk, cols) * channels
-                slot = 0
-                fresh = taken
-                for top in range(first_row, end, height):
-                    for offset in range(offsets):
-                        entries = table + 8 * offset * taken
-                        for number in range(3):
-                            moved = entries + number * table_bytes
-                            memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
-                        source_plane = memory.word(stands, offset)
-                        ring = scratch + args.ring + offset * taken * ring_row
-                        place = slot
-                        for i in range(taken - fresh, taken):
-                            row = outside(top - lead + i, rows, args.mode_y)
-                            address = args.src
-                            address += ((batch * slices + source_plane) * rows + row) * row_bytes
-                            if row < 0 or source_plane < 0:
-                                address = args.constant_row
-                            to = ring + place * ring_row
-                            memory.set_word(entries, i, to)
-                            if edge == 0:
-                                last = column + min(chunk, cols) + right
-                                copy_row(args, borders, address, to, column - left, last)
-                            else:
-                                copy_row(args, borders, address, to, -left, edge + right)
-                                memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
-                                to += (edge + left + right) * channels * acc_size
-                                copy_row(args, borders, address, to, cols - edge - left, cols + right)
-                                memory.set_word(entries + 2 * table_bytes, i, to)
-                            place += 1
-                            if place == taken:
-                                place = 0
-                    slot += fresh
-                    if slot >= taken:
-                        slot -= taken
-                    fresh = height
-                    for r in range(height):
-                        address = spare
-                        if narrow:
-                            address = spare + r * lanes * dst_size
-                        elif top + r < end:
-                            address = target + (top + r) * dst_bytes + column * channels * dst_size
-                        memory.set_word(targets, r, address)
-                    # The next block's rows, whose copying would else wait for them.
-                    below = min(top + height + args.trail, rows - height)
-                    ahead = args.src + (plane * rows + max(below, 0)) * row_bytes
-                    ahead += column * channels * src_size
-                    ends = edge * channels
-                    for number in range(3 if edge != 0 else 1):
-                        begin, finish = 0, width
-                        if edge != 0:
-                            begin = 0 if number == 0 else (ends if number == 1 else width - ends)
-                            finish = ends if number == 0 else (width - ends if number == 1 else width)
-                        origin = begin if number == 2 else 0
-                        for x in range(begin, finish, lanes):
-                            if x * src_size % at.LINE == 0:
-                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
-                            # The last vector overlaps the one before it.
-                            x = max(min(x, finish - lanes), begin)
-                            entries = table + number * table_bytes
-                            if differences:
-                                dense.dense_tile(
-                                    acc, dst, height, args.runs, args.run_count,
-                                    entries, (x - origin) * acc_size, targets, x * dst_size,
-                                    entries + 8 * args.middle_row,
-                                    args.middle_shift, args.total,
-                                )  # fmt: skip
-                            else:
-                                dense.dense_tile(
-                                    acc, dst, height, args.runs, args.run_count,
-                                    entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
-                                )  # fmt: skip
-                    if narrow:
-                        for r in range(min(height, end - top)):
-                            memory.copy_bytes(
-                                target + (top + r) * dst_bytes, spare + r * lanes * dst_size, width * dst_size
-                            )
+    @helper
+    def take_rows(args, scratch, plane, column, top, taken, fresh, slot):
+        """Copy the last `fresh` of the `taken` rows under a block, from `slot` on in their rings, and list all of them.
 
-    return band
+        The block begins at `column` and row `top`.
+        """
+        channels, rows = args.channels, args.rows
+        left, edge = args.left, args.edge
+        table_bytes = 8 * args.offsets * taken
+        batch = plane // args.depth
+        stands = args.slices + 8 * args.offsets * (plane - batch * args.depth)
+        borders = scratch + args.borders
+        for offset in range(args.offsets):
+            entries = scratch + 8 * offset * taken
+            for number in range(3):
+                moved = entries + number * table_bytes
+                memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
+            source_plane = memory.word(stands, offset)
+            ring = scratch + args.ring + offset * taken * args.ring_row
+            place = slot
+            for i in range(taken - fresh, taken):
+                row = outside(top - args.lead + i, rows, args.mode_y)
+                address = args.src + ((batch * args.depth + source_plane) * rows + row) * args.src_row
+                if row < 0 or source_plane < 0:
+                    address = args.constant_row
+                to = ring + place * args.ring_row
+                memory.set_word(entries, i, to)
+                if edge == 0:
+                    last = column + min(args.chunk, args.cols) + args.right
+                    copy_row(args, borders, address, to, column - left, last)
+                else:
+                    copy_row(args, borders, address, to, -left, edge + args.right)
+                    memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
+                    to += (edge + left + args.right) * channels * acc_size
+                    copy_row(args, borders, address, to, args.cols - edge - left, args.cols + args.right)
+                    memory.set_word(entries + 2 * table_bytes, i, to)
+                place += 1
+                if place == taken:
+                    place = 0
+
+    return find_borders, take_rows

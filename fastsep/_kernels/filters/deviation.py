@@ -18,7 +18,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import outside, scratch_of, share
+from fastsep._kernels.rows import list_sources, list_targets, outside, scratch_of, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 
@@ -26,6 +26,34 @@ from fastsep._kernels.simd import emitter, memory
 def build(src_name: str, acc_name: str):
     """The band function for one source dtype and that of arithmetic and result."""
     src, acc = np.dtype(src_name), np.dtype(acc_name)
+    lanes, src_size = emitter.lanes(acc), src.itemsize
+
+    filter_block = _filter(src, acc)
+
+    def band(block, index):
+        args = at.Deviation(block)
+        row_length = args.cols * args.channels * src_size
+        first_row, end = share(args, index, args.rows)
+        scratch = scratch_of(args, index)
+        lead = args.reach_y
+        taken = 2 * lead + lanes
+        table = scratch
+        targets = table + 8 * (taken + 2)
+        slot = 0
+        fresh = taken
+        for top in range(first_row, end, lanes):
+            slot = list_sources(
+                args, scratch, table, taken, fresh, lanes, row_length, top - lead, end + lead - 1, args.src, slot
+            )  # fmt: skip
+            fresh = lanes
+            list_targets(targets, lanes, args.dst, args.dst_row, top, end, scratch + args.spare, 0)
+            filter_block(args, scratch, table + 8, targets, args.src + (top + lanes + lead) * args.src_row)
+
+    return band
+
+
+def _filter(src, acc):
+    """`filter_block` for one source dtype and that of arithmetic and result."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size = src.itemsize, acc.itemsize
@@ -104,42 +132,4 @@ def build(src_name: str, acc_name: str):
             else:
                 deviation_simd.filter_and_add(acc, place, taps_x, left, before, targets, column * acc_size)
 
-    def band(block, index):
-        args = at.Deviation(block)
-        rows = args.rows
-        row_bytes = args.src_row
-        row_length = args.cols * args.channels * src_size
-        first_row, end = share(args, index, rows)
-        scratch = scratch_of(args, index)
-        lead = args.reach_y
-        taken = 2 * lead + lanes
-        # Entry i of the table is row top - lead - 1 + i. The first and the last are guards, as in `fir`.
-        table = scratch
-        targets = table + 8 * (taken + 2)
-        ring = args.ring
-        source, target = args.src, args.dst
-        slot = 0
-        fresh = taken
-        for top in range(first_row, end, lanes):
-            memory.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
-            for i in range(taken + 1 - fresh, taken + 1):
-                row = outside(top - lead - 1 + i, rows, args.mode_y)
-                address = source + row * row_bytes if row >= 0 else args.constant_row
-                if ring != 0:
-                    place = scratch + ring + slot * args.ring_row
-                    memory.copy_bytes(place, address, row_length)
-                    address = place
-                    slot += 1
-                    if slot == taken:
-                        slot = 0
-                memory.set_word(table, i, address)
-            if fresh == taken:
-                memory.set_word(table, 0, memory.word(table, 1))
-            memory.set_word(table, taken + 1, memory.word(table, taken))
-            fresh = lanes
-            for r in range(lanes):
-                place = target + (top + r) * args.dst_row
-                memory.set_word(targets, r, place if top + r < end else scratch + args.spare)
-            filter_block(args, scratch, table + 8, targets, source + (top + lanes + lead) * row_bytes)
-
-    return band
+    return filter_block

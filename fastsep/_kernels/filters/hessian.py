@@ -19,8 +19,7 @@ def build(form: str, acc_name: str):
     """The band function for one float dtype; the results are differences along (y, y), (y, x) and (x, x).
 
     `form`: "yx" or "xy", along which axis those of two axes are taken first; "... of sum" where the image is the sum
-    of SRC and SRC_2. FACTOR is the address of 1/2 and 1; at SPARE there is room for SLOPES_Y + 2 rows, RING_ROW bytes
-    apart.
+    of both sources.
     """
     acc = np.dtype(acc_name)
     size = acc.itemsize

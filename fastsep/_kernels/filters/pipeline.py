@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import result, rows_of_plane, scratch_of, set_result, share
+from fastsep._kernels.rows import rows_of_plane, scratch_of, share
 from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
@@ -55,13 +55,13 @@ def _aim_results(args, outer, block, stage, buffers, scratch, plane):
     if stage.target == at.OUTSIDE:
         start = plane * args.rows * args.dst_row
         for k in range(at.RESULTS - stage.first):
-            set_result(block, k, result(outer, stage.first + k) + start)
+            memory.set_word(block, at.DST + k, memory.word(outer, at.DST + stage.first + k) + start)
         mine.dst_row = args.dst_row
     else:
         buffer = at.Buffer(buffers, stage.target)
         start = _row_zero(buffer, scratch) + stage.first * buffer.plane
         for k in range(at.RESULTS):
-            set_result(block, k, start + k * buffer.plane)
+            memory.set_word(block, at.DST + k, start + k * buffer.plane)
         mine.dst_row = buffer.row
         mine.streamed = 0  # buffers are there to stay in the cache
 
@@ -78,15 +78,6 @@ def _begin(stages, count, buffers, begin):
             at.Buffer(buffers, stage.target).first = first
         wanted = min(wanted, first)
     return wanted
-
-
-@helper
-def _ready(stages, stage, wanted, rows):
-    """The row up to which a stage can make results: as far as the rows of its source allow."""
-    if stage.source < 0:
-        return wanted
-    made = at.Stage(stages, stage.after).made
-    return made - stage.halo if made < rows else made
 
 
 @helper
@@ -137,7 +128,12 @@ def build():
                 wanted += args.step
                 for s in range(count):
                     stage = at.Stage(stages, s)
-                    last = min(end + stage.reach, rows, _ready(stages, stage, wanted, rows))
+                    # As far as the rows of its source allow.
+                    ready = wanted
+                    if stage.source >= 0:
+                        ready = at.Stage(stages, stage.after).made
+                        ready -= stage.halo if ready < rows else 0
+                    last = min(end + stage.reach, rows, ready)
                     if last > stage.made:
                         mine = blocks + s * _BLOCK_BYTES
                         _aim_sources(args, mine, stage, buffers, scratch, plane)

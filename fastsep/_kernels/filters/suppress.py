@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import scratch_of, share
+from fastsep._kernels.rows import scratch_of, share, whole_or_last
 from fastsep._kernels.simd import bit_exact, emitter, memory
 
 
 def build(acc_name: str):
     """The band function for one float dtype.
 
-    The source is the magnitudes of a gradient, SRC_2 the image whose gradient it is. Rows of both are
+    The source is the magnitudes of a gradient, the second one the image whose gradient it is. Rows of both are
     readable for a vector beyond their end.
     """
     acc = np.dtype(acc_name)
@@ -39,18 +39,14 @@ def build(acc_name: str):
             here = args.src + row * row_bytes + size
             image = args.src_2 + row * image_row + size
             above, below = here - row_bytes, here + row_bytes
-            bit_exact.suppress(
-                acc, image, image_row, above, here, below, inside // lanes, limits, out + 1, at.WEAK, at.STRONG
-            )  # fmt: skip
-            if inside % lanes != 0:
-                x = max(inside - lanes, 0)
-                place = x * size
+            for part in range(2):
+                x, vectors = whole_or_last(part, inside, lanes)
                 to = spare if inside < lanes else out + 1 + x
                 bit_exact.suppress(
-                    acc, image + place, image_row, above + place, here + place, below + place, 1, limits, to,
-                    at.WEAK, at.STRONG,
+                    acc, image + x * size, image_row, above + x * size, here + x * size, below + x * size, vectors,
+                    limits, to, at.WEAK, at.STRONG,
                 )  # fmt: skip
-                if inside < lanes:
-                    memory.copy_bytes(out + 1, spare, inside)
+            if inside < lanes:
+                memory.copy_bytes(out + 1, spare, inside)
 
     return band

@@ -11,7 +11,7 @@ from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SCRATCH_BAND, SRC
 #: the channels; or only the second stage of its share of the panels.
 BOTH, FIRST, SECOND = range(3)
 
-assert (SRC, DST, SCRATCH, SCRATCH_BAND, BANDS) == (0, 1, 2, 3, 4)
+assert (SRC, SCRATCH, SCRATCH_BAND, BANDS, DST) == (0, 1, 2, 3, 4)
 (
     STAGE,  # BOTH, FIRST or SECOND
     IMAGES,
