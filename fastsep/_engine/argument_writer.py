@@ -1,4 +1,4 @@
-"""Where kernels' arguments are written: the words of a block, and what they point to.
+"""Where kernels' arguments are written: the words of a block, by name, and what they point to.
 
 Sizes here are what keeps kernels inside their memory: each allowance is named after the access that needs it.
 """
@@ -25,10 +25,11 @@ MODES = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The words of a block, the scratch a band needs, and the arrays that the words point to."""
+    """The words of a block, what bands need, and the arrays that the words point to."""
 
     words: Array
-    scratch: int
+    scratch: int  # bytes for each thread
+    least: int  # rows that a band is to have if there are more bands than threads
     keep: tuple[Array, ...]
 
 
@@ -56,20 +57,22 @@ class ArgumentWriter:
         self.words = np.zeros(at.BLOCK_WORDS, np.int64)
         self.keep: list[Array] = []
         self.end = 0
+        self.grain = 1  # rows that the kernel makes together
+        self.halo = 0  # rows that a band reads above and below it, together
 
     def make(self) -> Block:
-        plan, words = self.plan, self.words
-        words[at.GRAIN] = 1
-        words[at.PLANES : at.CHANNELS + 1] = plan.view
-        words[at.SRC_ROW] = words[at.SRC_2_ROW] = self.width * plan.src.itemsize
-        words[at.DST_ROW] = self.width * plan.dst.itemsize
-        words[at.MODE_Z : at.MODE_X + 1] = [MODES[mode] for mode in plan.modes]
+        plan, args = self.plan, at.Head(self.words)
+        args.planes, args.depth, args.rows, args.cols, args.channels = plan.view
+        args.src_row = args.src_2_row = self.width * plan.src.itemsize
+        args.dst_row = self.width * plan.dst.itemsize
+        args.mode_z, args.mode_y, args.mode_x = (MODES[mode] for mode in plan.modes)
         if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
             # cval / scale may lie a rounding error beside the integer that it stands for.
             value = plan.border if plan.src.kind == "f" else round(plan.border)
-            words[at.CONSTANT_ROW] = self.address(np.full(self.padded + self.lanes, value, plan.src))
+            args.constant_row = self.address(np.full(self.padded + self.lanes, value, plan.src))
         getattr(self, f"write_{plan.strategy}")()
-        return Block(words, lines_of(self.end), tuple(self.keep))
+        args.grain = self.grain
+        return Block(self.words, lines_of(self.end), max(self.grain, self.halo), tuple(self.keep))
 
     # memory --------------------------------------------------------------------------------------
 
@@ -81,12 +84,10 @@ class ArgumentWriter:
     def scalars(self, *values: float) -> int:
         return self.address(np.array(values, self.plan.acc))
 
-    def take(self, size: int, word: int | None = None) -> int:
-        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
+    def take(self, size: int) -> int:
+        """Reserve `size` bytes of scratch, on a cache line; their offset."""
         offset = self.end
         self.end += lines_of(size)
-        if word is not None:
-            self.words[word] = offset
         return offset
 
     def take_spare(self, narrow_rows: int) -> None:
@@ -95,4 +96,4 @@ class ArgumentWriter:
 
     def take_narrow(self, values: int) -> None:
         """Room for the results of an image narrower than a vector."""
-        self.take(values * self.plan.dst.itemsize, at.SPARE)
+        at.Head(self.words).spare = self.take(values * self.plan.dst.itemsize)

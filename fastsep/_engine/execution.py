@@ -13,7 +13,7 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import CLIP, COLS, DST, DST_2, GRAIN, LEAD, SCRATCH, SRC, SRC_2, TRAIL
+from fastsep._kernels.arguments import DST, SCRATCH, SRC, SRC_2, Within
 from fastsep._plan import dtypes
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
@@ -79,10 +79,7 @@ def _load(plan: Plan) -> Runs:
 def _whole(plan: Plan) -> LoadedKernel:
     made = block(plan)
     rows = math.prod(plan.view[:3])
-    # A band reads the rows around it, too: it is to have as many of its own.
-    halo = made.words[LEAD] + made.words[TRAIL]
-    worth = rows // int(max(made.words[GRAIN], halo))
-    return LoadedKernel(plan.kernel, made, float32_work(plan.work, plan.acc), max(rows, 1), worth)
+    return LoadedKernel(plan.kernel, made, float32_work(plan.work, plan.acc), max(rows, 1), rows // made.least)
 
 
 class LoadedKernel:
@@ -116,8 +113,8 @@ class LoadedKernel:
             workspace.filled_by = self
         word[SRC] = address_of(image)
         word[DST] = address_of(out)
-        for number, array in enumerate(others):
-            word[DST_2 + number] = address_of(array)
+        for number, array in enumerate(others, start=DST + 1):
+            word[number] = address_of(array)
         if second is not None:
             word[SRC_2] = address_of(second)
         launch(self, workspace, threads, bands_of(threads, self.worth), self.stride)
@@ -138,9 +135,9 @@ class _Look:
         found = np.zeros(bands, np.int64)
         workspace = take_workspace(0)
         workspace.filled_by = None
-        word = workspace.word
-        word[SRC], word[DST] = address_of(image), address_of(found)
-        word[COLS], word[CLIP] = image.size, address_of(most)
+        args = Within(workspace.word)
+        args.src, args.dst = address_of(image), address_of(found)
+        args.count, args.limit = image.size, address_of(most)
         launch(self, workspace, threads, bands, 0)
         give_back(workspace)
         return not found.any()

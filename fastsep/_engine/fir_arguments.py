@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,84 +66,105 @@ class _Depth:
 
 class FirArguments(ArgumentWriter):
     def write_fir(self) -> None:
-        plan, words = self.plan, self.words
+        plan, args = self.plan, at.Fir(self.words)
         what = plan.what
         assert isinstance(what, Separable)
         volume = plan.kernel[1].startswith("volume")
         lines_y = [term.lines[1] or IDENTITY for term in what.terms]
         lines_x = [term.lines[2] or IDENTITY for term in what.terms]
-        lead = max(line.centre for line in lines_y)
-        trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
-        taken = lead + trail + self.lanes
-        words[at.LEAD], words[at.TRAIL] = lead, trail
-        words[at.SCALE] = self.scalars(plan.scale, 1.0)
-        words[at.COMBINE] = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
+        args.lead = max(line.centre for line in lines_y)
+        args.trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        taken = args.lead + args.trail + self.lanes
+        if not volume:
+            self.grain, self.halo = self.lanes, args.lead + args.trail
+        args.combine = at.MAGNITUDE if what.combine == "magnitude" else at.SUM
         if what.clip is not None:
-            words[at.CLIP] = self.scalars(*what.clip)
-
-        if what.divisors is not None:
-            self.divisors(what.divisors)
-        sloped = plan.kernel[1].startswith("volume differences")
-        depth_lines = self.depth_lines(what, sloped) if volume else []
+            args.clip = self.scalars(*what.clip)
+        depth_lines = self.depth_lines(what) if volume else []
         row_lines = self.row_lines(what) if plan.kernel[1].startswith("plane differences") else {}
         by_slopes = [y for term, y in zip(what.terms, lines_y, strict=True) if self.is_by_slopes(term, what)]
         lines_x += [line for line, _ in row_lines]
-        words[at.GRAIN] = self.lanes
-        words[at.TABLE] = 8 * (taken + 2)
-        lead_z = max((depth.line.centre for depth in depth_lines), default=0)
-        trail_z = max((len(depth.line.taps) - 1 - depth.line.centre for depth in depth_lines), default=0)
-        taken_z = lead_z + trail_z + self.tile
-        words[at.LEAD_Z], words[at.TRAIL_Z] = lead_z, trail_z
+        # Tables: of rows, one for each line that reads other ones; of results; of planes.
+        args.table_bytes = 8 * (taken + 2)
         tables = max(len(depth_lines), 1 + len(row_lines) + bool(by_slopes))
-        self.take(tables * 8 * (taken + 2) + 8 * self.lanes + 8 * (taken_z + 2))
-        self.terms(what, depth_lines, row_lines)
+        self.take(tables * args.table_bytes + 8 * self.lanes + 8 * (self.taken_z(depth_lines) + 2))
+        args.terms, args.term_count = self.terms(what, depth_lines, row_lines), len(what.terms)
         self.take_spare(self.lanes * self.lanes)
-        self.take(8 * self.channels * sum(len(line.taps) for line in lines_x), at.BORDERS)
+        args.borders = self.take(8 * self.channels * sum(len(line.taps) for line in lines_x))
         # The strip: the image's columns and those around them; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
         columns = max(len(line.taps) for line in lines_x) * self.channels
         columns += self.padded + self.lanes + (self.tile + 2) * self.channels
         self.take(self.channels * self.vector)
-        self.take(columns * self.vector, at.STRIP)
+        args.strip = self.take(columns * self.vector)
         if plan.kernel[1].endswith("terms"):
-            self.take((self.padded + self.tile * self.channels) * self.vector, at.SUMS)
+            args.sums = self.take((self.padded + self.tile * self.channels) * self.vector)
+        if volume:
+            self.volume(what, depth_lines, lines_x, taken)
+        else:
+            self.plane(what, by_slopes, row_lines, taken, columns)
+
+    def plane(
+        self, what: Separable, by_slopes: list[Line], row_lines: dict[tuple[Line, float], int], taken: int, columns: int
+    ) -> None:  # fmt: skip
+        """What only planes need."""
+        plan, args = self.plan, at.Plane(self.words)
+        args.scale = self.scalars(plan.scale, 1.0)
+        if what.divisors is not None:
+            self.divisors(what.divisors)
         row = self.whole_vectors(self.padded)
         if by_slopes:
             self.slopes(by_slopes)
             parted = self.parted(what)
             if parted is not None:
-                words[at.INNER_LINE] = self.address(np.array(self.between(parted[0]), np.int64))
-                self.take(columns * self.vector, at.OTHER_STRIP)
+                inner = np.zeros(at.Line.length, np.int64)
+                self.between(at.Line(inner), parted[0])
+                args.inner_line = self.address(inner)
+                args.other_strip = self.take(columns * self.vector)
         if row_lines:
-            self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
-        if volume:
-            left = right = 0  # values that are copied beside a row
-            if sloped and any(depth.axis == 2 for depth in depth_lines):
-                words[at.LEFT] = max(line.centre for line in lines_x)
-                words[at.RIGHT] = max(len(line.taps) - 1 - line.centre for line in lines_x)
-                self.take(8 * self.channels * int(words[at.LEFT] + words[at.RIGHT]), at.COLUMNS)
-                left = self.whole_vectors(int(words[at.LEFT]) * self.channels)
-                # The last vector of a row, from as far to the left as it may begin, and its neighbours.
-                right = self.whole_vectors(self.lanes + (int(words[at.RIGHT]) + 2) * self.channels)
-            words[at.SLAB_ROW] = slab_row = odd_lines((left + row + right) * plan.acc.itemsize)
-            words[at.RING_ROW] = ring_row = odd_lines((left + row + right) * plan.src.itemsize)
-            self.depth_slopes(depth_lines, ring_row)
-            each = len(depth_lines) * self.tile * slab_row
-            # Whole blocks of rows, so that none is filtered in vain.
-            window = (VOLUME_BYTES - each * taken) // (taken_z * ring_row) - lead - trail
-            cpus = os.cpu_count() or 1
-            wanted = -(-2 * cpus // (self.planes * -(-self.depth // SHORT_CHUNK)))
-            pieces = max(-(-self.rows // max(window, self.lanes)), min(wanted, self.rows // (FEWEST * self.lanes)), 1)
-            words[at.WINDOW] = window = min(self.whole_vectors(-(-self.rows // pieces)), self.rows)
-            # Planes in a row share a ring, which takes time to fill; but every band needs its share.
-            pieces = self.planes * -(-self.rows // window)
-            words[at.CHUNK] = self.depth if pieces >= 2 * cpus else SHORT_CHUNK
-            self.take(each * (taken + 1), at.SLAB)
-            self.take(taken_z * (window + taken + 1) * ring_row, at.RING)
-            words[at.RING] += left * plan.src.itemsize
-        elif self.in_ring(lead + trail, bool(row_lines), BESIDE_SLOPES if by_slopes else ROWS_IN_PLACE):
-            words[at.RING_ROW] = ring_row = odd_lines(row * plan.src.itemsize)
-            self.take(ring_row * taken, at.RING)
+            args.row_lines = self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
+            args.row_line_count = len(row_lines)
+        most = BESIDE_SLOPES if by_slopes else ROWS_IN_PLACE
+        if self.in_ring(args.lead + args.trail, bool(row_lines), most):
+            args.ring_row = odd_lines(row * plan.src.itemsize)
+            args.ring = self.take(args.ring_row * taken)
+
+    def volume(self, what: Separable, depth_lines: list[_Depth], lines_x: list[Line], taken: int) -> None:
+        """What only volumes need: the window of planes that is filtered together."""
+        plan, args = self.plan, at.Volume(self.words)
+        args.lead_z = max(depth.line.centre for depth in depth_lines)
+        taken_z = self.taken_z(depth_lines)
+        args.trail_z = taken_z - self.tile - args.lead_z
+        row = self.whole_vectors(self.padded)
+        left = right = 0  # values that are copied beside a row
+        if any(depth.axis == 2 for depth in depth_lines):
+            args.left = max(line.centre for line in lines_x)
+            args.right = max(len(line.taps) - 1 - line.centre for line in lines_x)
+            args.beyond = self.take(8 * (args.left + args.right))
+            left = self.whole_vectors(args.left * self.channels)
+            # The last vector of a row, from as far to the left as it may begin, and its neighbours.
+            right = self.whole_vectors(self.lanes + (args.right + 2) * self.channels)
+        args.slab_row = odd_lines((left + row + right) * plan.acc.itemsize)
+        args.ring_row = ring_row = odd_lines((left + row + right) * plan.src.itemsize)
+        args.depth_lines, args.depth_line_count = self.depth_table(what, depth_lines, ring_row), len(depth_lines)
+        each = len(depth_lines) * self.tile * args.slab_row
+        # Whole blocks of rows, so that none is filtered in vain.
+        window = (VOLUME_BYTES - each * taken) // (taken_z * ring_row) - args.lead - args.trail
+        cpus = os.cpu_count() or 1
+        wanted = -(-2 * cpus // (self.planes * -(-self.depth // SHORT_CHUNK)))
+        pieces = max(-(-self.rows // max(window, self.lanes)), min(wanted, self.rows // (FEWEST * self.lanes)), 1)
+        args.window = window = min(self.whole_vectors(-(-self.rows // pieces)), self.rows)
+        # Planes in a row share a ring, which takes time to fill; but every band needs its share.
+        pieces = self.planes * -(-self.rows // window)
+        args.chunk = self.depth if pieces >= 2 * cpus else SHORT_CHUNK
+        args.slab = self.take(each * (taken + 1))
+        args.ring = self.take(taken_z * (window + taken + 1) * ring_row) + left * plan.src.itemsize
+
+    def taken_z(self, depth_lines: list[_Depth]) -> int:
+        """Planes that are read for those made together."""
+        lead = max((depth.line.centre for depth in depth_lines), default=0)
+        trail = max((len(depth.line.taps) - 1 - depth.line.centre for depth in depth_lines), default=0)
+        return lead + trail + self.tile
 
     def in_ring(self, halo: int, filtered: bool, most: int) -> bool:
         """Whether rows are copied: always if they are narrower than a vector, which would read past their end.
@@ -158,20 +180,35 @@ class FirArguments(ArgumentWriter):
     def whole_vectors(self, values: int) -> int:
         return -(-values // self.lanes) * self.lanes
 
-    def depth_lines(self, what: Separable, sloped: bool) -> list[_Depth]:
-        """The different lines along the depth."""
-        return list(dict.fromkeys(_Depth.of(term, what, sloped) for term in what.terms))
+    @property
+    def sloped(self) -> bool:
+        """Whether a volume's lines along the depth apply to differences."""
+        return self.plan.kernel[1].startswith("volume differences")
 
-    def depth_slopes(self, depth_lines: list[_Depth], ring_row: int) -> None:
-        """Fill in from where each line along the depth takes differences: the last of what the kernel reads of them."""
+    def depth_lines(self, what: Separable) -> list[_Depth]:
+        """The different lines along the depth."""
+        return list(dict.fromkeys(_Depth.of(term, what, self.sloped) for term in what.terms))
+
+    def depth_table(self, what: Separable, depth_lines: list[_Depth], ring_row: int) -> int:
+        """Write the lines along the depth, and from where each takes differences."""
+        table = np.zeros(len(depth_lines) * at.DepthLine.length, np.int64)
         pixel = self.channels * self.plan.src.itemsize
-        for row, depth in zip(self.depths, depth_lines, strict=True):
+        for number, depth in enumerate(depth_lines):
+            row, line = at.DepthLine(table, number), depth.line
+            if depth.sloped:
+                self.difference_line(row.line, slope_line(line, False)[0])
+                row.total = 0 if cancels(line) else self.scalars(tap_sum(line))
+            elif depth.axis:
+                self.difference_line(row.line, line)
+            else:
+                self.line(row.line, line, what)
+            row.beyond_y = self.scalars(self.plan.cval if what.chained else self.plan.border * tap_sum(line))
             step = (0, ring_row, pixel)[depth.axis]
-            row[at.L_START] = -step * depth.wide - pixel * depth.before
-            row[at.L_STEP] = depth.axis == 0 and depth.sloped
-            row[at.L_SPAN] = step * (1 + depth.wide)
-            row[at.L_WIDTH] = self.width + self.channels * depth.more
-        self.words[at.DEPTH_LINES], self.words[at.DEPTH_LINES_AT] = len(self.depths), self.address(self.depths)
+            row.start = -step * depth.wide - pixel * depth.before
+            row.step = depth.axis == 0 and depth.sloped
+            row.span = step * (1 + depth.wide)
+            row.width = self.width + self.channels * depth.more
+        return self.address(table)
 
     def row_lines(self, what: Separable) -> dict[tuple[Line, float], int]:
         """The different lines along x that come first, each with the value beyond the border; counted from 1."""
@@ -190,31 +227,31 @@ class FirArguments(ArgumentWriter):
         # The line along y comes after it, and has to make the value of it that belongs beyond the border then.
         return x, self.plan.cval / tap_sum(y) if what.chained else self.plan.border
 
-    def rings(self, what: Separable, row_lines: dict[tuple[Line, float], int], taken: int, ring_row: int) -> None:
-        """Room for the rows that the lines along x make, and the words of these lines."""
-        table = np.zeros((len(row_lines), at.ROW_LINE_WORDS), np.int64)
-        for row, (line, beyond) in zip(table, row_lines, strict=True):
-            row[: at.R_OUTSIDE] = self.differences(line, what)
-            row[at.R_OUTSIDE] = self.scalars(beyond)
-            row[at.R_RING], row[at.R_RING_ROW] = self.take(taken * ring_row), ring_row
-        self.words[at.ROW_LINES], self.words[at.ROW_LINES_AT] = len(table), self.address(table)
+    def rings(self, what: Separable, row_lines: dict[tuple[Line, float], int], taken: int, ring_row: int) -> int:
+        """Room for the rows that the lines along x make; where these lines are written."""
+        table = np.zeros(len(row_lines) * at.RowLine.length, np.int64)
+        for number, (line, beyond) in enumerate(row_lines):
+            row = at.RowLine(table, number)
+            self.differences(row.line, line, what)
+            row.beyond_x = self.scalars(beyond)
+            row.ring, row.ring_row = self.take(taken * ring_row), ring_row
+        return self.address(table)
 
-    def terms(
-        self, what: Separable, depth_lines: list[_Depth], row_lines: dict[tuple[Line, float], int]
-    ) -> None:  # fmt: skip
-        plan = self.plan
+    def terms(self, what: Separable, depth_lines: list[_Depth], row_lines: dict[tuple[Line, float], int]) -> int:
+        """Write the terms."""
+        plan, sloped = self.plan, self.sloped
         differences = plan.kernel[1].startswith(("plane differences", "plane slopes"))
-        sloped = plan.kernel[1].startswith("volume differences")
         parted = self.parted(what)
-        table = np.zeros((len(what.terms), at.TERM_WORDS), np.int64)
+        table = np.zeros(len(what.terms) * at.Term.length, np.int64)
         joined, left = 0, 0.0  # terms that the next one is added to, and what they make of the constant
-        for number, (row, term) in enumerate(zip(table, what.terms, strict=True)):
+        for number, term in enumerate(what.terms):
+            row = at.Term(table, number)
             z, y, x = (line or IDENTITY for line in term.lines)
             if self.is_by_slopes(term, what):
-                row[: at.X_LINE] = self.line(y, what)
-                row[at.X_LINE : at.X_OUTSIDE] = self.between(x if parted is None else parted[1])
-                row[at.X_OUTSIDE] = self.scalars(0.0)
-                row[at.DEPTH_LINE] = 1
+                self.line(row.y, y, what)
+                self.between(row.x, x if parted is None else parted[1])
+                row.beyond_x = self.scalars(0.0)
+                row.of_line = 1
                 continue
             axis = slope_axis(term) if sloped else 0
             if axis == 1:
@@ -222,41 +259,31 @@ class FirArguments(ArgumentWriter):
             elif axis == 2:
                 x = slope_line(x, what.skip_zeros)[0]
             if differences and self.is_row_first(term, what):
-                row[: at.X_LINE] = self.line(y, what)
-                row[at.X_LINE : at.X_OUTSIDE] = self.line(IDENTITY, what)
-                row[at.DEPTH_LINE] = row_lines[self.row_line(term, what)]
+                self.line(row.y, y, what)
+                self.line(row.x, IDENTITY, what)
+                row.of_line = row_lines[self.row_line(term, what)]
                 continue
             if sloped:
-                row[: at.X_LINE], row[at.X_LINE : at.X_OUTSIDE] = self.difference_line(y), self.difference_line(x)
+                self.difference_line(row.y, y)
+                self.difference_line(row.x, x)
+            elif differences:
+                self.differences(row.y, y, what)
+                self.line(row.x, x, what)
             else:
-                row[: at.X_LINE] = self.differences(y, what) if differences else self.line(y, what)
-                row[at.X_LINE : at.X_OUTSIDE] = self.line(x, what)
+                self.line(row.y, y, what)
+                self.line(row.x, x, what)
             # The scale is in the taps of the first pass, so sums are on the user's scale already,
             # if they are taken over the values of the border in the source's units.
             beyond = plan.cval if what.chained else plan.border * tap_sum(z) * tap_sum(y)
             if sloped:
                 # All differences of the constant are none. `cval` is 0 if lines are chained (see `takes_slopes`).
                 beyond = left + (beyond if axis == 0 else 0.0)
-                row[at.SPREAD], row[at.JOINED] = axis == 2, joined
-                row[at.JOINS] = joins = self.joins(what, number)
+                joins = self.joins(what, number)
+                row.spread, row.joined, row.joins = axis == 2, joined, joins
                 joined, left = (joined + 1, beyond) if joins else (0, 0.0)
-            row[at.X_OUTSIDE] = self.scalars(beyond)
-            row[at.DEPTH_LINE] = depth_lines.index(_Depth.of(term, what, sloped)) if depth_lines else 0
-        self.words[at.TERMS], self.words[at.TERMS_AT] = len(table), self.address(table)
-        if depth_lines:
-            lines = np.zeros((len(depth_lines), at.LINE_WORDS), np.int64)
-            for row, depth in zip(lines, depth_lines, strict=True):
-                line = depth.line
-                if depth.sloped:
-                    row[: at.Y_OUTSIDE] = self.difference_line(slope_line(line, False)[0])
-                    row[at.L_TOTAL] = 0 if cancels(line) else self.scalars(tap_sum(line))
-                elif depth.axis:
-                    row[: at.Y_OUTSIDE] = self.difference_line(line)
-                else:
-                    row[: at.Y_OUTSIDE] = self.line(line, what)
-                beyond = plan.cval if what.chained else plan.border * tap_sum(line)
-                row[at.Y_OUTSIDE] = self.scalars(beyond)
-            self.depths = lines
+            row.beyond_x = self.scalars(beyond)
+            row.of_line = depth_lines.index(_Depth.of(term, what, sloped)) if depth_lines else 0
+        return self.address(table)
 
     def joins(self, what: Separable, number: int) -> bool:
         """Whether a term is added to the next one before their line along x, which is the same."""
@@ -265,18 +292,22 @@ class FirArguments(ArgumentWriter):
             return False
         return terms[0].lines[2] == terms[1].lines[2]
 
-    def line(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
-        taps = np.array(line.taps, self.plan.acc)
-        return self.address(taps), len(taps), line.centre, self.kind(line, what)
+    # Lines of taps, each in the form that it is applied in.
+
+    def put(self, words: at.Line, taps: Sequence[float], before: int, kind: int) -> None:
+        words.taps, words.count, words.before, words.kind = self.scalars(*taps), len(taps), before, kind
+
+    def line(self, words: at.Line, line: Line, what: Separable) -> None:
+        """A line as it is."""
+        self.put(words, line.taps, line.centre, self.kind(line, what))
 
     def slopes(self, lines_y: list[Line]) -> None:
         """Room for rows of slopes, which these lines along y filter."""
-        words = self.words
-        words[at.SLOPES_LEAD] = lead = max(line.centre for line in lines_y)
-        words[at.SLOPES_TRAIL] = trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
-        values = -(-(self.padded + self.channels) // self.lanes) * self.lanes
-        words[at.SLOPES_ROW] = row = odd_lines(values * self.plan.acc.itemsize)
-        self.take((lead + trail + self.lanes) * row, at.SLOPES)
+        args = at.Plane(self.words)
+        args.slopes_lead = max(line.centre for line in lines_y)
+        args.slopes_trail = max(len(line.taps) - 1 - line.centre for line in lines_y)
+        args.slopes_row = odd_lines(self.whole_vectors(self.padded + self.channels) * self.plan.acc.itemsize)
+        args.slopes = self.take((args.slopes_lead + args.slopes_trail + self.lanes) * args.slopes_row)
 
     def is_by_slopes(self, term: Term, what: Separable) -> bool:
         return "slopes" in self.plan.kernel[1] and self.is_row_first(term, what)
@@ -298,27 +329,27 @@ class FirArguments(ArgumentWriter):
         idle = next((k for k, tap in enumerate(taps) if tap), 0)
         return (Line(tuple(taps[idle : len(taps) - idle]), x1.centre - idle), x1) if idle >= PARTING_PAYS else None
 
-    def between(self, line: Line) -> tuple[int, int, int, int]:
-        """The words of a line, whose taps sum to zero, as it applies to the differences between pixels."""
+    def between(self, words: at.Line, line: Line) -> None:
+        """A line whose taps sum to zero, as it applies to the differences between pixels."""
         taps = [math.fsum(line.taps[k:]) for k in range(1, len(line.taps))]
         kind = at.GENERAL
         if 2 * line.centre == len(taps) and line.taps == line.taps[::-1]:
             kind = at.ANTISYMMETRIC
         elif is_antisymmetric(line):
             kind = at.SYMMETRIC
-        return self.scalars(*taps), len(taps), line.centre - 1, kind
+        self.put(words, taps, line.centre - 1, kind)
 
-    def differences(self, line: Line, what: Separable) -> tuple[int, int, int, int]:
-        """The words of a line whose taps apply to differences (see `Emitter.fir`)."""
-        taps = line.taps
+    def differences(self, words: at.Line, line: Line, what: Separable) -> None:
+        """A line whose taps apply to differences (see `Emitter.fir`)."""
+        taps, total = line.taps, tap_sum(line)
         if is_antisymmetric(line):
-            return self.line(line, what)
-        total = tap_sum(line)
-        if len(taps) == 2 * line.centre + 1 and taps == taps[::-1]:
+            self.line(words, line, what)
+        elif len(taps) == 2 * line.centre + 1 and taps == taps[::-1]:
             half = [math.fsum(taps[k:]) for k in range(line.centre + 1, len(taps))]
-            return self.scalars(*half[::-1], total, *half), len(taps), line.centre, at.SYMMETRIC + at.CENTRE
-        sums = [-math.fsum(taps[: k + 1]) for k in range(len(taps) - 1)]
-        return self.scalars(*sums, total), len(taps), line.centre, at.GENERAL
+            self.put(words, [*half[::-1], total, *half], line.centre, at.SYMMETRIC + at.CENTRE)
+        else:
+            sums = [-math.fsum(taps[: k + 1]) for k in range(len(taps) - 1)]
+            self.put(words, [*sums, total], line.centre, at.GENERAL)
 
     def kind(self, line: Line, what: Separable) -> int:
         taps = line.taps
@@ -332,8 +363,8 @@ class FirArguments(ArgumentWriter):
                 return at.ANTISYMMETRIC + (0 if what.skip_zeros or integers else at.CENTRE)
         return at.SPARSE if must_skip and 0.0 in taps else at.GENERAL
 
-    def difference_line(self, line: Line) -> tuple[int, int, int, int]:
-        """The words of a line that applies to differences in a volume, or to what they have become."""
+    def difference_line(self, words: at.Line, line: Line) -> None:
+        """A line that applies to differences in a volume, or to what they have become."""
         taps = line.taps
         kind = at.GENERAL
         if len(taps) % 2:
@@ -343,15 +374,15 @@ class FirArguments(ArgumentWriter):
             kind = at.EVEN + at.SYMMETRIC
         elif taps == tuple(-tap for tap in taps[::-1]):
             kind = at.EVEN + at.ANTISYMMETRIC
-        return self.scalars(*taps), len(taps), line.centre, kind
+        self.put(words, taps, line.centre, kind)
 
     def divisors(self, what: Divisors) -> None:
-        words, acc = self.words, self.plan.acc
+        args, acc = at.Plane(self.words), self.plan.acc
         row = lines_of(self.padded * acc.itemsize)
         table = np.ones((len(what.table), 2, row // acc.itemsize), acc)
         table[:, 0, : self.cols] = what.columns(self.cols)
         table[:, 1] = 1 / table[:, 0]
-        words[at.LEFT] = what.margin
-        words[at.DIVISORS], words[at.DIVISOR_ROW] = self.address(table), row
+        args.margin_x = what.margin
+        args.divisors, args.divisor_row = self.address(table), row
         if what.middle != 1:
-            words[at.DIVISOR] = self.address(np.array([what.middle, 1 / what.middle], acc))
+            args.divisor = self.address(np.array([what.middle, 1 / what.middle], acc))

@@ -54,9 +54,9 @@ class InPieces:
         """Set the distances from row to row, or from one piece of a row to the next."""
         own = piece.cols * self.channels
         apart = (piece.stop - piece.start) * self.channels if piece.count else self.width
-        words = kernel.words
-        words[at.SRC_ROW] = words[at.SRC_2_ROW] = (own if piece.beyond else apart) * itemsize
-        words[at.DST_ROW] = (apart if self._in_place(piece) else own) * self.dst.itemsize
+        args = at.Head(kernel.words)
+        args.src_row = args.src_2_row = (own if piece.beyond else apart) * itemsize
+        args.dst_row = (apart if self._in_place(piece) else own) * self.dst.itemsize
 
     def _in_place(self, piece: Piece) -> bool:
         """Whether results, those of the margins included, are written where they belong: one piece after the other."""

@@ -94,36 +94,37 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     tile = jit.target().vector_bytes // first.acc.itemsize
     step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
 
-    table = np.zeros((len(stages), at.STAGE_WORDS), np.int64)
-    for number, (row, stage) in enumerate(zip(table, stages, strict=True)):
-        row[at.S_KERNEL], row[at.S_BLOCK] = kernels[number], blocks[number].words.ctypes.data
-        row[at.S_SOURCE], row[at.S_PLANE] = stage.source, stage.source_plane
-        row[at.S_TARGET], row[at.S_INTO] = stage.target, stage.first
-        row[at.S_SECOND] = stage.second
-        row[at.S_AFTER], row[at.S_HALO], row[at.S_REACH] = after[number], stage.halo, reach[number]
-    end = lines_of(8 * (table.size + len(buffers) * at.BUFFER_WORDS + len(stages) * at.BLOCK_WORDS))
-    spare = end
-    end += max(made.scratch for made in blocks)
-    layout = np.zeros((len(buffers), at.BUFFER_WORDS), np.int64)
-    for number, (row, buffer) in enumerate(zip(layout, buffers, strict=True)):
-        row[at.B_OFFSET] = end
+    table = np.zeros(len(stages) * at.Stage.length, np.int64)
+    for number, stage in enumerate(stages):
+        row = at.Stage(table, number)
+        row.kernel, row.arguments = kernels[number], blocks[number].words.ctypes.data
+        row.source, row.source_plane, row.second = stage.source, stage.source_plane, stage.second
+        row.target, row.first = stage.target, stage.first
+        row.after, row.halo, row.reach = after[number], stage.halo, reach[number]
+    layout = np.zeros(len(buffers) * at.Buffer.length, np.int64)
+    stage_scratch = lines_of(8 * (table.size + layout.size + len(stages) * at.BLOCK_WORDS))
+    end = stage_scratch + max(made.scratch for made in blocks)
+    for number, buffer in enumerate(buffers):
+        room = at.Buffer(layout, number)
         # Kernels may load a vector beyond the end of a row.
-        row[at.B_ROW] = odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
+        room.offset, room.row = end, odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
         held = step + max(lag[k] + s.halo for k, s in enumerate(stages) if number in (s.source, s.second))
-        row[at.B_PLANE], row[at.B_PLANES] = held * row[at.B_ROW], buffer.planes
-        end += held * int(row[at.B_ROW]) * buffer.planes
+        room.plane, room.planes = held * room.row, buffer.planes
+        end += room.plane * room.planes
 
     words = np.zeros(at.BLOCK_WORDS, np.int64)
-    words[at.PLANES : at.CHANNELS + 1] = first.view
-    words[at.SRC_ROW], words[at.DST_ROW] = width * first.src.itemsize, width * last.dst.itemsize
-    words[at.STAGES], words[at.STAGES_AT] = len(table), table.ctypes.data
-    words[at.BUFFERS], words[at.BUFFERS_AT] = len(layout), layout.ctypes.data
-    words[at.STEP], words[at.SPARE], words[at.GRAIN] = step, spare, tile
+    args = at.Pipeline(words)
+    args.planes, args.depth, args.rows, args.cols, args.channels = first.view
+    args.src_row, args.dst_row = width * first.src.itemsize, width * last.dst.itemsize
+    args.stages, args.stage_count = table.ctypes.data, len(stages)
+    args.buffers, args.buffer_count = layout.ctypes.data, len(buffers)
+    args.step, args.stage_scratch, args.grain = step, stage_scratch, tile
     keep = (table, layout, *(array for made in blocks for array in (made.words, *made.keep)))
     work = sum(float32_work(stage.plan.work, stage.plan.acc) for stage in stages)
     # Two bands that are neighbours both make the rows around their common edge.
-    bands = max(planes * rows // max(4 * reach[0], step), 1)
-    return LoadedKernel(("pipeline",), Block(words, lines_of(end), keep), work, bands, bands)
+    least = max(4 * reach[0], step)
+    bands = max(planes * rows // least, 1)
+    return LoadedKernel(("pipeline",), Block(words, lines_of(end), least, keep), work, bands, bands)
 
 
 def _filled_by(stages: Sequence[Stage], number: int) -> int:

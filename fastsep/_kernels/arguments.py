@@ -1,10 +1,13 @@
-"""The words of an argument block, shared by the kernels and by the code that fills them in.
+"""What kernels of filters are told: a record of words for each family, shared by them and by the code that fills it in.
 
-A block is an array of int64: counts, offsets and addresses. Scalars and taps of the arithmetic dtype
-are reached through addresses, so that no kernel depends on how a float fits into a word.
+A word is an int64: a count, an offset or an address. Scalars and taps of the arithmetic dtype are reached through
+addresses, so that no kernel depends on how a float fits into a word. Strides and offsets are in bytes; an offset is one
+into a thread's scratch unless something else is said.
 """
 
 from __future__ import annotations
+
+from fastsep._kernels.record import Record
 
 LINE = 64  # bytes of a cache line
 
@@ -19,139 +22,12 @@ SUM, MAGNITUDE = range(2)
 #: What becomes of the results of a term: they, or their squares, are stored, or added to what is there.
 STORE, ADD, STORE_SQUARE, ADD_SQUARE = range(4)
 
-# Every kernel.
-(
-    SRC,  # address of the image
-    DST,  # address of the result
-    SCRATCH,  # address of the scratch memory of the thread that runs the kernel, on a cache line
-    GRAIN,  # rows that the kernel makes together: bands are cut between them
-    BANDS,  # number of bands; 0: the work is the rows from FIRST to LAST - 1 of one plane
-    FIRST,
-    LAST,
-    PLANES,  # images in the batch
-    DEPTH,  # planes of a volume (1: the image is a plane)
-    ROWS,  # rows of a plane
-    COLS,  # pixels of a row
-    CHANNELS,  # values of a pixel
-    SRC_ROW,  # bytes from row to row
-    DST_ROW,
-    MODE_Z,
-    MODE_Y,
-    MODE_X,
-    CONSTANT_ROW,  # address of a row of `cval` in the source dtype
-    LEAD,  # rows needed above an output row
-    TRAIL,  # rows needed below it
-    # Offsets into scratch.
-    SPARE,  # where rows go that nobody wants
-    BORDERS,  # which columns stand for those beyond the image
-    STRIP,  # columns of the block at work
-    RING,  # copies of source rows; 0: read them in place
-    RING_ROW,  # bytes from row to row of the ring
-    SUMS,  # columns in which terms are combined; deviation: a copy of a row's last results
-    SLAB,  # rows filtered along the depth
-    SLAB_ROW,
-    TABLE,  # bytes of the table of rows of one line along the depth
-    # Terms.
-    TERMS,  # number of terms
-    TERMS_AT,  # address of TERM_WORDS words for each
-    COMBINE,
-    CLIP,  # address of the two limits; 0: none
-    # Volumes.
-    LEAD_Z,  # planes needed before an output plane
-    TRAIL_Z,  # planes needed behind it
-    DEPTH_LINES,  # number of different taps along the depth
-    DEPTH_LINES_AT,  # address of LINE_WORDS words for each
-    WINDOW,  # rows of the planes that are filtered together
-    CHUNK,  # planes that one band filters in a row; dense: columns
-    WEIGHTS,  # sweep: address of the taps across rows, or of a gradient's smoothing side and centre; deviation: of sums
-    WEIGHTS_X,  # sweep: address of the taps along a row; deviation: of sums of them
-    DST_2,  # sweep: addresses of a second result, ...
-    DST_3,
-    DST_4,
-    STREAMED,  # sweep: offset of the staging buffer for non-temporal stores of several results; 0: ordinary stores
-    SCALE,  # fir: address of what values are multiplied by before all else, and of 1
-    DIVISORS,  # fir: address of rows of divisors and of their inverses, by turns; 0: none
-    DIVISOR_ROW,
-    DIVISOR,  # address of the one that all but a margin share, and of its inverse; 0: it is 1
-    LIMITS,  # suppress: address of the lower and the upper limit of magnitudes
-    SRC_2,  # suppress, gradient of a sum, hessian: address of a second source
-    SRC_2_ROW,
-    SRC_PLANE,  # corner: bytes from one plane of its source to the next
-    FACTOR,  # corner: address of the constant in the formula; hessian: of 1/2 and 1; dense: of the sum of all taps;
-    # deviation: of zero
-    PHASE,  # hysteresis: which step
-    LINES,  # number of lines of pixels next to one
-    LINES_AT,  # address of a word for each: how many pixels away it lies
-    REACH,  # pixels of such a line beside the nearest one that count as neighbours
-    FURTHEST,  # distance of the most distant neighbour
-    STAGES,  # pipeline: number of stages
-    STAGES_AT,  # address of STAGE_WORDS words for each
-    BUFFERS,  # number of buffers
-    BUFFERS_AT,  # address of BUFFER_WORDS words for each
-    STEP,  # rows that the first stage makes at a time
-    SIZE_Y,  # box: the window
-    SIZE_X,
-    BORDER,  # box, deviation: address of the value beyond the left and right border
-    AREA,  # box: address of what sums are divided by
-    ONES,  # box: address of taps of one
-    GROUPS,  # box: offset of sums of groups of rows
-    GROUP_COLUMNS,  # box: offset of sums of groups of columns
-    RUNS,  # dense: number of stretches of taps
-    RUNS_AT,  # address of RUN_WORDS words for each
-    LEFT,  # pixels needed left of an output pixel; volume: columns copied left of the image
-    RIGHT,  # pixels needed right of it
-    OFFSETS,  # number of offsets of the kernel along the axes before the last two
-    SLICE_TABLE,  # address of the plane at each offset from each plane; -1: the constant
-    EDGE,  # pixels at either end of a row whose sources are copied; 0: all are
-    ROW_LINES,  # fir: number of lines along x that are applied before the one along y
-    ROW_LINES_AT,  # address of ROW_LINE_WORDS words for each
-    MIDDLE_ROW,  # dense: entry of the table of rows in which the pixel lies that all others are compared with
-    MIDDLE_SHIFT,  # bytes from the left end of that row
-    SLOPES,  # fir: offset of the ring of rows of differences along x
-    SLOPES_ROW,  # bytes from row to row of it
-    SLOPES_LEAD,  # rows of it needed above an output row
-    SLOPES_TRAIL,  # rows needed below it
-    INNER_LINE,  # fir: address of a shorter line, if that along x is this one less that of the other term; 0: none
-    OTHER_STRIP,  # columns of the other term then
-    COLUMNS,  # volume: offset of a list of the columns that stand for those beyond the image
-    CONSTANT_ROW_2,  # address of a row of `cval` for the second source, in its dtype
-) = range(90)
-
-BLOCK_WORDS = 96
-
 #: Kinds of taps: any; equal under reversal; negated under reversal; with zeros to skip.
 GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
 #: Added to SYMMETRIC and ANTISYMMETRIC where the centre tap is multiplied, not skipped.
 CENTRE = 4
 #: Added to SYMMETRIC and ANTISYMMETRIC where there is no tap in the middle: those of differences in volumes may be so.
 EVEN = 8
-
-# A line of taps: address, count, how many lie before the centre, kind.
-TAPS, COUNT, BEFORE, KIND = range(4)
-# A term: the line along y, the line along x (from X_LINE), ...
-X_LINE = 4
-X_OUTSIDE = 8  # address of the value beyond the left and right border
-# Which of the lines along the depth; or of those along x that come first, counted from 1; 1 also where rows of
-# differences are filtered instead of the image; 0: none.
-DEPTH_LINE = 9
-# In a volume, ... 1: its rows begin left and end right of the image, where the line along x needs them; how many terms
-# before it have the same line along x and left what they made in the strip, for it to be added; 1: the next one does.
-SPREAD, JOINED, JOINS = range(10, 13)
-TERM_WORDS = 13
-# A line along x that comes first: a line, address of the value beyond the left and right border, offset of the ring of
-# its results, bytes from row to row there.
-R_OUTSIDE, R_RING, R_RING_ROW = range(4, 7)
-ROW_LINE_WORDS = 7
-# A line along the depth: a line, and the address of the value above and below the plane. Of differences: bytes from a
-# pixel to the first one that it takes; planes and bytes from there to the one that it is subtracted from (both 0: none
-# is); values of a row; address of a number by which the pixel in the middle of the taps counts besides; 0: it does not.
-Y_OUTSIDE, L_START, L_STEP, L_SPAN, L_WIDTH, L_TOTAL = range(4, 10)
-LINE_WORDS = 10
-
-# A run of taps: entry of its first row in the table of rows, bytes from the left end of the row, number of taps,
-# and their address.
-RUN_ROW, RUN_OFFSET, RUN_COUNT, RUN_TAPS = range(4)
-RUN_WORDS = 4
 
 #: Values of rows filtered along x before, which are filtered along y together.
 PIECE_VALUES = 1024
@@ -162,20 +38,10 @@ SWEEP_COPY = SWEEP_SHORT + 3
 #: Vectors of each row of a result that are made before they are streamed: of all they fit in the nearest cache.
 PIECE = 8
 
-# A stage of a pipeline: address of its kernel and of its argument block; the buffer that it reads, which plane of it,
-# and the stage that fills it; a second one (NOWHERE: none); the buffer that it writes and its first plane, or its
-# first result; rows that it needs above and below one; rows above and below a band that the stages behind it need.
-S_KERNEL, S_BLOCK, S_SOURCE, S_PLANE, S_AFTER, S_SECOND, S_TARGET, S_INTO, S_HALO, S_REACH = range(10)
-S_MADE = 10  # in a band's own copy: the row up to which it has made its results
-STAGE_WORDS = 11
-#: A kernel has at most so many results: DST, DST_2, ...
+#: A kernel has at most so many results.
 RESULTS = 4
-#: Instead of a buffer: the image or the results; none.
+#: Instead of the number of a buffer: the image or the results; none.
 OUTSIDE, NOWHERE = -1, -2
-# A buffer: offset in a band's scratch, bytes of a row, bytes of a plane, number of planes.
-B_OFFSET, B_ROW, B_PLANE, B_PLANES = range(4)
-B_FIRST = 4  # in a band's own copy: the row that it starts with
-BUFFER_WORDS = 5
 
 #: What a byte stands for where edges are tracked: 0 for none, ...
 WEAK, STRONG = 1, 2
@@ -183,3 +49,293 @@ WEAK, STRONG = 1, 2
 SEARCH, JOIN, BOOLS = range(3)
 #: Room for pixels that were found and not yet visited; more of them are found again by looking for them.
 STACK_WORDS = 1 << 14
+
+
+class Head(Record):
+    """What all families have in common. Some kernels need no more."""
+
+    src: int  # address of the image
+    scratch: int  # address of the scratch memory of the thread that runs the kernel, on a cache line
+    grain: int  # rows that the kernel makes together: bands are cut between them
+    bands: int  # number of bands; 0: the work is the rows from `first` to `last` - 1 of one plane
+    dst: int  # address of the result; of further ones:
+    dst_2: int
+    dst_3: int
+    dst_4: int
+    first: int
+    last: int
+    planes: int  # images in the batch
+    depth: int  # planes of a volume (1: the image is a plane)
+    rows: int  # rows of a plane
+    cols: int  # pixels of a row
+    channels: int  # values of a pixel
+    src_row: int  # bytes from row to row
+    dst_row: int
+    mode_z: int  # the border rule along each axis
+    mode_y: int
+    mode_x: int
+    constant_row: int  # address of a row of `cval` in the source dtype
+    spare: int  # offset of room for rows that nobody wants, and for those of an image narrower than a vector
+    src_2: int  # address of a second source
+    src_2_row: int
+    src_plane: int  # bytes from one plane of a source of several to the next
+    streamed: int  # offset of room for results on their way to non-temporal stores; 0: ordinary stores
+
+
+class Line(Record):
+    """A line of taps."""
+
+    taps: int  # address
+    count: int
+    before: int  # how many lie before the centre
+    kind: int  # see above
+
+
+class Term(Record):
+    """A rank-1 kernel: two lines, and one along the depth elsewhere."""
+
+    y: Line
+    x: Line
+    beyond_x: int  # address of the value beyond the left and right border
+    # Volumes: which of the lines along the depth. Planes: which of the lines along x that come first, counted from 1,
+    # or 1 where rows of slopes are filtered instead of the image; 0: none.
+    of_line: int
+    # Volumes of differences ...
+    spread: int  # 1: its rows begin left and end right of the image, where the line along x needs them
+    joined: int  # how many terms before it have the same line along x and left what they made in the strip, to be added
+    joins: int  # 1: the next one does
+
+
+class RowLine(Record):
+    """A line along x that comes first."""
+
+    line: Line
+    beyond_x: int  # address of the value beyond the left and right border
+    ring: int  # offset of the ring of its results
+    ring_row: int  # bytes from row to row there
+
+
+class DepthLine(Record):
+    """A line along the depth of a volume."""
+
+    line: Line
+    beyond_y: int  # address of the value above and below the plane
+    # Of differences ...
+    start: int  # bytes from a pixel to the first one that it takes
+    step: int  # planes from there to the pixel that is subtracted from it, ...
+    span: int  # ... and bytes; both 0: none is
+    width: int  # values of a row
+    total: int  # address of a number by which the pixel in the middle of the taps counts besides; 0: it does not
+
+
+class Fir(Head):
+    """Separable filters, sums of terms: what those of planes and volumes have in common."""
+
+    lead: int  # rows needed above an output row
+    trail: int  # rows needed below it
+    terms: int  # address of `Term`s
+    term_count: int
+    combine: int  # SUM or MAGNITUDE
+    clip: int  # address of the two limits of results; 0: none
+    table_bytes: int  # of the table of rows of one line
+    borders: int  # offset of the list of columns that stand for those beyond the image
+    strip: int  # offset of the columns of the block at work
+    sums: int  # offset of the columns in which terms are combined
+    ring: int  # offset of copies of source rows; planes: 0: they are read in place
+    ring_row: int  # bytes from row to row of the ring
+
+
+class Plane(Fir):
+    scale: int  # address of what values are multiplied by before all else, and of 1
+    # Results that are divided by numbers of their own.
+    divisors: int  # address of rows of divisors and of their inverses, by turns; 0: none
+    divisor_row: int
+    divisor: int  # address of the one that all but a margin share, and of its inverse; 0: it is 1
+    margin_x: int  # columns of the margin at either side; it has `lead` rows above and below
+    # Lines along x that come first.
+    row_lines: int  # address of `RowLine`s
+    row_line_count: int
+    # Differences along x, taken before all else.
+    slopes: int  # offset of the ring of rows of them
+    slopes_row: int  # bytes from row to row of it
+    slopes_lead: int  # rows of it needed above an output row
+    slopes_trail: int  # rows needed below it
+    inner_line: int  # address of a shorter `Line`, if that along x is this one less that of the other term; 0: none
+    other_strip: int  # offset of the columns of the other term then
+
+
+class Volume(Fir):
+    lead_z: int  # planes needed before an output plane
+    trail_z: int  # planes needed behind it
+    depth_lines: int  # address of `DepthLine`s
+    depth_line_count: int
+    window: int  # rows of the planes that are filtered together
+    chunk: int  # planes that one band filters in a row
+    slab: int  # offset of rows filtered along the depth
+    slab_row: int
+    left: int  # columns that are copied left of the image ...
+    right: int  # ... and right of it
+    beyond: int  # offset of the list of columns that stand for them
+
+
+class Sweep(Head):
+    taps_y: int  # address of the taps across rows, or of a gradient's smoothing side and centre
+    taps_x: int  # address of the taps along a row
+    copies: int  # offset of copies of the start and the end of rows
+
+
+class Part(Record):
+    """Vectors of a row that a sweep makes in one go."""
+
+    table: int  # of the rows that they are made from: 0: the image, 1: copies of the start of rows, 2: of their end
+    start: int  # the value there with which they begin
+    column: int  # the value of the result with which they begin
+    vectors: int
+
+
+#: A row has at most so many of them.
+PARTS = 4
+
+
+class GradientOfSum(Head):
+    """The source is what smoothing changes, the second one the image."""
+
+    taps: int  # address of the smoothing side and centre
+    constant_row_2: int  # address of a row of `cval` in the image's dtype
+    copies: int  # offset of copies of the start and the end of rows of the source
+    copies_2: int  # and of the image
+
+
+class Deviation(Head):
+    reach_y: int  # rows that taps reach above and below one
+    reach_x: int  # columns that they reach left and right of one
+    sums_y: int  # address of the sums of taps from each on outwards
+    sums_x: int
+    beyond_x: int  # address of the value beyond the left and right border
+    zero: int  # address of zero
+    strip: int  # offset of the columns of the block at work
+    kept: int  # offset of a copy of the last results of rows
+    ring: int  # offset of copies of source rows; 0: they are read in place
+    ring_row: int
+
+
+class Box(Head):
+    size_y: int  # the window
+    size_x: int
+    beyond_x: int  # address of the sum of a column beyond the left and right border
+    area: int  # address of what sums are divided by
+    ones: int  # address of taps of one
+    strip: int  # offset of the columns of the block at work
+    ring: int  # offset of copies of the rows of an image narrower than a vector
+    ring_row: int
+    groups: int  # offset of sums of groups of rows
+    group_columns: int  # offset of sums of groups of columns
+
+
+class Run(Record):
+    """Taps in one column of a dense kernel without a zero."""
+
+    row: int  # entry of the first one's row in the table of rows
+    offset: int  # bytes from the left end of that row
+    count: int
+    taps: int  # address
+
+
+class Dense(Head):
+    lead: int  # rows needed above an output row, ...
+    trail: int  # ... below it, ...
+    left: int  # ... pixels left of an output pixel ...
+    right: int  # ... and right of it
+    runs: int  # address of `Run`s
+    run_count: int
+    offsets: int  # number of offsets of the kernel along the axes before the last two
+    slices: int  # address of the plane at each offset from each plane; -1: the constant
+    chunk: int  # columns that are filtered together
+    edge: int  # pixels at either end of a row whose sources are copied; 0: all are
+    borders: int  # offset of the list of columns that stand for those beyond the image
+    ring: int  # offset of copies of source rows
+    ring_row: int
+    # Of differences.
+    middle_row: int  # entry of the table of rows in which the pixel lies that all others are compared with
+    middle_shift: int  # bytes from the left end of that row
+    total: int  # address of the sum of all taps
+
+
+class Corner(Head):
+    """The source has three planes."""
+
+    factor: int  # address of the constant in the formula
+
+
+class Hessian(Head):
+    factors: int  # address of 1/2 and 1
+    spare_row: int  # bytes from row to row of the spare ones, SLOPES_Y + 2 rows of differences
+
+
+class Suppress(Head):
+    limits: int  # address of the lower and the upper limit of magnitudes
+
+
+class Threshold(Head):
+    limits: int  # address of the lower and the upper threshold
+
+
+class Within(Head):
+    """Each band leaves its answer in a word of scratch of its own."""
+
+    count: int  # values
+    limit: int  # address
+
+
+class Hysteresis(Head):
+    """The result are the bytes at work, `dst_row` of them a row."""
+
+    step: int  # SEARCH, JOIN or BOOLS
+    searched: int  # JOIN: number of bands in which there was a search
+    lines: int  # address of a word for each line of pixels next to one: how many pixels away it lies
+    line_count: int
+    reach: int  # pixels of such a line beside the nearest one that count as neighbours
+    furthest: int  # distance of the most distant neighbour
+
+
+class Stage(Record):
+    """A stage of a pipeline."""
+
+    kernel: int  # address
+    arguments: int  # address of its kernel's arguments
+    source: int  # number of the buffer that it reads; OUTSIDE: the image
+    source_plane: int
+    after: int  # number of the stage that fills it
+    second: int  # number of another one that it reads; NOWHERE: none
+    target: int  # number of the buffer that it writes; OUTSIDE: the results
+    first: int  # the first plane of it, or the first result
+    halo: int  # rows of its source that it needs above and below one
+    reach: int  # rows above and below a band that the stages behind it need
+    made: int  # in a band's own copy: the row up to which it has made its results
+
+
+class Buffer(Record):
+    """Rows between stages of a pipeline."""
+
+    offset: int
+    row: int  # bytes of a row
+    plane: int  # bytes of a plane
+    planes: int  # number of planes
+    first: int  # in a band's own copy: the row that it starts with
+
+
+class Pipeline(Head):
+    stages: int  # address of `Stage`s
+    stage_count: int
+    buffers: int  # address of `Buffer`s
+    buffer_count: int
+    step: int  # rows that the first stage makes at a time
+    stage_scratch: int  # offset of the scratch of the stages' kernels, one of which runs at a time
+
+
+#: Room for the arguments of any kernel, in words: whole cache lines.
+BLOCK_WORDS = max(64, *(kind.length for kind in Head.__subclasses__() + Fir.__subclasses__()))
+#: Numbers of the words that every call sets anew. Result k is at number DST + k.
+SRC, SCRATCH, GRAIN, BANDS, DST, SRC_2 = (
+    Head.fields[name].number for name in ("src", "scratch", "grain", "bands", "dst", "src_2")
+)

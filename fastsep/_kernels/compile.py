@@ -12,6 +12,7 @@ from numba import config, njit
 from fastsep._kernels import jit
 from fastsep._kernels.internals import ObjectFile, object_file
 from fastsep._kernels.log import silence
+from fastsep._kernels.simd import records
 
 #: Where the modules of band functions are. No two of them have the same name.
 FOLDERS = ("filters", "layers", "pool")
@@ -27,6 +28,7 @@ def builder(name: str) -> Callable[..., Any]:
 def compile_kernel(key: tuple[str, ...]) -> ObjectFile:
     """The band function that `key` names: its module, then options."""
     build = builder(key[0])
+    records.declare_all()
     # The Python and C entry points would tie the object code to Numba's run time.
     compiled = njit(
         "void(int64, int64)", nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True

@@ -56,17 +56,17 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     stride = memory.BLOCK_BYTES + scratch
     workspace = memory.take_workspace(scratch + (threads - 1) * stride)
     workspace.filled_by = None
-    word = workspace.word
-    word[at.DST], word[at.DST_ROW], word[at.ROWS] = address_of(codes), pixels, rows
-    word[at.SCRATCH] = workspace.scratch
-    word[at.LINES], word[at.LINES_AT], word[at.REACH] = len(offsets), address_of(offsets), reach
-    word[at.FURTHEST] = max(map(abs, lines), default=0) + reach
-    word[at.PHASE] = at.SEARCH
-    found_in = _bands.launch(kernel, workspace, threads, bands, stride)
-    if found_in > 1:
-        word[at.PHASE], word[at.SRC] = at.JOIN, found_in
+    args = at.Hysteresis(workspace.word)
+    args.dst, args.dst_row, args.rows = address_of(codes), pixels, rows
+    args.scratch = workspace.scratch
+    args.lines, args.line_count, args.reach = address_of(offsets), len(offsets), reach
+    args.furthest = max(map(abs, lines), default=0) + reach
+    args.step = at.SEARCH
+    args.searched = _bands.launch(kernel, workspace, threads, bands, stride)
+    if args.searched > 1:
+        args.step = at.JOIN
         _bands.launch(kernel, workspace, 1, 1, 0)
-    word[at.PHASE] = at.BOOLS
+    args.step = at.BOOLS
     _bands.launch(kernel, workspace, threads, bands, stride)
     memory.give_back(workspace)
 
@@ -136,11 +136,10 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
     image = np.ascontiguousarray(image)
     workspace = memory.take_workspace(0)
     workspace.filled_by = None
-    word = workspace.word
-    word[at.SRC], word[at.SRC_ROW] = address_of(image), image.strides[0]
-    word[at.DST], word[at.DST_ROW] = codes.ctypes.data, codes.strides[0]
-    word[at.ROWS], word[at.COLS], word[at.LIMITS] = *image.shape, limits.ctypes.data
-    word[at.GRAIN] = 1
+    args = at.Threshold(workspace.word)
+    args.src, args.src_row = address_of(image), image.strides[0]
+    args.dst, args.dst_row = codes.ctypes.data, codes.strides[0]
+    (args.rows, args.cols), args.limits, args.grain = image.shape, limits.ctypes.data, 1
     work = PIXEL_WORK * image.size
     threads = min(_bands.threads_for(work, workers), image.shape[0])
     bands = _bands.bands_of(threads, min(_bands.bands_worth(work), image.shape[0]))

@@ -10,7 +10,7 @@ strip's rows are those that band number `strip` of `STRIPS` has for the terms' k
 
 from __future__ import annotations
 
-from fastsep._kernels import arguments
+from fastsep._kernels.arguments import BLOCK_WORDS, Head
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.simd.memory import call, copy_bytes, set_word, word
 
@@ -22,17 +22,17 @@ def build():
         strips, bands = word(block, at.STRIPS), word(block, at.BANDS)
         terms, cols = word(block, at.DEPTH), word(block, at.OUT_COLS)
         rows = word(block, at.IMAGES) * word(block, at.OUT_ROWS)
-        tile = word(block, at.SCRATCH)
+        tile = Head(block).scratch
         planes = tile + word(block, at.TERMS)
         copies = tile + word(block, at.PACKED)
-        size = 8 * arguments.BLOCK_WORDS
+        size = 8 * BLOCK_WORDS
         copy_bytes(copies, word(block, at.TERM_BLOCKS), terms * size)
         for term in range(terms):
-            mine = copies + term * size
-            set_word(mine, arguments.SRC, word(block, at.SRC))
-            set_word(mine, arguments.SCRATCH, tile + word(block, at.TERM_SCRATCH))
-            set_word(mine, arguments.BANDS, strips)
-            set_word(mine, arguments.GRAIN, 1)
+            mine = Head(copies + term * size)
+            mine.src = word(block, at.SRC)
+            mine.scratch = tile + word(block, at.TERM_SCRATCH)
+            mine.grain = 1  # the strips are not cut between a kernel's rows
+            mine.bands = strips
         set_word(tile, at.TERMS_AT, planes)
         set_word(tile, at.STREAMED_AT, tile + word(block, at.STREAMED))
         set_word(tile, at.AHEAD_ROWS, 0)
@@ -42,10 +42,10 @@ def build():
         for strip in range(strips * index // bands, strips * (index + 1) // bands):
             first, stop = rows * strip // strips, rows * (strip + 1) // strips
             for term in range(terms):
-                mine = copies + term * size
+                mine = Head(copies + term * size)
                 target = planes + term * word(block, at.TERMS_GROUP)
-                set_word(mine, arguments.DST, target - first * word(mine, arguments.DST_ROW))
-                call(word(word(block, at.TERM_KERNELS), term), mine, strip)
+                mine.dst = target - first * mine.dst_row
+                call(word(word(block, at.TERM_KERNELS), term), copies + term * size, strip)
             set_word(tile, at.HEIGHT, stop - first)
             set_word(tile, at.RESULT, first * cols)
             call(word(block, at.FINISH), block, tile)

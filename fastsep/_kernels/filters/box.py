@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import outside
+from fastsep._kernels.helper import helper
+from fastsep._kernels.rows import deliver_narrow, list_sources, list_targets, outside, rows_of_plane, share
 from fastsep._kernels.simd import box as box_simd
 from fastsep._kernels.simd import emitter, fir, memory
 
@@ -22,69 +23,43 @@ def build(src_name: str, acc_name: str, dst_name: str):
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
+    fill_border, filter_along = _along(acc, dst)
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        channels = memory.word(block, at.CHANNELS)
-        width = cols * channels
+        args = at.Box(block)
+        rows = args.rows
+        width = args.cols * args.channels
         last = max(width - lanes, 0)
-        row_bytes = memory.word(block, at.SRC_ROW)
-        dst_bytes = memory.word(block, at.DST_ROW)
-        mode_y = memory.word(block, at.MODE_Y)
-        mode_x = memory.word(block, at.MODE_X)
-        size_y = memory.word(block, at.SIZE_Y)
-        size_x = memory.word(block, at.SIZE_X)
+        row_bytes, dst_bytes = args.src_row, args.dst_row
+        size_y = args.size_y
         groups_y = (size_y - lanes) // lanes
         rest_y = size_y - lanes - groups_y * lanes
-        groups_x = (size_x - lanes) // lanes
-        rest_x = size_x - lanes - groups_x * lanes
-        before = (size_x // 2) * channels
-        after = (size_x - 1) * channels - before
-        ones = memory.word(block, at.ONES)
         # Bands are cut between blocks of `lanes` rows.
         high = (rows + lanes - 1) // lanes
-        total = memory.word(block, at.PLANES) * high
-        bands = memory.word(block, at.BANDS)
-        unit = total * index // bands
-        stop = total * (index + 1) // bands
-        scratch = memory.word(block, at.SCRATCH)
+        unit, stop = share(args, index, args.planes * high)
+        scratch = args.scratch
         taken = size_y + lanes - 1
-        table = scratch
-        dst_table = table + 8 * taken
+        table = scratch + 8
+        dst_table = table + 8 * (taken + 1)
         group_table = dst_table + 8 * lanes
-        spare = scratch + memory.word(block, at.SPARE)
-        strip = scratch + memory.word(block, at.STRIP)
-        inside = strip + before * vector
-        ring = scratch + memory.word(block, at.RING)
-        ring_row = memory.word(block, at.RING_ROW)
-        group_rows = scratch + memory.word(block, at.GROUPS)
+        spare = scratch + args.spare
+        spare_row = lanes * dst_size if width < lanes else 0
+        inside = scratch + args.strip + args.size_x // 2 * args.channels * vector
         group_row = (width + lanes) * acc_size // vector * vector + vector
-        column_sums = scratch + memory.word(block, at.GROUP_COLUMNS)
         while unit < stop:
-            plane = unit // high
-            first_block = unit - plane * high
-            last_block = min(high, first_block + stop - unit)
+            plane, first_block, last_block = rows_of_plane(unit, stop, high)
             unit += last_block - first_block
-            source = memory.word(block, at.SRC) + plane * rows * row_bytes
-            target = memory.word(block, at.DST) + plane * rows * dst_bytes
+            source = args.src + plane * rows * row_bytes
+            target = args.dst + plane * rows * dst_bytes
             for number in range(first_block, last_block):
                 top = number * lanes
                 end = min(top + lanes, rows)
-                for i in range(taken):
-                    row = outside(top - size_y // 2 + i, rows, mode_y)
-                    address = memory.word(block, at.CONSTANT_ROW)
-                    if row >= 0:
-                        address = source + row * row_bytes
-                    if width < lanes:
-                        # A vector would read past the end of the image.
-                        memory.copy_bytes(ring + i * ring_row, address, row_bytes)
-                        address = ring + i * ring_row
-                    memory.set_word(table, i, address)
+                first = top - size_y // 2
+                list_sources(args, scratch, table - 8, taken, taken, 0, row_bytes, first, first + taken, source, 0)
                 # Group g is kept in row g modulo `groups_y`; a block adds its last one.
                 for k in range(groups_y):
                     group = number + 1 + k
-                    place = group_rows + group % groups_y * group_row
+                    place = scratch + args.groups + group % groups_y * group_row
                     memory.set_word(group_table, k, place)
                     if number == first_block or k == groups_y - 1:
                         for x in range(0, width, lanes):
@@ -92,61 +67,75 @@ def build(src_name: str, acc_name: str, dst_name: str):
                                 src, acc, table + 8 * lanes * (1 + k),
                                 min(x, last) * src_size, place + x * acc_size,
                             )  # fmt: skip
-                for r in range(lanes):
-                    address = spare
-                    if width < lanes:
-                        address = spare + r * lanes * dst_size
-                    elif top + r < end:
-                        address = target + (top + r) * dst_bytes
-                    memory.set_word(dst_table, r, address)
+                list_targets(dst_table, lanes, target, dst_bytes, top, end, spare, spare_row)
                 # Source rows of the next block: more streams than the hardware prefetcher follows.
-                ahead = source + (top - size_y // 2 + taken) * row_bytes
+                ahead = source + (first + taken) * row_bytes
                 for x in range(0, width, lanes):
                     column = min(x, last)
                     box_simd.box_to_strip(
                         src, acc, table, column * src_size, group_table, x * acc_size,
-                        groups_y, rest_y, ones, size_y, inside + column * vector,
+                        groups_y, rest_y, args.ones, size_y, inside + column * vector,
                     )  # fmt: skip
                     if x * src_size % at.LINE == 0:
                         memory.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
-                for beyond in range(before + after):
-                    value = beyond - before if beyond < before else beyond - before + width
-                    pixel = value // channels
-                    column = outside(pixel, cols, mode_x)
-                    to = inside + value * vector
-                    if column < 0:
-                        memory.fill_vector(acc, to, memory.word(block, at.BORDER))
-                    else:
-                        lane = value - pixel * channels
-                        memory.copy_vector(acc, to, inside + (column * channels + lane) * vector)
-                step = channels * vector
-                high_x = (cols + lanes - 1) // lanes
-                for group in range(1, high_x + groups_x):
-                    for c in range(channels):
-                        place = (group * lanes * channels + c) * vector
-                        box_simd.sum_columns(acc, strip + place, step, column_sums + (group * channels + c) * vector)
-                stored = 0
-                for group in range(high_x):
-                    for c in range(channels):
-                        place = strip + (group * lanes * channels + c) * vector
-                        sums = column_sums + ((group + 1) * channels + c) * vector
-                        box_simd.box_along_strip(
-                            acc, place, step, sums, groups_x, rest_x, ones, size_x,
-                            memory.word(block, at.AREA),
-                        )  # fmt: skip
-                    ready = min((group + 1) * lanes * channels, width)
-                    while stored + lanes <= ready:
-                        place = strip + stored * vector
-                        fir.store_strip(acc, dst, place, dst_table, stored * dst_size)
-                        stored += lanes
-                    if ready == width and stored < width:
-                        fir.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
-                if width < lanes:
-                    for r in range(end - top):
-                        memory.copy_bytes(
-                            target + (top + r) * dst_bytes,
-                            spare + r * lanes * dst_size,
-                            width * dst_size,
-                        )
+                fill_border(args, inside)
+                filter_along(args, scratch, dst_table)
+                if spare_row != 0:
+                    deliver_narrow(target, dst_bytes, top, end, spare, spare_row, width * dst_size)
 
     return band
+
+
+def _along(acc, dst):
+    """`fill_border` and `filter_along` for the dtypes of the arithmetic and of the result."""
+    lanes = emitter.lanes(acc)
+    vector = lanes * acc.itemsize
+    dst_size = dst.itemsize
+
+    @helper
+    def fill_border(args, inside):
+        """Fill in the columns of a strip beyond the image, whose first one is at `inside`."""
+        channels, cols = args.channels, args.cols
+        before = args.size_x // 2 * channels
+        for beyond in range((args.size_x - 1) * channels):
+            value = beyond - before if beyond < before else beyond - before + cols * channels
+            pixel = value // channels
+            column = outside(pixel, cols, args.mode_x)
+            to = inside + value * vector
+            if column < 0:
+                memory.fill_vector(acc, to, args.beyond_x)
+            else:
+                lane = value - pixel * channels
+                memory.copy_vector(acc, to, inside + (column * channels + lane) * vector)
+
+    @helper
+    def filter_along(args, scratch, dst_table):
+        """Sum the columns of a strip under the window and store the results."""
+        cols, channels, size_x = args.cols, args.channels, args.size_x
+        width = cols * channels
+        groups = (size_x - lanes) // lanes
+        rest = size_x - lanes - groups * lanes
+        strip, column_sums = scratch + args.strip, scratch + args.group_columns
+        high = (cols + lanes - 1) // lanes
+        for group in range(1, high + groups):
+            for c in range(channels):
+                place = (group * lanes * channels + c) * vector
+                sums = column_sums + (group * channels + c) * vector
+                box_simd.sum_columns(acc, strip + place, channels * vector, sums)
+        stored = 0
+        for group in range(high):
+            for c in range(channels):
+                place = strip + (group * lanes * channels + c) * vector
+                sums = column_sums + ((group + 1) * channels + c) * vector
+                box_simd.box_along_strip(
+                    acc, place, channels * vector, sums, groups, rest, args.ones, size_x, args.area
+                )  # fmt: skip
+            ready = min((group + 1) * lanes * channels, width)
+            while stored + lanes <= ready:
+                fir.store_strip(acc, dst, strip + stored * vector, dst_table, stored * dst_size)
+                stored += lanes
+            if ready == width and stored < width:
+                last = max(width - lanes, 0)
+                fir.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
+
+    return fill_border, filter_along

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import share, whole_or_last
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -20,22 +20,21 @@ def build(form: str, acc_name: str):
     size = acc.itemsize
 
     def band(block, index):
-        width = memory.word(block, at.COLS)
-        plane = memory.word(block, at.SRC_PLANE)
-        factor = memory.word(block, at.FACTOR)
-        spare = memory.word(block, at.SCRATCH) + memory.word(block, at.SPARE)
-        first, last = share(block, index, memory.word(block, at.ROWS))
+        args = at.Corner(block)
+        width = args.cols
+        plane = args.src_plane
+        factor = args.factor
+        spare = args.scratch + args.spare
+        first, last = share(args, index, args.rows)
         for row in range(first, last):
-            rows = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
-            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
-            sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, width // lanes, factor, out)
-            # The last vector again where vectors do not fill the row.
-            if width % lanes != 0:
-                place = max(width - lanes, 0) * size
-                rows += place
-                to = spare if width < lanes else out + place
-                sweep_simd.corner(acc, form, rows, rows + plane, rows + 2 * plane, 1, factor, to)
-                if width < lanes:
-                    memory.copy_bytes(out, spare, width * size)
+            rows = args.src + row * args.src_row
+            out = args.dst + row * args.dst_row
+            for part in range(2):
+                column, vectors = whole_or_last(part, width, lanes)
+                here = rows + column * size
+                to = spare if width < lanes else out + column * size
+                sweep_simd.corner(acc, form, here, here + plane, here + 2 * plane, vectors, factor, to)
+            if width < lanes:
+                memory.copy_bytes(out, spare, width * size)
 
     return band

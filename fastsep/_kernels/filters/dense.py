@@ -24,7 +24,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import dense_height
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import deliver_narrow, list_targets, outside, rows_of_plane, share
 from fastsep._kernels.simd import dense, emitter, memory
 
 
@@ -36,21 +36,96 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     height = dense_height(differences)
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
 
-    @helper
-    def find_borders(block, borders):
-        """List which column stands for each one left and right of the image; -1: none."""
-        left = memory.word(block, at.LEFT)
-        cols = memory.word(block, at.COLS)
-        for k in range(left + memory.word(block, at.RIGHT)):
-            pixel = k - left if k < left else k - left + cols
-            memory.set_word(borders, k, outside(pixel, cols, memory.word(block, at.MODE_X)))
+    find_borders, take_rows = _rows(src, acc, height)
+
+    def band(block, index):
+        args = at.Dense(block)
+        rows, cols, channels = args.rows, args.cols, args.channels
+        row_bytes, dst_bytes = args.src_row, args.dst_row
+        slices, offsets = args.depth, args.offsets
+        unit, stop = share(args, index, args.planes * slices * rows)
+        scratch = args.scratch
+        taken = args.lead + args.trail + height
+        edge = args.edge
+        # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
+        # an offset is row top - lead + i of the plane at that offset.
+        table = scratch
+        table_bytes = 8 * offsets * taken
+        targets = table + 3 * table_bytes
+        spare = scratch + args.spare
+        spare_row = lanes * dst_size if cols * channels < lanes else 0
+        find_borders(args, scratch + args.borders)
+        while unit < stop:
+            plane, first_row, end = rows_of_plane(unit, stop, rows)
+            unit += end - first_row
+            target = args.dst + plane * rows * dst_bytes
+            for column in range(0, cols, args.chunk):
+                # The last chunk overlaps the one before it, so that all are of one size.
+                column = max(min(column, cols - args.chunk), 0)
+                width = min(args.chunk, cols) * channels
+                slot = 0
+                fresh = taken
+                for top in range(first_row, end, height):
+                    take_rows(args, scratch, plane, column, top, taken, fresh, slot)
+                    slot = (slot + fresh) % taken
+                    fresh = height
+                    to = target + column * channels * dst_size
+                    list_targets(targets, height, to, dst_bytes, top, end, spare, spare_row)
+                    # The next block's rows, whose copying would else wait for them.
+                    below = min(top + height + args.trail, rows - height)
+                    ahead = args.src + (plane * rows + max(below, 0)) * row_bytes
+                    ahead += column * channels * src_size
+                    ends = edge * channels
+                    for number in range(3 if edge != 0 else 1):
+                        begin, finish = 0, width
+                        if edge != 0:
+                            begin = 0 if number == 0 else (ends if number == 1 else width - ends)
+                            finish = ends if number == 0 else (width - ends if number == 1 else width)
+                        origin = begin if number == 2 else 0
+                        entries = table + number * table_bytes
+                        for x in range(begin, finish, lanes):
+                            if x * src_size % at.LINE == 0:
+                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
+                            # The last vector overlaps the one before it.
+                            x = max(min(x, finish - lanes), begin)
+                            if differences:
+                                dense.dense_tile(
+                                    acc, dst, height, args.runs, args.run_count,
+                                    entries, (x - origin) * acc_size, targets, x * dst_size,
+                                    entries + 8 * args.middle_row, args.middle_shift, args.total,
+                                )  # fmt: skip
+                            else:
+                                dense.dense_tile(
+                                    acc, dst, height, args.runs, args.run_count,
+                                    entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
+                                )  # fmt: skip
+                    if spare_row != 0:
+                        deliver_narrow(
+                            target, dst_bytes, top, min(top + height, end), spare, spare_row, width * dst_size
+                        )
+
+    return band
+
+
+def _rows(src, acc, height):
+    """`find_borders` and `take_rows` for the dtypes of the source and of the arithmetic."""
+    src_size, acc_size = src.itemsize, acc.itemsize
 
     @helper
-    def copy_row(block, borders, row, to, first, stop):
+    def find_borders(args, borders):
+        """List which column stands for each one left and right of the image; -1: none."""
+        left = args.left
+        cols = args.cols
+        for k in range(left + args.right):
+            pixel = k - left if k < left else k - left + cols
+            memory.set_word(borders, k, outside(pixel, cols, args.mode_x))
+
+    @helper
+    def copy_row(args, borders, row, to, first, stop):
         """Copy the pixels `first` .. `stop` - 1 of the source row at `row`, some of them beyond its ends."""
-        channels = memory.word(block, at.CHANNELS)
-        cols = memory.word(block, at.COLS)
-        left = memory.word(block, at.LEFT)
+        channels = args.channels
+        cols = args.cols
+        left = args.left
         inside, end = max(first, 0), min(stop, cols)
         place = to + (inside - first) * channels * acc_size
         memory.convert_values(src, acc, place, row + inside * channels * src_size, (end - inside) * channels)
@@ -60,120 +135,47 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 column = memory.word(borders, pixel + left if side == 0 else pixel + left - cols)
                 value = row + column * channels * src_size
                 if column < 0:
-                    value = memory.word(block, at.CONSTANT_ROW)
+                    value = args.constant_row
                 memory.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
 
-    def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        channels = memory.word(block, at.CHANNELS)
-        row_bytes, dst_bytes = memory.word(block, at.SRC_ROW), memory.word(block, at.DST_ROW)
-        slices, offsets = memory.word(block, at.DEPTH), memory.word(block, at.OFFSETS)
-        total = memory.word(block, at.PLANES) * slices * rows
-        unit, stop = share(block, index, total)
-        scratch = memory.word(block, at.SCRATCH)
-        lead = memory.word(block, at.LEAD)
-        taken = lead + memory.word(block, at.TRAIL) + height
-        left, right = memory.word(block, at.LEFT), memory.word(block, at.RIGHT)
-        edge = memory.word(block, at.EDGE)
-        # Three tables: of copies of whole rows or of their left ends, of rows in place, of right ends. Entry i of
-        # an offset is row top - lead + i of the plane at that offset.
-        table = scratch
-        table_bytes = 8 * offsets * taken
-        targets = table + 3 * table_bytes
-        spare = scratch + memory.word(block, at.SPARE)
-        borders = scratch + memory.word(block, at.BORDERS)
-        ring_row = memory.word(block, at.RING_ROW)
-        chunk = memory.word(block, at.CHUNK)
-        narrow = cols * channels < lanes
-        find_borders(block, borders)
-        while unit < stop:
-            plane = unit // rows
-            first_row = unit - plane * rows
-            end = min(rows, first_row + stop - unit)
-            unit += end - first_row
-            batch = plane // slices
-            stands = memory.word(block, at.SLICE_TABLE) + 8 * offsets * (plane - batch * slices)
-            target = memory.word(block, at.DST) + plane * rows * dst_bytes
-            for column in range(0, cols, chunk):
-                # The last chunk overlaps the one before it, so that all are of one size.
-                column = max(min(column, cols - chunk), 0)
-                width = min(chunk, cols) * channels
-                slot = 0
-                fresh = taken
-                for top in range(first_row, end, height):
-                    for offset in range(offsets):
-                        entries = table + 8 * offset * taken
-                        for number in range(3):
-                            moved = entries + number * table_bytes
-                            memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
-                        source_plane = memory.word(stands, offset)
-                        ring = scratch + memory.word(block, at.RING) + offset * taken * ring_row
-                        place = slot
-                        for i in range(taken - fresh, taken):
-                            row = outside(top - lead + i, rows, memory.word(block, at.MODE_Y))
-                            address = memory.word(block, at.SRC)
-                            address += ((batch * slices + source_plane) * rows + row) * row_bytes
-                            if row < 0 or source_plane < 0:
-                                address = memory.word(block, at.CONSTANT_ROW)
-                            to = ring + place * ring_row
-                            memory.set_word(entries, i, to)
-                            if edge == 0:
-                                last = column + min(chunk, cols) + right
-                                copy_row(block, borders, address, to, column - left, last)
-                            else:
-                                copy_row(block, borders, address, to, -left, edge + right)
-                                memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
-                                to += (edge + left + right) * channels * acc_size
-                                copy_row(block, borders, address, to, cols - edge - left, cols + right)
-                                memory.set_word(entries + 2 * table_bytes, i, to)
-                            place += 1
-                            if place == taken:
-                                place = 0
-                    slot += fresh
-                    if slot >= taken:
-                        slot -= taken
-                    fresh = height
-                    for r in range(height):
-                        address = spare
-                        if narrow:
-                            address = spare + r * lanes * dst_size
-                        elif top + r < end:
-                            address = target + (top + r) * dst_bytes + column * channels * dst_size
-                        memory.set_word(targets, r, address)
-                    # The next block's rows, whose copying would else wait for them.
-                    below = min(top + height + memory.word(block, at.TRAIL), rows - height)
-                    ahead = memory.word(block, at.SRC) + (plane * rows + max(below, 0)) * row_bytes
-                    ahead += column * channels * src_size
-                    ends = edge * channels
-                    for number in range(3 if edge != 0 else 1):
-                        begin, finish = 0, width
-                        if edge != 0:
-                            begin = 0 if number == 0 else (ends if number == 1 else width - ends)
-                            finish = ends if number == 0 else (width - ends if number == 1 else width)
-                        origin = begin if number == 2 else 0
-                        for x in range(begin, finish, lanes):
-                            if x * src_size % at.LINE == 0:
-                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
-                            # The last vector overlaps the one before it.
-                            x = max(min(x, finish - lanes), begin)
-                            entries = table + number * table_bytes
-                            if differences:
-                                dense.dense_tile(
-                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
-                                    entries, (x - origin) * acc_size, targets, x * dst_size,
-                                    entries + 8 * memory.word(block, at.MIDDLE_ROW),
-                                    memory.word(block, at.MIDDLE_SHIFT), memory.word(block, at.FACTOR),
-                                )  # fmt: skip
-                            else:
-                                dense.dense_tile(
-                                    acc, dst, height, memory.word(block, at.RUNS_AT), memory.word(block, at.RUNS),
-                                    entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
-                                )  # fmt: skip
-                    if narrow:
-                        for r in range(min(height, end - top)):
-                            memory.copy_bytes(
-                                target + (top + r) * dst_bytes, spare + r * lanes * dst_size, width * dst_size
-                            )
+    @helper
+    def take_rows(args, scratch, plane, column, top, taken, fresh, slot):
+        """Copy the last `fresh` of the `taken` rows under a block, from `slot` on in their rings, and list all of them.
 
-    return band
+        The block begins at `column` and row `top`.
+        """
+        channels, rows = args.channels, args.rows
+        left, edge = args.left, args.edge
+        table_bytes = 8 * args.offsets * taken
+        batch = plane // args.depth
+        stands = args.slices + 8 * args.offsets * (plane - batch * args.depth)
+        borders = scratch + args.borders
+        for offset in range(args.offsets):
+            entries = scratch + 8 * offset * taken
+            for number in range(3):
+                moved = entries + number * table_bytes
+                memory.copy_bytes(moved, moved + 8 * height, 8 * (taken - fresh))
+            source_plane = memory.word(stands, offset)
+            ring = scratch + args.ring + offset * taken * args.ring_row
+            place = slot
+            for i in range(taken - fresh, taken):
+                row = outside(top - args.lead + i, rows, args.mode_y)
+                address = args.src + ((batch * args.depth + source_plane) * rows + row) * args.src_row
+                if row < 0 or source_plane < 0:
+                    address = args.constant_row
+                to = ring + place * args.ring_row
+                memory.set_word(entries, i, to)
+                if edge == 0:
+                    last = column + min(args.chunk, args.cols) + args.right
+                    copy_row(args, borders, address, to, column - left, last)
+                else:
+                    copy_row(args, borders, address, to, -left, edge + args.right)
+                    memory.set_word(entries + table_bytes, i, address - left * channels * src_size)
+                    to += (edge + left + args.right) * channels * acc_size
+                    copy_row(args, borders, address, to, args.cols - edge - left, args.cols + args.right)
+                    memory.set_word(entries + 2 * table_bytes, i, to)
+                place += 1
+                if place == taken:
+                    place = 0
+
+    return find_borders, take_rows

@@ -18,7 +18,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import list_sources, list_targets, outside, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 
@@ -26,26 +26,54 @@ from fastsep._kernels.simd import emitter, memory
 def build(src_name: str, acc_name: str):
     """The band function for one source dtype and that of arithmetic and result."""
     src, acc = np.dtype(src_name), np.dtype(acc_name)
+    lanes, src_size = emitter.lanes(acc), src.itemsize
+
+    filter_block = _filter(src, acc)
+
+    def band(block, index):
+        args = at.Deviation(block)
+        row_length = args.cols * args.channels * src_size
+        first_row, end = share(args, index, args.rows)
+        scratch = args.scratch
+        lead = args.reach_y
+        taken = 2 * lead + lanes
+        table = scratch
+        targets = table + 8 * (taken + 2)
+        slot = 0
+        fresh = taken
+        for top in range(first_row, end, lanes):
+            slot = list_sources(
+                args, scratch, table, taken, fresh, lanes, row_length, top - lead, end + lead - 1, args.src, slot
+            )  # fmt: skip
+            fresh = lanes
+            list_targets(targets, lanes, args.dst, args.dst_row, top, end, scratch + args.spare, 0)
+            filter_block(args, scratch, table + 8, targets, args.src + (top + lanes + lead) * args.src_row)
+
+    return band
+
+
+def _filter(src, acc):
+    """`filter_block` for one source dtype and that of arithmetic and result."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size = src.itemsize, acc.itemsize
 
     @helper
-    def fill_border(block, table, targets, inside, start, stop):
+    def fill_border(args, table, targets, inside, start, stop):
         """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
-        channels = memory.word(block, at.CHANNELS)
-        cols, mode = memory.word(block, at.COLS), memory.word(block, at.MODE_X)
+        channels = args.channels
+        cols, mode = args.cols, args.mode_x
         for value in range(start, stop):
             pixel = value // channels
             lane = value - pixel * channels
             one, next_one = outside(pixel, cols, mode), outside(pixel + 1, cols, mode)
             to = inside + value * vector
             if one == next_one:
-                memory.fill_vector(acc, to, memory.word(block, at.FACTOR))
+                memory.fill_vector(acc, to, args.zero)
             elif one < 0 or next_one < 0:
                 inner = max(one, next_one) * channels + lane
                 deviation_simd.rise_to_constant(
-                    src, acc, table, inner * src_size, targets, inner * acc_size, memory.word(block, at.BORDER), to
+                    src, acc, table, inner * src_size, targets, inner * acc_size, args.beyond_x, to
                 )
                 if one < 0:
                     deviation_simd.negate_vector(acc, to, to)
@@ -55,18 +83,18 @@ def build(src_name: str, acc_name: str):
                 deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
 
     @helper
-    def filter_block(block, scratch, table, targets, ahead):
+    def filter_block(args, scratch, table, targets, ahead):
         """Make the `lanes` rows listed in `targets`, from source rows in `table`: one each, and those around them.
 
-        `ahead`: the source rows of the next block, to be fetched meanwhile.
+        `ahead`: the source rows of the next args, to be fetched meanwhile.
         """
-        channels = memory.word(block, at.CHANNELS)
-        width = memory.word(block, at.COLS) * channels
-        row_bytes = memory.word(block, at.SRC_ROW)
-        lead, left = memory.word(block, at.LEAD), memory.word(block, at.LEFT)
-        taps_y, taps_x = memory.word(block, at.WEIGHTS), memory.word(block, at.WEIGHTS_X)
+        channels = args.channels
+        width = args.cols * channels
+        row_bytes = args.src_row
+        lead, left = args.reach_y, args.reach_x
+        taps_y, taps_x = args.sums_y, args.sums_x
         middle = table + 8 * lead
-        strip = scratch + memory.word(block, at.STRIP)
+        strip = scratch + args.strip
         inside = strip + left * channels * vector
         last = max(width - lanes, 0)
         last_rise = max(width - channels - lanes, 0)
@@ -83,11 +111,11 @@ def build(src_name: str, acc_name: str):
                     src, acc, middle, column * src_size, targets, column * acc_size, channels,
                     inside + column * vector,
                 )  # fmt: skip
-        fill_border(block, middle, targets, inside, -left * channels, 0)
-        fill_border(block, middle, targets, inside, width - channels, width + (left - 1) * channels)
+        fill_border(args, middle, targets, inside, -left * channels, 0)
+        fill_border(args, middle, targets, inside, width - channels, width + (left - 1) * channels)
         # Results of the last columns may be made twice, but are added once, to what stood there before.
         ends = targets + 8 * lanes
-        kept = scratch + memory.word(block, at.SUMS)
+        kept = scratch + args.kept
         for r in range(lanes):
             memory.set_word(ends, r, kept + r * vector - last * acc_size)
             memory.copy_bytes(kept + r * vector, memory.word(targets, r) + last * acc_size, vector)
@@ -104,41 +132,4 @@ def build(src_name: str, acc_name: str):
             else:
                 deviation_simd.filter_and_add(acc, place, taps_x, left, before, targets, column * acc_size)
 
-    def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        row_bytes = memory.word(block, at.SRC_ROW)
-        row_length = memory.word(block, at.COLS) * memory.word(block, at.CHANNELS) * src_size
-        first_row, end = share(block, index, rows)
-        scratch = memory.word(block, at.SCRATCH)
-        lead = memory.word(block, at.LEAD)
-        taken = 2 * lead + lanes
-        # Entry i of the table is row top - lead - 1 + i. The first and the last are guards, as in `fir`.
-        table = scratch
-        targets = table + 8 * (taken + 2)
-        ring = memory.word(block, at.RING)
-        source, target = memory.word(block, at.SRC), memory.word(block, at.DST)
-        slot = 0
-        fresh = taken
-        for top in range(first_row, end, lanes):
-            memory.copy_bytes(table, table + 8 * lanes, 8 * (taken + 1 - fresh))
-            for i in range(taken + 1 - fresh, taken + 1):
-                row = outside(top - lead - 1 + i, rows, memory.word(block, at.MODE_Y))
-                address = source + row * row_bytes if row >= 0 else memory.word(block, at.CONSTANT_ROW)
-                if ring != 0:
-                    place = scratch + ring + slot * memory.word(block, at.RING_ROW)
-                    memory.copy_bytes(place, address, row_length)
-                    address = place
-                    slot += 1
-                    if slot == taken:
-                        slot = 0
-                memory.set_word(table, i, address)
-            if fresh == taken:
-                memory.set_word(table, 0, memory.word(table, 1))
-            memory.set_word(table, taken + 1, memory.word(table, taken))
-            fresh = lanes
-            for r in range(lanes):
-                place = target + (top + r) * memory.word(block, at.DST_ROW)
-                memory.set_word(targets, r, place if top + r < end else scratch + memory.word(block, at.SPARE))
-            filter_block(block, scratch, table + 8, targets, source + (top + lanes + lead) * row_bytes)
-
-    return band
+    return filter_block

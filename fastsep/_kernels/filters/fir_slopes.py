@@ -23,19 +23,19 @@ def steps(src, acc, dst, fill_border):
     vector = lanes * acc_size
 
     @helper
-    def find_borders(block, borders):
+    def find_borders(args, borders):
         """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
 
         Slopes lie between pixels and those left of them, and there is one more of them than pixels, since the first
         and the last take one beyond the image. -2 - n stands for minus number n.
         """
-        channels, cols = memory.word(block, at.CHANNELS), memory.word(block, at.COLS)
-        mode = memory.word(block, at.MODE_X)
-        for number in range(memory.word(block, at.TERMS)):
-            term = memory.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
-            between = 1 if memory.word(term, at.DEPTH_LINE) != 0 else 0
-            before = memory.word(term, at.X_LINE + at.BEFORE)
-            count = memory.word(term, at.X_LINE + at.COUNT)
+        channels, cols = args.channels, args.cols
+        mode = args.mode_x
+        for number in range(args.term_count):
+            term = at.Term(args.terms, number)
+            between = 1 if term.of_line != 0 else 0
+            before = term.x.before
+            count = term.x.count
             for k in range(count - 1):
                 pixel = k - before if k < before else k - before + cols + between
                 column = outside(pixel, cols, mode)
@@ -63,30 +63,30 @@ def steps(src, acc, dst, fill_border):
                 memory.copy_vector(acc, to, strip + column * vector)
 
     @helper
-    def take_slopes(block, scratch, table, fresh, taken, row):
+    def take_slopes(args, scratch, table, fresh, taken, row):
         """Make rows of slopes of the last `fresh` rows of `table`, in a ring, and list them in a table behind it.
 
         `row`: the number of the block's first row, counted from the first one that the band filters.
         """
-        channels, cols = memory.word(block, at.CHANNELS), memory.word(block, at.COLS)
+        channels, cols = args.channels, args.cols
         width = cols * channels
-        one = memory.word(block, at.SCALE) + acc_size
-        lead = memory.word(block, at.SLOPES_LEAD)
-        kept = lead + memory.word(block, at.SLOPES_TRAIL) + lanes
-        slopes_table = table + memory.word(block, at.TABLE)
-        above = memory.word(block, at.LEAD) - lead
+        one = args.scale + acc_size
+        lead = args.slopes_lead
+        kept = lead + args.slopes_trail + lanes
+        slopes_table = table + args.table_bytes
+        above = args.lead - lead
         first = 1 if fresh == taken else kept + 1 - lanes
         left, right = (
-            outside(-1, cols, memory.word(block, at.MODE_X)),
-            outside(cols, cols, memory.word(block, at.MODE_X)),
+            outside(-1, cols, args.mode_x),
+            outside(cols, cols, args.mode_x),
         )
         memory.copy_bytes(slopes_table, slopes_table + 8 * lanes, 8 * first)
         for i in range(first, kept + 1):
-            to = scratch + memory.word(block, at.SLOPES) + (row + i) % kept * memory.word(block, at.SLOPES_ROW)
+            to = scratch + args.slopes + (row + i) % kept * args.slopes_row
             memory.set_word(slopes_table, i, to)
             source = memory.word(table, i + above)
             second, end = source + channels * src_size, source + (width - channels) * src_size
-            constant = memory.word(block, at.CONSTANT_ROW)
+            constant = args.constant_row
             before = source + left * channels * src_size if left >= 0 else constant
             behind = source + right * channels * src_size if right >= 0 else constant
             sweep_simd.difference(src, acc, source, before, one, channels, to)
@@ -97,13 +97,13 @@ def steps(src, acc, dst, fill_border):
         memory.set_word(slopes_table, kept + 1, memory.word(slopes_table, kept))
 
     @helper
-    def filter_down(block, term, rows, columns, inside, ahead):
+    def filter_down(args, term, rows, columns, inside, ahead):
         """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
 
-        `ahead`: the source rows of the next block, to be fetched meanwhile; 0: none.
+        `ahead`: the source rows of the next args, to be fetched meanwhile; 0: none.
         """
-        taps, count, kind = memory.word(term, at.TAPS), memory.word(term, at.COUNT), memory.word(term, at.KIND)
-        between = memory.word(term, at.DEPTH_LINE) != 0
+        taps, count, kind = term.y.taps, term.y.count, term.y.kind
+        between = term.of_line != 0
         for x in range(0, columns, lanes):
             column = min(x, max(columns - lanes, 0))
             to = inside + column * vector
@@ -112,15 +112,15 @@ def steps(src, acc, dst, fill_border):
             else:
                 fir.differences_to_strip(src, acc, rows, column * src_size, to, taps, count, kind)
             if ahead != 0 and column * src_size % at.LINE == 0:
-                memory.prefetch_rows(acc, lanes, ahead + column * src_size, memory.word(block, at.SRC_ROW))
+                memory.prefetch_rows(acc, lanes, ahead + column * src_size, args.src_row)
 
     @helper
-    def filter_along(block, line, between, strip, sums, how):
+    def filter_along(args, line, between, strip, sums, how):
         """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
-        channels = memory.word(block, at.CHANNELS)
+        channels = args.channels
         step = channels * vector
-        taps, count, kind = memory.word(line, at.TAPS), memory.word(line, at.COUNT), memory.word(line, at.KIND)
-        for x in range(0, memory.word(block, at.COLS) * channels, tile * channels):
+        taps, count, kind = line.taps, line.count, line.kind
+        for x in range(0, args.cols * channels, tile * channels):
             for column in range(x, x + channels):
                 place, to = strip + column * vector, sums + column * vector
                 if between:
@@ -129,14 +129,14 @@ def steps(src, acc, dst, fill_border):
                     fir.term_along_strip(acc, place, step, taps, count, kind, to, how)
 
     @helper
-    def finish(block, line, between, strip, sums, dst_table):
+    def finish(args, line, between, strip, sums, dst_table):
         """The last line along x; store the results of all."""
-        channels = memory.word(block, at.CHANNELS)
-        width = memory.word(block, at.COLS) * channels
-        taps, count, kind = memory.word(line, at.TAPS), memory.word(line, at.COUNT), memory.word(line, at.KIND)
-        root = memory.word(block, at.COMBINE)
+        channels = args.channels
+        width = args.cols * channels
+        taps, count, kind = line.taps, line.count, line.kind
+        root = args.combine
         if channels > 1:
-            filter_along(block, line, between, strip, sums, at.ADD if root == 0 else at.ADD_SQUARE)
+            filter_along(args, line, between, strip, sums, at.ADD if root == 0 else at.ADD_SQUARE)
             fir.finish(acc, sums, width, root, 0)
         for x in range(0, width, lanes):
             column = min(x, max(width - lanes, 0))
@@ -149,31 +149,31 @@ def steps(src, acc, dst, fill_border):
                 fir.last_from_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
 
     @helper
-    def filter_block(block, table, dst_table, scratch, top, ahead):
+    def filter_block(args, table, dst_table, scratch, top, ahead):
         """Filter the `lanes` rows whose sources stand in `table` into those in `dst_table`: see `fir.build`."""
-        channels = memory.word(block, at.CHANNELS)
-        width = memory.word(block, at.COLS) * channels
-        borders = scratch + memory.word(block, at.BORDERS)
-        strip, sums = scratch + memory.word(block, at.STRIP), scratch + memory.word(block, at.SUMS)
-        first_line = memory.word(block, at.TERMS_AT) + 8 * at.X_LINE
-        inner = memory.word(block, at.INNER_LINE)
+        channels = args.channels
+        width = args.cols * channels
+        borders = scratch + args.borders
+        strip, sums = scratch + args.strip, scratch + args.sums
+        first_line = at.Term(args.terms, 0).x
+        parted, inner = args.inner_line != 0, at.Line(args.inner_line)
         for number in range(2):
-            term = memory.word(block, at.TERMS_AT) + number * (8 * at.TERM_WORDS)
-            line = term + 8 * at.X_LINE
-            before = memory.word(line, at.BEFORE) * channels
-            after = (memory.word(line, at.COUNT) - 1) * channels - before
-            rows = table + 8 * (memory.word(block, at.LEAD) + 1 - memory.word(term, at.BEFORE))
-            between = memory.word(term, at.DEPTH_LINE) != 0
+            term = at.Term(args.terms, number)
+            line = term.x
+            before = line.before * channels
+            after = (line.count - 1) * channels - before
+            rows = table + 8 * (args.lead + 1 - term.y.before)
+            between = term.of_line != 0
             here, columns = strip, width
             if between:
-                rows += memory.word(block, at.TABLE)
-                rows += 8 * (memory.word(block, at.SLOPES_LEAD) - memory.word(block, at.LEAD))
+                rows += args.table_bytes
+                rows += 8 * (args.slopes_lead - args.lead)
                 columns += channels
-            elif inner != 0:
-                here = scratch + memory.word(block, at.OTHER_STRIP)
+            elif parted:
+                here = scratch + args.other_strip
             inside = here + before * vector
-            filter_down(block, term, rows, columns, inside, ahead if number == 0 else 0)
-            beyond = memory.word(term, at.X_OUTSIDE)
+            filter_down(args, term, rows, columns, inside, ahead if number == 0 else 0)
+            beyond = term.beyond_x
             if between:
                 fill_slopes(borders, inside, -before, 0, beyond)
                 fill_slopes(borders + 8 * before, inside, columns, columns + after, beyond)
@@ -181,18 +181,18 @@ def steps(src, acc, dst, fill_border):
                 fill_border(borders, inside, -before, 0, beyond)
                 fill_border(borders + 8 * before, inside, columns, columns + after, beyond)
             borders += 8 * (before + after)
-            if inner != 0:
+            if parted:
                 # y1 x1 + y2 (x0 - x1) with x0 shorter than x1: the taps of x1 meet slopes of y1 less those of y2.
                 if number == 0:
-                    place = inside - memory.word(inner, at.BEFORE) * channels * vector
-                    filter_along(block, inner, True, place, sums, at.STORE)
+                    place = inside - inner.before * channels * vector
+                    filter_along(args, inner, True, place, sums, at.STORE)
                     continue
                 fir.subtract_slopes(acc, here, channels * vector, strip, width + before + after - channels)
                 fir.add_vectors(acc, sums, inside, width)
-                finish(block, first_line, True, strip, sums, dst_table)
+                finish(args, first_line, True, strip, sums, dst_table)
             elif number == 0:
-                filter_along(block, line, between, here, sums, memory.word(block, at.COMBINE) * at.STORE_SQUARE)
+                filter_along(args, line, between, here, sums, args.combine * at.STORE_SQUARE)
             else:
-                finish(block, line, between, here, sums, dst_table)
+                finish(args, line, between, here, sums, dst_table)
 
     return find_borders, take_slopes, filter_block

@@ -1,6 +1,6 @@
 """3 x 3 gradients of a smoothed image, in one sweep along the rows of the image and of what smoothing changes.
 
-As in `sweep`, but for two sources: SRC is what smoothing changes (see `deviation`), SRC_2 the image.
+As in `sweep`, but for two sources: what smoothing changes (see `deviation`) and the image.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
+from fastsep._kernels.filters.sweep_rows import lister, preparer, stream_pieces
 from fastsep._kernels.jit import sum_height
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import deliver_narrow, list_targets, share
 from fastsep._kernels.simd import deviation as deviation_simd
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -25,158 +25,65 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     results = len(form.split("+"))
     taken = height + 2
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
-    pair = 2 * lanes  # values that `copy_values` copies
-
-    def lister(dtype):
-        size = dtype.itemsize
-        piece = at.SWEEP_COPY * lanes * size
-
-        @helper
-        def list_rows(block, table, copies, beyond, source, row_bytes, constant, top, end):
-            """Three tables of rows from the one above `top`: where they are, where copies of either end are."""
-            rows = memory.word(block, at.ROWS)
-            width = memory.word(block, at.COLS) * channels
-            for r in range(taken):
-                # A pipeline holds no rows past those that the last wanted one needs: any row will do.
-                row = outside(min(top - 1 + r, end), rows, memory.word(block, at.MODE_Y))
-                address = source + row * row_bytes if row >= 0 else constant
-                left = copies + r * piece + lanes * size
-                right = copies + (taken + r) * piece
-                memory.set_word(table, r, address)
-                memory.set_word(table, taken + r, left)
-                memory.set_word(table, 2 * taken + r, right + lanes * size)
-                behind = right + pair * size
-                if width < at.SWEEP_SHORT * lanes:
-                    behind = left + width * size
-                    if width < pair:
-                        memory.copy_bytes(left, address, width * size)
-                    else:
-                        for x in range(0, width, pair):
-                            x = min(x, width - pair) * size
-                            memory.copy_values(dtype, acc, left + x, address + x)
-                else:
-                    memory.copy_values(dtype, acc, left, address)
-                    memory.copy_values(dtype, acc, right, address + (width - pair) * size)
-                for k in range(2 * channels):
-                    value = memory.word(beyond, k)
-                    value = address + value * size if value >= 0 else constant
-                    to = left if k < channels else behind
-                    memory.copy_value(dtype, to + (k - channels) * size, value)
-
-        return list_rows
-
-    list_pixels, list_changes = lister(src), lister(acc)
+    line = lanes * dst_size
+    list_pixels, list_changes = (lister(dtype, acc, taken, channels) for dtype in (src, acc))
+    prepare = preparer(channels, channels, lanes, results * height, at.PIECE * line)
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        width = cols * channels
-        dst_bytes = memory.word(block, at.DST_ROW)
-        first_row, end = share(block, index, rows)
-        scratch = memory.word(block, at.SCRATCH)
+        args = at.GradientOfSum(block)
+        width, dst_row = args.cols * channels, args.dst_row
+        first_row, end = share(args, index, args.rows)
+        scratch = args.scratch
         table = scratch
         changes = table + 8 * 3 * taken
         targets = changes + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
-        spare = scratch + memory.word(block, at.SPARE)
-        weights = memory.word(block, at.WEIGHTS)
-        # A short row is copied whole; results of one narrower than a vector go to spare memory.
-        short = width < at.SWEEP_SHORT * lanes
-        narrow = width < lanes
-        # Room for pieces of the rows of all results, which are written around the cache from there.
-        line = lanes * dst_size
-        room = scratch + memory.word(block, at.STREAMED)
-        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
-        for k in range(results * height):
-            if streamed:
-                memory.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
-        # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
-        for k in range(2 * channels):
-            value = k - channels if k < channels else k - channels + width
-            pixel = value // channels
-            column = outside(pixel, cols, memory.word(block, at.MODE_X))
-            lane = value - pixel * channels
-            memory.set_word(beyond, k, column * channels + lane if column >= 0 else -1)
+        parts = beyond + 8 * 2 * channels
+        spare = scratch + args.spare
+        spare_row = line if width < lanes else 0
+        streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
+        part_count = prepare(args, beyond, pieces, scratch + args.streamed, parts, streamed)
+        slot = fresh = 0
         for top in range(first_row, end, height):
             list_pixels(
-                block, table, scratch + memory.word(block, at.RING), beyond, memory.word(block, at.SRC_2),
-                memory.word(block, at.SRC_2_ROW), memory.word(block, at.CONSTANT_ROW_2), top, end,
+                args, table, scratch + args.copies_2, beyond, args.src_2, args.src_2_row, args.constant_row_2,
+                top - 1, end, slot, fresh,
             )  # fmt: skip
             list_changes(
-                block, changes, scratch + memory.word(block, at.STRIP), beyond, memory.word(block, at.SRC),
-                memory.word(block, at.SRC_ROW), memory.word(block, at.CONSTANT_ROW), top, end,
+                args, changes, scratch + args.copies, beyond, args.src, args.src_row, args.constant_row,
+                top - 1, end, slot, fresh,
             )  # fmt: skip
+            slot = (slot + height) % taken
+            fresh = 2
             for number in range(results):
-                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
-                for r in range(height):
-                    address = spare
-                    if narrow:
-                        address += (number * height + r) * lanes * dst_size
-                    elif top + r < end:
-                        address = target + (top + r) * dst_bytes
-                    memory.set_word(targets, number * height + r, address)
-            # As in `sweep`.
-            for part in range(4):
-                kind = 0
-                column = 0
-                offset = 0
-                vectors = 1
-                if short:
-                    kind = 1
-                    if part == 0:
-                        vectors = max(width // lanes, 1)
-                    elif part == 1 and width % lanes != 0 and not narrow:
-                        column = width - lanes
-                        offset = column
-                    else:
-                        continue
-                elif part == 0:
-                    kind = 1
-                elif part == 1:
-                    column = lanes
-                    offset = column
-                    vectors = 1 if streamed else width // lanes - 2
-                elif part == 2:
-                    if width % lanes == 0 and not streamed:
-                        continue
-                    column = width - pair
-                    if streamed:
-                        column -= lanes
-                        vectors = 2
-                    offset = column
-                else:
-                    kind = 2
-                    column = width - lanes
-                deviation_simd.gradient_of_sum(
-                    src, acc, dst, form, channels, height,
-                    table + 8 * kind * taken, offset * src_size, changes + 8 * kind * taken,
-                    offset * acc_size, vectors, targets, column * dst_size, weights,
+                list_targets(
+                    targets + 8 * number * height, height, memory.word(block, at.DST + number), dst_row, top, end,
+                    spare + number * height * spare_row, spare_row,
                 )  # fmt: skip
-            if results > 1 and streamed:
-                column = lanes
-                while column < width - pair:
-                    vectors = min(at.PIECE, (width - lanes - column) // lanes)
-                    deviation_simd.gradient_of_sum(
-                        src, acc, dst, form, channels, height,
-                        table, column * src_size, changes, column * acc_size, vectors, pieces, 0, weights,
-                    )  # fmt: skip
-                    for k in range(results * height):
-                        if top + k % height < end:
-                            to = memory.word(targets, k) + column * dst_size
-                            skip = -to % line
-                            count = vectors * line - skip
-                            sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, count)
-                    column += (vectors - 1) * lanes
-                    if vectors < at.PIECE:
-                        break
-            if not narrow:
-                continue
-            for number in range(results):
-                target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
-                for r in range(min(height, end - top)):
-                    address = spare + (number * height + r) * lanes * dst_size
-                    memory.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
+            for number in range(part_count):
+                part = at.Part(parts, number)
+                deviation_simd.gradient_of_sum(
+                    src, acc, dst, form, channels, height, table + 8 * part.table * taken, part.start * src_size,
+                    changes + 8 * part.table * taken, part.start * acc_size, part.vectors, targets,
+                    part.column * dst_size, args.taps,
+                )  # fmt: skip
+            column = lanes
+            while results > 1 and streamed and column < width - 2 * lanes:
+                vectors = min(at.PIECE, (width - lanes - column) // lanes)
+                deviation_simd.gradient_of_sum(
+                    src, acc, dst, form, channels, height, table, column * src_size,
+                    changes, column * acc_size, vectors, pieces, 0, args.taps,
+                )  # fmt: skip
+                stream_pieces(
+                    pieces, targets, results * height, height, end - top, column * dst_size, vectors * line, line
+                )  # fmt: skip
+                column += (vectors - 1) * lanes if vectors == at.PIECE else width
+            for number in range(results if spare_row != 0 else 0):
+                deliver_narrow(
+                    memory.word(block, at.DST + number), dst_row, top, min(top + height, end),
+                    spare + number * height * line, line, width * dst_size,
+                )  # fmt: skip
 
         if results > 1:
             sweep_simd.finish_streams()

@@ -18,11 +18,11 @@ from fastsep._kernels.simd import bit_exact, memory
 
 
 def build():
-    """The band function of all three steps, of which `PHASE` names one."""
+    """The band function of all three steps, of which `step` names one."""
     vector = target().vector_bytes
 
     @helper
-    def visit(block, codes, pixel, low, high, stack, count):
+    def visit(args, codes, pixel, low, high, stack, count):
         """Mark the line of weak pixels around `pixel` and stack one pixel of each line that touches it.
 
         Only pixels of `low` .. `high` - 1 count. Returns how many are on the stack. Those for which there
@@ -36,9 +36,9 @@ def build():
             right += 1
         for x in range(left, right):
             bit_exact.set_byte(codes, x, at.STRONG)
-        reach = memory.word(block, at.REACH)
-        for k in range(memory.word(block, at.LINES)):
-            shift = memory.word(memory.word(block, at.LINES_AT), k)
+        reach = args.reach
+        for k in range(args.line_count):
+            shift = memory.word(args.lines, k)
             fresh = True
             for x in range(max(left - reach + shift, low), min(right + reach + shift, high)):
                 if bit_exact.byte(codes, x) != at.WEAK:
@@ -53,24 +53,24 @@ def build():
         return count
 
     @helper
-    def follow(block, codes, pixel, low, high, stack):
+    def follow(args, codes, pixel, low, high, stack):
         """Mark all weak pixels that are connected to a weak one."""
-        count = visit(block, codes, pixel, low, high, stack, 0)
+        count = visit(args, codes, pixel, low, high, stack, 0)
         while count > 0:
             pixel = memory.word(stack, count)
             count -= 1
             if bit_exact.byte(codes, pixel) == at.WEAK:
-                count = visit(block, codes, pixel, low, high, stack, count)
+                count = visit(args, codes, pixel, low, high, stack, count)
 
     @helper
-    def next_beside(block, codes, pixel, total):
+    def next_beside(args, codes, pixel, total):
         """The first weak pixel from `pixel` on, within a vector, that touches a strong one.
 
         If there is none: the pixel behind that vector, negated.
         """
-        lines, number = memory.word(block, at.LINES_AT), memory.word(block, at.LINES)
-        reach = memory.word(block, at.REACH)
-        if pixel + vector + memory.word(block, at.FURTHEST) <= total:
+        lines, number = args.lines, args.line_count
+        reach = args.reach
+        if pixel + vector + args.furthest <= total:
             step = bit_exact.beside_byte(codes, pixel, lines, number, reach, at.WEAK, at.STRONG)
             return pixel + step if step < vector else -(pixel + vector)
         # Near the end a vector's neighbours would lie outside.
@@ -84,43 +84,44 @@ def build():
         return -(pixel + 1)
 
     @helper
-    def search(block, codes, begin, end, low, high, stack):
+    def search(args, codes, begin, end, low, high, stack):
         """Follow every weak pixel of `begin` .. `end` - 1 beside a strong one, within `low` .. `high` - 1."""
-        total = memory.word(block, at.ROWS) * memory.word(block, at.DST_ROW)
+        total = args.rows * args.dst_row
         memory.set_word(stack, 0, 1)
         while memory.word(stack, 0) != 0:
             memory.set_word(stack, 0, 0)
             pixel = bit_exact.next_byte(codes, begin, end, at.WEAK)
             while pixel < end:
-                found = next_beside(block, codes, pixel, total)
+                found = next_beside(args, codes, pixel, total)
                 pixel = abs(found)
                 if 0 < found < end:
-                    follow(block, codes, found, low, high, stack)
+                    follow(args, codes, found, low, high, stack)
                 pixel = bit_exact.next_byte(codes, pixel, end, at.WEAK)
             # Those for which there was no room may lie anywhere.
-            furthest = memory.word(block, at.FURTHEST)
+            furthest = args.furthest
             begin, end = max(low, furthest), min(high, total - furthest)
 
     def band(block, index):
-        codes = memory.word(block, at.DST)
-        pixels = memory.word(block, at.DST_ROW)
-        rows = memory.word(block, at.ROWS)
+        args = at.Hysteresis(block)
+        codes = args.dst
+        pixels = args.dst_row
+        rows = args.rows
         total = rows * pixels
-        bands = memory.word(block, at.BANDS)
-        phase = memory.word(block, at.PHASE)
-        furthest = memory.word(block, at.FURTHEST)
-        stack = memory.word(block, at.SCRATCH)
+        bands = args.bands
+        step = args.step
+        furthest = args.furthest
+        stack = args.scratch
         low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
         # Pixels whose neighbours would lie outside are of the border of zeros.
-        if phase == at.SEARCH:
-            search(block, codes, max(low, furthest), min(high, total - furthest), low, high, stack)
-        elif phase == at.JOIN:
-            # One band for all; SRC says how many there were.
-            parts = memory.word(block, at.SRC)
+        if step == at.SEARCH:
+            search(args, codes, max(low, furthest), min(high, total - furthest), low, high, stack)
+        elif step == at.JOIN:
+            # One band for all.
+            parts = args.searched
             for part in range(1, parts):
                 border = rows * part // parts * pixels
                 begin, end = max(border - furthest, furthest), min(border + furthest, total - furthest)
-                search(block, codes, begin, end, 0, total, stack)
+                search(args, codes, begin, end, 0, total, stack)
         else:
             bit_exact.keep_bytes(codes, low, high, at.STRONG)
 

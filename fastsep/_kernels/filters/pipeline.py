@@ -10,131 +10,139 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import share
+from fastsep._kernels.rows import rows_of_plane, share
 from fastsep._kernels.simd import memory
 
 _BLOCK_BYTES = 8 * at.BLOCK_WORDS
+_STAGE_BYTES = 8 * at.Stage.length
+_BUFFER_BYTES = 8 * at.Buffer.length
 
 
 @helper
-def _row_zero(buffers, number, scratch):
+def _row_zero(buffer, scratch):
     """Where row 0 of a buffer would stand."""
-    buffer = buffers + number * (8 * at.BUFFER_WORDS)
-    start = scratch + memory.word(buffer, at.B_OFFSET)
-    return start - memory.word(buffer, at.B_FIRST) * memory.word(buffer, at.B_ROW)
+    return scratch + buffer.offset - buffer.first * buffer.row
 
 
 @helper
-def _aim(block, arguments, stage, buffers, scratch, plane):
-    """Point a stage's argument block to where its rows are now."""
-    rows = memory.word(block, at.ROWS)
-    for place, row_place, number in (
-        (at.SRC, at.SRC_ROW, memory.word(stage, at.S_SOURCE)),
-        (at.SRC_2, at.SRC_2_ROW, memory.word(stage, at.S_SECOND)),
-    ):
+def _aim_sources(args, block, stage, buffers, scratch, plane):
+    """Point a stage's arguments, those at `block`, to where the rows that it reads are now."""
+    mine = at.Head(block)
+    for place in range(2):
+        number = stage.source if place == 0 else stage.second
+        if number == at.NOWHERE:
+            continue
         if number == at.OUTSIDE:
-            row_bytes = memory.word(block, at.SRC_ROW)
-            memory.set_word(arguments, place, memory.word(block, at.SRC) + plane * rows * row_bytes)
-            memory.set_word(arguments, row_place, row_bytes)
-        elif number != at.NOWHERE:
-            buffer = buffers + number * (8 * at.BUFFER_WORDS)
-            size = memory.word(buffer, at.B_PLANE)
-            shift = memory.word(stage, at.S_PLANE) * size
-            memory.set_word(arguments, at.SRC_PLANE, size)
-            memory.set_word(arguments, place, _row_zero(buffers, number, scratch) + shift)
-            memory.set_word(arguments, row_place, memory.word(buffer, at.B_ROW))
-    number, first = memory.word(stage, at.S_TARGET), memory.word(stage, at.S_INTO)
-    if number == at.OUTSIDE:
-        row_bytes = memory.word(block, at.DST_ROW)
-        start = plane * rows * row_bytes
-        for k in range(at.RESULTS - first):
-            result = memory.word(block, at.DST if first + k == 0 else at.DST_2 + first + k - 1)
-            memory.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, result + start)
-        memory.set_word(arguments, at.DST_ROW, row_bytes)
+            row_bytes = args.src_row
+            start = args.src + plane * args.rows * row_bytes
+        else:
+            buffer = at.Buffer(buffers, number)
+            row_bytes = buffer.row
+            start = _row_zero(buffer, scratch) + stage.source_plane * buffer.plane
+            mine.src_plane = buffer.plane
+        if place == 0:
+            mine.src = start
+            mine.src_row = row_bytes
+        else:
+            mine.src_2 = start
+            mine.src_2_row = row_bytes
+
+
+@helper
+def _aim_results(args, outer, block, stage, buffers, scratch, plane):
+    """Point a stage's arguments, those at `block`, to where its results go; the pipeline's own are at `outer`."""
+    mine = at.Head(block)
+    if stage.target == at.OUTSIDE:
+        start = plane * args.rows * args.dst_row
+        for k in range(at.RESULTS - stage.first):
+            memory.set_word(block, at.DST + k, memory.word(outer, at.DST + stage.first + k) + start)
+        mine.dst_row = args.dst_row
     else:
-        buffer = buffers + number * (8 * at.BUFFER_WORDS)
-        size = memory.word(buffer, at.B_PLANE)
-        start = _row_zero(buffers, number, scratch) + first * size
+        buffer = at.Buffer(buffers, stage.target)
+        start = _row_zero(buffer, scratch) + stage.first * buffer.plane
         for k in range(at.RESULTS):
-            memory.set_word(arguments, at.DST if k == 0 else at.DST_2 + k - 1, start + k * size)
-        memory.set_word(arguments, at.DST_ROW, memory.word(buffer, at.B_ROW))
-        memory.set_word(arguments, at.STREAMED, 0)  # buffers are there to stay in the cache
+            memory.set_word(block, at.DST + k, start + k * buffer.plane)
+        mine.dst_row = buffer.row
+        mine.streamed = 0  # buffers are there to stay in the cache
+
+
+@helper
+def _begin(stages, count, buffers, begin):
+    """Set all stages to the first row that each makes, for results from row `begin` on; the first of these rows."""
+    wanted = begin
+    for s in range(count):
+        stage = at.Stage(stages, s)
+        first = max(begin - stage.reach, 0)
+        stage.made = first
+        if stage.target >= 0:
+            at.Buffer(buffers, stage.target).first = first
+        wanted = min(wanted, first)
+    return wanted
+
+
+@helper
+def _move_rows(stages, count, buffers, number, scratch, rows):
+    """Move the rows of a buffer that a stage still has to read to its start."""
+    buffer = at.Buffer(buffers, number)
+    kept, made = rows, 0
+    for s in range(count):
+        stage = at.Stage(stages, s)
+        if stage.target == number:
+            made = max(made, stage.made)
+        if stage.source == number or stage.second == number:
+            kept = min(kept, max(stage.made - stage.halo, 0))
+    first = buffer.first
+    if first < kept < made:
+        for p in range(buffer.planes):
+            to = scratch + buffer.offset + p * buffer.plane
+            memory.copy_bytes(to, to + (kept - first) * buffer.row, (made - kept) * buffer.row)
+    if first < kept:
+        buffer.first = min(kept, made)
 
 
 def build():
     """The band function for any stages."""
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        unit, stop = share(block, index, memory.word(block, at.PLANES) * rows)
-        scratch = memory.word(block, at.SCRATCH)
-        count, number = memory.word(block, at.STAGES), memory.word(block, at.BUFFERS)
-        step = memory.word(block, at.STEP)
+        args = at.Pipeline(block)
+        rows, count = args.rows, args.stage_count
+        total = args.planes * rows
+        unit, stop = share(args, index, total)
+        scratch = args.scratch
         # This band's own stages, buffers and arguments: they change from step to step.
         stages = scratch
-        buffers = stages + count * (8 * at.STAGE_WORDS)
-        arguments = buffers + number * (8 * at.BUFFER_WORDS)
-        memory.copy_bytes(stages, memory.word(block, at.STAGES_AT), count * (8 * at.STAGE_WORDS))
-        memory.copy_bytes(buffers, memory.word(block, at.BUFFERS_AT), number * (8 * at.BUFFER_WORDS))
+        buffers = stages + count * _STAGE_BYTES
+        blocks = buffers + args.buffer_count * _BUFFER_BYTES
+        memory.copy_bytes(stages, args.stages, count * _STAGE_BYTES)
+        memory.copy_bytes(buffers, args.buffers, args.buffer_count * _BUFFER_BYTES)
         for s in range(count):
-            mine = arguments + s * _BLOCK_BYTES
-            memory.copy_bytes(mine, memory.word(stages + s * (8 * at.STAGE_WORDS), at.S_BLOCK), _BLOCK_BYTES)
-            memory.set_word(mine, at.BANDS, 0)
-            memory.set_word(mine, at.SCRATCH, scratch + memory.word(block, at.SPARE))
+            mine = blocks + s * _BLOCK_BYTES
+            memory.copy_bytes(mine, at.Stage(stages, s).arguments, _BLOCK_BYTES)
+            at.Head(mine).bands = 0
+            at.Head(mine).scratch = scratch + args.stage_scratch
         while unit < stop:
-            plane = unit // rows
-            begin = unit - plane * rows
-            end = min(rows, begin + stop - unit)
+            plane, begin, end = rows_of_plane(unit, stop, rows)
             unit += end - begin
-            # The first row that each stage makes, and hence the first in the buffer that it writes.
-            wanted = end
-            for s in range(count):
-                stage = stages + s * (8 * at.STAGE_WORDS)
-                first = max(begin - memory.word(stage, at.S_REACH), 0)
-                memory.set_word(stage, at.S_MADE, first)
-                target = memory.word(stage, at.S_TARGET)
-                if target >= 0:
-                    memory.set_word(buffers + target * (8 * at.BUFFER_WORDS), at.B_FIRST, first)
-                wanted = min(wanted, first)
-            while memory.word(stages + (count - 1) * (8 * at.STAGE_WORDS), at.S_MADE) < end:
-                wanted += step
+            wanted = _begin(stages, count, buffers, begin)
+            while at.Stage(stages, count - 1).made < end:
+                wanted += args.step
                 for s in range(count):
-                    stage = stages + s * (8 * at.STAGE_WORDS)
-                    last = min(end + memory.word(stage, at.S_REACH), rows)
-                    source = memory.word(stage, at.S_SOURCE)
+                    stage = at.Stage(stages, s)
+                    # As far as the rows of its source allow.
                     ready = wanted
-                    if source >= 0:
-                        ready = memory.word(stages + memory.word(stage, at.S_AFTER) * (8 * at.STAGE_WORDS), at.S_MADE)
-                        if ready < rows:
-                            ready -= memory.word(stage, at.S_HALO)
-                    last = min(last, ready)
-                    first = memory.word(stage, at.S_MADE)
-                    if last > first:
-                        mine = arguments + s * _BLOCK_BYTES
-                        _aim(block, mine, stage, buffers, scratch, plane)
-                        memory.set_word(mine, at.FIRST, first)
-                        memory.set_word(mine, at.LAST, last)
-                        memory.call(memory.word(stage, at.S_KERNEL), mine, 0)
-                        memory.set_word(stage, at.S_MADE, last)
-                # Rows that a stage still has to read move to the start of their buffer.
-                for k in range(number):
-                    buffer = buffers + k * (8 * at.BUFFER_WORDS)
-                    kept, made = rows, 0
-                    for s in range(count):
-                        stage = stages + s * (8 * at.STAGE_WORDS)
-                        done = memory.word(stage, at.S_MADE)
-                        if memory.word(stage, at.S_TARGET) == k:
-                            made = max(made, done)
-                        if memory.word(stage, at.S_SOURCE) == k or memory.word(stage, at.S_SECOND) == k:
-                            kept = min(kept, max(done - memory.word(stage, at.S_HALO), 0))
-                    first = memory.word(buffer, at.B_FIRST)
-                    if first < kept < made:
-                        row_bytes = memory.word(buffer, at.B_ROW)
-                        start = scratch + memory.word(buffer, at.B_OFFSET)
-                        for p in range(memory.word(buffer, at.B_PLANES)):
-                            to = start + p * memory.word(buffer, at.B_PLANE)
-                            memory.copy_bytes(to, to + (kept - first) * row_bytes, (made - kept) * row_bytes)
-                    if first < kept:
-                        memory.set_word(buffer, at.B_FIRST, min(kept, made))
+                    if stage.source >= 0:
+                        ready = at.Stage(stages, stage.after).made
+                        ready -= stage.halo if ready < rows else 0
+                    last = min(end + stage.reach, rows, ready)
+                    if last > stage.made:
+                        mine = blocks + s * _BLOCK_BYTES
+                        _aim_sources(args, mine, stage, buffers, scratch, plane)
+                        _aim_results(args, block, mine, stage, buffers, scratch, plane)
+                        at.Head(mine).first = stage.made
+                        at.Head(mine).last = last
+                        memory.call(stage.kernel, mine, 0)
+                        stage.made = last
+                for k in range(args.buffer_count):
+                    _move_rows(stages, count, buffers, k, scratch, rows)
 
     return band

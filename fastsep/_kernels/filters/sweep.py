@@ -2,7 +2,7 @@
 
 A strip of `height` rows runs along the columns, with the vector before and the present one of each
 row in registers; neighbours are shuffled out of them. Interior columns are read straight from the
-image. The first and the last vector of a row are read from copies that carry the border values.
+image. The first and the last vector of a row are read from copies that carry the border values (see `sweep_rows`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.filters.sweep_rows import lister, preparer, stream_pieces
 from fastsep._kernels.jit import sweep_height, sweep_radius
-from fastsep._kernels.rows import outside, share
+from fastsep._kernels.rows import deliver_narrow, list_targets, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -25,9 +26,6 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
     lanes = emitter.lanes(acc)
-    smooth = form.startswith("smooth")
-    wide = form.startswith("wide")
-    names = form.split()[-1]
     radius = sweep_radius(form)
     height = sweep_height(exact=form.startswith("exact"))
     results = len(form.split("+"))
@@ -35,189 +33,71 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     margin = radius * channels  # values beyond either end of a row
     assert margin <= lanes, "a neighbour must lie within the next vector"
     src_size, dst_size = src.itemsize, dst.itemsize
-    pair = 2 * lanes  # values that `copy_values` copies
-    piece = at.SWEEP_COPY * lanes * src_size
+    line = lanes * dst_size
+    list_rows = lister(src, acc, taken, margin)
+    sweep = sweep_simd.gradient_sweep
+    if form.startswith(("smooth", "wide")):
+        sweep = sweep_simd.smooth_sweep if form.startswith("smooth") else sweep_simd.wide_sweep
+    prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)
 
     def band(block, index):
-        rows = memory.word(block, at.ROWS)
-        cols = memory.word(block, at.COLS)
-        width = cols * channels
-        row_bytes = memory.word(block, at.SRC_ROW)
-        dst_bytes = memory.word(block, at.DST_ROW)
-        mode_x = memory.word(block, at.MODE_X)
-        mode_y = memory.word(block, at.MODE_Y)
-        total = memory.word(block, at.PLANES) * rows
-        unit, stop = share(block, index, total)
-        scratch = memory.word(block, at.SCRATCH)
+        args = at.Sweep(block)
+        rows, width = args.rows, args.cols * channels
+        dst_row = args.dst_row
+        unit, stop = share(args, index, args.planes * rows)
+        scratch = args.scratch
+        # Tables: of rows and of copies of either end, of the rows of all results and of pieces of them, of borders.
         table = scratch
-        left_table = table + 8 * taken
-        right_table = left_table + 8 * taken
-        targets = right_table + 8 * taken
-        beyond = targets + 8 * height * results
-        spare = scratch + memory.word(block, at.SPARE)
-        left_copies = scratch + memory.word(block, at.STRIP)
-        right_copies = left_copies + taken * piece
-        constant = memory.word(block, at.CONSTANT_ROW)
-        weights = memory.word(block, at.WEIGHTS)
-        weights_x = memory.word(block, at.WEIGHTS_X)
-        # A short row is copied whole; results of one narrower than a vector go to spare memory.
-        short = width < at.SWEEP_SHORT * lanes
-        narrow = width < lanes
-        # Staging buffer: pieces of the rows of all results, written from there with non-temporal stores.
-        line = lanes * dst_size
-        room = scratch + memory.word(block, at.STREAMED)
-        streamed = results > 1 and memory.word(block, at.STREAMED) != 0 and not short
-        pieces = beyond + 8 * 2 * margin
-        for k in range(results * height):
-            if streamed:
-                memory.set_word(pieces, k, room + k * at.PIECE * lanes * dst_size)
-        # Where in a row the values stand that lie beyond its start and its end; -1: the constant.
-        for k in range(2 * margin):
-            value = k - margin if k < margin else k - margin + width
-            pixel = value // channels
-            column = outside(pixel, cols, mode_x)
-            lane = value - pixel * channels
-            memory.set_word(beyond, k, (column * channels + lane) * src_size if column >= 0 else -1)
+        targets = table + 8 * 3 * taken
+        pieces = targets + 8 * height * results
+        beyond = pieces + 8 * height * results
+        parts = beyond + 8 * 2 * margin
+        spare = scratch + args.spare
+        # Results of a row narrower than a vector go to spare memory.
+        spare_row = line if width < lanes else 0
+        streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
+        part_count = prepare(args, beyond, pieces, scratch + args.streamed, parts, streamed)
         while unit < stop:
-            plane = unit // rows
-            first_row = unit - plane * rows
-            end = min(rows, first_row + stop - unit)
+            plane, first_row, end = rows_of_plane(unit, stop, rows)
             unit += end - first_row
-            source = memory.word(block, at.SRC) + plane * rows * row_bytes
-            # Copies are kept in a ring: a strip needs those of `height` new rows.
-            slot = 0
-            fresh = 0
+            source = args.src + plane * rows * args.src_row
+            slot = fresh = 0
             for top in range(first_row, end, height):
-                for r in range(taken):
-                    # Rows past the last one needed do not exist in a pipeline's buffer: take any valid row.
-                    row = outside(min(top - radius + r, end + radius - 1), rows, mode_y)
-                    address = source + row * row_bytes if row >= 0 else constant
-                    memory.set_word(table, r, address)
-                    place = slot + r
-                    if place >= taken:
-                        place -= taken
-                    left = left_copies + place * piece + lanes * src_size
-                    right = right_copies + place * piece
-                    memory.set_word(left_table, r, left)
-                    memory.set_word(right_table, r, right + lanes * src_size)
-                    if r < fresh:
-                        continue
-                    behind = right + pair * src_size
-                    if short:
-                        behind = left + width * src_size
-                        if width < pair:
-                            memory.copy_bytes(left, address, width * src_size)
-                        else:
-                            for x in range(0, width, pair):
-                                x = min(x, width - pair) * src_size
-                                memory.copy_values(src, acc, left + x, address + x)
-                    else:
-                        memory.copy_values(src, acc, left, address)
-                        memory.copy_values(src, acc, right, address + (width - pair) * src_size)
-                    for k in range(2 * margin):
-                        value = memory.word(beyond, k)
-                        value = address + value if value >= 0 else constant
-                        to = left if k < margin else behind
-                        memory.copy_value(src, to + (k - margin) * src_size, value)
-                slot += height
-                if slot >= taken:
-                    slot -= taken
+                list_rows(
+                    args, table, scratch + args.copies, beyond, source, args.src_row, args.constant_row,
+                    top - radius, end + radius - 1, slot, fresh,
+                )  # fmt: skip
+                slot = (slot + height) % taken
                 fresh = 2 * radius
                 for number in range(results):
-                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
-                    target += plane * rows * dst_bytes
-                    for r in range(height):
-                        address = spare
-                        if narrow:
-                            address += (number * height + r) * lanes * dst_size
-                        elif top + r < end:
-                            address = target + (top + r) * dst_bytes
-                        memory.set_word(targets, number * height + r, address)
-                # The row's start, its interior, the vector before the last, the last. A short row:
-                # its whole vectors, and the last vector again where they do not fill it. Where the
-                # interior is streamed, two vectors at its end: it begins and ends within those around it.
-                for part in range(4):
-                    lines = table
-                    column = 0
-                    offset = 0
-                    vectors = 1
-                    if short:
-                        lines = left_table
-                        if part == 0:
-                            vectors = max(width // lanes, 1)
-                        elif part == 1 and width % lanes != 0 and not narrow:
-                            column = width - lanes
-                            offset = column
-                        else:
-                            continue
-                    elif part == 0:
-                        lines = left_table
-                    elif part == 1:
-                        column = lanes
-                        offset = column
-                        vectors = 1 if streamed else width // lanes - 2
-                    elif part == 2:
-                        if width % lanes == 0 and not streamed:
-                            continue
-                        column = width - pair
-                        if streamed:
-                            column -= lanes
-                            vectors = 2
-                        offset = column
-                    else:
-                        lines = right_table
-                        column = width - lanes
-                    if smooth:
-                        sweep_simd.smooth_sweep(
-                            src, acc, dst, radius, channels, height,
-                            lines, offset * src_size, vectors, targets, column * dst_size,
-                            weights, weights_x,
-                        )  # fmt: skip
-                    elif wide:
-                        sweep_simd.wide_sweep(
-                            src, acc, dst, names, radius, channels, height,
-                            lines, offset * src_size, vectors, targets, column * dst_size,
-                            weights, weights_x,
-                        )  # fmt: skip
-                    else:
-                        sweep_simd.gradient_sweep(
-                            src, acc, dst, form, channels, height,
-                            lines, offset * src_size, vectors, targets, column * dst_size,
-                            weights,
-                        )  # fmt: skip
-                if results > 1 and streamed:
-                    # A piece begins a vector before the end of the one before it, so that each result can be
-                    # cut where its whole vectors lie.
-                    column = lanes
-                    while column < width - pair:
-                        vectors = min(at.PIECE, (width - lanes - column) // lanes)
-                        if wide:
-                            sweep_simd.wide_sweep(
-                                src, acc, dst, names, radius, channels, height,
-                                table, column * src_size, vectors, pieces, 0, weights, weights_x,
-                            )  # fmt: skip
-                        else:
-                            sweep_simd.gradient_sweep(
-                                src, acc, dst, form, channels, height,
-                                table, column * src_size, vectors, pieces, 0, weights,
-                            )  # fmt: skip
-                        for k in range(results * height):
-                            if top + k % height < end:
-                                to = memory.word(targets, k) + column * dst_size
-                                skip = -to % line
-                                count = vectors * line - skip
-                                sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, count)
-                        column += (vectors - 1) * lanes
-                        if vectors < at.PIECE:
-                            break
-                if not narrow:
-                    continue
-                for number in range(results):
-                    target = memory.word(block, at.DST if number == 0 else at.DST_2 + number - 1)
-                    target += plane * rows * dst_bytes
-                    for r in range(min(height, end - top)):
-                        address = spare + (number * height + r) * lanes * dst_size
-                        memory.copy_bytes(target + (top + r) * dst_bytes, address, width * dst_size)
+                    target = memory.word(block, at.DST + number) + plane * rows * dst_row
+                    list_targets(
+                        targets + 8 * number * height, height, target, dst_row, top, end,
+                        spare + number * height * spare_row, spare_row,
+                    )  # fmt: skip
+                for number in range(part_count):
+                    part = at.Part(parts, number)
+                    sweep(
+                        src, acc, dst, form, channels, height, table + 8 * part.table * taken, part.start * src_size,
+                        part.vectors, targets, part.column * dst_size, args.taps_y, args.taps_x,
+                    )  # fmt: skip
+                column = lanes
+                while results > 1 and streamed and column < width - 2 * lanes:
+                    vectors = min(at.PIECE, (width - lanes - column) // lanes)
+                    sweep(
+                        src, acc, dst, form, channels, height, table, column * src_size,
+                        vectors, pieces, 0, args.taps_y, args.taps_x,
+                    )  # fmt: skip
+                    stream_pieces(
+                        pieces, targets, results * height, height, end - top, column * dst_size, vectors * line, line
+                    )  # fmt: skip
+                    column += (vectors - 1) * lanes if vectors == at.PIECE else width
+                for number in range(results if spare_row != 0 else 0):
+                    target = memory.word(block, at.DST + number) + plane * rows * dst_row
+                    deliver_narrow(
+                        target, dst_row, top, min(top + height, end), spare + number * height * line, line,
+                        width * dst_size,
+                    )  # fmt: skip
 
         if results > 1:
             sweep_simd.finish_streams()

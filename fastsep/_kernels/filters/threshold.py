@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.rows import share
-from fastsep._kernels.simd import bit_exact, emitter, memory
+from fastsep._kernels.simd import bit_exact, emitter
 
 
 def build(src_name: str):
@@ -16,12 +16,13 @@ def build(src_name: str):
     size = src.itemsize
 
     def band(block, index):
-        cols = memory.word(block, at.COLS)
-        limits = memory.word(block, at.LIMITS)
-        first, last = share(block, index, memory.word(block, at.ROWS))
+        args = at.Threshold(block)
+        cols = args.cols
+        limits = args.limits
+        first, last = share(args, index, args.rows)
         for row in range(first, last):
-            address = memory.word(block, at.SRC) + row * memory.word(block, at.SRC_ROW)
-            out = memory.word(block, at.DST) + row * memory.word(block, at.DST_ROW)
+            address = args.src + row * args.src_row
+            out = args.dst + row * args.dst_row
             bit_exact.classify(src, address, cols // lanes, limits, out, at.WEAK, at.STRONG)
             rest = cols - lanes
             bit_exact.classify(src, address + rest * size, 1, limits, out + rest, at.WEAK, at.STRONG)

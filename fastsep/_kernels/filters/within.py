@@ -14,10 +14,11 @@ def build(src_name: str):
     size = src.itemsize
 
     def band(block, index):
-        count, bands = memory.word(block, at.COLS), memory.word(block, at.BANDS)
+        args = at.Within(block)
+        count, bands = args.count, args.bands
         begin, end = count * index // bands, count * (index + 1) // bands
-        address = memory.word(block, at.SRC) + begin * size
-        found = memory.any_beyond(src, address, end - begin, memory.word(block, at.CLIP))
-        memory.set_word(memory.word(block, at.DST), index, found)
+        address = args.src + begin * size
+        found = memory.any_beyond(src, address, end - begin, args.limit)
+        memory.set_word(args.dst, index, found)
 
     return band

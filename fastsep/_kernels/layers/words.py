@@ -5,13 +5,13 @@ Strides and offsets are in bytes. The first words are those of every kernel (`_k
 
 from __future__ import annotations
 
-from fastsep._kernels.arguments import BANDS, DST, GRAIN, SCRATCH, SRC
+from fastsep._kernels.arguments import BANDS, BLOCK_WORDS, DST, GRAIN, SCRATCH, SRC
 
 #: What a band does: both stages for its share of the tiles; or only the first stage of its share of
 #: the channels; or only the second stage of its share of the panels.
 BOTH, FIRST, SECOND = range(3)
 
-assert (SRC, DST, SCRATCH, GRAIN, BANDS) == (0, 1, 2, 3, 4)
+assert (SRC, SCRATCH, GRAIN, BANDS, DST) == (0, 1, 2, 3, 4)
 (
     STAGE,  # BOTH, FIRST or SECOND
     IMAGES,
@@ -76,6 +76,7 @@ assert (SRC, DST, SCRATCH, GRAIN, BANDS) == (0, 1, 2, 3, 4)
 ) = range(5, 62)
 
 CONV_WORDS = 64
+assert CONV_WORDS <= BLOCK_WORDS
 
 # The words of a tile: where it is, how large, what of it is wanted, and where its memory is.
 (

@@ -5,13 +5,7 @@ from __future__ import annotations
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.arguments import (
-    RUN_COUNT,
-    RUN_OFFSET,
-    RUN_ROW,
-    RUN_TAPS,
-    RUN_WORDS,
-)
+from fastsep._kernels.arguments import Run
 from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter
 from fastsep._kernels.simd.memory import dtype_of, nothing
 
@@ -39,14 +33,14 @@ def dense_tile(typing, acc, dst, height, runs, count, table, offset, targets, pl
             sums = [e.mul(e.broadcast(total, I64(0)), middle) for middle in middles]
 
         def run(k, sums):
-            words = builder.add(runs, builder.mul(k, I64(8 * RUN_WORDS)))
-            first = builder.add(table, builder.mul(e.word(words, I64(RUN_ROW)), I64(8)))
-            column = builder.add(offset, e.word(words, I64(RUN_OFFSET)))
+            words = builder.add(runs, builder.mul(k, I64(8 * Run.length)))
+            first = builder.add(table, builder.mul(e.word(words, I64(Run.row)), I64(8)))
+            column = builder.add(offset, e.word(words, I64(Run.offset)))
 
             def element(j):
                 return e.load(builder.add(e.word(first, j), column), arithmetic)
 
-            taps, count = e.word(words, I64(RUN_TAPS)), e.word(words, I64(RUN_COUNT))
+            taps, count = e.word(words, I64(Run.taps)), e.word(words, I64(Run.count))
             if differences:
                 return e.slide_differences(element, taps, count, sums, middles)
             return e.slide(element, taps, count, sums, False)

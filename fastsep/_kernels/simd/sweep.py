@@ -8,6 +8,7 @@ from __future__ import annotations
 from numba.core import types
 from numba.extending import intrinsic
 
+from fastsep._kernels.jit import sweep_radius
 from fastsep._kernels.simd.emitter import I32, I64, Emitter
 from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
 
@@ -26,7 +27,7 @@ def gradient_value(e, name, dy, dx, exact=False):
 
 @intrinsic(prefer_literal=True)
 def gradient_sweep(
-    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, weights,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
 ):  # fmt: skip
     """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
 
@@ -36,7 +37,7 @@ def gradient_sweep(
     table[0] is the row above the first output row. Columns from one vector before `offset` to one
     behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
     Row r of result k goes to targets[k * height + r] + place.
-    `weights`: address of the smoothing taps' side and centre, with all scaling in them.
+    `taps_y`: address of the smoothing taps' side and centre, with all scaling in them; `taps_x` is of no use here.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
     exact, names = form.literal_value.startswith("exact "), form.literal_value.removeprefix("exact ").split("+")
@@ -47,7 +48,7 @@ def gradient_sweep(
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, weights = values[6:]
+        table, offset, vectors, targets, place, weights, _ = values[6:]
         e = Emitter(builder, arithmetic)
         side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
         source_step = I64(e.count * source.itemsize)
@@ -146,24 +147,24 @@ def gradient_sweep(
         e.loop(I64(0), vectors, begin(back) + begin(I64(0)), step)
 
     tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 6), nothing(generate)
+    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
 def wide_sweep(
-    typing, src, acc, dst, form, radius, channels, height, table, offset, vectors, targets, place, slopes, sides,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
 ):  # fmt: skip
-    """Derivatives of any small radius; `form` and the other arguments as in `gradient_sweep`.
+    """Derivatives of any small radius; arguments as in `gradient_sweep`, with "wide2 " or the like before the results.
 
-    `slopes` and `sides`: addresses of the antisymmetric taps of a derivative and of the symmetric ones across it.
+    `taps_y` and `taps_x`: addresses of the antisymmetric taps of a derivative and of the symmetric ones across it.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
-    names = form.literal_value.split("+")
-    reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
+    names, reach = form.literal_value.split()[-1].split("+"), sweep_radius(form.literal_value)
+    shift, rows = channels.literal_value, height.literal_value
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, slopes, sides = values[7:]
+        table, offset, vectors, targets, place, slopes, sides = values[6:]
         e = Emitter(builder, arithmetic)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
@@ -220,21 +221,21 @@ def wide_sweep(
         back = I64(-e.count * source.itemsize)
         e.loop(I64(0), vectors, column(back) + column(I64(0)), step)
 
-    tokens = [src, acc, dst, form, radius, channels, height]
+    tokens = [src, acc, dst, form, channels, height]
     return types.void(*tokens, *[types.int64] * 7), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
 def smooth_sweep(
-    typing, src, acc, dst, radius, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
 ):  # fmt: skip
-    """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`.
+    """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`, `form` "smooth2" or so.
 
     Neighbours along a row are shuffled out of the vectors before, here and after. The order of
     operations is that of `fir`, and so are the bits.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
-    reach, shift, rows = radius.literal_value, channels.literal_value, height.literal_value
+    reach, shift, rows = sweep_radius(form.literal_value), channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
         table, offset, vectors, targets, place, taps_y, taps_x = values[6:]
@@ -275,7 +276,7 @@ def smooth_sweep(
         back = I64(-e.count * source.itemsize)
         e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
 
-    tokens = [src, acc, dst, radius, channels, height]
+    tokens = [src, acc, dst, form, channels, height]
     return types.void(*tokens, *[types.int64] * 7), nothing(generate)
 
 

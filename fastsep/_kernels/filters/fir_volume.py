@@ -1,0 +1,188 @@
+"""Separable FIR filters over volumes: rows are filtered along the depth first, then as those of planes (see `fir`).
+
+A ring holds a window of rows of as many planes as a few output planes need. Rows of these are filtered along the depth
+into a slab, block by block, and from there along the other axes.
+"""
+
+from __future__ import annotations
+
+from fastsep._kernels import arguments as at
+from fastsep._kernels.filters import fir_block
+from fastsep._kernels.helper import helper
+from fastsep._kernels.rows import deliver_narrow, guard, list_targets, outside, share
+from fastsep._kernels.simd import emitter, fir, memory
+
+
+def build(form, src, acc, dst):
+    """As `fir.build`."""
+    lanes, tile, dst_size = emitter.lanes(acc), emitter.tile(acc), dst.itemsize
+    find_borders, fill_border = fir_block.borders(form, acc)
+    filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
+    take_planes = _planes(form, src, acc)
+    filter_depth = _depth(form, src, acc)
+
+    def band(block, index):
+        args = at.Volume(block)
+        rows, depth, lines = args.rows, args.depth, args.depth_line_count
+        width = args.cols * args.channels
+        windows = (rows + args.window - 1) // args.window
+        chunks = (depth + args.chunk - 1) // args.chunk
+        first_unit, last_unit = share(args, index, args.planes * chunks * windows)
+        scratch = args.scratch
+        taken = args.lead + args.trail + lanes
+        taken_z = args.lead_z + args.trail_z + tile
+        slab = scratch + args.slab
+        # As many rows as a block takes, or one more: an odd number of cache lines.
+        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
+        table = scratch
+        dst_table = table + lines * args.table_bytes
+        plane_table = dst_table + 8 * lanes
+        spare = scratch + args.spare
+        spare_row = lanes * dst_size if width < lanes else 0
+        find_borders(args, scratch + args.borders)
+        for unit in range(first_unit, last_unit):
+            batch = unit // (chunks * windows)
+            chunk = (unit - batch * chunks * windows) // windows
+            first_row = (unit - (batch * chunks + chunk) * windows) * args.window
+            end = min(rows, first_row + args.window)
+            slot = 0
+            fresh = 0
+            for first_plane in range(chunk * args.chunk, min(depth, (chunk + 1) * args.chunk), tile):
+                take_planes(args, scratch, plane_table, batch, first_plane, first_row, end, slot, fresh)
+                slot = (slot + tile) % taken_z
+                fresh = taken_z - tile
+                filtered = first_row - args.lead
+                for top in range(first_row, end, lanes):
+                    stop = min(top + lanes, end) + args.trail
+                    filter_depth(args, plane_table, slab, filtered, stop, first_row - args.lead)
+                    filtered = stop
+                    for r in range(min(tile, depth - first_plane)):
+                        plane = batch * depth + first_plane + r
+                        target = args.dst + plane * rows * args.dst_row
+                        for number in range(lines):
+                            start = slab + (number * tile + r) * slab_plane
+                            # The first entry and the last are guards. Rows past the end are not wanted: any will do.
+                            place = (top - first_row + taken - 1) % taken
+                            for i in range(taken + 2):
+                                memory.set_word(table + number * args.table_bytes, i, start + place * args.slab_row)
+                                place += 1
+                                if place == taken:
+                                    place = 0
+                        list_targets(dst_table, lanes, target, args.dst_row, top, end, spare, spare_row)
+                        filter_block(args, table, dst_table, scratch, top, 0)
+                        if spare_row != 0:
+                            stop_row = min(top + lanes, end)
+                            deliver_narrow(
+                                target, args.dst_row, top, stop_row, spare, spare_row, width * dst_size
+                            )  # fmt: skip
+
+    return band
+
+
+def _planes(form, src, acc):
+    """`take_planes` for a form and the dtypes of source and arithmetic."""
+    lanes, tile, src_size = emitter.lanes(acc), emitter.tile(acc), src.itemsize
+    sloped = form.startswith("volume differences")
+
+    @helper
+    def copy_ends(args, beyond, row, to):
+        """Copy what stands for the values left and right of the source row at `row` to either side of `to`."""
+        channels = args.channels
+        left, cols = args.left, args.cols
+        for k in range(left + args.right):
+            pixel = k - left if k < left else k - left + cols
+            column = memory.word(beyond, k)
+            for c in range(channels):
+                source = row + (column * channels + c) * src_size if column >= 0 else args.constant_row
+                memory.copy_value(src, to + (pixel * channels + c) * src_size, source)
+
+    @helper
+    def take_planes(args, scratch, plane_table, batch, first_plane, first_row, end, slot, fresh):
+        """Hold a window of rows of the planes that those from `first_plane` on need in the ring, and list these planes.
+
+        Copies of planes are kept from `slot` on, and those of the first `fresh` ones are there.
+        """
+        rows, depth, width = args.rows, args.depth, args.cols * args.channels
+        taken = args.lead + args.trail + lanes
+        taken_z = args.lead_z + args.trail_z + tile
+        # An odd number of cache lines, as `window` + `taken` + 1 - (its parity) rows are.
+        ring_plane = (args.window + taken) // 2 * 2 * args.ring_row + args.ring_row
+        top_row = first_row - args.lead
+        beyond = scratch + args.beyond
+        for k in range(args.left + args.right if sloped else 0):
+            pixel = k - args.left if k < args.left else k - args.left + args.cols
+            memory.set_word(beyond, k, outside(pixel, args.cols, args.mode_x))
+        for i in range(taken_z):
+            place = slot + i
+            if place >= taken_z:
+                place -= taken_z
+            place = scratch + args.ring + place * ring_plane
+            memory.set_word(plane_table, i + 1, place)
+            if i < fresh:
+                continue
+            plane = outside(first_plane - args.lead_z + i, depth, args.mode_z)
+            for v in range(top_row, end + args.trail):
+                row = outside(v, rows, args.mode_y)
+                address = args.src + ((batch * depth + plane) * rows + row) * args.src_row
+                if plane < 0 or row < 0:
+                    address = args.constant_row
+                to = place + (v - top_row) * args.ring_row
+                # Differences are taken beyond the image, too.
+                if sloped or row >= 0:
+                    memory.copy_bytes(to, address, width * src_size)
+                if sloped:
+                    copy_ends(args, beyond, address, to)
+        guard(plane_table, taken_z, True)
+
+    return take_planes
+
+
+def _depth(form, src, acc):
+    """`filter_depth` for a form and the dtypes of source and arithmetic."""
+    lanes, tile = emitter.lanes(acc), emitter.tile(acc)
+    src_size, acc_size = src.itemsize, acc.itemsize
+    sloped = form.startswith("volume differences")
+
+    @helper
+    def apply(line, rows, start, to, slab_plane, width):
+        """Apply a line along the depth to what lies `start` bytes from the places in `rows`, or to its slopes."""
+        last = max(width - lanes, 0)
+        taps, count, kind = line.line.taps, line.line.count, line.line.kind
+        for x in range(0, width, lanes):
+            column = min(x, last)
+            if sloped and (line.step != 0 or line.span != 0):
+                fir.slopes_to_rows(
+                    src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
+                    taps, count, kind, line.step, line.span, line.line.before, line.total,
+                )  # fmt: skip
+            else:
+                fir.fir_to_rows(
+                    src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane, taps, count, kind
+                )  # fmt: skip
+
+    @helper
+    def filter_depth(args, plane_table, slab, first, stop, top_row):
+        """Apply the lines along the depth to the rows `first` .. `stop` - 1 of the planes listed, into the slab.
+
+        Row by row: what a second line reads is in the first level of the cache then.
+        """
+        width = args.cols * args.channels
+        taken = args.lead + args.trail + lanes
+        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
+        for v in range(first, stop):
+            place = slab + (v - top_row) % taken * args.slab_row
+            for number in range(args.depth_line_count):
+                line = at.DepthLine(args.depth_lines, number)
+                under = plane_table + 8 * (args.lead_z + 1 - line.line.before)
+                start = (v - top_row) * args.ring_row
+                to = place + number * tile * slab_plane
+                if sloped:
+                    apply(line, under, start + line.start, to, slab_plane, line.width)
+                elif outside(v, args.rows, args.mode_y) >= 0:
+                    apply(line, under, start, to, slab_plane, width)
+                else:
+                    for r in range(tile):
+                        for x in range(0, width, lanes):
+                            memory.fill_vector(acc, to + r * slab_plane + x * acc_size, line.beyond_y)
+
+    return filter_depth
