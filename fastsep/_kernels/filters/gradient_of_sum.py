@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters.sweep_rows import lister, preparer, stream_pieces
+from fastsep._kernels.filters.sweep_rows import lister, preparer, streamer
 from fastsep._kernels.jit import sum_height
 from fastsep._kernels.rows import deliver_narrow, list_targets, share
 from fastsep._kernels.simd import deviation as deviation_simd
@@ -28,6 +28,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     line = lanes * dst_size
     list_pixels, list_changes = (lister(dtype, acc, taken, channels) for dtype in (src, acc))
     prepare = preparer(channels, channels, lanes, results * height, at.PIECE * line)
+    stream_pieces = streamer(results, height, lanes, dst_size)
 
     def band(block, index):
         args = at.GradientOfSum(block)
@@ -75,9 +76,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     src, acc, dst, form, channels, height, table, column * src_size,
                     changes, column * acc_size, vectors, pieces, 0, args.taps,
                 )  # fmt: skip
-                stream_pieces(
-                    pieces, targets, results * height, height, end - top, column * dst_size, vectors * line, line
-                )  # fmt: skip
+                stream_pieces(pieces, targets, end - top, column, vectors)
                 column += (vectors - 1) * lanes if vectors == at.PIECE else width
             for number in range(results if spare_row != 0 else 0):
                 deliver_narrow(

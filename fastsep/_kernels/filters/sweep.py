@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters.sweep_rows import lister, preparer, stream_pieces
+from fastsep._kernels.filters.sweep_rows import lister, preparer, streamer
 from fastsep._kernels.jit import sweep_height, sweep_radius
 from fastsep._kernels.rows import deliver_narrow, list_targets, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
@@ -39,6 +39,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     if form.startswith(("smooth", "wide")):
         sweep = sweep_simd.smooth_sweep if form.startswith("smooth") else sweep_simd.wide_sweep
     prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)
+    stream_pieces = streamer(results, height, lanes, dst_size)
 
     def band(block, index):
         args = at.Sweep(block)
@@ -88,9 +89,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         src, acc, dst, form, channels, height, table, column * src_size,
                         vectors, pieces, 0, args.taps_y, args.taps_x,
                     )  # fmt: skip
-                    stream_pieces(
-                        pieces, targets, results * height, height, end - top, column * dst_size, vectors * line, line
-                    )  # fmt: skip
+                    stream_pieces(pieces, targets, end - top, column, vectors)
                     column += (vectors - 1) * lanes if vectors == at.PIECE else width
                 for number in range(results if spare_row != 0 else 0):
                     target = memory.word(block, at.DST + number) + plane * rows * dst_row

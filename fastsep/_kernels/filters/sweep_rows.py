@@ -113,15 +113,21 @@ def preparer(margin, channels, lanes, count, piece_bytes):
     return prepare
 
 
-@helper
-def stream_pieces(pieces, targets, count, height, wanted, offset, size, line):
-    """Write pieces of `size` bytes of results around the cache, `offset` bytes from the start of their rows.
+def streamer(results, height, lanes, dst_size):
+    """`stream_pieces` for so many results, of `height` rows each."""
+    line = lanes * dst_size
 
-    `count` rows, `height` of each result, of which the first `wanted` are wanted. A piece begins a vector, `line`
-    bytes, before the end of the one before it, so that each result can be cut where its whole vectors lie.
-    """
-    for k in range(count):
-        if k % height < wanted:
-            to = memory.word(targets, k) + offset
-            skip = -to % line
-            sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, size - skip)
+    @helper
+    def stream_pieces(pieces, targets, wanted, column, vectors):
+        """Write pieces of results, `vectors` long, around the cache, to where they belong from `column` on.
+
+        Of each result the first `wanted` rows are wanted. A piece begins a vector before the end of the one before it,
+        so that each result can be cut where its whole vectors lie.
+        """
+        for k in range(results * height):
+            if k % height < wanted:
+                to = memory.word(targets, k) + column * dst_size
+                skip = -to % line
+                sweep_simd.stream(to + skip, memory.word(pieces, k) + skip, vectors * line - skip)
+
+    return stream_pieces
