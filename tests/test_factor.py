@@ -590,8 +590,8 @@ def test_results_can_be_sent_and_names_are_public():
 
 KERNEL = np.ones((3, 3))
 BAD = {
-    "a number": (lambda: factorize(3.0), ValueError, r"`kernel`.*at least one dimension.*\(\)"),
-    "empty": (lambda: factorize([]), ValueError, r"`kernel`.*none of length zero.*\(0,\)"),
+    "a number": (lambda: factorize(3.0), ValueError, r"`kernel`.*at least one axis.*\(\)"),
+    "empty": (lambda: factorize([]), ValueError, r"`kernel`.*one tap.*\(0,\)"),
     "an empty axis": (lambda: factorize(np.ones((3, 0))), ValueError, r"`kernel`.*\(3, 0\)"),
     "complex": (lambda: factorize(KERNEL * 1j), ValueError, r"`kernel`.*complex128.*\.real"),
     "objects": (lambda: factorize(KERNEL.astype(object)), ValueError, r"`kernel`.*object"),
@@ -608,7 +608,7 @@ BAD = {
     "text for tol": (lambda: factorize(KERNEL, tol="1"), TypeError, r"`tol`.*'1'"),
     "rank and tol": (lambda: factorize(KERNEL, rank=2, tol=0.1), ValueError, r"`rank` or `tol`.*2 and 0\.1"),
     "separable: complex": (lambda: is_separable(KERNEL * 1j), ValueError, r"`kernel`.*complex128"),
-    "separable: a number": (lambda: is_separable(3.0), ValueError, r"`kernel`.*at least one dimension"),
+    "separable: a number": (lambda: is_separable(3.0), ValueError, r"`kernel`.*at least one axis"),
     "separable: nan": (lambda: is_separable(KERNEL * np.nan), ValueError, r"`kernel`.*NaN"),
     "separable: tol": (lambda: is_separable(KERNEL, tol=-1), ValueError, r"`tol`.*-1"),
 }  # fmt: skip
@@ -649,7 +649,7 @@ def test_a_kernel_that_takes_more_terms_for_certain_does(seed):
 
 
 def test_repeated_rows_do_not_hide_that_a_kernel_takes_more_terms(rng):
-    """Rows and columns taken at equal distances may be equal, or zero."""
+    """Nor rows and columns that are zero."""
     y, x = np.mgrid[-31:32, -31:32]
     for kernel, rank in (
         ((x * x + y * y <= 31 * 31).astype(float), 20), ((abs(x) + abs(y) <= 31).astype(float), 32),

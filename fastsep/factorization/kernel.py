@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._validation import array_like, filter_kernels, scalars
+from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep.factorization import _integers, _symmetry
 
@@ -186,12 +186,8 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
     kernel 3 x 3: rank 1 of 1, exact; 5 multiplications a pixel, dense 6 (1.20x)
       (1, 2, 1) x (1, 0, -1)
     """
-    values = _kernel(kernel)
-    if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
-    most = None if rank is None else scalars.integer("rank", rank, 1)
-    bound = None if tol is None else scalars.not_negative("tol", tol)
-
+    values = filter_kernels.kernel(kernel)
+    most, bound = scalars.rank_or_tol(rank, tol)
     core, places = _core(values)
     dense = int(np.count_nonzero(values))
     if not dense:
@@ -240,7 +236,7 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
     >>> fastsep.is_separable([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
     False
     """
-    values = _kernel(kernel)
+    values = filter_kernels.kernel(kernel)
     if tol is not None:
         bound = scalars.not_negative("tol", tol)
     else:
@@ -250,13 +246,6 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
         rounding = (4 * eps + 8 * values.ndim * _EPS) * math.sqrt(values.size)
         bound = rounding * float(np.linalg.norm(values / unit)) * unit
     return factorize(values, rank=1).error <= bound
-
-
-def _kernel(kernel: npt.ArrayLike) -> Array:
-    array = array_like.real_array("kernel", kernel)
-    if not array.ndim or not array.size:
-        raise ValueError(f"`kernel` must have at least one dimension, none of length zero; got shape {array.shape}.")
-    return filter_kernels.finite_float64("kernel", array)
 
 
 def _unit(values: Array) -> float:
@@ -277,12 +266,6 @@ def takes_more_than(kernel: Array, terms: int, tol: float) -> bool:
         return False
     unit = _unit(matrix)
     matrix = matrix / unit
-    # Where a kernel is even or odd, its second half repeats the first.
-    spread = [
-        np.linspace(0, (n + 1) // 2 - 1 if (n + 1) // 2 > terms else n - 1, terms + 1).astype(int) for n in matrix.shape
-    ]
-    if _least_singular(matrix[np.ix_(*spread)]) > tol / unit:
-        return True
     pivots = _pivots(matrix, terms + 1)
     return pivots is not None and _least_singular(matrix[np.ix_(*pivots)]) > tol / unit
 
