@@ -125,7 +125,7 @@ def test_whole_numbers_of_several_terms_are_taken_apart_by_singular_values(kerne
     assert not is_separable(kernel)
 
 
-def test_values_that_are_no_whole_numbers_over_a_common_one_are_separable_to_rounding():
+def test_values_without_a_small_common_denominator_are_separable_to_rounding():
     for kernel in (np.ones((3, 3), "f4") / 9, np.outer([1.0, 2, 1], [1, 0, -1]) * 1e-300, BINOMIAL * 1e300):
         parts = factorize(kernel)
         assert (parts.rank, parts.exact) == (1, False)

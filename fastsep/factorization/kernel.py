@@ -140,12 +140,12 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
 
     kernel[i, j, ...] = sum over terms of scale * taps[0][i] * taps[1][j] * ...
 
-    Whole numbers, or whole numbers over a common one, such as Sobel's operator, a binomial / 256, a
-    mean / 9, give whole taps and no error, if one term is enough. Otherwise the terms come from
-    singular values: in 2-D no sum of so many terms has a smaller Frobenius norm of the difference.
-    In n-D one axis after the other is taken off by singular values, beginning with the axis that
-    gives the fewest terms; these are orthogonal to each other, but may be more than the least
-    possible number (the CP rank), unless that is 1.
+    Whole numbers, or fractions with a small common denominator, such as Sobel's operator, a
+    binomial / 256, a mean / 9, give whole taps and no error, if one term is enough. Otherwise the
+    terms come from singular values: in 2-D no sum of so many terms has a smaller Frobenius norm of
+    the difference. In n-D one axis after the other is taken off by singular values, beginning with
+    the axis that gives the fewest terms; these are orthogonal to each other, but may be more than
+    the least possible number (the CP rank), unless that is 1.
 
     Symmetry is kept to the last bit: along an axis where the kernel is even or odd, all taps are;
     where only a flip of several axes gives the kernel back or minus it, every line of taps is even
