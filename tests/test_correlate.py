@@ -634,19 +634,6 @@ def test_a_kernel_of_noise_is_not_taken_apart(shape, side, rng, monkeypatch):
             fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (side, 64)), kernel)
 
 
-@pytest.mark.parametrize("size", [63, 95, 127])
-def test_a_large_kernel_of_whole_numbers_is_not_taken_apart(size, rng, monkeypatch):
-    """Where its terms would have to reach so far that they cost more than a transform."""
-    monkeypatch.setattr(choice, "factorize", None)
-    y, x = abs(np.mgrid[:size, :size] - size // 2)
-    for kernel in (
-        disc(size), disc(size) / disc(size).sum(), disc(size) - (np.maximum(x, y) < size // 4),
-        (x + y <= size // 2).astype(float), size - np.maximum(x, y), rng.integers(-1, 2, (size, size)),
-    ):  # fmt: skip
-        for dtype in ("float32", "float64"):
-            fastsep.correlate(np.broadcast_to(np.zeros((), dtype), (512, 512)), kernel.astype(float))
-
-
 def test_tol_buys_fewer_terms(rng):
     image = np.broadcast_to(np.float32(0), (1080, 1920))
     y, x = np.mgrid[-15:16, -15:16] / 8

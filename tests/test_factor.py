@@ -1,4 +1,4 @@
-"""Kernels as sums of rank-1 terms: exact for whole numbers, best otherwise, with errors that hold."""
+"""Kernels as sums of rank-1 terms: exact for one of whole numbers, best otherwise, with errors that hold."""
 
 import math
 import pickle
@@ -29,7 +29,6 @@ BINOMIAL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])
 LAPLACE_4 = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
 LAPLACE_8 = np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]])
 GAUSSIAN_273 = np.array([[1, 4, 7, 4, 1], [4, 16, 26, 16, 4], [7, 26, 41, 26, 7], [4, 16, 26, 16, 4], [1, 4, 7, 4, 1]])
-GAUSSIAN_159 = np.array([[2, 4, 5, 4, 2], [4, 9, 12, 9, 4], [5, 12, 15, 12, 5], [4, 9, 12, 9, 4], [2, 4, 5, 4, 2]])
 LAPLACE_3D = sum(np.eye(27, dtype=int)[[4, 10, 12, 14, 16, 22]]).reshape(3, 3, 3) - 6 * np.eye(27, dtype=int)[
     13
 ].reshape(3, 3, 3)
@@ -84,7 +83,6 @@ ONE_TERM = {
     "minus binomial": (-BINOMIAL, 1, [(-1, -4, -6, -4, -1), (1, 4, 6, 4, 1)]),
     "binomial, whole floats beyond float32": (BINOMIAL * 1e9, 10**9, [(1, 4, 6, 4, 1)] * 2),
     "mean": (np.ones((3, 3)) / 9, Fraction(1, 9), [(1, 1, 1)] * 2),
-    "mean, float32": (np.ones((3, 3), "f4") / 9, Fraction(float(np.float32(1) / 9)), [(1, 1, 1)] * 2),
     "tenths": ([[0.1, 0.2, 0.1], [0.3, 0.6, 0.3]], Fraction(1, 10), [(1, 3), (1, 2, 1)]),
     "even sizes": ([[1, 3, 3, 1], [2, 6, 6, 2]], 1, [(1, 2), (1, 3, 3, 1)]),
     "twice": ([[2, 0, -2], [4, 0, -4], [2, 0, -2]], 2, [(1, 2, 1), (1, 0, -1)]),
@@ -97,9 +95,6 @@ ONE_TERM = {
     "a line": ([1, -2, 1], 1, [(1, -2, 1)]),
     "a middle row": ([[0, 0, 0], [1, 2, 1], [0, 0, 0]], 1, [(0, 1, 0), (1, 2, 1)]),
     "n-D": (outer([(1, 2, 1), (1, 2, 1), (-1, 0, 1)]) / 16, Fraction(1, 16), [(1, 2, 1), (1, 2, 1), (-1, 0, 1)]),
-    "tiny": (np.array([[1.0, 0, -1], [2, 0, -2]]) * 1e-300, Fraction(1e-300), [(1, 2), (1, 0, -1)]),
-    "huge": (np.array([[1.0, 0, -1], [2, 0, -2]]) * 1e300, Fraction(1e300), [(1, 2), (1, 0, -1)]),
-    "subnormal": (np.array([[1.0, 2], [2, 4]]) * 5e-324, Fraction(5e-324), [(1, 2), (1, 2)]),
 }  # fmt: skip
 
 
@@ -116,52 +111,26 @@ def test_whole_numbers_of_one_term_are_found_as_people_write_them(kernel, scale,
     assert is_separable(kernel, tol=0)
 
 
-SEVERAL = {
-    "four neighbours": (LAPLACE_4, 2),
-    "eight neighbours": (LAPLACE_8, 2),
-    "gaussian / 273": (GAUSSIAN_273 / 273, 3),
-    "gaussian / 159": (GAUSSIAN_159 / 159, 3),
-    "six neighbours": (LAPLACE_3D, 3),
-    "all neighbours": (np.ones((3, 3, 3)) - 27 * (np.arange(27) == 13).reshape(3, 3, 3), 2),
-    "disk": (DISK, 5),
-    "mean over a disk": (DISK / DISK.sum(), 5),
-    "emboss": (np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]), 3),
-    "roberts": (np.array([[1, 0], [0, -1]]), 2),
-    "unsharp": ((512 * (np.arange(25) == 12).reshape(5, 5) - BINOMIAL) / 256, 2),
-    "huge": (LAPLACE_4 * 1e300, 2),
-    "tiny": (LAPLACE_4 * 1e-300, 2),
-    "diagonal": (np.eye(5) / 5, 5),
-    "even sizes": (np.array([[1, 2, 2, 1], [2, 1, 1, 2]]), 2),
-    "no symmetry": (np.array([[1, 2, 3], [0, 1, 4], [5, 6, 0]]), 3),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("kernel", "rank"), SEVERAL.values(), ids=SEVERAL.keys())
-def test_whole_numbers_of_several_terms_are_exact(kernel, rank):
+@pytest.mark.parametrize(
+    ("kernel", "rank"),
+    [
+        (LAPLACE_4, 2), (LAPLACE_8, 2), (GAUSSIAN_273 / 273, 3), (LAPLACE_3D, 4), (DISK / DISK.sum(), 5),
+        (np.eye(5) / 5, 5), (np.random.default_rng(0).integers(-99, 100, (15, 15)), 15),
+    ],
+)  # fmt: skip
+def test_whole_numbers_of_several_terms_are_taken_apart_by_singular_values(kernel, rank):
     parts = factorize(kernel)
-    assert (parts.rank, parts.full_rank, parts.exact, parts.error) == (rank, rank, True, 0.0)
-    np.testing.assert_array_equal(parts.dense(), np.asarray(kernel, np.float64))
-    for term in parts.terms:
-        assert term.scale > 0
-        for line in term.taps:
-            assert all(tap.is_integer() for tap in line.tolist())
-            assert math.gcd(*map(int, line)) == 1
-            assert np.abs(line).max() <= 2**24
-    # What may cancel stays within eight times the kernel.
-    bound = sum(term.scale * math.prod(int(total(line)) for line in term.taps) for term in parts.terms)
-    assert bound <= 8 * sum(Fraction(abs(value)) for value in np.asarray(kernel, np.float64).ravel().tolist()) * (
-        1 + Fraction(1e-12)
-    )
+    assert (parts.rank, parts.full_rank, parts.exact) == (rank, rank, False)
+    assert parts.error <= rounding(kernel)
     assert not is_separable(kernel)
 
 
-def test_laplacians_become_what_one_would_write():
-    four, eight = factorize(LAPLACE_4), factorize(LAPLACE_8)
-    assert [str(term) for term in four.terms] == ["(1, -4, 1) x (0, 1, 0)", "(0, 1, 0) x (1, 0, 1)"]
-    assert [str(term) for term in eight.terms] == ["(1, 1, 1) x (1, 1, 1)", "9 * (0, -1, 0) x (0, 1, 0)"]
-    assert (four.multiplications, eight.multiplications, eight.dense_multiplications) == (5, 7, 9)
-    # A minus costs nothing in a line that has taps.
-    assert factorize(-LAPLACE_4).multiplications == 5
+def test_values_without_a_small_common_denominator_are_separable_to_rounding():
+    for kernel in (np.ones((3, 3), "f4") / 9, np.outer([1.0, 2, 1], [1, 0, -1]) * 1e-300, BINOMIAL * 1e300):
+        parts = factorize(kernel)
+        assert (parts.rank, parts.exact) == (1, False)
+        assert parts.error <= 4 * EPS * total(kernel)  # each of the values is rounded a few times
+        assert is_separable(kernel)
 
 
 @given(seed=SEEDS, ndim=st.integers(1, 4), largest=st.integers(1, 50))
@@ -193,40 +162,7 @@ def test_small_numbers_are_exact_or_found_by_singular_values(seed, shape, larges
     np.testing.assert_allclose(parts.dense(), by_hand(parts), rtol=0, atol=rounding(kernel))
     if len(shape) == 2:
         assert parts.rank == np.linalg.matrix_rank(kernel)
-
-
-def test_numbers_that_would_grow_are_left_to_singular_values():
-    kernel = np.random.default_rng(0).integers(-99, 100, (15, 15))
-    parts = factorize(kernel)
-    assert not parts.exact
-    assert parts.rank == 15
-    assert 0.0 < parts.error <= rounding(kernel)
-
-
-def test_terms_that_cancel_each_other_too_far_are_left_to_singular_values():
-    # Whole numbers would do, but their terms sum up to 8.9 times the kernel.
-    kernel = [[-1, -2, 3, -1, -2, 0], [-2, -3, -1, -3, 2, -1], [2, -1, 2, 3, 0, 1],
-              [-3, 2, 2, -1, 2, -2], [0, -1, -3, -3, 1, 3], [-3, 3, 3, 1, -1, 2]]  # fmt: skip
-    parts = factorize(kernel)
-    assert not parts.exact
-    assert parts.rank == 6
-    assert 0.0 < parts.error <= rounding(np.array(kernel))
-
-
-def test_terms_whose_sum_no_float_holds_are_left_to_singular_values():
-    kernel = np.array([[1, 2, 3], [0, 1, 4], [5, 6, 0]])
-    assert factorize(kernel).exact
-    parts = factorize(kernel * 2.0**1020)
-    assert not parts.exact
-    assert all(np.isfinite(line).all() for term in parts.terms for line in term.folded())
-    np.testing.assert_allclose(parts.dense() * 2.0**-1020, kernel, rtol=0, atol=rounding(kernel))
-
-
-def test_whole_terms_too_begin_with_the_axis_that_gives_the_fewest():
-    kernel = np.array([[[1, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 1]], [[0, 0, -1], [0, 1, -1]]])  # others: 5
-    parts = factorize(kernel)
-    assert (parts.rank, parts.exact) == (4, True)
-    np.testing.assert_array_equal(parts.dense(), kernel)
+        assert parts.exact == (parts.rank <= 1)
 
 
 def test_large_kernels_are_not_looked_through():
@@ -380,24 +316,9 @@ def test_more_terms_are_nearer(seed, shape):
     assert ranks[-1] == 1  # one at least
 
 
-def test_exact_terms_are_used_where_so_many_are_allowed():
-    assert factorize(LAPLACE_4, rank=2).exact
-    assert factorize(LAPLACE_4, rank=7).rank == 2
-    assert factorize(LAPLACE_4, tol=0).exact
-    assert factorize(LAPLACE_4, tol=1e-3).exact
-    one = factorize(LAPLACE_4, rank=1)
-    assert not one.exact
-    assert (one.rank, one.full_rank) == (1, 2)
-    assert norm(one.dense() - LAPLACE_4) == pytest.approx(np.linalg.svd(LAPLACE_4, compute_uv=False)[1], rel=1e-14)
-    assert factorize(LAPLACE_4, tol=one.error * (1 + 1e-12)).rank == 1
-    assert factorize(LAPLACE_4, tol=one.error * (1 - 1e-12)).exact
-    assert factorize(BINOMIAL, tol=1e6).exact
-    # Five whole terms, four by singular values, which a `tol` below rounding refuses.
-    kernel = [[[-1, 0, 0], [0, 0, 0]], [[0, -1, 0], [0, 0, 1]], [[0, 1, 1], [1, -1, 0]]]
-    assert (factorize(kernel).rank, factorize(kernel).exact) == (5, True)
-    assert (factorize(kernel, rank=4).rank, factorize(kernel, rank=4).exact) == (4, False)
-    assert factorize(kernel, tol=1e-9).rank == 4
-    assert factorize(kernel, tol=1e-300).exact
+def test_an_exact_term_is_used_whatever_is_allowed():
+    for options in ({"rank": 1}, {"rank": 7}, {"tol": 0}, {"tol": 1e6}):
+        assert factorize(BINOMIAL, **options).exact
 
 
 def test_a_tol_below_rounding_gives_all_terms_and_says_what_they_reach(rng):
@@ -638,7 +559,7 @@ def test_it_prints_what_it_found():
     assert head.endswith("; 30 multiplications a pixel, dense 225 (7.50x)")
     assert line.count("...") == 2
     assert str(factorize(np.ones((12, 1)))).endswith("(1, 1, 1, ..., 1, 1, 1) x (1,)")
-    assert "  9.99e-301 * (1, 2, 1)" in str(factorize(np.array([1.0, 2.0, 1.0]) * 9.99e-301))
+    assert "  9.99e+08 * (1, 2, 1)" in str(factorize(np.array([1.0, 2.0, 1.0]) * 9.99e8))
     many = str(factorize(np.random.default_rng(0).standard_normal((30, 30)))).split("\n")
     assert len(many) == 10
     assert many[-1] == "  ... 22 more"
@@ -657,10 +578,10 @@ def test_the_kernel_is_read_in_any_layout_and_never_changed(rng):
 
 
 def test_results_can_be_sent_and_names_are_public():
-    parts = pickle.loads(pickle.dumps(factorize(LAPLACE_4)))
+    parts = pickle.loads(pickle.dumps(factorize(BINOMIAL / 256)))
     assert isinstance(parts, Factorization)
     assert isinstance(parts.terms[0], RankOne)
-    np.testing.assert_array_equal(parts.dense(), LAPLACE_4)
+    np.testing.assert_array_equal(parts.dense(), BINOMIAL / 256)
     assert fastsep.factorize is factorize
     assert fastsep.is_separable is is_separable
     with pytest.raises(AttributeError):
@@ -669,8 +590,8 @@ def test_results_can_be_sent_and_names_are_public():
 
 KERNEL = np.ones((3, 3))
 BAD = {
-    "a number": (lambda: factorize(3.0), ValueError, r"`kernel`.*at least one dimension.*\(\)"),
-    "empty": (lambda: factorize([]), ValueError, r"`kernel`.*none of length zero.*\(0,\)"),
+    "a number": (lambda: factorize(3.0), ValueError, r"`kernel`.*at least one axis.*\(\)"),
+    "empty": (lambda: factorize([]), ValueError, r"`kernel`.*one tap.*\(0,\)"),
     "an empty axis": (lambda: factorize(np.ones((3, 0))), ValueError, r"`kernel`.*\(3, 0\)"),
     "complex": (lambda: factorize(KERNEL * 1j), ValueError, r"`kernel`.*complex128.*\.real"),
     "objects": (lambda: factorize(KERNEL.astype(object)), ValueError, r"`kernel`.*object"),
@@ -687,7 +608,7 @@ BAD = {
     "text for tol": (lambda: factorize(KERNEL, tol="1"), TypeError, r"`tol`.*'1'"),
     "rank and tol": (lambda: factorize(KERNEL, rank=2, tol=0.1), ValueError, r"`rank` or `tol`.*2 and 0\.1"),
     "separable: complex": (lambda: is_separable(KERNEL * 1j), ValueError, r"`kernel`.*complex128"),
-    "separable: a number": (lambda: is_separable(3.0), ValueError, r"`kernel`.*at least one dimension"),
+    "separable: a number": (lambda: is_separable(3.0), ValueError, r"`kernel`.*at least one axis"),
     "separable: nan": (lambda: is_separable(KERNEL * np.nan), ValueError, r"`kernel`.*NaN"),
     "separable: tol": (lambda: is_separable(KERNEL, tol=-1), ValueError, r"`tol`.*-1"),
 }  # fmt: skip
@@ -728,7 +649,7 @@ def test_a_kernel_that_takes_more_terms_for_certain_does(seed):
 
 
 def test_repeated_rows_do_not_hide_that_a_kernel_takes_more_terms(rng):
-    """Rows and columns taken at equal distances may be equal, or zero."""
+    """Nor rows and columns that are zero."""
     y, x = np.mgrid[-31:32, -31:32]
     for kernel, rank in (
         ((x * x + y * y <= 31 * 31).astype(float), 20), ((abs(x) + abs(y) <= 31).astype(float), 32),

@@ -46,10 +46,7 @@ DEMOS = (
     Demo("scharr", "filters", False, lambda lib, x, c: lib.scharr(x)),
     Demo("canny(sigma=2)", "feature", False, lambda lib, x, c: lib.canny(x, 2)),
     Demo(
-        "unsharp_mask(radius=3, amount=2)",
-        "filters",
-        True,
-        lambda lib, x, c: lib.unsharp_mask(x, 3, 2, channel_axis=c),
+        "unsharp_mask(radius=3, amount=2)", "filters", True, lambda lib, x, c: lib.unsharp_mask(x, 3, 2, channel_axis=c)
     ),
 )
 
@@ -129,14 +126,10 @@ def _enlarged(photo: Photo) -> list[Photo]:
     """The photograph as tiles of a 4K picture, every other one mirrored; nothing if it has as many pixels itself."""
     if photo.grey.size == 0 or photo.grey.size >= math.prod(LARGE):
         return []
-    rows, columns = (_mirrored(*sizes) for sizes in zip(photo.grey.shape, LARGE, strict=True))
-    return [Photo(*(np.ascontiguousarray(pixels[rows][:, columns]) for pixels in photo))]
-
-
-def _mirrored(size: int, length: int) -> np.ndarray:
-    """0, 1, ..., size - 1, size - 1, ..., 1, 0, 0, 1, ... of that length."""
-    places = np.arange(length) % (2 * size)
-    return np.minimum(places, 2 * size - 1 - places)
+    rows, columns = (max(0, length - size) for size, length in zip(photo.grey.shape, LARGE, strict=True))
+    added = ((0, rows), (0, columns), (0, 0))
+    tiled = (np.pad(pixels, added[: pixels.ndim], "symmetric") for pixels in photo)
+    return [Photo(*(np.ascontiguousarray(pixels[: LARGE[0], : LARGE[1]]) for pixels in tiled))]
 
 
 def _compile(photos: Sequence[Photo]) -> None:
@@ -199,15 +192,13 @@ def _difference(result: np.ndarray, expected: np.ndarray) -> float:
     """Largest absolute difference; infinite where shape, dtype, NaN or infinities do not agree."""
     if result.shape != expected.shape or result.dtype != expected.dtype:
         return float("inf")
-    # Row by row, which takes no memory of the image's size.
-    return max((_difference_of_rows(*rows) for rows in zip(result, expected, strict=True)), default=0.0)
-
-
-def _difference_of_rows(result: np.ndarray, expected: np.ndarray) -> float:
-    same = (result == expected) | (np.isnan(result) & np.isnan(expected))
-    with np.errstate(invalid="ignore"):
-        gap = np.where(same, 0.0, np.abs(np.subtract(result, expected, dtype=np.float64)))
-    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))
+    largest = 0.0
+    for own, other in zip(result, expected, strict=True):  # row by row, which takes no memory of the image's size
+        different = (own != other) & ~(np.isnan(own) & np.isnan(other))
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(np.subtract(own[different], other[different], dtype=np.float64))
+        largest = max(largest, float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0)))
+    return largest
 
 
 def _print_sum(outcomes: Sequence[Outcome]) -> None:

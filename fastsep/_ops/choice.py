@@ -6,7 +6,6 @@ plan of each and takes the cheapest by `cost_model`.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Line, Separable
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
-from fastsep.factorization._integers import small_numbers
-from fastsep.factorization._reach import Reaches, least_reaches
 from fastsep.factorization.kernel import Factorization, factorize, takes_more_than
 
 METHODS = ("auto", "direct", "separable", "fft")
@@ -101,28 +98,14 @@ class Candidates:
         found = self.separable(None)
         return found, math.inf if found.what is None else self._price(found, make)[2]
 
-    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int | None:
-        """Terms that may cost less than `limit`: not more, whatever their taps are. None: they have to be found."""
-        numbers = small_numbers(self.kernel)
-        if numbers is not None:
-            # Terms of small whole numbers may have one tap in a line.
-            most = _affordable([Line((2.0,), 0)] * self.kernel.ndim, make, limit)
-            if takes_more_than(self.kernel, most, 0.0):
-                return most
-            if numbers.size < _MANY_NUMBERS or cost_model.nanoseconds(make(self._cheapest(numbers))) < limit:
-                return None
-        # Those of singular vectors have all their taps.
+    def _most_terms(self, make: Callable[[Filter], Plan], limit: float) -> int:
+        """How many terms cost less than `limit`, one at least, if they have a tap wherever the kernel has any."""
         lines = []
         for axis, middle in enumerate(self.centre):
             used = self.kernel.any(axis=tuple(other for other in range(self.kernel.ndim) if other != axis))
             lines.append(_line(used.astype(float), middle))
-        return _affordable(lines, make, limit)
-
-    def _cheapest(self, numbers: Array) -> Separable:
-        """Terms that cost no more than any whose sum is this kernel of whole numbers."""
-        axes = [_lines(reaches) for reaches in least_reaches(numbers, self.centre, MOST_TERMS + 1)]
-        one = Line((2.0,), 0)
-        return Separable(tuple(Term(lines) for lines in itertools.zip_longest(*axes, fillvalue=one)))
+        two, three = (cost_model.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
+        return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
 
 
 class CorrelationProgram(Program):
@@ -222,8 +205,6 @@ def _factorized(key: tuple[bytes, tuple[int, ...]], tol: float | None) -> Factor
 
 #: Terms above which a factorization is not even tried to be run: `direct` or `fft` are far cheaper.
 MOST_TERMS = 64
-#: Fewer small whole numbers are taken apart in the time, 0.3 ms, in which it is known how far their terms must reach.
-_MANY_NUMBERS = 150
 
 
 def _separable(
@@ -265,7 +246,7 @@ def _size(parts: Factorization) -> float:
 
 def _stays_whole(frame: Frame, parts: Factorization, size: float) -> bool:
     """Whether rounding float64 sums of whole pixels gives the exact whole numbers."""
-    if parts.exact and all(term.scale.denominator == 1 for term in parts.terms):
+    if parts.exact and parts.terms[0].scale.denominator == 1:
         return True
     if frame.dtype.itemsize > 2:
         return False
@@ -289,22 +270,6 @@ def _line(taps: Array, centre: int) -> Line:
     (used,) = np.nonzero(taps)
     first, last = min(used[0], centre), max(used[-1], centre)
     return Line(tuple(taps[first : last + 1].tolist()), int(centre - first))
-
-
-def _affordable(lines: list[Line], make: Callable[[Filter], Plan], limit: float) -> int:
-    """How many terms of such lines cost less than `limit`, one at least."""
-    two, three = (cost_model.nanoseconds(make(Separable((Term(tuple(lines)),) * count))) for count in (2, 3))
-    return max(1, min(2 + int((limit - two) // (three - two)), MOST_TERMS)) if limit > two else 1
-
-
-def _lines(reaches: Reaches) -> list[Line]:
-    """The cheapest lines of taps that reach so far, all different."""
-    lengths = [2 * far + 1 if reaches.mirrored else far + 1 for far in reaches.far]
-    one = 1.0 if reaches.mirrored else 2.0
-    return [
-        Line((number + 2.0, *(one,) * (length - 2), (number + 2.0) * one)[:length], far if reaches.mirrored else 0)
-        for number, (far, length) in enumerate(zip(reaches.far, lengths, strict=True))
-    ]
 
 
 def _fourier(frame: Frame, kernel: Array, centre: tuple[int, ...], method: str, whole: bool) -> Candidate:

@@ -64,17 +64,18 @@ class StructureTensor(NamedTuple):
         request, given = request._replace(source=dtype, target=dtype, scale=1.0), request
         if not tensor.can_fuse(request.modes, request.cval):
             return of_floats(TensorArrays(request, self), given)
-        plans = tensor.TensorPlans(request.shape, dtype, self.sigma, request.modes, request.cval)
+        pipeline, plans = tensor.tensor_pipeline(
+            request.shape, dtype, self.sigma, request.modes, request.cval, self.measure, self.factor
+        )
         blur = operators.gaussian(self.sigma, (0, 0), TRUNCATE)
         stages = [
-            Stage("derivatives", tuple(map(operators.separable, _lines(2))), (plans.derivatives,)),
-            Stage("blur of their products", (blur,) * 3, (plans.blur,) * 3),
+            Stage("derivatives", tuple(map(operators.separable, _lines(2))), plans[:1]),
+            Stage("blur of their products", (blur,) * 3, plans[1:2] * 3),
         ]
-        if self.measure is None:
-            return of_floats(Sweep(request, plans.products(), range(3), stages, range(3)), given)
-        corner = plans.corner(self.measure, self.factor)
-        stages.append(Stage("measure", (), (corner,)))
-        return of_floats(Sweep(request, plans.products(corner), range(1), stages, range(1)), given)
+        if self.measure is not None:
+            stages.append(Stage("measure", (), plans[2:]))
+        results = range(3 if self.measure is None else 1)
+        return of_floats(Sweep(request, pipeline, results, stages, results), given)
 
 
 class HessianMatrix(NamedTuple):

@@ -15,7 +15,7 @@ from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import operators, planner
 from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Corner, Filter, Hessian, Line, Separable, Step, Term
+from fastsep._plan.spec import IDENTITY, Corner, Hessian, Line, Separable, Term
 
 
 def can_fuse(modes: Sequence[str], cval: float) -> bool:
@@ -23,35 +23,28 @@ def can_fuse(modes: Sequence[str], cval: float) -> bool:
     return len(modes) == 2 and "wrap" not in modes and (cval == 0 or "constant" not in modes)
 
 
-class TensorPlans:
-    """What the sweep of a structure tensor is made of."""
+def tensor_pipeline(
+    shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
+    measure: str | None, factor: float,
+) -> tuple[Pipeline, tuple[Plan, ...]]:  # fmt: skip
+    """Blurred products of derivatives: of rows, mixed, of columns; or the `measure` that is taken of them.
 
-    def __init__(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...],
-        cval: float,
-    ) -> None:  # fmt: skip
-        # In SciPy's order, in which a NaN under a tap of zero counts.
-        kernel = ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name)
-        sobel = Separable((Term((Line(SOBEL, 0), IDENTITY)),))
-        self.shape, self.dtype, self.modes, self.cval = shape, dtype, modes, cval
-        self.derivatives = self._step("sweep", kernel, sobel, 12.0)
-        self.blur = _blur(shape, dtype, sigma, modes, cval)
-
-    def corner(self, measure: str, factor: float) -> Plan:
-        """One of the measures of `_kernels/filters/corner.py`."""
-        return self._step("corner", ("corner", measure, self.dtype.name), Corner(factor), 8.0)
-
-    def _step(self, strategy: str, kernel: tuple[str, ...], what: Filter | Step, work: float) -> Plan:
-        return plan_of_step(strategy, kernel, what, self.shape, self.dtype, self.dtype, self.modes, self.cval, work)
-
-    def products(self, corner: Plan | None = None) -> Pipeline:
-        """Blurred products of rows, mixed, of columns; or the measure that is taken of them."""
-        target = RESULT if corner is None else 1
-        stages = [Stage(self.derivatives, IMAGE, 0, 1)]
-        stages += [Stage(self.blur, 0, target, halo_of(self.blur), source_plane=k, first=k) for k in range(3)]
-        if corner is None:
-            return Pipeline(stages, [Buffer(self.dtype, 3)])
-        return Pipeline([*stages, Stage(corner, 1, RESULT, 0)], [Buffer(self.dtype, 3)] * 2)
+    `measure`: one of those of `_kernels/filters/corner.py`.
+    """
+    # In SciPy's order, in which a NaN under a tap of zero counts.
+    kernel = ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name)
+    sobel = Separable((Term((Line(SOBEL, 0), IDENTITY)),))
+    derivatives = plan_of_step("sweep", kernel, sobel, shape, dtype, dtype, modes, cval, 12.0)
+    blur = _blur(shape, dtype, sigma, modes, cval)
+    target = RESULT if measure is None else 1
+    stages = [Stage(derivatives, IMAGE, 0, 1)]
+    stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
+    if measure is None:
+        return Pipeline(stages, [Buffer(dtype, 3)]), (derivatives, blur)
+    corner = plan_of_step(
+        "corner", ("corner", measure, dtype.name), Corner(factor), shape, dtype, dtype, modes, cval, 8.0
+    )  # fmt: skip
+    return Pipeline([*stages, Stage(corner, 1, RESULT, 0)], [Buffer(dtype, 3)] * 2), (derivatives, blur, corner)
 
 
 def hessian_pipeline(

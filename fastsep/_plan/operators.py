@@ -28,20 +28,8 @@ class Edge(NamedTuple):
 
 # Farid and Simoncelli, "Differentiation of discrete multidimensional signals" (2004), Table 1, five
 # taps, with the further decimal places of scikit-image.
-_FARID_DERIVATIVE = (
-    0.109603762960254,
-    0.276690988455557,
-    0.0,
-    -0.276690988455557,
-    -0.109603762960254,
-)
-_FARID_SMOOTHING = (
-    0.0376593171958126,
-    0.249153396177344,
-    0.426374573253687,
-    0.249153396177344,
-    0.0376593171958126,
-)
+_FARID_DERIVATIVE = (0.109603762960254, 0.276690988455557, 0.0, -0.276690988455557, -0.109603762960254)
+_FARID_SMOOTHING = (0.0376593171958126, 0.249153396177344, 0.426374573253687, 0.249153396177344, 0.0376593171958126)
 
 EDGES = {
     #               derivative         smoothing          scale

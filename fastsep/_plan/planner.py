@@ -28,18 +28,7 @@ from fastsep._plan.differences import (
     takes_slopes,
 )
 from fastsep._plan.plan import Axes, Context, Plan
-from fastsep._plan.spec import (
-    IDENTITY,
-    Box,
-    Dense,
-    Filter,
-    Fourier,
-    Line,
-    Roberts,
-    Separable,
-    Term,
-    lines_of,
-)
+from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
 from fastsep._validation.array_like import Array, DType
 
 

@@ -66,6 +66,13 @@ def integer(name: str, value: Any, least: int | None = None) -> int:
     return result
 
 
+def rank_or_tol(rank: Any, tol: Any) -> tuple[int | None, float | None]:
+    """Where to cut a factorization: after so many terms, or at an error; or neither."""
+    if rank is not None and tol is not None:
+        raise ValueError(f"`rank` or `tol` must be None; got {show(rank)} and {show(tol)}.")
+    return None if rank is None else integer("rank", rank, 1), None if tol is None else not_negative("tol", tol)
+
+
 def check_workers(value: Any) -> int:
     """A number of threads for one call."""
     return thread_count("workers", value)

@@ -21,10 +21,9 @@ _EVERY_SET = 4
 
 
 class Part(NamedTuple):
-    """`kernel` / `divisor` is one of the parts whose sum is the whole."""
+    """One of the kernels whose sum is the whole."""
 
     kernel: Array
-    divisor: int
     parity: int  # along axis 0: 1 even, -1 odd, 0 neither
     rest: Flips  # of everything that remains of it behind axis 0
 
@@ -48,10 +47,10 @@ def parts(kernel: Array) -> list[Part]:
     found = flips(kernel)
     if (0,) in found or not any(0 in axes for axes in found):
         parity = found.get((0,), 0)
-        return [Part(kernel, 1, parity, _behind(found, parity))]
+        return [Part(kernel, parity, _behind(found, parity))]
     mirrored = kernel[::-1]
-    halves = ((kernel + mirrored, 1), (kernel - mirrored, -1))
-    return [Part(half, 2, parity, _behind(found, parity)) for half, parity in halves if half.any()]
+    halves = (((kernel + mirrored) / 2, 1), ((kernel - mirrored) / 2, -1))
+    return [Part(half, parity, _behind(found, parity)) for half, parity in halves if half.any()]
 
 
 def _behind(found: Flips, parity: int) -> Flips:

@@ -8,12 +8,11 @@ into groups that gain from a common basis (`_grouping`), and every group gets th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._validation import array_like, scalars
+from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep.factorization import _cp, _grouping
 from fastsep.factorization._cp import EPS, MOST_GROWTH, Basis, Fit, Work
@@ -160,12 +159,9 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
     >>> parts.rank, parts.separate_multiplications, parts.dense_multiplications
     (8, 420, 1800)
     """
-    stack = _stack(kernels)
-    if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
-    terms = None if rank is None else scalars.integer("rank", rank, 1)
-    bound = 0.0 if tol is None else scalars.not_negative("tol", tol)
-
+    stack = filter_kernels.kernel_stack(kernels)
+    terms, tolerance = scalars.rank_or_tol(rank, tol)
+    bound = tolerance or 0.0
     units = _units(stack)
     scaled = stack / units[:, None, None]
     sizes = np.maximum(np.abs(scaled).sum(axis=(1, 2)), _TINY)  # of a kernel of zeros too something to divide by
@@ -197,17 +193,6 @@ def factorize_bank(kernels: npt.ArrayLike, *, rank: int | None = None, tol: floa
         int(np.count_nonzero(stack)),
         separate,
     )
-
-
-def _stack(kernels: Any) -> Array:
-    array = array_like.real_array("kernels", kernels)
-    if array.ndim != 3 or not array.size:
-        raise ValueError(f"`kernels` must be (n, kh, kw), none of them zero; got shape {array.shape}.")
-    with np.errstate(over="ignore"):  # what is wider than float64
-        values = array.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("`kernels` must be finite in float64; got NaN or infinity in it.")
-    return values
 
 
 def _units(stack: Array) -> Array:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._validation import array_like, filter_kernels, scalars
+from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep.factorization import _integers, _symmetry
 
@@ -82,7 +82,7 @@ class Factorization:
         Sum of absolute differences between the kernel and `dense()`: no value of the filtered image
         is off by more than `error` times the largest of abs(image) and abs(cval), rounding apart.
     exact : bool
-        The taps are whole numbers, and the terms add up to the kernel with no error at all.
+        The kernel is a single term of whole taps, with no error at all, or zero.
     full_rank : int
         Number of terms for the whole kernel, exactly or to rounding.
     dense_multiplications : int
@@ -109,14 +109,16 @@ class Factorization:
     @np.errstate(all="ignore")
     def dense(self) -> Array:
         """The float64 kernel that the terms add up to; the kernel itself, bit for bit, if `exact`."""
-        if self.exact:
-            return _integers.rebuilt([(term.scale, term.taps) for term in self.terms], self.shape)
+        if not self.terms:
+            return np.zeros(self.shape)
         lines = [term.taps for term in self.terms]
         # The sum is made near 1, as in `factorize`, and by a power of two, which costs no bit.
         exponents = [sum(int(np.frexp(np.abs(line).max())[1]) for line in taps) for taps in lines]
         unit = math.ldexp(1.0, max(-1022, min(max(exponents), 1023)))
         *_, total = _partial_sums(lines, unit)
-        return total * unit
+        # Of an exact term this is a whole number of at most 53 bits, so that only the quotient is rounded.
+        numerator, denominator = self.terms[0].scale.as_integer_ratio()
+        return total * unit * numerator / denominator
 
     def __str__(self) -> str:
         work = f"{self.multiplications:,} multiplications a pixel, dense {self.dense_multiplications:,}"
@@ -138,13 +140,12 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
 
     kernel[i, j, ...] = sum over terms of scale * taps[0][i] * taps[1][j] * ...
 
-    Whole numbers, or whole numbers times a fraction, such as Sobel's operator, a binomial / 256, a
-    mean / 9, give whole taps and no error, if one term is enough or the terms stay about as large
-    as the kernel. Otherwise, and where fewer terms are asked for, the terms come from singular
-    values: in 2-D no sum of so many terms has a smaller Frobenius norm of the difference. In n-D
-    one axis after the other is taken off by singular values, beginning with the axis that gives the
-    fewest terms; these are orthogonal to each other, but may be more than the least possible number
-    (the CP rank), unless that is 1.
+    Whole numbers, or fractions with a small common denominator, such as Sobel's operator, a
+    binomial / 256, a mean / 9, give whole taps and no error, if one term is enough. Otherwise the
+    terms come from singular values: in 2-D no sum of so many terms has a smaller Frobenius norm of
+    the difference. In n-D one axis after the other is taken off by singular values, beginning with
+    the axis that gives the fewest terms; these are orthogonal to each other, but may be more than
+    the least possible number (the CP rank), unless that is 1.
 
     Symmetry is kept to the last bit: along an axis where the kernel is even or odd, all taps are;
     where only a flip of several axes gives the kernel back or minus it, every line of taps is even
@@ -185,26 +186,24 @@ def factorize(kernel: npt.ArrayLike, *, rank: int | None = None, tol: float | No
     kernel 3 x 3: rank 1 of 1, exact; 5 multiplications a pixel, dense 6 (1.20x)
       (1, 2, 1) x (1, 0, -1)
     """
-    values = _kernel(kernel)
-    if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
-    most = None if rank is None else scalars.integer("rank", rank, 1)
-    bound = None if tol is None else scalars.not_negative("tol", tol)
-
+    values = filter_kernels.kernel(kernel)
+    most, bound = scalars.rank_or_tol(rank, tol)
     core, places = _core(values)
-    whole = _integers.exact_terms(core) if core.any() else []
-    if whole is not None and (len(whole) <= 1 or (len(whole) <= most if most is not None else not bound)):
-        return _exact(values, whole, places)
+    dense = int(np.count_nonzero(values))
+    if not dense:
+        return Factorization((), values.shape, 0.0, True, 0, 0)
+    whole = _integers.exact_term(core)
+    if whole is not None:
+        scale, lines = whole
+        term = RankOne(_embedded(lines, places, values.shape), scale)
+        return Factorization((term,), values.shape, 0.0, True, 1, dense)
 
     unit = _unit(core)
     found = _peeled(core / unit)
     spread = [_spread(taps, unit) for taps in found]
     kept, error = _cut(core / unit, spread, unit, most, None if bound is None else bound / unit)
-    if whole is not None and bound is not None and (len(whole) <= kept or error > bound / unit):
-        return _exact(values, whole, places)
     terms = tuple(RankOne(_embedded(taps, places, values.shape), Fraction(1)) for taps in spread[:kept])
-    full = len(found) if whole is None else len(whole)
-    return Factorization(terms, values.shape, error * unit, False, full, int(np.count_nonzero(values)))
+    return Factorization(terms, values.shape, error * unit, False, len(found), dense)
 
 
 @np.errstate(all="ignore")
@@ -237,7 +236,7 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
     >>> fastsep.is_separable([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
     False
     """
-    values = _kernel(kernel)
+    values = filter_kernels.kernel(kernel)
     if tol is not None:
         bound = scalars.not_negative("tol", tol)
     else:
@@ -247,13 +246,6 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
         rounding = (4 * eps + 8 * values.ndim * _EPS) * math.sqrt(values.size)
         bound = rounding * float(np.linalg.norm(values / unit)) * unit
     return factorize(values, rank=1).error <= bound
-
-
-def _kernel(kernel: npt.ArrayLike) -> Array:
-    array = array_like.real_array("kernel", kernel)
-    if not array.ndim or not array.size:
-        raise ValueError(f"`kernel` must have at least one dimension, none of length zero; got shape {array.shape}.")
-    return filter_kernels.finite_float64("kernel", array)
 
 
 def _unit(values: Array) -> float:
@@ -274,12 +266,6 @@ def takes_more_than(kernel: Array, terms: int, tol: float) -> bool:
         return False
     unit = _unit(matrix)
     matrix = matrix / unit
-    # Where a kernel is even or odd, its second half repeats the first.
-    spread = [
-        np.linspace(0, (n + 1) // 2 - 1 if (n + 1) // 2 > terms else n - 1, terms + 1).astype(int) for n in matrix.shape
-    ]
-    if _least_singular(matrix[np.ix_(*spread)]) > tol / unit:
-        return True
     pivots = _pivots(matrix, terms + 1)
     return pivots is not None and _least_singular(matrix[np.ix_(*pivots)]) > tol / unit
 
@@ -337,22 +323,29 @@ def _embedded(taps: Sequence[Array], places: list[Array], shape: tuple[int, ...]
     return tuple(lines)
 
 
-def _exact(values: Array, whole: list[_integers.Term], places: list[Array]) -> Factorization:
-    terms = tuple(RankOne(_embedded(taps, places, values.shape), scale) for scale, taps in whole)
-    return Factorization(terms, values.shape, 0.0, True, len(terms), int(np.count_nonzero(values)))
-
-
 # ---- singular values
 
 
 def _peeled(core: Array) -> list[tuple[Array, ...]]:
     """Orthogonal terms, largest first, of the order of axes that gives the fewest."""
     best: list[tuple[Array, ...]] = []
-    for order, back in _integers.orders(core.shape):
+    for order in _orders(core.shape):
         found = _peel(core.transpose(order), None)
         if not best or len(found) < len(best):
-            best = [tuple(taps[axis] for axis in back) for taps in found]
+            best = [tuple(taps[order.index(axis)] for axis in range(core.ndim)) for taps in found]
     return sorted(best, key=_size, reverse=True)
+
+
+def _orders(shape: tuple[int, ...]) -> list[list[int]]:
+    """Orders of axes to take them off in: each axis first, then the shorter ones.
+
+    The longest axis comes last but where it is first: no kernel needs more terms than the other
+    axes have places. Two axes are taken off at once.
+    """
+    every = range(len(shape))
+    if len(shape) <= 2:
+        return [list(every)]
+    return [[first, *sorted(set(every) - {first}, key=lambda axis: shape[axis])] for first in every]
 
 
 def _peel(kernel: Array, floor: float | None) -> list[tuple[Array, ...]]:
@@ -365,7 +358,7 @@ def _peel(kernel: Array, floor: float | None) -> list[tuple[Array, ...]]:
         return [(kernel,)]
     rows, shape = len(kernel), kernel.shape[1:]
     parts = _symmetry.parts(kernel)
-    matrices = [part.kernel.reshape(rows, -1) / part.divisor for part in parts]
+    matrices = [part.kernel.reshape(rows, -1) for part in parts]
     split = [_left_and_singular(matrix) for matrix in matrices]
     if floor is None:
         floor = _EPS * max(rows, kernel.size // rows) * max(float(singular[0]) for _, singular in split)

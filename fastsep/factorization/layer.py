@@ -144,10 +144,11 @@ def factorize_conv(kernel: npt.ArrayLike, rank: int | None = None, *, tol: float
     exact, dtype = _kernel(kernel)
     kh, kw, channels, filters = exact.shape
     full = min(kh * kw, filters)
-    if rank is not None and tol is not None:
-        raise ValueError(f"`rank` or `tol` must be None; got {array_like.show(rank)} and {array_like.show(tol)}.")
-    terms = None if rank is None else _rank(rank, full, exact.shape)
-    bound = None if tol is None else scalars.not_negative("tol", tol)
+    terms, bound = scalars.rank_or_tol(rank, tol)
+    if terms is not None and terms > full:
+        raise ValueError(
+            f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {exact.shape}; got {terms}."
+        )
 
     # Near 1 the squares of any finite kernel stay finite and above zero; a power of two costs no bit.
     unit = np.ldexp(1.0, int(np.frexp(np.abs(exact).max())[1]) - 1)
@@ -196,10 +197,3 @@ def _kernel(kernel: Any) -> tuple[Array, DType]:
     if array.ndim != 4 or not array.size:
         raise ValueError(f"`kernel` must be (kh, kw, C, F), none of them zero; got shape {array.shape}.")
     return filter_kernels.finite_float64("kernel", array), convolution.float_dtype(array) or convolution.FLOAT64
-
-
-def _rank(value: Any, full: int, shape: tuple[int, ...]) -> int:
-    rank = scalars.integer("rank", value, 1)
-    if rank > full:
-        raise ValueError(f"`rank` must be at most min(kh * kw, F), which is {full} for `kernel` {shape}; got {rank}.")
-    return rank
