@@ -8,16 +8,12 @@ from benchmarks._timing import Array
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-import numpy as np
-
-from benchmarks._contest import FULL_HD, UHD, Case, is_rgb, random_image
+from benchmarks._contest import FULL_HD, UHD, Case, random_image
 from benchmarks.operations.derivatives import by_operator
-from benchmarks.operations.edges import photograph
+from benchmarks.operations.edges import photograph, strength
 from benchmarks.operations.layers import EFFICIENTNET, LARGE, MOBILENET, REPLACED, RGB_LAYERS, TINY
-from fastsep._cli.pictures import picture as _pictures
 
 SMALL, MEDIUM, HUGE = (64, 64), (512, 512), (8192, 8192)
 SIZES = (SMALL, MEDIUM, FULL_HD, UHD, HUGE)
@@ -156,52 +152,12 @@ CASES = tuple({
 
 
 def image(case: Case) -> Array:
-    if case.operation in PICTURED:
-        return photograph(case.shape, case.dtype)
-    return random_image(case.shape, case.dtype)
+    if case.operation not in PICTURED:
+        return random_image(case.shape, case.dtype)
+    photo = photograph(case.shape, case.dtype)
+    return strength(photo) if case.operation == "apply_hysteresis_threshold" else photo
 
 
 def tiny(case: Case) -> Case:
     """The same on an image that takes no time, to see whether everything runs."""
     return replace(case, shape=(*map(min, case.shape, (40, 48)), *case.shape[2:]), quick=False)
-
-
-def on_picture(picture: Array) -> list[tuple[Case, Array]]:
-    """The cases of whole frames, and the picture (rows, columns) or (rows, columns, 3) as each of them takes it.
-
-    Cases in grey take it in grey, those in RGB only a picture in colour.
-    """
-    picture = in_range(picture)
-    grey = _pictures.grey(picture)
-    colour = picture if is_rgb(picture.shape) else None
-
-    @cache  # an image a dtype, and not one a case
-    def taken(in_colour: bool, dtype: str) -> Array:
-        return as_dtype(picture if in_colour else grey, dtype)
-
-    found: dict[str, tuple[Case, Array]] = {}
-    for case in CASES:
-        own = grey if case.shape == UHD else colour if case.shape == RGB else None
-        if own is not None:
-            case = replace(case, shape=own.shape)
-            found[case.name] = case, taken(own is colour, case.dtype)
-    return list(found.values())
-
-
-def in_range(picture: Array) -> Array:
-    """Floats in [0, 1], for which the tolerances are: others are scaled, and what is no number becomes 0."""
-    if picture.dtype.kind != "f":
-        return picture
-    finite = np.nan_to_num(picture, posinf=0, neginf=0)
-    low, high = min(0.0, float(finite.min())), max(1.0, float(finite.max()))
-    # Halved before they are subtracted, because the difference of the largest numbers is none.
-    return finite if (low, high) == (0, 1) else (finite / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def as_dtype(picture: Array, dtype: str) -> Array:
-    """Over the dtype's whole range; floats in [0, 1]."""
-    share = picture if picture.dtype.kind == "f" else picture / np.iinfo(picture.dtype).max
-    if np.dtype(dtype).kind == "f":
-        return np.asarray(share, dtype, order="C")
-    levels: Array = np.rint(np.clip(share, 0, 1) * np.iinfo(dtype).max).astype(dtype)
-    return levels

@@ -1,4 +1,4 @@
-"""What the operations share: how an entry is made, which images a library reads, and how far results may be apart."""
+"""What the operations share: how entries are made, which images a library reads, how far results may be apart."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 import fastsep
-from benchmarks._contest import Contest, Entry, is_rgb
-from benchmarks._libraries import load
-
-OPENCV_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+from benchmarks._contest import Contest, Entry, Work, is_rgb
+from benchmarks._libraries import OURS, load
 
 # Rounding of some 160 operations on pixels in [0, 1).
 FLOAT32, FLOAT64 = 2e-6, 1e-12
@@ -32,20 +30,37 @@ def peer(library: str, prepare: Callable[[Any], Call], tolerance: float | None =
     return Entry(library, lambda threads: prepare(load(library)), tolerance, **details)
 
 
-def contest(filter_: Callable[..., Array], x: Array, *parameters: Any, peers: list[Entry], **options: Any) -> Contest:
-    """A filter of fastsep, with a result allocated beforehand, and its peers. `explain` tells what it costs."""
-    plan = fastsep.explain(filter_, x, *parameters, **options)
+def ours(call: Call, **details: Any) -> Entry:
+    """An entry of fastsep where threads do not matter."""
+    return Entry(OURS, lambda threads: call, **details)
+
+
+def contest(
+    function: Callable[..., Any],
+    x: Array,
+    *parameters: Any,
+    peers: list[Entry],
+    results: int = 1,
+    allocated: bool = True,
+    **options: Any,
+) -> Contest:
+    """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers."""
+    plan = partial(fastsep.explain, function, x, *parameters, **options)
 
     def start(threads: int) -> Call:
-        out = np.empty(x.shape, plan.result)
-        return partial(filter_, x, *parameters, **options, out=out, workers=threads)
+        call = partial(function, x, *parameters, **options, workers=threads)
+        if not allocated:
+            return call
+        out = tuple(np.empty(x.shape, plan().result) for _ in range(results))
+        return partial(call, out=out[0] if results == 1 else out)
 
-    return Contest(
-        (Entry("fastsep", start), *peers),
-        x.nbytes + x.size * plan.result.itemsize,
-        (plan.multiplications or 0) * x.size,
-        "float64" if plan.arithmetic == np.float64 else "float32",  # there are whole numbers too
-    )
+    def work() -> Work:
+        found = plan()
+        arithmetic = "float64" if found.arithmetic == np.float64 else "float32"  # there are whole numbers too
+        moved = x.nbytes + results * x.size * found.result.itemsize
+        return Work(moved, (found.multiplications or 0) * x.size, arithmetic)
+
+    return Contest((Entry(OURS, start), *peers), work)
 
 
 def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
@@ -55,16 +70,17 @@ def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
     return scale * (FLOAT32 if x.dtype == np.float32 else FLOAT64)
 
 
+def scaled(factor: float) -> Callable[[Any], Array]:
+    return lambda result: factor * np.asarray(result)
+
+
 def channels(x: Array) -> int | None:
     return -1 if is_rgb(x.shape) else None
 
 
-def opencv_reads(x: Array) -> bool:
-    return (x.ndim == 2 or is_rgb(x.shape)) and str(x.dtype) in OPENCV_DTYPES
-
-
-def pillow_reads(x: Array) -> bool:
-    return (x.ndim == 2 or is_rgb(x.shape)) and x.dtype == np.uint8
+def is_picture(x: Array) -> bool:
+    """What OpenCV reads, and of bytes Pillow: no volume."""
+    return x.ndim == 2 or is_rgb(x.shape)
 
 
 def reach(sigma: float) -> int:
@@ -72,9 +88,9 @@ def reach(sigma: float) -> int:
     return int(4 * sigma + 0.5)
 
 
-def per_axis(x: Array, value: float) -> tuple[float, ...]:
-    """For SciPy: nothing along the channels."""
-    return (value, value, 0) if is_rgb(x.shape) else (value,) * x.ndim
+def width(sigma: float) -> tuple[int, int]:
+    """Of a Gaussian's window, for OpenCV."""
+    return (2 * reach(sigma) + 1,) * 2
 
 
 def in_levels(x: Array) -> Callable[[Any], Array]:
@@ -104,11 +120,7 @@ def diplib_call(x: Array, run: Callable[[Any, Any], object]) -> Call:
 
 def gauss_options(sigma: float) -> dict[str, Any]:
     """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
-    return {
-        "sigmas": [sigma],
-        "boundaryCondition": MIRROR,
-        "truncation": (reach(sigma) - 0.25) / sigma,
-    }
+    return {"sigmas": [sigma], "boundaryCondition": MIRROR, "truncation": (reach(sigma) - 0.25) / sigma}
 
 
 def pillow_filter(x: Array, name: str, *parameters: Any) -> Call:
