@@ -8,10 +8,6 @@ np.copyto of as many bytes, and as many multiply-adds in registers. Figures are 
 
 from __future__ import annotations
 
-import benchmarks._timing  # noqa: F401 - before all that loads OpenMP
-
-# isort: split
-
 import argparse
 import pathlib
 import sys

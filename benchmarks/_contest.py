@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from benchmarks._timing import Array, Call
+
 UHD, FULL_HD = (2160, 3840), (1080, 1920)
-LIMITS = MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"  # of the machine; see `_limits`
+LIMITS = MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"  # of one core; see `_limits`
 
 Key = tuple[str, int]  # a library, or a limit, and its number of threads
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import benchmarks._timing  # noqa: F401 - the environment is set before OpenMP reads it
-
-# isort: split
-
 import importlib
 import importlib.metadata
 from collections.abc import Callable

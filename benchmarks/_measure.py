@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call, measure
-
-# isort: split
-
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _limits
-from benchmarks._contest import LIMITS, MEMORY, Case, Contest, Entry, Key, Work
+from benchmarks._contest import ARITHMETIC, LIMITS, MEMORY, Case, Contest, Entry, Key, Work
 from benchmarks._libraries import missing, settle
+from benchmarks._timing import Array, Call, measure
 from benchmarks.operations import OPERATIONS
 
 #: Calls before all else: libraries that keep memory from call to call get it from the system in the first ones. Of
@@ -34,7 +31,6 @@ class Contender:
     key: Key
     call: Call
     note: str = ""
-    scale: float = 1.0  # multiplies the time
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,13 @@ def run(case: Case, image: Array, keys: Collection[Key], rounds: int) -> dict[Ke
     """Time a case on an image, or tell why somebody is left out: everybody where fastsep itself fails."""
     contest = OPERATIONS[case.operation](image, **case.parameters)
     try:
-        ready, left_out = agreeing(contest, keys)
-        ready += limits(contest, keys)
+        libraries, machine = agreeing(contest, keys), limits(contest, keys)
     except Exception as error:
         return dict.fromkeys(keys, error)
+    ready = libraries[0] + machine[0]
     samples = measure([each.call for each in ready], rounds, lambda number: settle(*ready[number].key))
     found = zip(ready, samples, strict=True)
-    return left_out | {each.key: Timed([each.scale * value for value in times], each.note) for each, times in found}
+    return libraries[1] | machine[1] | {each.key: Timed(times, each.note) for each, times in found}
 
 
 def agreeing(contest: Contest, keys: Collection[Key]) -> tuple[list[Contender], dict[Key, Timed | Exception]]:
@@ -88,15 +84,17 @@ def agreeing(contest: Contest, keys: Collection[Key]) -> tuple[list[Contender], 
     return kept, left_out
 
 
-def limits(contest: Contest, keys: Collection[Key]) -> Iterator[Contender]:
+def limits(contest: Contest, keys: Collection[Key]) -> tuple[list[Contender], dict[Key, Timed | Exception]]:
+    """What one core needs at least."""
     work = contest.work() if contest.work else Work()
-    for limit, threads in keys:
-        if limit not in LIMITS:
-            continue
-        if limit == MEMORY:
-            call, share = _limits.copy(work.bytes, threads)
-        else:
-            call, share = _limits.arithmetic(work.multiply_adds, work.arithmetic, threads)
-        for _ in range(SETTLING):
-            call()
-        yield Contender((limit, threads), call, scale=share)
+    kept: list[Contender] = []
+    left_out: dict[Key, Timed | Exception] = {}
+    for key in keys:
+        if key[0] == ARITHMETIC and not work.multiply_adds:
+            left_out[key] = LeftOut("there is no arithmetic to speak of")
+        elif key[0] in LIMITS:
+            call = _limits.copy(work.bytes) if key[0] == MEMORY else _limits.arithmetic(*work[1:])
+            for _ in range(SETTLING):
+                call()
+            kept.append(Contender(key, call))
+    return kept, left_out

@@ -185,10 +185,8 @@ def report(results: Results) -> Iterator[str]:
     if results.rivals:
         yield "How many times as long others take for the same work: the geometric mean, and the worst case."
         yield summary(results)
-        for threads in results.threads:
-            share = results.share_of_limit(threads)
-            if share is not None:
-                yield f"{_threads(threads)}: the limits of the machine are {share:.0%} of fastsep's time (mean)."
+        if share := results.share_of_limit():
+            yield f"With 1 thread the limits of the core are {share:.0%} of fastsep's time (geometric mean)."
         yield losses(results)
     if results.notes:
         yield "\n".join(f"- {note}" for note in results.notes)

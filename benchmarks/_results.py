@@ -61,21 +61,15 @@ class Results:
 
     def losses(self) -> dict[str, list[Ratio]]:
         """The cases in which another library is faster."""
-        found: dict[str, list[Ratio]] = {}
-        for case in self.cases:
-            for threads in self.threads:
-                for library in self.rivals:
-                    ratio = self.ratio(case, library, threads)
-                    if ratio is not None and ratio.value < 1:
-                        found.setdefault(case, []).append(ratio)
-        return found
+        pairs = [(threads, library) for threads in self.threads for library in self.rivals]
+        found = {case: [self.ratio(case, library, threads) for threads, library in pairs] for case in self.cases}
+        lost = {case: [ratio for ratio in ratios if ratio and ratio.value < 1] for case, ratios in found.items()}
+        return {case: ratios for case, ratios in lost.items() if ratios}
 
-    def share_of_limit(self, threads: int) -> float | None:
-        """What the machine needs at least over what fastsep takes: the geometric mean of all cases."""
-        shares = []
-        for case in self.cases:
-            found = [ratio.value for limit in LIMITS if (ratio := self.ratio(case, limit, threads))]
-            shares += [max(found)] if found else []
+    def share_of_limit(self) -> float | None:
+        """What one core needs at least over what fastsep takes on one: the geometric mean of all cases."""
+        found = [[self.ratio(case, limit, 1) for limit in LIMITS] for case in self.cases]
+        shares = [max(ratio.value for ratio in ratios if ratio) for ratios in found if any(ratios)]
         return statistics.geometric_mean(shares) if shares else None
 
 

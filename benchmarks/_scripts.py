@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from benchmarks._contest import FULL_HD
 
@@ -15,8 +16,8 @@ class Figure:
 
     name: str
     scripts: dict[str, str]  # library -> script
+    of: Literal["process", "call", "memory"]  # of the last two the script prints seconds, or seconds and bytes
     quick: bool = False  # belongs to the short selection
-    printed: bool = False  # the script prints its seconds, and bytes; otherwise they are those of the whole process
     empty_cache: bool = False  # the process finds nothing compiled
 
 
@@ -44,15 +45,17 @@ def make(rows, columns):
         image[row] = numpy.repeat(levels[row // 64], 64)[:columns]
     return image
 """
-KERNEL = """
-kernel = numpy.random.default_rng(0).random((7, 7), "f4")
-"""
+KERNEL = 'kernel = numpy.random.default_rng(0).random((7, 7), "f4")\n'
 COLOURS = """
 def make(rows, columns):
     return numpy.ones((rows, columns, 3), "f4")
 bank = numpy.random.default_rng(0).random((5, 5, 3, 4), "f4")
 mix = numpy.random.default_rng(1).random((12, 16), "f4")
 """
+
+OPENCV_SOBEL = "cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))"
+# The same thresholds: a tenth and a fifth of 255.
+OPENCV_CANNY = "cv2.Canny(cv2.GaussianBlur(image, (0, 0), 1.4), 25.5, 51, L2gradient=True)"
 
 
 def gaussian(sigma: int) -> Work:
@@ -66,43 +69,25 @@ def gaussian(sigma: int) -> Work:
     return Work(f"gaussian sigma={sigma}", ONES, calls)
 
 
-SOBEL = Work(
-    "sobel",
-    ONES,
-    {
-        "fastsep": ("from fastsep import sobel", "sobel(image)"),
-        "scikit-image": ("from skimage.filters import sobel", "sobel(image)"),
-        "OpenCV": (
-            "import cv2",
-            "cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))",
-        ),
-        "SciPy": ("from scipy.ndimage import sobel", "numpy.hypot(sobel(image, 0), sobel(image, 1))"),
-    },
-)
-CANNY = Work(
-    "canny sigma=1.4",
-    SQUARES,
-    {
-        "fastsep": ("from fastsep import canny", "canny(image, 1.4)"),
-        "scikit-image": ("from skimage.feature import canny", "canny(image, 1.4)"),
-        # The same thresholds: a tenth and a fifth of 255.
-        "OpenCV": ("import cv2", "cv2.Canny(cv2.GaussianBlur(image, (0, 0), 1.4), 25.5, 51, L2gradient=True)"),
-    },
-)
-CORRELATE = Work(
-    "correlate 7x7",
-    ONES + KERNEL,
-    {
-        "fastsep": ("from fastsep import correlate", "correlate(image, kernel)"),
-        "OpenCV": ("import cv2", "cv2.filter2D(image, -1, kernel)"),
-    },
-)
-LAYER = Work(
-    "separable_conv2d 5x5",
-    COLOURS,
-    {"fastsep": ("from fastsep import separable_conv2d", 'separable_conv2d(image, bank, mix, padding="same")')},
-    (480, 640),
-)
+SOBEL = Work("sobel", ONES, {
+    "fastsep": ("from fastsep import sobel", "sobel(image)"),
+    "scikit-image": ("from skimage.filters import sobel", "sobel(image)"),
+    "OpenCV": ("import cv2", OPENCV_SOBEL),
+    "SciPy": ("from scipy.ndimage import sobel", "numpy.hypot(sobel(image, 0), sobel(image, 1))"),
+})  # fmt: skip
+CANNY = Work("canny sigma=1.4", SQUARES, {
+    "fastsep": ("from fastsep import canny", "canny(image, 1.4)"),
+    "scikit-image": ("from skimage.feature import canny", "canny(image, 1.4)"),
+    "OpenCV": ("import cv2", OPENCV_CANNY),
+})  # fmt: skip
+CORRELATE = Work("correlate 7x7", ONES + KERNEL, {
+    "fastsep": ("from fastsep import correlate", "correlate(image, kernel)"),
+    "OpenCV": ("import cv2", "cv2.filter2D(image, -1, kernel)"),
+})  # fmt: skip
+LAYER = Work("separable_conv2d 5x5", COLOURS, {
+    "fastsep": ("from fastsep import separable_conv2d", 'separable_conv2d(image, bank, mix, padding="same")'),
+}, (480, 640))  # fmt: skip
+FIRST_CALLS = (gaussian(1), gaussian(2), SOBEL, CANNY, CORRELATE, LAYER)
 
 
 def first_call(work: Work, library: str) -> str:
@@ -128,9 +113,7 @@ def memory(work: Work, library: str, shape: tuple[int, int]) -> str:
     """
     imports, call = work.calls[library]
     return f"""
-import resource
-import sys
-import time
+import resource, sys, time
 import numpy
 {imports}
 {work.make}
@@ -154,23 +137,13 @@ print(time.perf_counter() - start, resident("VmHWM:") - before)
 """
 
 
-def size(shape: tuple[int, int]) -> str:
-    return "x".join(map(str, shape))
-
-
-def cold_figure(work: Work) -> Figure:
-    name = f"first call of {work.name}, nothing compiled"
-    return Figure(name, {"fastsep": first_call(work, "fastsep")}, printed=True, empty_cache=True)
-
-
-def warm_figure(work: Work) -> Figure:
-    scripts = {library: first_call(work, library) for library in work.calls if library != "SciPy"}
-    return Figure(f"first call of {work.name}, compiled before", scripts, quick=work is SOBEL, printed=True)
+def first_calls(work: Work, *libraries: str) -> dict[str, str]:
+    return {library: first_call(work, library) for library in libraries if library in work.calls}
 
 
 def memory_figure(work: Work, shape: tuple[int, int], dtype: str) -> Figure:
     scripts = {library: memory(work, library, shape) for library in work.calls}
-    return Figure(f"peak memory of {work.name} {size(shape)} {dtype}", scripts, printed=True)
+    return Figure(f"peak memory of {work.name} {shape[0]}x{shape[1]} {dtype}", scripts, "memory")
 
 
 IMPORTS = {
@@ -181,17 +154,21 @@ IMPORTS = {
     "OpenCV": "import cv2",
     "SciPy": "import scipy.ndimage",
 }
-FIRST_CALLS = (gaussian(1), gaussian(2), SOBEL, CANNY, CORRELATE, LAYER)
 PROCESSES = (
-    Figure("import", IMPORTS, quick=True),
-    Figure(
-        f"script with {SOBEL.name} {size(SOBEL.shape)}, compiled before",
-        {library: first_call(SOBEL, library) for library in SOBEL.calls},
-        quick=True,
+    Figure("import", IMPORTS, "process", quick=True),
+    Figure("script with sobel 1080x1920, compiled before", first_calls(SOBEL, *SOBEL.calls), "process", quick=True),
+    *(
+        Figure(f"first call of {work.name}, nothing compiled", first_calls(work, "fastsep"), "call", empty_cache=True)
+        for work in FIRST_CALLS
     ),
-    *map(cold_figure, FIRST_CALLS),
-    *map(warm_figure, FIRST_CALLS),
+    *(
+        Figure(
+            f"first call of {work.name}, compiled before",
+            first_calls(work, "fastsep", "scikit-image", "OpenCV"), "call", quick=work is SOBEL,
+        )
+        for work in FIRST_CALLS
+    ),
     memory_figure(gaussian(2), LARGE, "float32"),
     memory_figure(SOBEL, LARGE, "float32"),
     memory_figure(CANNY, LARGE_CANNY, "uint8"),
-)
+)  # fmt: skip

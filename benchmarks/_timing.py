@@ -1,13 +1,6 @@
-"""How calls are timed: in turns, in one process. Imported before all that loads OpenMP, whose environment it sets."""
+"""How calls are timed: in turns, in one process."""
 
 from __future__ import annotations
-
-import os
-
-# Waiting threads are to give way soon, or they spin on the core that the next contender needs.
-ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
-for _name, _value in ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)  # before OpenMP reads it
 
 import time
 from collections.abc import Callable, Sequence

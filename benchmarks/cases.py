@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array
-
-# isort: split
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from benchmarks._contest import FULL_HD, UHD, Case, random_image
+from benchmarks._timing import Array
 from benchmarks.operations.derivatives import by_operator
 from benchmarks.operations.edges import photograph, strength
 from benchmarks.operations.layers import EFFICIENTNET, LARGE, MOBILENET, REPLACED, RGB_LAYERS, TINY

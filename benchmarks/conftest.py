@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import ENVIRONMENT  # before all that loads OpenMP
-
-# isort: split
-
 import os
 import platform
 from typing import Any
@@ -13,6 +9,7 @@ from typing import Any
 import pytest
 
 import fastsep
+from benchmarks import ENVIRONMENT
 from benchmarks._libraries import versions
 from benchmarks.operations.edges import astronaut
 

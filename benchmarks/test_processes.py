@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import benchmarks._timing  # noqa: F401 - before all that loads OpenMP
-
-# isort: split
-
 import os
 import pathlib
 import statistics
@@ -35,7 +31,7 @@ def run(figure: Figure, library: str, cache: pathlib.Path) -> Sample:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         seconds = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
-    return [float(word) for word in done.stdout.split()] if figure.printed else [seconds]
+    return [seconds] if figure.of == "process" else [float(word) for word in done.stdout.split()]
 
 
 @pytest.fixture(scope="module")

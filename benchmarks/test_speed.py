@@ -7,10 +7,6 @@ Only what is selected takes part in the turns: `-k fastsep` compares two version
 
 from __future__ import annotations
 
-import benchmarks._timing  # noqa: F401 - before all that loads OpenMP
-
-# isort: split
-
 from functools import lru_cache
 from typing import Any
 
@@ -24,15 +20,16 @@ from benchmarks.cases import CASES, image, tiny
 from benchmarks.conftest import numbers_of_threads
 from benchmarks.operations import OPERATIONS
 
-pytestmark = pytest.mark.filterwarnings("default")  # what other libraries warn of is their affair
+pytestmark = pytest.mark.filterwarnings("default", "ignore:Benchmark fixture was not used")  # warnings of others
 
 
 def keys_of(case: Case, threads: list[int]) -> list[Key]:
     """Who can take part, by what is set up for a small image."""
     small = tiny(case)
     contest = OPERATIONS[case.operation](random_image(small.shape, small.dtype), **case.parameters)
-    names = [entry.library for entry in contest.entries] + list(LIMITS if contest.work else ())
-    return [(name, count) for name in names for count in ((1,) if has_one_thread(name) else threads)]
+    names = [entry.library for entry in contest.entries]
+    keys = [(name, count) for name in names for count in ((1,) if has_one_thread(name) else threads)]
+    return keys + [(limit, 1) for limit in LIMITS if contest.work]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -132,17 +132,17 @@ def test_names_of_processes_are_unique_and_their_scripts_are_python():
 
 
 def test_a_process_is_timed_as_a_whole_or_by_what_it_prints(tmp_path):
-    (whole,) = processes.run(Figure("", {"NumPy": ""}), "NumPy", tmp_path)
+    (whole,) = processes.run(Figure("", {"NumPy": ""}, "process"), "NumPy", tmp_path)
     assert 0 < whole < 60
-    assert processes.run(Figure("", {"NumPy": "print(0.25, 9)"}, printed=True), "NumPy", tmp_path) == [0.25, 9]
+    assert processes.run(Figure("", {"NumPy": "print(0.25, 9)"}, "call"), "NumPy", tmp_path) == [0.25, 9]
     with pytest.raises(AssertionError, match="ValueError: no such image"):
-        processes.run(Figure("", {"NumPy": "raise ValueError('no such image')"}), "NumPy", tmp_path)
+        processes.run(Figure("", {"NumPy": "raise ValueError('no such image')"}, "process"), "NumPy", tmp_path)
 
 
 def test_warm_processes_share_a_folder_and_cold_ones_do_not(tmp_path):
     script = "import os, pathlib; print(len(os.listdir(cache := os.environ['FASTSEP_CACHE_DIR'])))"
     script += "; pathlib.Path(cache, str(os.getpid())).touch()"
-    warm, cold = (Figure("", {"fastsep": script}, printed=True, empty_cache=empty) for empty in (False, True))
+    warm, cold = (Figure("", {"fastsep": script}, "call", empty_cache=empty) for empty in (False, True))
     found = [processes.run(figure, "fastsep", tmp_path) for figure in (warm, warm, cold, cold)]
     assert found == [[0], [1], [0], [0]]
 
@@ -153,6 +153,6 @@ def test_memory_is_that_of_the_result_whatever_the_parent_holds(tmp_path):
     allocate, size = Work("allocate", make, {"NumPy": ("import math", "image + 1")}), 2048 * 4096 * 4
     held = bytearray(b"x" * (6 * size))  # more than the child will ever have
     script = memory(allocate, "NumPy", (2048, 4096))
-    _, peak = processes.run(Figure("", {"NumPy": script}, printed=True), "NumPy", tmp_path)
+    _, peak = processes.run(Figure("", {"NumPy": script}, "call"), "NumPy", tmp_path)
     assert len(held) == 6 * size
     assert peak == pytest.approx(size, rel=0.2)

@@ -29,8 +29,9 @@ def double(threads):
 def timed(monkeypatch, *peers, ours=double, work=None):
     contest = Contest((Entry("fastsep", ours), *peers), work)
     monkeypatch.setitem(_measure.OPERATIONS, "double", lambda x: contest)
-    names = [entry.library for entry in contest.entries] + list(LIMITS if work else ())
+    names = [entry.library for entry in contest.entries]
     keys = [(name, threads) for name in names for threads in ((1,) if _libraries.has_one_thread(name) else (1, 2))]
+    keys += [(limit, 1) for limit in LIMITS if work]
     return _measure.run(CASE, IMAGE, keys, 2)
 
 
@@ -108,24 +109,25 @@ def test_all_take_turns_and_are_told_their_threads_before_each():
     assert told == [0, "first", 1, "second", 0, "first", 1, "second"]
 
 
-def test_limits_of_the_machine_are_timed_beside_the_libraries(monkeypatch):
-    work = Work(bytes=1 << 20, multiply_adds=10**6)
-    found = timed(monkeypatch, work=lambda: work)
+def test_limits_of_a_core_are_timed_beside_the_libraries(monkeypatch):
+    found = timed(monkeypatch, work=lambda: Work(bytes=1 << 20, multiply_adds=10**6))
     assert not reasons(found)
-    # No machine copies a terabyte a second, or adds 10^13 products, and none needs a second for this.
-    for key in [("np.copyto", 1), ("np.copyto", 2), ("multiply-adds", 1), ("multiply-adds", 2)]:
-        assert all(1e-7 < seconds < 1 for seconds in found[key].seconds)
+    # No core copies a terabyte a second, or adds 10^13 products, and none needs a second for this.
+    for limit in LIMITS:
+        assert all(1e-7 < seconds < 1 for seconds in found[limit, 1].seconds)
 
 
-def test_a_limit_copies_every_byte_once(monkeypatch):
-    copied = []
-    monkeypatch.setattr(_limits.np, "copyto", lambda target, source: copied.append(target.size))
-    monkeypatch.setattr(_limits, "LEAST", 0.0)
-    for threads in (1, 3):
-        call, share = _limits.copy(2000, threads)
-        call()
-        assert (sum(copied), share) == (1000, 1)
-        copied.clear()
+def test_a_limit_of_nothing_is_left_out(monkeypatch):
+    found = timed(monkeypatch, work=lambda: Work(bytes=1 << 20))
+    assert reasons(found) == {("multiply-adds", 1): "there is no arithmetic to speak of"}
+
+
+def test_a_limit_moves_every_byte_and_does_every_multiply_add_once():
+    target, source = _limits.copy(2000).args
+    assert target.nbytes + source.nbytes == 2000
+    _, each = _limits._chains()
+    assert _limits.arithmetic(1000 * each, "float32").args == (1000,)
+    assert _limits.arithmetic(1000 * each, "float64").args == (2000,)
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (6, 9, 3), (3, 9), (1, 1), (4, 4, 4)])

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call, turn  # before all that loads OpenMP
-
-# isort: split
-
 import importlib
 import itertools
 import math
@@ -19,16 +15,17 @@ import numpy as np
 
 from benchmarks._contest import Entry
 from benchmarks._libraries import load, settle
+from benchmarks._timing import Array, Call, turn
 
 # ---- what is computed
 
 
 @dataclass(frozen=True)
-class Conv:
-    """A convolution, its bias, and ReLU."""
+class Stage:
+    """A convolution, its bias, and ReLU; or at the end of a network the mean over all pixels, times a matrix."""
 
-    weights: Array  # (kh, kw, C, F); depthwise (kh, kw, C)
-    bias: Array  # (F,); depthwise (C,)
+    weights: Array  # (kh, kw, C, F); depthwise (kh, kw, C); of a classifier (C, F)
+    bias: Array
     stride: int = 1
     padding: int = 0  # zeros on every side
 
@@ -37,36 +34,27 @@ class Conv:
         return self.weights.ndim == 3
 
     @property
-    def terms(self) -> int:
-        """Products in the sum that is one value of the result."""
-        return math.prod(self.weights.shape[: 2 if self.depthwise else 3])
-
-    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Of the result, for an image of this shape."""
-        grown = [n + 2 * self.padding for n in shape[:2]]
-        return (*((n - k) // self.stride + 1 for n, k in zip(grown, self.weights.shape, strict=False)), len(self.bias))
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """The mean over all pixels, times a matrix, plus a bias."""
-
-    weights: Array  # (C, classes)
-    bias: Array
+    def classifies(self) -> bool:
+        return self.weights.ndim == 2
 
     @property
     def terms(self) -> int:
-        return len(self.weights)
+        """Products in the sum that is one value of the result."""
+        return self.weights[..., 0].size if not self.depthwise else math.prod(self.weights.shape[:2])
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return 1, 1, len(self.bias)
+        """Of the result, for an image of this shape."""
+        if self.classifies:
+            return 1, 1, len(self.bias)
+        grown = [n + 2 * self.padding for n in shape[:2]]
+        return (*((n - k) // self.stride + 1 for n, k in zip(grown, self.weights.shape, strict=False)), len(self.bias))
 
 
 @dataclass(frozen=True)
 class Problem:
     """Stages, one after another, and the float32 image (H, W, C) that goes through them."""
 
-    stages: Sequence[Conv | Classifier]
+    stages: Sequence[Stage]
     x: Array
 
     @cached_property
@@ -93,21 +81,21 @@ class Problem:
         return 8 * math.sqrt(sum(stage.terms for stage in self.stages)) * float(np.finfo(np.float32).eps)
 
 
-def depthwise(rng: np.random.Generator, size: int, channels: int, stride: int = 1, padding: int = 0) -> Conv:
+def depthwise(rng: np.random.Generator, size: int, channels: int, stride: int = 1, padding: int = 0) -> Stage:
     # Scaled so that values neither grow nor fade from layer to layer, as trained weights are.
     kernel = rng.standard_normal((size, size, channels), np.float32) * np.float32(math.sqrt(2) / size)
-    return Conv(kernel, biases(rng, channels), stride, padding)
+    return Stage(kernel, biases(rng, channels), stride, padding)
 
 
-def dense(rng: np.random.Generator, size: int, channels: int, filters: int, stride: int = 1, padding: int = 0) -> Conv:
+def dense(rng: np.random.Generator, size: int, channels: int, filters: int, stride: int = 1, padding: int = 0) -> Stage:
     kernel = rng.standard_normal((size, size, channels, filters), np.float32)
     kernel *= np.float32(math.sqrt(2 / channels) / size)
-    return Conv(kernel, biases(rng, filters), stride, padding)
+    return Stage(kernel, biases(rng, filters), stride, padding)
 
 
-def classifier(rng: np.random.Generator, channels: int, classes: int) -> Classifier:
+def classifier(rng: np.random.Generator, channels: int, classes: int) -> Stage:
     matrix = rng.standard_normal((channels, classes), np.float32) / np.float32(math.sqrt(channels))
-    return Classifier(matrix, biases(rng, classes))
+    return Stage(matrix, biases(rng, classes))
 
 
 def biases(rng: np.random.Generator, count: int) -> Array:
@@ -126,7 +114,7 @@ def channels_last(result: Array) -> Array:
     return result[0].transpose(1, 2, 0) if result.ndim == 4 else result[None]
 
 
-def oihw(stage: Conv) -> Array:
+def oihw(stage: Stage) -> Array:
     """The weights as (F, C, kh, kw), or (C, 1, kh, kw)."""
     kernel = stage.weights[:, :, None] if stage.depthwise else stage.weights
     return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
@@ -165,7 +153,7 @@ def onnx_model(problem: Problem) -> bytes:
     nodes, weights, last = [], [], "x"
     for n, stage in enumerate(problem.stages):
         names, given, last = (f"weight{n}", f"bias{n}"), last, f"stage{n}"
-        if isinstance(stage, Classifier):
+        if stage.classifies:
             weight = stage.weights
             nodes += [node("GlobalAveragePool", [given], [f"mean{n}"]), node("Flatten", [f"mean{n}"], [f"row{n}"])]
             nodes.append(node("Gemm", [f"row{n}", *names], [last]))
@@ -179,7 +167,7 @@ def onnx_model(problem: Problem) -> bytes:
             ]
         weights += [tensor(weight, names[0]), tensor(stage.bias, names[1])]
     rows, columns, filters = problem.shapes[-1]
-    shape = [1, filters] if isinstance(problem.stages[-1], Classifier) else [1, filters, rows, columns]
+    shape = [1, filters] if problem.stages[-1].classifies else [1, filters, rows, columns]
     ends = [[value("x", 1, channels_first(problem.x).shape)], [value(last, 1, shape)]]  # 1 is float32
     # Versions that have all of this and that old runtimes read.
     versions = {"ir_version": 8, "opset_imports": [onnx.helper.make_opsetid("", 17)]}
@@ -235,7 +223,7 @@ def torch_model(problem: Problem) -> Any:
     nn = torch.nn
     modules: list[Any] = []
     for stage in problem.stages:
-        if isinstance(stage, Classifier):
+        if stage.classifies:
             weight = np.ascontiguousarray(stage.weights.T)
             layer = nn.Linear(*stage.weights.shape)
             modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), layer]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
 import importlib
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -16,17 +13,74 @@ import numpy as np
 import fastsep
 from benchmarks._contest import Contest, Entry, Work, is_rgb
 from benchmarks._libraries import OURS, load
+from benchmarks._timing import Array, Call
 
 # Rounding of some 160 operations on pixels in [0, 1).
 FLOAT32, FLOAT64 = 2e-6, 1e-12
+
+# OpenCV's constants: SciPy's border rule "reflect", and types of results.
+REFLECT, CV_16S, CV_32F, CV_64F = 2, 3, 5, 6
 
 # DIPlib's border rule. It has none that repeats the outermost pixel once (SciPy's "reflect"), so that results
 # differ as far from the border as the filter reaches.
 MIRROR = ["mirror"]
 
+# ---- how a library's call is set up, once its module is there
 
-def peer(library: str, prepare: Callable[[Any], Call], tolerance: float | None = 0.0, **details: Any) -> Entry:
-    """An entry of a library that is not told its threads in the call; `prepare` gets its module."""
+Prepare = Callable[[Any], Call]
+
+
+def named(function: str, *parameters: Any, **options: Any) -> Prepare:
+    """A function of the library, and what it is told."""
+    return lambda module: partial(attrgetter(function)(module), *parameters, **options)
+
+
+def in_turn(*steps: Prepare, result: Any = None) -> Prepare:
+    """One call after another; the result is that of the last, or what they write into."""
+
+    def prepare(module: Any) -> Call:
+        calls = [step(module) for step in steps]
+
+        def call() -> Any:
+            for each in calls:
+                last = each()
+            return last if result is None else result
+
+        return call
+
+    return prepare
+
+
+def blur(x: Array, sigma: float, out: Array) -> Prepare:
+    """OpenCV's Gaussian."""
+    size = 2 * reach(sigma) + 1
+    return named("GaussianBlur", x, (size, size), sigma, out, sigma, REFLECT)
+
+
+def diplib(x: Array, function: str, *parameters: Any, **options: Any) -> Prepare:
+    """DIPlib takes the memory of its result again in every call but the first. It mirrors borders."""
+
+    def prepare(dip: Any) -> Call:
+        # Told which axis is that of the colours: by itself it takes the shortest.
+        image, out = dip.Image(x, 2 if is_rgb(x.shape) else None), dip.Image()
+        run = named(function, image, *parameters, out=out, boundaryCondition=MIRROR, **options)
+        return in_turn(run, result=out)(dip)
+
+    return prepare
+
+
+def pillow(x: Array, name: str, *parameters: Any) -> Prepare:
+    def prepare(pil: Any) -> Call:
+        return partial(pil.fromarray(x).filter, getattr(importlib.import_module("PIL.ImageFilter"), name)(*parameters))
+
+    return prepare
+
+
+# ---- entries and contests
+
+
+def peer(library: str, prepare: Prepare, tolerance: float | None = 0.0, **details: Any) -> Entry:
+    """An entry of a library that is not told its threads in the call."""
     return Entry(library, lambda threads: prepare(load(library)), tolerance, **details)
 
 
@@ -63,6 +117,9 @@ def contest(
     return Contest((Entry(OURS, start), *peers), work)
 
 
+# ---- images and results
+
+
 def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
     """A difference by rounding: in levels of grey for integers, or for results up to `scale`."""
     if x.dtype.kind != "f":
@@ -78,19 +135,14 @@ def channels(x: Array) -> int | None:
     return -1 if is_rgb(x.shape) else None
 
 
-def is_picture(x: Array) -> bool:
-    """What OpenCV reads, and of bytes Pillow: no volume."""
-    return x.ndim == 2 or is_rgb(x.shape)
-
-
 def reach(sigma: float) -> int:
     """Pixels that a Gaussian reaches, with truncate=4."""
     return int(4 * sigma + 0.5)
 
 
-def width(sigma: float) -> tuple[int, int]:
-    """Of a Gaussian's window, for OpenCV."""
-    return (2 * reach(sigma) + 1,) * 2
+def gauss_options(sigma: float) -> dict[str, Any]:
+    """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
+    return {"sigmas": [sigma], "truncation": (reach(sigma) - 0.25) / sigma}
 
 
 def in_levels(x: Array) -> Callable[[Any], Array]:
@@ -101,28 +153,6 @@ def in_levels(x: Array) -> Callable[[Any], Array]:
     return lambda result: np.clip(np.rint(result), limits.min, limits.max)
 
 
-def gives_floats(x: Array) -> str:
-    return "" if x.dtype.kind == "f" else "gives floats"
-
-
-def diplib_call(x: Array, run: Callable[[Any, Any], object]) -> Call:
-    """DIPlib's `run(image, out)`. It takes the memory of `out` again in every call but the first."""
-    dip = load("DIPlib")
-    # Told which axis is that of the colours: by itself it takes the shortest.
-    image, out = dip.Image(x, 2 if is_rgb(x.shape) else None), dip.Image()
-
-    def call() -> Any:
-        run(image, out)
-        return out
-
-    return call
-
-
-def gauss_options(sigma: float) -> dict[str, Any]:
-    """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
-    return {"sigmas": [sigma], "boundaryCondition": MIRROR, "truncation": (reach(sigma) - 0.25) / sigma}
-
-
-def pillow_filter(x: Array, name: str, *parameters: Any) -> Call:
-    image = load("Pillow").fromarray(x)
-    return partial(image.filter, getattr(importlib.import_module("PIL.ImageFilter"), name)(*parameters))
+def as_levels(x: Array) -> dict[str, Any]:
+    """Of an entry whose results are floats on the scale of the image, where that is one of integers."""
+    return {} if x.dtype.kind == "f" else {"view": in_levels(x), "note": "gives floats"}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
-from functools import cache, lru_cache, partial
-from typing import Any
+from functools import cache, lru_cache
 
 import numpy as np
 import scipy.ndimage as ndi
@@ -15,8 +10,8 @@ import scipy.ndimage as ndi
 import fastsep
 from benchmarks._contest import Contest, operation
 from benchmarks._libraries import load, missing
-from benchmarks.operations._peers import FLOAT32, contest, peer
-from benchmarks.operations.smoothing import opencv_blur
+from benchmarks._timing import Array
+from benchmarks.operations._peers import FLOAT32, Prepare, blur, contest, in_turn, named, peer
 
 
 @lru_cache(maxsize=2)  # the image of two neighbouring cases: a whole frame takes seconds
@@ -55,54 +50,38 @@ def strength(photo: Array) -> Array:
 
 @operation
 def canny(x: Array, *, sigma: float, arithmetic: str | None = None) -> Contest:
-    def opencv(cv2: Any) -> Call:
-        smoothed, edges = np.empty_like(x), np.empty(x.shape, np.uint8)
-        blur = opencv_blur(cv2, x, sigma, smoothed)
-
-        def call() -> Any:
-            blur()
-            # The same thresholds, a tenth and a fifth of the largest value.
-            return cv2.Canny(smoothed, 25.5, 51, edges, 3, True)
-
-        return call
-
     single = "float32" in (arithmetic, str(x.dtype))
     tolerance, note = (None, "a few pixels differ: float32 decides otherwise") if single else (0.0, "")
-    peers = [peer("scikit-image", lambda skimage: partial(skimage.feature.canny, x, sigma), tolerance, note=note)]
+    peers = [peer("scikit-image", named("feature.canny", x, sigma), tolerance, note=note)]
     if x.dtype == np.uint8:
+        smoothed, edges = np.empty_like(x), np.empty(x.shape, np.uint8)
+        # The same thresholds, a tenth and a fifth of the largest value.
+        opencv = in_turn(blur(x, sigma, smoothed), named("Canny", smoothed, 25.5, 51, edges, 3, True))
         peers.insert(0, peer("OpenCV", opencv, None, note="decides a little differently, after rounding to uint8"))
     return contest(fastsep.canny, x, sigma, dtype=arithmetic, peers=peers)
 
 
 @operation
 def apply_hysteresis_threshold(x: Array, *, low: float = 0.02, high: float = 0.08) -> Contest:
-    def scikit_image(skimage: Any) -> Call:
-        return partial(skimage.filters.apply_hysteresis_threshold, x, low, high)
-
-    return contest(fastsep.apply_hysteresis_threshold, x, low, high, peers=[peer("scikit-image", scikit_image)])
+    peers = [peer("scikit-image", named("filters.apply_hysteresis_threshold", x, low, high))]
+    return contest(fastsep.apply_hysteresis_threshold, x, low, high, peers=peers)
 
 
 @operation
 def corner_harris(x: Array) -> Contest:
-    def opencv(cv2: Any) -> Call:
-        return partial(cv2.cornerHarris, x, 5, 3, 0.05, np.empty_like(x))
-
     # Products of two elements of a tensor, which are up to 16: a response is up to 256, rounding in proportion.
-    return corners("corner_harris", x, opencv, 256)
+    return corners("corner_harris", x, named("cornerHarris", x, 5, 3, 0.05, np.empty_like(x)), 256)
 
 
 @operation
 def corner_shi_tomasi(x: Array) -> Contest:
-    def opencv(cv2: Any) -> Call:
-        return partial(cv2.cornerMinEigenVal, x, 5, np.empty_like(x), 3)
-
-    return corners("corner_shi_tomasi", x, opencv, 16)
+    return corners("corner_shi_tomasi", x, named("cornerMinEigenVal", x, 5, np.empty_like(x), 3), 16)
 
 
-def corners(name: str, x: Array, opencv: Any, scale: float) -> Contest:
+def corners(name: str, x: Array, opencv: Prepare, scale: float) -> Contest:
     """The response of scikit-image to float32, with a Gaussian of radius 4 for a window."""
     peers = [
         peer("OpenCV", opencv, None, note="its window is a box of 5 x 5, which is cheaper"),
-        peer("scikit-image", lambda skimage: partial(getattr(skimage.feature, name), x), scale * FLOAT32),
+        peer("scikit-image", named(f"feature.{name}", x), scale * FLOAT32),
     ]
     return contest(getattr(fastsep, name), x, peers=peers)

@@ -5,11 +5,6 @@ Where no pixels are needed the image is ignored.
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -18,18 +13,20 @@ import numpy as np
 import fastsep
 from benchmarks._contest import Contest, Entry, Work, operation
 from benchmarks._libraries import OURS
+from benchmarks._timing import Array, Call
 from benchmarks.operations._peers import (
     FLOAT32,
     FLOAT64,
-    MIRROR,
+    REFLECT,
     allowed,
+    as_levels,
     contest,
-    diplib_call,
-    gives_floats,
-    in_levels,
+    diplib,
+    in_turn,
+    named,
     ours,
     peer,
-    pillow_filter,
+    pillow,
 )  # fmt: skip
 
 SCIPY_LARGEST = 21  # pixels: a whole frame takes SciPy 2 s with such a kernel, and 5 s with one of 31
@@ -59,47 +56,35 @@ def correlate(x: Array, *, size: int, rank: int = 0, symmetric: bool = False) ->
     """A grey image; rank 0 is any kernel. Result in the image's own dtype."""
     kernel = of_rank(size, rank, symmetric) if rank else any_kernel(size)
     note = "takes the kernel as it is, and is not told its lines" if rank == 1 else ""
-    return filtered(x, kernel, fastsep.correlate, kernel, lambda ndi: ndi.correlate, note)
+    return filtered("correlate", x, kernel, kernel, note)
 
 
 @operation
 def convolve(x: Array, *, size: int) -> Contest:
     kernel = any_kernel(size)
-    return filtered(x, kernel, fastsep.convolve, kernel[::-1, ::-1].copy(), lambda ndi: ndi.convolve)
+    return filtered("convolve", x, kernel, kernel[::-1, ::-1].copy())
 
 
-def filtered(
-    x: Array, kernel: Array, filter_: Callable[..., Array], correlated: Array, scipy_filter: Callable[[Any], Any],
-    note: str = "",
-) -> Contest:  # fmt: skip
+def filtered(name: str, x: Array, kernel: Array, correlated: Array, note: str = "") -> Contest:
     """`correlated` is the kernel for those who correlate: OpenCV and Pillow. DIPlib convolves."""
-    size = len(kernel)
+    size, taps = len(kernel), correlated.astype(np.float32)
 
-    def opencv(cv2: Any) -> Call:
-        taps = correlated.astype(np.float32)
-        return partial(cv2.filter2D, x, -1, taps, np.empty_like(x), (-1, -1), 0, cv2.BORDER_REFLECT)
-
-    def scipy(ndi: Any) -> Call:
-        return partial(scipy_filter(ndi), x, kernel, output=np.empty_like(x), mode="reflect")
-
-    def diplib(dip: Any) -> Call:
+    def convolution(dip: Any) -> Call:
         # In float32, as the image: what it transforms would else be float64.
-        taps = dip.Image(correlated[::-1, ::-1].astype(np.float32))
-        return diplib_call(x, lambda image, out: dip.Convolution(image, taps, out=out, boundaryCondition=MIRROR))
+        return diplib(x, "Convolution", dip.Image(taps[::-1, ::-1].copy()))(dip)
 
-    def pillow(_: Any) -> Call:
-        upside_down = correlated[::-1].ravel().tolist()  # its first row is that of the pixels below
-        return pillow_filter(x, "Kernel", (size, size), upside_down, 1)
-
+    opencv = named("filter2D", x, -1, taps, np.empty_like(x), (-1, -1), 0, REFLECT)
     peers = [peer("OpenCV", opencv, allowed(x, 1), note=note)]
     if size <= SCIPY_LARGEST:
+        scipy = named(name, x, kernel, output=np.empty_like(x), mode="reflect")
         peers.append(peer("SciPy", scipy, allowed(x, 1), note=note))  # cuts off the fraction
     if size <= min(x.shape):  # it refuses a kernel larger than the image
-        details: dict[str, Any] = {"view": in_levels(x), "note": note or gives_floats(x)}
-        peers.append(peer("DIPlib", diplib, allowed(x, 1), margin=size // 2, **details))
+        peers.append(peer("DIPlib", convolution, allowed(x, 1), margin=size // 2, **{"note": note} | as_levels(x)))
     if x.dtype == np.uint8 and size in PILLOW_SIZES:
-        peers.append(peer("Pillow", pillow, 1, margin=size // 2))  # copies the pixels of the border
-    return contest(filter_, x, kernel, mode="reflect", dtype=x.dtype, peers=peers)
+        upside_down = correlated[::-1].ravel().tolist()  # its first row is that of the pixels below
+        # It copies the pixels of the border.
+        peers.append(peer("Pillow", pillow(x, "Kernel", (size, size), upside_down, 1), 1, margin=size // 2))
+    return contest(getattr(fastsep, name), x, kernel, mode="reflect", dtype=x.dtype, peers=peers)
 
 
 # ---- a bank of kernels
@@ -139,21 +124,13 @@ def correlate_bank(x: Array, *, gamma: float) -> Contest:
         ).multiplications
         return Work(x.nbytes * (1 + len(kernels)), (multiplications or 0) * x.size)
 
-    def opencv(cv2: Any) -> Call:
-        taps = kernels.astype(x.dtype)
-        results = np.empty((len(kernels), *x.shape), x.dtype)
-
-        def call() -> Array:
-            for kernel, out in zip(taps, results, strict=True):
-                cv2.filter2D(x, -1, kernel, out, (-1, -1), 0, cv2.BORDER_REFLECT)
-            return results
-
-        return call
-
-    def channels_last(results: Any) -> Array:
-        return np.moveaxis(results, 0, -1)
-
-    one_by_one = peer("OpenCV", opencv, BANK_ERROR, view=channels_last, note="one call a kernel")
+    results = np.empty((len(kernels), *x.shape), x.dtype)
+    pairs = zip(kernels.astype(x.dtype), results, strict=True)
+    opencv = in_turn(
+        *(named("filter2D", x, -1, kernel, out, (-1, -1), 0, REFLECT) for kernel, out in pairs),
+        result=np.moveaxis(results, 0, -1),
+    )
+    one_by_one = peer("OpenCV", opencv, BANK_ERROR, note="one call a kernel")
     return Contest((Entry(OURS, start), one_by_one), work)
 
 
@@ -176,14 +153,14 @@ def product(parts: Any) -> Array:
 @operation
 def factorize(x: Array, *, size: int, rank: int) -> Contest:
     kernel = of_rank(size, rank)
-    svd = peer("NumPy", lambda numpy: partial(numpy.linalg.svd, kernel), FLOAT64, view=product, note=SINGULAR)
+    svd = peer("NumPy", named("linalg.svd", kernel), FLOAT64, view=product, note=SINGULAR)
     return Contest((ours(partial(fastsep.factorize, kernel), view=dense), svd))
 
 
 @operation
 def is_separable(x: Array, *, size: int) -> Contest:
     kernel = of_rank(size, 1)
-    rank = peer("NumPy", lambda numpy: lambda: numpy.linalg.matrix_rank(kernel) <= 1, note=SINGULAR)
+    rank = peer("NumPy", named("linalg.matrix_rank", kernel), view=lambda rank: np.asarray(rank <= 1), note=SINGULAR)
     return Contest((ours(partial(fastsep.is_separable, kernel)), rank))
 
 
@@ -204,7 +181,7 @@ def factorize_conv(x: Array, *, size: int, channels: int, filters: int, rank: in
         return np.moveaxis(product(result), 0, 1).reshape(kernel.shape)
 
     svd = peer(
-        "NumPy", lambda numpy: partial(numpy.linalg.svd, np.moveaxis(flat, 1, 0), full_matrices=False),
+        "NumPy", named("linalg.svd", np.moveaxis(flat, 1, 0), full_matrices=False),
         4 * rank * FLOAT32,  # elements are sums of `rank` products of numbers up to 1
         view=rebuilt, note=f"{SINGULAR}, in float32",
     )  # fmt: skip

@@ -8,10 +8,6 @@ What a separable layer replaces is `standard_convolution` of the same shape and 
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call  # before all that loads OpenMP
-
-# isort: split
-
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -23,8 +19,9 @@ import numpy as np
 import fastsep
 from benchmarks._contest import Contest, Entry, Work, operation
 from benchmarks._libraries import OURS
+from benchmarks._timing import Array, Call
 from benchmarks.operations import _networks as networks
-from benchmarks.operations._networks import Conv, Problem
+from benchmarks.operations._networks import Problem, Stage
 from fastsep._engine.memory import aligned
 from fastsep._ops.layer import Layer
 
@@ -130,7 +127,7 @@ def mobilenet_v1(x: Array) -> Contest:
         pairs.append((networks.depthwise(rng, 3, channels, stride, 1), networks.dense(rng, 1, channels, filters)))
         channels = filters
     classifier = networks.classifier(rng, channels, 1000)
-    stages: list[networks.Conv | networks.Classifier] = [stem, *itertools.chain.from_iterable(pairs), classifier]
+    stages = [stem, *itertools.chain.from_iterable(pairs), classifier]
     shapes = Problem(stages, x).shapes
 
     # The mean over all pixels is a depthwise convolution as large as they are.
@@ -147,7 +144,7 @@ def mobilenet_v1(x: Array) -> Contest:
 # ---- how they are run
 
 
-def contest(x: Array, stages: Sequence[Conv | networks.Classifier], run: Run, note: str) -> Contest:
+def contest(x: Array, stages: Sequence[Stage], run: Run, note: str) -> Contest:
     """fastsep reads the image as it is."""
     problem = Problem(stages, x.astype(np.float32, copy=False))
     shape = problem.shapes[-1]
@@ -172,20 +169,20 @@ def pad(size: int, padding: str) -> int:
     return {"same": size // 2, "valid": 0}[padding]
 
 
-def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> list[Conv]:
+def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> list[Stage]:
     """The stages of a separable layer."""
     rng = np.random.default_rng(0)
     first = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
     return [first, networks.dense(rng, 1, x.shape[2], filters)]
 
 
-def single(stage: Conv) -> dict[str, Any]:
+def single(stage: Stage) -> dict[str, Any]:
     """What fastsep's functions are told of a stage."""
     form = {"stride": stage.stride, "padding": stage.padding, "activation": "relu"}
     return {"kernel": stage.weights, "bias": stage.bias, **form}
 
 
-def both(first: Conv, second: Conv) -> dict[str, Any]:
+def both(first: Stage, second: Stage) -> dict[str, Any]:
     """What they are told of a separable layer."""
     weights = {"depthwise_kernel": first.weights, "pointwise_kernel": second.weights}
     biases = {"depthwise_bias": first.bias, "bias": second.bias}
