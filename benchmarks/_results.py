@@ -79,7 +79,7 @@ def kept(text: str) -> str:
     lines = []
     for test in whole["benchmarks"]:
         figures = {name: _rounded(test["stats"][name]) for name in ("median", "q1", "q3") if name in test["stats"]}
-        info = {name: _rounded(value) for name, value in test["extra_info"].items()}
+        info = {name: _rounded(value) for name, value in test["extra_info"].items() if value}
         lines.append(json.dumps({"group": test["group"], "extra_info": info, "stats": figures}, ensure_ascii=False))
     machine = json.dumps({"fastsep": whole["machine_info"]["fastsep"]}, indent=1, ensure_ascii=False)
     tests = ",\n".join(lines)
@@ -103,7 +103,7 @@ def read(text: str) -> Results:
                 results.processes.setdefault(group, {})[info["library"]] = f"{digits(info['bytes'] / 1e6, 3)} MB"
             else:
                 results.processes.setdefault(group, {})[info["library"]] = f"{digits(1e3 * figures['median'], 3)} ms"
-            if "note" in info:
+            if info.get("note"):
                 results.notes[f"{info['library']}: {info['note']}"] = None
     except (AttributeError, KeyError, RecursionError, TypeError, json.JSONDecodeError) as error:
         raise ValueError("holds no results of these benchmarks") from error

@@ -20,11 +20,11 @@ SAMPLE = 0.001  # seconds in one sample at least: short calls are timed in group
 def turn(call: Call, each: float | None = None) -> list[float]:
     """Seconds per call: one contender's samples in one round. `each`: about what a call takes, if known."""
     if each is None or each < 5 * WARM_UP:  # a longer call is awake by itself for most of its time
-        count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < WARM_UP:
+        count, elapsed, start = 0, 0.0, time.perf_counter()
+        while elapsed < WARM_UP:
             call()
-            count += 1
-        each = (time.perf_counter() - start) / count
+            count, elapsed = count + 1, time.perf_counter() - start
+        each = elapsed / count
     group = max(1, round(SAMPLE / each))
     samples = []
     for _ in range(max(1, round(BURST / (group * each)))):

@@ -90,14 +90,9 @@ def ours(call: Call, **details: Any) -> Entry:
 
 
 def contest(
-    function: Callable[..., Any],
-    x: Array,
-    *parameters: Any,
-    peers: list[Entry],
-    results: int = 1,
-    allocated: bool = True,
-    **options: Any,
-) -> Contest:
+    function: Callable[..., Any], x: Array, *parameters: Any,
+    peers: list[Entry], results: int = 1, allocated: bool = True, **options: Any,
+) -> Contest:  # fmt: skip
     """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers."""
     plan = partial(fastsep.explain, function, x, *parameters, **options)
 

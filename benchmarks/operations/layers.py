@@ -84,7 +84,9 @@ def SeparableConv2D(x: Array, *, filters: int, size: int, stride: int = 1, paddi
 
 @operation
 def depthwise_conv2d(x: Array, *, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    stage = networks.depthwise(np.random.default_rng(0), size, x.shape[2], stride, pad(size, padding))
+    stage = networks.depthwise(
+        np.random.default_rng(0), size, x.shape[2], stride, size // 2 if padding == "same" else 0
+    )
     return contest(x, [stage], partial(fastsep.depthwise_conv2d, **single(stage)), EVERY_CALL)
 
 
@@ -165,14 +167,10 @@ def contest(x: Array, stages: Sequence[Stage], run: Run, note: str) -> Contest:
     return Contest((Entry(OURS, start, note=note), *peers), work)
 
 
-def pad(size: int, padding: str) -> int:
-    return {"same": size // 2, "valid": 0}[padding]
-
-
 def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> list[Stage]:
     """The stages of a separable layer."""
     rng = np.random.default_rng(0)
-    first = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
+    first = networks.depthwise(rng, size, x.shape[2], stride, size // 2 if padding == "same" else 0)
     return [first, networks.dense(rng, 1, x.shape[2], filters)]
 
 
