@@ -22,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        raise pytest.UsageError("benchmarks run in one process: add -n 0")
     cores = fastsep.get_num_threads()
     if not all(1 <= count <= cores for count in numbers_of_threads(config)):
         raise pytest.UsageError(f"--threads must be from 1 to {cores} on this machine")

@@ -23,6 +23,7 @@ from benchmarks.operations._peers import (
     FLOAT64,
     REFLECT,
     Prepare,
+    allowed,
     blur,
     channels,
     contest,
@@ -48,11 +49,6 @@ def result_of(x: Array) -> Array:
     return np.empty(x.shape, np.float64 if x.dtype == np.float64 else np.float32)
 
 
-def rounding(x: Array, scale: float = 1.0) -> float:
-    """The largest difference by rounding between results."""
-    return scale * (FLOAT64 if x.dtype == np.float64 else FLOAT32)
-
-
 def unit(x: Array) -> float:
     """What one level of an image becomes."""
     return 1.0 if x.dtype.kind == "f" else 1.0 / float(np.iinfo(x.dtype).max)
@@ -62,7 +58,7 @@ def filtered(name: str, x: Array, *peers: Entry) -> Contest:
     """By a filter of fastsep's; scikit-image has not every operator, and takes colours for a third dimension."""
     entries = list(peers)
     if x.ndim == 2 and (missing("scikit-image") or hasattr(load("scikit-image").filters, name)):
-        entries.insert(1, peer("scikit-image", named(f"filters.{name}", x), rounding(x, 4)))
+        entries.insert(1, peer("scikit-image", named(f"filters.{name}", x), allowed(x, 0, 4)))
     dtype = result_of(x[:0]).dtype
     return contest(getattr(fastsep, name), x, mode="reflect", channel_axis=channels(x), dtype=dtype, peers=entries)
 
@@ -93,30 +89,28 @@ def along_axis(operator: str) -> Along:
     return along
 
 
-def scipy_magnitude(ndi: Any, operator: str, x: Array) -> Call:
+def scipy_magnitude(x: Array, operator: str) -> Prepare:
     """Not divided by anything, in the memory of one of the derivatives."""
     dy, dx = result_of(x), result_of(x)
+    steps = [named(operator, x, axis, output=out, mode="reflect") for axis, out in enumerate((dy, dx))]
 
-    def call() -> Array:
-        for axis, out in ((0, dy), (1, dx)):
-            getattr(ndi, operator)(x, axis, output=out, mode="reflect")
-            np.multiply(out, out, out=out)
-        np.add(dy, dx, out=dy)
+    def root() -> Array:
+        np.add(np.multiply(dy, dy, out=dy), np.multiply(dx, dx, out=dx), out=dy)
         return np.sqrt(dy, out=dy)
 
-    return call
+    return in_turn(*steps, lambda _: root)
 
 
 def magnitude(x: Array, *, operator: str) -> Contest:
     """Root mean square of the derivatives along both axes; also of images in colour or float64."""
-    peers = [peer("OpenCV", magnitude_of(along_axis(operator), x), rounding(x), view=scaled(1 / math.sqrt(2)))]
+    peers = [peer("OpenCV", magnitude_of(along_axis(operator), x), allowed(x, 0), view=scaled(1 / math.sqrt(2)))]
     if operator in SCIPY_GAINS and x.ndim == 2:
         factor = 1 / (SCIPY_GAINS[operator] * math.sqrt(2))
-        peers.append(peer("SciPy", partial(scipy_magnitude, operator=operator, x=x), rounding(x), view=scaled(factor)))
+        peers.append(peer("SciPy", scipy_magnitude(x, operator), allowed(x, 0), view=scaled(factor)))
     if operator == "sobel" and x.ndim == 2:
         # Its differences are divided by two, and its magnitude is a root of a sum.
         run = diplib(x, "GradientMagnitude", method="finitediff")
-        peers.append(peer("DIPlib", run, rounding(x), margin=1, view=scaled(math.sqrt(2))))
+        peers.append(peer("DIPlib", run, allowed(x, 0), margin=1, view=scaled(math.sqrt(2))))
     return filtered(operator, x, *peers)
 
 
