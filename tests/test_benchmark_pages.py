@@ -112,38 +112,19 @@ def test_the_terminal_is_told_of_processes_alone_and_that_nothing_was_lost():
     )
 
 
-def test_the_headline_has_the_means_with_the_fewest_threads():
-    sentence, picture = _pages.headline(read(whole_table()))
+def test_pages_have_means_times_and_losses():
+    """What else they have, the pages themselves are compared with below."""
+    results = read(whole_table())
+    sentence, _ = _pages.headline(results)
     assert (
-        "**30 times as fast as scikit-image and 2.0 times as fast as OpenCV** (geometric means, one thread each)"
-        in sentence
+        "**30 times as fast as scikit-image and 2.0 times as fast as OpenCV** (geometric means, one thread" in sentence
     )
-    assert f"({_pages.PICTURE})" in picture
-
-
-def test_the_readme_has_a_line_for_every_library_with_mean_and_worst_case():
-    paragraph, table = _pages.peers(read(whole_table()))
-    assert "(Measured on a CPU. scikit-image and SciPy have only one thread.)" in paragraph
-    image, layer = _pages.IMAGES[0][0], _pages.LAYERS[0][0]
-    assert table.splitlines()[2:5] == [
-        f"| OpenCV | 2.00 (worst 2.00: {image}) | 2.00 (worst 2.00: {image}) |",
-        f"| scikit-image | 30.0 (worst 30.0: {image}) | 60.0 (worst 60.0: {image}) |",
-        f"| SciPy | 20.0 (worst 20.0: {image}) | 40.0 (worst 40.0: {image}) |",
-    ]
-    assert table.splitlines()[5] == f"| ONNX Runtime | 0.900 (worst 0.900: {layer}) | 0.900 (worst 0.900: {layer}) |"
-
-
-def test_the_section_on_speed_has_times_means_and_losses():
-    text = "\n\n".join(_pages.speed(read(whole_table())))
+    text = "\n\n".join(_pages.speed(results))
     assert "with fastsep 1.0, OpenCV 5.0.\n" in text
     assert "| Sobel magnitude | 1.00 / 2.00 / 30.0 / 20.0 / - | 0.500 / 1.00 / 30.0 / 20.0 / - |" in text
-    assert "| MobileNetV1 | 1.00 / 0.900 / 1.50 | 0.500 / 0.450 / 0.750 |" in text
     for name, _ in _pages.LAYERS:
         assert f"- {name}: ONNX Runtime 0.900 (1 thread), ONNX Runtime 0.900 (2 threads)" in text
-
-
-def test_whole_processes_have_a_table():
-    (table,) = _pages.processes(read(whole_table()))
+    (table,) = _pages.processes(results)
     assert table.splitlines()[2:] == ["| import | 200 ms | - |", "| memory | - | 2.00 MB |"]
 
 
