@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from benchmarks._timing import Array, Call
+
 UHD, FULL_HD = (2160, 3840), (1080, 1920)
+LIMITS = MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"  # of one core; see `_limits`
+
+Key = tuple[str, int]  # a library, or a limit, and its number of threads
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,46 @@ class Entry:
     margin: int = 0  # pixels along every border where the results may differ, because border rules do
     view: Callable[[Any], Array] = np.asarray  # the result of a call as an array like fastsep's
     note: str = ""  # what a reader of the figures has to know
+    of_range: bool = False  # the tolerance is of the range of fastsep's result
 
     def check(self, result: Any, reference: Array) -> None:
         """Refuse a result of a call that is not fastsep's; AssertionError says how it differs."""
         found = self.view(result)
         assert found.shape == reference.shape, f"gives the shape {found.shape}, not {reference.shape}"
-        # Channels have no border.
-        axes = reference.ndim - is_rgb(reference.shape)
+        axes = reference.ndim - is_rgb(reference.shape)  # channels have no border
         inner = (slice(self.margin, -self.margin),) * axes if self.margin else ()
         if self.tolerance is None or not reference[inner].size:
             return
-        gap = largest_difference(found[inner], reference[inner])
-        assert gap <= self.tolerance, f"differs by {gap:.3g}, tolerated {self.tolerance:.3g}"
+        allowed = self.tolerance * (float(np.ptp(reference)) if self.of_range else 1.0)
+        # Row by row: the difference as a whole may be another gigabyte. NaN where either has one.
+        rows = zip(np.atleast_1d(found[inner]), np.atleast_1d(reference[inner]), strict=True)
+        gap = float(np.max([np.abs(np.subtract(one, other, dtype=np.float64)).max() for one, other in rows]))
+        assert gap <= allowed, f"differs by {gap:.3g}, tolerated {allowed:.3g}"
+
+
+class Work(NamedTuple):
+    """What has to be done at least."""
+
+    bytes: int = 0  # that have to be read and written: images, results, weights
+    multiply_adds: int = 0  # of the method that fastsep uses
+    arithmetic: str = "float32"
 
 
 @dataclass(frozen=True)
 class Contest:
     entries: tuple[Entry, ...]  # fastsep first
-    bytes: int  # that have to be read and written: images and results
-    multiply_adds: int = 0  # of the method that fastsep uses
-    arithmetic: str = "float32"
+    work: Callable[[], Work] | None = None  # None where it is nothing to speak of
 
 
-def largest_difference(one: Array, other: Array) -> float:
-    """NaN where either has one. Row by row: the difference as a whole may be another gigabyte."""
-    rows = zip(np.atleast_1d(one), np.atleast_1d(other), strict=True)
-    return float(np.max([np.abs(np.subtract(a, b, dtype=np.float64)).max() for a, b in rows]))
+Operation = TypeVar("Operation", bound=Callable[..., Contest])
+#: By name: each sets up a contest for an image and the parameters of a case.
+OPERATIONS: dict[str, Callable[..., Contest]] = {}
+
+
+def operation(function: Operation) -> Operation:
+    """Enter a function under its name."""
+    OPERATIONS[function.__name__] = function
+    return function
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,3 @@ def random_image(shape: tuple[int, ...], dtype: str) -> Array:
     if np.dtype(dtype).kind == "f":
         return values.astype(dtype, copy=False)
     return (values * np.iinfo(dtype).max).astype(dtype)
-
-
-def pixels(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

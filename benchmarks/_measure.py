@@ -1,74 +1,40 @@
-"""One case: agreement first, then all libraries, round by round, in one process."""
+"""One case: agreement first, then all libraries and the machine's limits, round by round, in one process."""
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call, Samples, measure, others
-
-# isort: split
-
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks import _limits
-from benchmarks._contest import Case, Contest, Entry
-from benchmarks._libraries import LIBRARIES, missing, reason, settle
-from benchmarks._results import Limit, Row, Timing
+from benchmarks._contest import ARITHMETIC, MEMORY, Case, Contest, Entry, Key, Work
+from benchmarks._libraries import missing, settle
+from benchmarks._timing import Array, Call, measure
 from benchmarks.operations import OPERATIONS
 
-#: Calls before all else: libraries that keep memory from call to call get it from the system in the first ones. Of
-#: the libraries the first call is the one whose result is checked.
-SETTLING = 2
+
+class LeftOut(Exception):
+    """The library is not there."""
 
 
-@dataclass(frozen=True)
-class Contender:
-    """One call in the turns, and whom its time belongs to."""
-
-    library: str  # or the name of a limit
-    threads: int
-    call: Call
-    note: str = ""
-    scale: float = 1.0  # multiplies the time
-
-
-def run(case: Case, image: Array, threads: Sequence[int], rounds: int) -> Row:
-    """Time a case on an image. AssertionError where fastsep's own results depend on the threads."""
+def run(case: Case, image: Array, keys: Collection[Key], rounds: int) -> dict[Key, list[float] | Exception]:
+    """Seconds a call, of every sample, or why somebody is left out: everybody where fastsep itself fails."""
     contest = OPERATIONS[case.operation](image, **case.parameters)
-    contenders, left_out = agreeing(contest, threads)
-    for contender in limits(contest, threads):
-        for _ in range(SETTLING):
-            contender.call()
-        contenders.append(contender)
-    used, begin = others(), time.perf_counter()
-    samples = measure(
-        [contender.call for contender in contenders],
-        rounds,
-        lambda number: settle(contenders[number].library, contenders[number].threads),
-    )
-    busy = (others() - used) / (time.perf_counter() - begin)
-    timings = tuple(summaries(contenders, samples))
-    return Row(
-        case.name,
-        case.operation,
-        case.shape,
-        case.dtype,
-        dict(case.parameters),
-        contest.bytes,
-        contest.multiply_adds,
-        max(0.0, busy),
-        tuple(timing for timing in timings if timing.library in LIBRARIES),
-        tuple(limit(timings, count) for count in threads),
-        left_out,
-    )
+    try:
+        found = agreeing(contest, keys) | limits(contest, keys)
+    except Exception as error:
+        return dict.fromkeys(keys, error)
+    calls = {key: call for key, call in found.items() if not isinstance(call, Exception)}
+    order = list(calls)
+    samples = measure(list(calls.values()), rounds, lambda number: settle(*order[number]))
+    left_out = {key: error for key, error in found.items() if isinstance(error, Exception)}
+    return left_out | dict(zip(calls, samples, strict=True))
 
 
-def agreeing(contest: Contest, threads: Sequence[int]) -> tuple[list[Contender], dict[str, str]]:
-    """All that may be timed, and why the other libraries may not."""
+def agreeing(contest: Contest, keys: Collection[Key]) -> dict[Key, Call | Exception]:
+    """Calls that may be timed, and why others may not. What is checked is what will be timed."""
     ours, *rest = contest.entries
     reference = np.array(ours.view(ours.start(1)()))
 
@@ -76,50 +42,39 @@ def agreeing(contest: Contest, threads: Sequence[int]) -> tuple[list[Contender],
         equal = np.array_equal(ours.view(result), reference, equal_nan=reference.dtype.kind == "f")
         assert equal, "fastsep's result depends on the number of threads"
 
-    kept, left_out = list(ready(ours, threads, same)), {}
-    for entry in rest:
-        left_out[entry.library] = missing(entry.library)
-        if left_out[entry.library]:
-            continue
-        try:
-            kept += list(ready(entry, threads, partial(entry.check, reference=reference)))
-        except Exception as error:  # whatever a library raises, the others can still be timed
-            left_out[entry.library] = reason(error)
-    return kept, {library: why for library, why in left_out.items() if why}
-
-
-def ready(entry: Entry, threads: Sequence[int], check: Callable[[Any], None]) -> Iterator[Contender]:
-    """With each number of threads; what is checked is what will be timed."""
-    for count in (1,) if LIBRARIES[entry.library].threads == "one" else threads:
-        settle(entry.library, count)
-        call = entry.start(count)
+    def ready(key: Key, entry: Entry, check: Callable[[Any], None]) -> Call:
+        settle(*key)
+        call = entry.start(key[1])
         check(call())
-        for _ in range(SETTLING - 1):
-            call()
-        yield Contender(entry.library, count, call, entry.note)
+        return settled(call)
+
+    found: dict[Key, Call | Exception] = {key: ready(key, ours, same) for key in keys if key[0] == ours.library}
+    for entry in rest:
+        own = [key for key in keys if key[0] == entry.library]
+        try:
+            if own and (why := missing(entry.library)):
+                raise LeftOut(why)
+            found |= {key: ready(key, entry, partial(entry.check, reference=reference)) for key in own}
+        except Exception as error:  # whatever a library raises, the others can still be timed
+            found |= dict.fromkeys(own, error)
+    return found
 
 
-MEMORY, ARITHMETIC = "np.copyto", "multiply-adds"
+def limits(contest: Contest, keys: Collection[Key]) -> dict[Key, Call | Exception]:
+    """What one core needs at least."""
+    work = contest.work() if contest.work else Work()
+    found: dict[Key, Call | Exception] = {}
+    for key in keys:
+        if key[0] == MEMORY:
+            found[key] = settled(_limits.copy(work.bytes))
+        elif key[0] == ARITHMETIC and work.multiply_adds:
+            found[key] = settled(_limits.arithmetic(work.multiply_adds, work.arithmetic))
+        elif key[0] == ARITHMETIC:
+            found[key] = LeftOut("there is no arithmetic to speak of")
+    return found
 
 
-def limits(contest: Contest, threads: Sequence[int]) -> Iterator[Contender]:
-    for count in threads:
-        if contest.bytes:
-            call, share = _limits.copy(contest.bytes, count)
-            yield Contender(MEMORY, count, call, scale=share)
-        if contest.multiply_adds:
-            call, share = _limits.arithmetic(contest.multiply_adds, contest.arithmetic, count)
-            yield Contender(ARITHMETIC, count, call, scale=share)
-
-
-def summaries(contenders: Sequence[Contender], samples: Samples) -> Iterator[Timing]:
-    for contender, seconds in zip(contenders, samples, strict=True):
-        low, median, high = (float(q) * contender.scale for q in np.quantile(seconds, (0.25, 0.5, 0.75)))
-        yield Timing(contender.library, contender.threads, median, low, high, contender.note)
-
-
-def limit(timings: Sequence[Timing], threads: int) -> Limit:
-    def seconds(name: str) -> float:
-        return next((t.median for t in timings if (t.library, t.threads) == (name, threads)), 0.0)
-
-    return Limit(threads, seconds(MEMORY), seconds(ARITHMETIC))
+def settled(call: Call) -> Call:
+    """Called once more: libraries that keep memory from call to call get it from the system in the first ones."""
+    call()
+    return call

@@ -1,202 +1,116 @@
-"""What was measured: kept as JSON, and the ratios that tables, plots and comparisons are made of."""
+"""The medians of a run, read from pytest-benchmark's JSON, and the ratios that tables and the picture are made of.
+
+What is kept beside the pages is the part of such a file that is read here.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import pathlib
 import statistics
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks._files import write_whole
-from benchmarks._libraries import LIBRARIES, NOT_INSTALLED
-
-FORMAT = 1
-NOISY = 0.15  # of the median, between the quartiles
-OURS = "fastsep"
+from benchmarks._contest import LIMITS, Key
+from benchmarks._libraries import OURS, has_one_thread
 
 
 @dataclass(frozen=True)
-class Timing:
+class Ratio:
+    """How many times as long as fastsep a library takes, or a limit of the machine, in a case."""
+
+    value: float
+    case: str
+    threads: int
     library: str
-    threads: int
-    median: float  # seconds a call, as all below
-    low: float  # first quartile
-    high: float  # third quartile
-    note: str = ""
-
-    @property
-    def noisy(self) -> bool:
-        return self.high - self.low > NOISY * self.median
 
 
-@dataclass(frozen=True)
-class Limit:
-    """What the machine needs at least, with `threads` threads; measured in turns with the libraries."""
-
-    threads: int
-    memory: float  # seconds: np.copyto of as many bytes
-    arithmetic: float  # seconds: as many multiply-adds in registers; 0 where the work has none to speak of
-
-    @property
-    def binding(self) -> str:
-        return "memory" if self.memory >= self.arithmetic else "arithmetic"
-
-    @property
-    def seconds(self) -> float:
-        return max(self.memory, self.arithmetic)
-
-
-@dataclass(frozen=True)
-class Row:
-    """All timings of one case."""
-
-    name: str
-    operation: str
-    shape: tuple[int, ...]
-    dtype: str
-    parameters: dict[str, Any]
-    bytes: int
-    multiply_adds: int
-    busy: float  # cores that other processes used meanwhile
-    timings: tuple[Timing, ...]
-    limits: tuple[Limit, ...]
-    left_out: dict[str, str]  # library -> why it was not timed: missing, or its result differs
-
-    def timing(self, library: str, threads: int) -> Timing | None:
-        """With as many threads; a library that has only one is the same with any number."""
-        wanted = 1 if LIBRARIES[library].threads == "one" else threads
-        return next((timing for timing in self.timings if (timing.library, timing.threads) == (library, wanted)), None)
-
-    def limit(self, threads: int) -> Limit | None:
-        return next((limit for limit in self.limits if limit.threads == threads), None)
-
-    def ratio(self, library: str, threads: int) -> float | None:
-        """How many times as long the library takes."""
-        ours, theirs = self.timing(OURS, threads), self.timing(library, threads)
-        return None if ours is None or theirs is None else theirs.median / ours.median
-
-    @property
-    def wrong(self) -> list[str]:
-        """Libraries that are there, and failed or gave another result."""
-        return [library for library, why in self.left_out.items() if not why.endswith(NOT_INSTALLED)]
-
-    @property
-    def threads(self) -> list[int]:
-        return sorted({timing.threads for timing in self.timings if timing.library == OURS})
-
-    @property
-    def rivals(self) -> list[str]:
-        return list(dict.fromkeys(timing.library for timing in self.timings if timing.library != OURS))
-
-
-@dataclass(frozen=True)
-class Process:
-    """A figure of whole processes: how long they take, or how much memory."""
-
-    name: str
-    unit: str  # "s" or "bytes"
-    values: tuple[Timing, ...]  # in that unit; `threads` is 0: whatever the library takes by itself
-
-
-@dataclass(frozen=True)
+@dataclass
 class Results:
     machine: dict[str, str]
-    rows: tuple[Row, ...] = ()
-    processes: tuple[Process, ...] = ()
-    format: int = field(default=FORMAT)
+    cases: dict[str, dict[Key, float]] = field(default_factory=dict)  # seconds, for each library and number of threads
+    processes: dict[str, dict[str, str]] = field(default_factory=dict)  # a figure with its unit, for each library
+    notes: dict[str, None] = field(default_factory=dict)  # what the reader of ratios has to know, in order
 
+    @property
     def threads(self) -> list[int]:
-        return sorted({threads for row in self.rows for threads in row.threads})
+        """The smallest and the largest number: tables and the picture have room for two."""
+        found = {threads for times in self.cases.values() for library, threads in times if library == OURS}
+        return sorted({min(found), max(found)}) if found else []
 
-    def ratios(self, library: str, threads: int) -> Iterator[tuple[Row, float]]:
-        """Of all cases in which both were timed."""
-        for row in self.rows:
-            ratio = row.ratio(library, threads)
-            if ratio is not None and threads in row.threads:
-                yield row, ratio
-
+    @property
     def rivals(self) -> list[str]:
-        return list(dict.fromkeys(library for row in self.rows for library in row.rivals))
+        """All libraries but fastsep."""
+        names = dict.fromkeys(library for times in self.cases.values() for library, _ in times)
+        return [name for name in names if name not in (OURS, *LIMITS)]
+
+    def seconds(self, case: str, library: str, threads: int) -> float | None:
+        """A library that has one thread only is the same with any number."""
+        return self.cases[case].get((library, 1 if has_one_thread(library) else threads))
+
+    def ratio(self, case: str, library: str, threads: int) -> Ratio | None:
+        ours, theirs = self.seconds(case, OURS, threads), self.seconds(case, library, threads)
+        return None if ours is None or theirs is None else Ratio(theirs / ours, case, threads, library)
+
+    def ratios(self, library: str, threads: int) -> list[Ratio]:
+        """Of all cases in which both were timed."""
+        return [found for case in self.cases if (found := self.ratio(case, library, threads))]
 
     def geometric_mean(self, library: str, threads: int) -> float | None:
-        found = [ratio for _, ratio in self.ratios(library, threads)]
+        found = [ratio.value for ratio in self.ratios(library, threads)]
         return statistics.geometric_mean(found) if found else None
 
+    def losses(self) -> dict[str, list[Ratio]]:
+        """The cases in which another library is faster."""
+        pairs = [(threads, library) for threads in self.threads for library in self.rivals]
+        found = {case: [self.ratio(case, library, threads) for threads, library in pairs] for case in self.cases}
+        lost = {case: [ratio for ratio in ratios if ratio and ratio.value < 1] for case, ratios in found.items()}
+        return {case: ratios for case, ratios in lost.items() if ratios}
 
-def save(results: Results, path: pathlib.Path) -> None:
-    write_whole(path, to_text(results).encode())
-
-
-def to_text(results: Results) -> str:
-    """JSON, one case a line, times with five digits that count."""
-    whole = asdict(results, dict_factory=_rounded)
-    heads = {key: value for key, value in whole.items() if key not in ("rows", "processes")}
-    lines = [f' "{key}": {json.dumps(value, indent=1)}' for key, value in heads.items()]
-    for key in ("processes", "rows"):
-        items = ",\n".join("  " + json.dumps(item) for item in whole[key])
-        lines.append(f' "{key}": [\n{items}\n ]' if items else f' "{key}": []')
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    def share_of_limit(self) -> float | None:
+        """What one core needs at least over what fastsep takes on one: the geometric mean of all cases."""
+        found = [[self.ratio(case, limit, 1) for limit in LIMITS] for case in self.cases]
+        shares = [max(ratio.value for ratio in ratios if ratio) for ratios in found if any(ratios)]
+        return statistics.geometric_mean(shares) if shares else None
 
 
-def _rounded(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: float(f"{value:.5g}") if isinstance(value, float) else value for key, value in items}
+def kept(text: str) -> str:
+    """Of a JSON of pytest-benchmark what `read` reads: a line for each test, and five digits that count."""
+    whole = json.loads(text)
+    lines = []
+    for test in whole["benchmarks"]:
+        figures = {name: _rounded(test["stats"][name]) for name in ("median", "q1", "q3") if name in test["stats"]}
+        info = {name: _rounded(value) for name, value in test["extra_info"].items() if value}
+        lines.append(json.dumps({"group": test["group"], "extra_info": info, "stats": figures}, ensure_ascii=False))
+    machine = json.dumps({"fastsep": whole["machine_info"]["fastsep"]}, indent=1, ensure_ascii=False)
+    tests = ",\n".join(lines)
+    return f'{{"machine_info": {machine},\n"benchmarks": [\n{tests}\n]}}\n'
 
 
-def read(path: pathlib.Path) -> Results:
-    """ValueError where the file holds something else."""
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def read(text: str) -> Results:
+    """ValueError where it is nothing of pytest-benchmark's."""
     try:
-        whole = json.loads(path.read_text())
-        if whole["format"] != FORMAT:
-            raise ValueError(f"has format {whole['format']}, and this version reads {FORMAT}")
-        rows = tuple(
-            Row(
-                **row
-                | {
-                    "shape": tuple(row["shape"]),
-                    "timings": tuple(Timing(**timing) for timing in row["timings"]),
-                    "limits": tuple(Limit(**limit) for limit in row["limits"]),
-                }
-            )
-            for row in whole["rows"]
-        )
-        processes = tuple(
-            Process(**entry | {"values": tuple(Timing(**value) for value in entry["values"])})
-            for entry in whole["processes"]
-        )
-        results = Results(whole["machine"], rows, processes)
-    except (AttributeError, KeyError, RecursionError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError("holds no results of a benchmark") from error
-    if not _sound(results):
-        raise ValueError("holds results that make no sense here: types, times, or a library that is unknown")
+        whole = json.loads(text)
+        results = Results(whole["machine_info"]["fastsep"])
+        for test in whole["benchmarks"]:
+            group, info, figures = test["group"], test["extra_info"], test["stats"]
+            if "threads" in info:
+                results.cases.setdefault(group, {})[info["library"], info["threads"]] = float(figures["median"])
+            elif "bytes" in info:
+                results.processes.setdefault(group, {})[info["library"]] = f"{digits(info['bytes'] / 1e6, 3)} MB"
+            else:
+                results.processes.setdefault(group, {})[info["library"]] = f"{digits(1e3 * figures['median'], 3)} ms"
+            if info.get("note"):
+                results.notes[f"{info['library']}: {info['note']}"] = None
+    except (AttributeError, KeyError, RecursionError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError("holds no results of these benchmarks") from error
     return results
 
 
-def _sound(results: Results) -> bool:
-    """Whether all that is read elsewhere has the types and ranges that are expected there."""
-    timings = [timing for row in results.rows for timing in row.timings]
-    values = [value for process in results.processes for value in process.values]
-    limits = [limit for row in results.rows for limit in row.limits]
-    names = [row.name for row in results.rows] + [process.name for process in results.processes]
-    return (
-        _is_text(results.machine)
-        and all(isinstance(name, str) for name in names)
-        and all(isinstance(row.operation, str) and isinstance(row.dtype, str) for row in results.rows)
-        and all(isinstance(row.parameters, dict) and _is_text(row.left_out) for row in results.rows)
-        and all(_are_numbers(row.bytes, row.multiply_adds, row.busy, *row.shape) for row in results.rows)
-        and all(one.library in LIBRARIES and isinstance(one.threads, int) for one in timings + values)
-        and all(_are_numbers(one.median, one.low, one.high) for one in timings + values)
-        and all(min(timing.median, timing.low, timing.high) > 0 for timing in timings)
-        and all(isinstance(limit.threads, int) and _are_numbers(limit.memory, limit.arithmetic) for limit in limits)
-        and all(process.unit in ("s", "bytes") for process in results.processes)
-    )
-
-
-def _is_text(entries: object) -> bool:
-    return isinstance(entries, dict) and all(isinstance(text, str) for pair in entries.items() for text in pair)
-
-
-def _are_numbers(*values: object) -> bool:
-    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+def digits(value: float, count: int) -> str:
+    """With `count` digits that count, and never as a power of ten."""
+    places = count - 1 - int(f"{value:.{count - 1}e}".partition("e")[2])  # the power of ten of the rounded value
+    return f"{value:.{max(0, places)}f}"

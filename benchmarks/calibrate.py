@@ -10,10 +10,6 @@ so that what else the machine does meets all.
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, measure  # before all that loads OpenMP
-
-# isort: split
-
 import argparse
 import statistics
 from collections.abc import Iterator
@@ -23,6 +19,7 @@ from functools import partial
 import numpy as np
 from scipy.optimize import nnls
 
+from benchmarks._timing import Array, measure
 from fastsep._engine import execution
 from fastsep._plan import cost_model
 from fastsep._plan.plan import Plan

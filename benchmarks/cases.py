@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array
-
-# isort: split
-
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-import numpy as np
-
-from benchmarks._contest import FULL_HD, UHD, Case, is_rgb, random_image
+from benchmarks._contest import FULL_HD, UHD, Case, random_image
+from benchmarks._timing import Array
 from benchmarks.operations.derivatives import by_operator
-from benchmarks.operations.edges import photograph
+from benchmarks.operations.edges import photograph, strength
 from benchmarks.operations.layers import EFFICIENTNET, LARGE, MOBILENET, REPLACED, RGB_LAYERS, TINY
-from fastsep._cli.pictures import picture as _pictures
 
 SMALL, MEDIUM, HUGE = (64, 64), (512, 512), (8192, 8192)
-SIZES = (SMALL, MEDIUM, FULL_HD, UHD, HUGE)
 WIDE = (2160, 4096)  # rows of a power of two, which fall on the same lines of a cache
 VOLUME = (256, 256, 256)
 RGB = (*FULL_HD, 3)
@@ -49,159 +42,104 @@ QUICK = {
 }
 
 
-def row(operation: str, shape: tuple[int, ...] = UHD, dtype: str = "float32", **parameters: Any) -> Case:
-    case = Case(operation, shape, dtype, parameters)
-    return replace(case, quick=case.name in QUICK)
+def rows(operation: str, shapes: Any = UHD, dtypes: Any = "float32", **parameters: Any) -> Iterator[Case]:
+    """One case, or where lists stand for values, one for each combination."""
+
+    def listed(value: Any) -> list[Any]:
+        return value if isinstance(value, list) else [value]
+
+    for shape, dtype, *values in itertools.product(*map(listed, (shapes, dtypes, *parameters.values()))):
+        case = Case(operation, shape, dtype, dict(zip(parameters, values, strict=True)))
+        yield replace(case, quick=case.name in QUICK)
 
 
-def smoothing() -> Iterator[Case]:
-    for sigma in (0.5, 1, 2, 5, 10, 20, 40):
-        yield row("gaussian", sigma=sigma)
-    for shape in SIZES:
-        if shape != UHD:
-            yield row("gaussian", shape, sigma=2)
-    yield row("gaussian", SMALL, sigma=1)
-    yield row("gaussian", WIDE, sigma=10)
-    yield row("gaussian", VOLUME, sigma=2)
-    for dtype, sigmas in {"uint8": (1, 2, 5), "uint16": (2,), "float64": (2,)}.items():
-        for sigma in sigmas:
-            yield row("gaussian", dtype=dtype, sigma=sigma)
-    for dtype in ("uint8", "float32"):
-        yield row("gaussian", RGB, dtype, sigma=2)
-    for sigma in (1, 2):
-        yield row("gaussian_default", dtype="uint8", sigma=sigma)
-    for size in (5, 21, 101):
-        yield row("box", size=size)
-    yield row("box", dtype="uint8", size=21)
-    yield row("box", RGB, "uint8", size=21)
-    yield row("difference_of_gaussians", low=1, high=4)
-    for dtype in ("float32", "uint8"):
-        yield row("unsharp_mask", dtype=dtype, radius=2, amount=1)
-    yield row("unsharp_mask", RGB, "uint8", radius=2, amount=1)
-    for length in (17, 81):
-        yield row("separable_filter", length=length)
-
-
-def derivatives() -> Iterator[Case]:
-    for shape in SIZES:
-        yield row("sobel", shape)
-    yield row("sobel", dtype="float64")
-    yield row("sobel", RGB)
-    yield row("sobel_default", dtype="uint8")
-    yield row("sobel_x_int16", dtype="uint8")
-    for operation in by_operator():
-        if operation != "sobel":
-            yield row(operation)
-    yield row("roberts")
-    yield row("laplace")
-    yield row("gaussian_gradient_magnitude", sigma=2)
-    yield row("gaussian_laplace", sigma=2)
-    yield row("gradient")
-    for dtype in ("float32", "uint8"):
-        yield row("smooth_gradient", dtype=dtype, sigma=1.5)
-
-
-def edges() -> Iterator[Case]:
-    yield row("canny", dtype="uint8", sigma=1.4)
-    yield row("canny", dtype="uint8", sigma=1.4, arithmetic="float32")
-    yield row("canny", sigma=1.4)
-    yield row("apply_hysteresis_threshold")
-    yield row("structure_tensor", sigma=1)
-    yield row("hessian_matrix", sigma=1)
-    yield row("corner_harris")
-    yield row("corner_shi_tomasi")
-
-
-def kernels() -> Iterator[Case]:
-    for size in (3, 5, 7, 11, 21, 31, 63):
-        yield row("correlate", size=size)
-    for size in (3, 7):
-        yield row("correlate", dtype="uint8", size=size)
-    for size in (21, 31):
-        yield row("correlate", size=size, rank=1)
-    for rank in (2, 4):
-        yield row("correlate", size=31, rank=rank)
-    yield row("correlate", size=31, rank=4, symmetric=True)
-    yield row("convolve", size=7)
-    for gamma in (1.0, 0.5):
-        yield row("correlate_bank", FULL_HD, gamma=gamma)
-    yield row("factorize", SMALL, size=31, rank=4)
-    yield row("is_separable", SMALL, size=31)
-    yield row("factorize_bank", SMALL)
-    yield row("factorize_conv", SMALL, size=3, channels=64, filters=64, rank=2)
-    yield row("conv_cost", (56, 56, 128), filters=128, size=3)
-    yield row("explain", sigma=2)
+SMOOTHING = (
+    *rows("gaussian", sigma=[0.5, 1, 2, 5, 10, 20, 40]),
+    *rows("gaussian", [SMALL, MEDIUM, FULL_HD, HUGE], sigma=2),
+    *rows("gaussian", SMALL, sigma=1),
+    *rows("gaussian", WIDE, sigma=10),
+    *rows("gaussian", VOLUME, sigma=2),
+    *rows("gaussian", dtypes="uint8", sigma=[1, 2, 5]),
+    *rows("gaussian", dtypes=["uint16", "float64"], sigma=2),
+    *rows("gaussian", RGB, ["uint8", "float32"], sigma=2),
+    *rows("gaussian_default", dtypes="uint8", sigma=[1, 2]),
+    *rows("box", size=[5, 21, 101]),
+    *rows("box", [UHD, RGB], "uint8", size=21),
+    *rows("difference_of_gaussians", low=1, high=4),
+    *rows("unsharp_mask", dtypes=["float32", "uint8"], radius=2, amount=1),
+    *rows("unsharp_mask", RGB, "uint8", radius=2, amount=1),
+    *rows("separable_filter", length=[17, 81]),
+)
+DERIVATIVES = (
+    *rows("sobel", [SMALL, MEDIUM, FULL_HD, UHD, HUGE]),
+    *rows("sobel", dtypes="float64"),
+    *rows("sobel", RGB),
+    *rows("sobel_default", dtypes="uint8"),
+    *rows("sobel_x_int16", dtypes="uint8"),
+    *(case for operation in by_operator() if operation != "sobel" for case in rows(operation)),
+    *rows("roberts"),
+    *rows("laplace"),
+    *rows("gaussian_gradient_magnitude", sigma=2),
+    *rows("gaussian_laplace", sigma=2),
+    *rows("gradient"),
+    *rows("smooth_gradient", dtypes=["float32", "uint8"], sigma=1.5),
+)
+EDGES = (
+    *rows("canny", dtypes="uint8", sigma=1.4),
+    *rows("canny", dtypes="uint8", sigma=1.4, arithmetic="float32"),
+    *rows("canny", sigma=1.4),
+    *rows("apply_hysteresis_threshold"),
+    *rows("structure_tensor", sigma=1),
+    *rows("hessian_matrix", sigma=1),
+    *rows("corner_harris"),
+    *rows("corner_shi_tomasi"),
+)
+KERNELS = (
+    *rows("correlate", size=[3, 5, 7, 11, 21, 31, 63]),
+    *rows("correlate", dtypes="uint8", size=[3, 7]),
+    *rows("correlate", size=[21, 31], rank=1),
+    *rows("correlate", size=31, rank=[2, 4]),
+    *rows("correlate", size=31, rank=4, symmetric=True),
+    *rows("convolve", size=7),
+    *rows("correlate_bank", FULL_HD, gamma=[1.0, 0.5]),
+    *rows("factorize", SMALL, size=31, rank=4),
+    *rows("is_separable", SMALL, size=31),
+    *rows("factorize_bank", SMALL),
+    *rows("factorize_conv", SMALL, size=3, channels=64, filters=64, rank=2),
+    *rows("conv_cost", (56, 56, 128), filters=128, size=3),
+    *rows("explain", sigma=2),
+)
 
 
 def layers() -> Iterator[Case]:
-    for shape, parameters in (*MOBILENET, *EFFICIENTNET, *LARGE, *RGB_LAYERS, TINY):
-        yield row("SeparableConv2D", shape, **parameters)
+    every = (*MOBILENET, *EFFICIENTNET, *LARGE, *RGB_LAYERS, TINY)
+    for shape, parameters in every:
+        yield from rows("SeparableConv2D", shape, **parameters)
     for shape, parameters in RGB_LAYERS:
-        yield row("SeparableConv2D", shape, "uint8", **parameters)
-    yield row("mobilenet_v1", (224, 224, 3))
-    for shape, parameters in (*MOBILENET, *EFFICIENTNET, *LARGE, *RGB_LAYERS, TINY):
-        yield row("depthwise_conv2d", shape, **{name: value for name, value in parameters.items() if name != "filters"})
-    yield row("separable_conv2d", (56, 56, 128), filters=128, size=3)
-    yield row("pointwise_conv2d", (56, 56, 128), filters=128)
-    yield row("conv2d", (56, 56, 64), filters=64, size=3)
+        yield from rows("SeparableConv2D", shape, "uint8", **parameters)
+    yield from rows("mobilenet_v1", (224, 224, 3))
+    for shape, parameters in every:
+        form = {name: value for name, value in parameters.items() if name != "filters"}
+        yield from rows("depthwise_conv2d", shape, **form)
+    yield from rows("separable_conv2d", (56, 56, 128), filters=128, size=3)
+    yield from rows("pointwise_conv2d", (56, 56, 128), filters=128)
+    yield from rows("conv2d", (56, 56, 64), filters=64, size=3)
     for shape, parameters in REPLACED:
-        yield row("SeparableConv2D", shape, **parameters)
-        yield row("standard_convolution", shape, **parameters)
+        for operation in ("SeparableConv2D", "standard_convolution"):
+            yield from rows(operation, shape, **parameters)
 
 
 # Some layers differ by their filters alone, and are one depthwise case.
-CASES = tuple({
-    case.name: case for case in (*smoothing(), *derivatives(), *edges(), *kernels(), *layers())
-}.values())  # fmt: skip
+CASES = tuple({case.name: case for case in (*SMOOTHING, *DERIVATIVES, *EDGES, *KERNELS, *layers())}.values())
 
 
 def image(case: Case) -> Array:
-    if case.operation in PICTURED:
-        return photograph(case.shape, case.dtype)
-    return random_image(case.shape, case.dtype)
+    if case.operation not in PICTURED:
+        return random_image(case.shape, case.dtype)
+    photo = photograph(case.shape, case.dtype)
+    return strength(photo) if case.operation == "apply_hysteresis_threshold" else photo
 
 
 def tiny(case: Case) -> Case:
     """The same on an image that takes no time, to see whether everything runs."""
     return replace(case, shape=(*map(min, case.shape, (40, 48)), *case.shape[2:]), quick=False)
-
-
-def on_picture(picture: Array) -> list[tuple[Case, Array]]:
-    """The cases of whole frames, and the picture (rows, columns) or (rows, columns, 3) as each of them takes it.
-
-    Cases in grey take it in grey, those in RGB only a picture in colour.
-    """
-    picture = in_range(picture)
-    grey = _pictures.grey(picture)
-    colour = picture if is_rgb(picture.shape) else None
-
-    @cache  # an image a dtype, and not one a case
-    def taken(in_colour: bool, dtype: str) -> Array:
-        return as_dtype(picture if in_colour else grey, dtype)
-
-    found: dict[str, tuple[Case, Array]] = {}
-    for case in CASES:
-        own = grey if case.shape == UHD else colour if case.shape == RGB else None
-        if own is not None:
-            case = replace(case, shape=own.shape)
-            found[case.name] = case, taken(own is colour, case.dtype)
-    return list(found.values())
-
-
-def in_range(picture: Array) -> Array:
-    """Floats in [0, 1], for which the tolerances are: others are scaled, and what is no number becomes 0."""
-    if picture.dtype.kind != "f":
-        return picture
-    finite = np.nan_to_num(picture, posinf=0, neginf=0)
-    low, high = min(0.0, float(finite.min())), max(1.0, float(finite.max()))
-    # Halved before they are subtracted, because the difference of the largest numbers is none.
-    return finite if (low, high) == (0, 1) else (finite / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def as_dtype(picture: Array, dtype: str) -> Array:
-    """Over the dtype's whole range; floats in [0, 1]."""
-    share = picture if picture.dtype.kind == "f" else picture / np.iinfo(picture.dtype).max
-    if np.dtype(dtype).kind == "f":
-        return np.asarray(share, dtype, order="C")
-    levels: Array = np.rint(np.clip(share, 0, 1) * np.iinfo(dtype).max).astype(dtype)
-    return levels

@@ -7,10 +7,6 @@ One thread. What the constants behind the choice are: see `benchmarks.calibrate`
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, measure  # before all that loads OpenMP
-
-# isort: split
-
 import argparse
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +15,7 @@ import numpy as np
 
 import fastsep
 from benchmarks._contest import FULL_HD, UHD, random_image
+from benchmarks._timing import Array, measure
 from benchmarks.operations.kernels import any_kernel, of_rank
 from fastsep.correlation import Method
 

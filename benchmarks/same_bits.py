@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
+Array = np.ndarray[Any, Any]
+Drawn = tuple[str, list[Any], dict[str, Any]]  # a function, its positional arguments, and its options
 DTYPES = ("float32",) * 4 + ("uint8",) * 3 + ("float64", "uint16", "int16", "int32", "bool", "float16", ">f4")
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 EDGES = ("sobel", "scharr", "prewitt", "farid")
@@ -43,7 +45,7 @@ TIMED: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
 }
 
 
-def image(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def image(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Any dtype and layout; at times with NaN or infinity."""
     dtype = np.dtype(rng.choice(DTYPES))
     values = rng.random(shape) if dtype.kind == "f" else rng.integers(0, 2 if dtype.kind == "b" else 120, shape)
@@ -64,26 +66,33 @@ def sizes(rng: np.random.Generator, count: int) -> tuple[int, ...]:
     return tuple(int(n) for n in rng.choice([1, 2, 5, 8, 15, 16, 17, 33, 64, 131, 300], count).clip(max=largest))
 
 
-def layer(rng: np.random.Generator) -> tuple[str, list[Any], dict[str, Any]]:
+def layer(rng: np.random.Generator) -> Drawn:
     height, width, channels, filters = (
         int(rng.choice(n)) for n in ([1, 7, 14, 29], [5, 14, 30], [1, 3, 16, 33], [1, 8, 40])
     )
     size = int(rng.choice([1, 3, 5]))
     x, depthwise = rng.random((height, width, channels), "f4"), rng.random((size, size, channels, 1), "f4")
     pointwise, kernel = rng.random((channels, filters), "f4"), rng.random((size, size, channels, filters), "f4")
-    options = {
-        "stride": int(rng.choice([1, 1, 2])),
-        "padding": str(rng.choice(["same", "valid"])),
-        "activation": ("relu", None)[rng.integers(2)],
-    }
+    options: dict[str, Any] = {"activation": ("relu", None)[rng.integers(2)]}
+    form = {"stride": int(rng.choice([1, 1, 2])), "padding": str(rng.choice(["same", "valid"]))}
     name = str(rng.choice(["conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]))
     weights = {"conv2d": [kernel], "depthwise_conv2d": [depthwise], "pointwise_conv2d": [pointwise]}
-    if name == "pointwise_conv2d":
-        del options["padding"], options["stride"]
+    if name != "pointwise_conv2d":
+        options |= form
     return name, [x, *weights.get(name, [depthwise, pointwise])], options
 
 
-def call(rng: np.random.Generator) -> tuple[str, list[Any], dict[str, Any]]:
+def own_kernel(rng: np.random.Generator, picture: Array, count: int) -> tuple[str, list[Any]]:
+    """Correlation with lines, or with a kernel of whole numbers or of any."""
+    if rng.random() < 0.3:
+        lines = [rng.standard_normal(int(rng.choice([1, 3, 4, 9]))) for _ in range(count)]
+        return "separable_filter", [picture, lines]
+    shape = (int(rng.choice([2, 5, 9])),) * count
+    kernel = rng.integers(-3, 4, (3,) * count) if rng.random() < 0.5 else rng.standard_normal(shape)
+    return str(rng.choice(["correlate", "convolve"])), [picture, kernel]
+
+
+def call(rng: np.random.Generator) -> Drawn:
     """A public function, its positional arguments, and its options."""
     kind = rng.choice(["smooth", "edges", "planes", "gradient", "corners", "correlate", "bank", "canny", "layer"])
     if kind == "layer":
@@ -98,45 +107,47 @@ def call(rng: np.random.Generator) -> tuple[str, list[Any], dict[str, Any]]:
     if rng.random() < 0.4 and kind not in ("canny", "corners"):
         options["dtype"] = str(rng.choice(["float32", "float64", "uint8", "int16"]))
     sigma = float(rng.choice([0, 0.7, 1, 2, 3.3, 9]))
+    arguments: list[Any] = [picture]
     if kind == "smooth":
         name = str(rng.choice(SMOOTHING))
         if name == "gaussian" and rng.random() < 0.3:
             options["order"] = [int(n) for n in rng.integers(0, 3, count)]
         first: dict[str, list[Any]] = {"laplace": [], "difference_of_gaussians": [sigma, sigma + 1]}
         first["box"] = [int(rng.choice([1, 3, 4, 21]))]
-        return name, [picture, *first.get(name, [sigma])], options
-    if kind == "edges":
+        arguments += first.get(name, [sigma])
+    elif kind == "edges":
         name = str(rng.choice(EDGES))
         if rng.random() < 0.3:
             options["axis"] = int(rng.integers(count))
-        return name, [picture], options
-    if kind == "planes":
-        return str(rng.choice(PLANES)), [picture], options
-    if kind == "gradient":
-        output = [f"d{axis}" for axis in range(count)] + ["magnitude"]
+    elif kind == "planes":
+        name = str(rng.choice(PLANES))
+    elif kind == "gradient":
+        name, options["output"] = "gradient", [f"d{axis}" for axis in range(count)] + ["magnitude"]
         options["sigma"] = sigma if rng.random() < 0.4 else None
-        return "gradient", [picture, str(rng.choice([*EDGES, "central"]))], {**options, "output": output}
-    if kind == "corners":
+        arguments.append(str(rng.choice([*EDGES, "central"])))
+    elif kind == "corners":
         name, options["sigma"] = str(rng.choice(CORNERS)), max(sigma, 0.5)
         if name == "hessian_matrix":
             options["use_gaussian_derivatives"] = bool(rng.integers(2))
-        return name, [picture], options
-    if kind == "canny":
-        return "canny", [picture, sigma], {**options, "use_quantiles": False}
-    if kind == "bank":
-        return "correlate_bank", [picture, rng.standard_normal((int(rng.choice([1, 4])), 5, 5))], options
-    if rng.random() < 0.3:
-        return (
-            "separable_filter",
-            [picture, [rng.standard_normal(int(rng.choice([1, 3, 4, 9]))) for _ in range(count)]],
-            options,
-        )
-    kernel = (
-        rng.integers(-3, 4, (3,) * count)
-        if rng.random() < 0.5
-        else rng.standard_normal((int(rng.choice([2, 5, 9])),) * count)
-    )
-    return str(rng.choice(["correlate", "convolve"])), [picture, kernel], options
+    elif kind == "canny":
+        name, options["use_quantiles"] = "canny", False
+        arguments.append(sigma)
+    elif kind == "bank":
+        name = "correlate_bank"
+        arguments.append(rng.standard_normal((int(rng.choice([1, 4])), 5, 5)))
+    else:
+        name, arguments = own_kernel(rng, picture, count)
+    return name, arguments, options
+
+
+def digest(results: list[Any]) -> str:
+    held = hashlib.blake2b(digest_size=8)
+    for result in results:
+        for array in result if isinstance(result, list | tuple) else [result]:
+            if array.dtype.kind == "f":
+                array = np.where(np.isnan(array), array.dtype.type(np.nan), array)  # its sign means nothing
+            held.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return held.hexdigest()
 
 
 def digests(count: int, seed: int) -> Iterator[str]:
@@ -156,15 +167,7 @@ def digests(count: int, seed: int) -> Iterator[str]:
         except Exception as error:
             shown = type(error).__name__
         else:
-            arrays = [
-                array for one in (results[0], result) for array in (one if isinstance(one, list | tuple) else [one])
-            ]
-            held = hashlib.blake2b(digest_size=8)
-            for array in arrays:
-                if array.dtype.kind == "f":
-                    array = np.where(np.isnan(array), array.dtype.type(np.nan), array)  # its sign means nothing
-                held.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-            shown = held.hexdigest()
+            shown = digest([results[0], result])
         says = {key: "..." if key == "out" else value for key, value in options.items() if value is not None}
         yield f"{name} {arguments[0].dtype.str} {arguments[0].shape} {says} -> {shown}"
 

@@ -1,69 +1,63 @@
-"""pytest-benchmark's front end: one test a case, library and number of threads.
+"""Every case: all libraries in turns, a test for each of them and for each number of threads.
 
     python -m pytest -n 0 benchmarks [-m quick] [-k TEXT] [--benchmark-autosave] [--benchmark-compare]
 
-For statistics of one call and for comparing two versions. Libraries do not take turns here: to compare
-them, `python -m benchmarks`.
+Only what is selected takes part in the turns: `-k fastsep` compares two versions, with `--benchmark-compare`.
 """
 
 from __future__ import annotations
-
-from benchmarks._timing import Array  # before all that loads OpenMP
-
-# isort: split
 
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pytest
 
-import fastsep
-from benchmarks._contest import Case, Contest, Entry, random_image
-from benchmarks._libraries import LIBRARIES, missing, settle
+from benchmarks._contest import LIMITS, Case, Key, random_image
+from benchmarks._libraries import has_one_thread
+from benchmarks._measure import LeftOut, run
+from benchmarks._replay import replay, replayed
 from benchmarks.cases import CASES, image, tiny
+from benchmarks.conftest import numbers_of_threads
 from benchmarks.operations import OPERATIONS
 
-BY_NAME = {case.name: case for case in CASES}
-
-pytestmark = pytest.mark.filterwarnings("default")  # what other libraries warn of is their affair
+pytestmark = pytest.mark.filterwarnings("default", "ignore:Benchmark fixture was not used")  # warnings of others
 
 
-def parameters() -> Iterator[Any]:
-    counts = sorted({1, fastsep.get_num_threads()})
-    for case in CASES:
-        small = tiny(case)
-        contest = OPERATIONS[case.operation](random_image(small.shape, small.dtype), **case.parameters)
-        for entry in contest.entries:
-            for threads in (1,) if LIBRARIES[entry.library].threads == "one" else counts:
-                name = f"{case.name}, {entry.library}, {threads}"
-                yield pytest.param(case, entry.library, threads, id=name, marks=[pytest.mark.quick] * case.quick)
+def contenders(case: Case, threads: list[int]) -> Iterator[tuple[Key, str]]:
+    """Who can take part, by what is set up for a small image, and what the reader has to know."""
+    small = tiny(case)
+    contest = OPERATIONS[case.operation](random_image(small.shape, small.dtype), **case.parameters)
+    for entry in contest.entries:
+        for count in (1,) if has_one_thread(entry.library) else threads:
+            yield (entry.library, count), entry.note
+    yield from (((limit, 1), "") for limit in LIMITS if contest.work)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    threads = numbers_of_threads(metafunc.config)
+    parameters = [
+        pytest.param(case, key, note, id=f"{case.name}, {key[0]}, {key[1]}", marks=[pytest.mark.quick] * case.quick)
+        for case in CASES
+        for key, note in contenders(case, threads)
+    ]
+    metafunc.parametrize(("case", "key", "note"), parameters)
 
 
 @lru_cache(maxsize=1)  # tests of one case follow each other
-def ready(name: str) -> tuple[Contest, Array]:
-    """The case of that name, and fastsep's result."""
-    case = BY_NAME[name]
-    contest = OPERATIONS[case.operation](image(case), **case.parameters)
-    ours = contest.entries[0]
-    return contest, np.array(ours.view(ours.start(1)()))
+def timed(session: pytest.Session, name: str) -> dict[Key, list[float] | Exception]:
+    """What is measured of all that were selected."""
+    case = next(case for case in CASES if case.name == name)
+    selected = [item.callspec.params for item in session.items if isinstance(item, pytest.Function)]
+    keys: list[Any] = [each["key"] for each in selected if each.get("case") is case]
+    return run(case, image(case), keys, session.config.getoption("rounds"))
 
 
-def by_name(contest: Contest, library: str) -> Entry:
-    return next(entry for entry in contest.entries if entry.library == library)
-
-
-@pytest.mark.benchmark(max_time=0.25, min_rounds=3, warmup=True, warmup_iterations=1)
-@pytest.mark.parametrize(("case", "library", "threads"), list(parameters()))
-def test_speed(benchmark: Any, case: Case, library: str, threads: int) -> None:
-    if missing(library):
-        pytest.skip(missing(library))
-    contest, reference = ready(case.name)
-    entry = by_name(contest, library)
-    settle(library, threads)
-    call = entry.start(threads)
-    entry.check(call(), reference)
-    benchmark.group = case.name
-    benchmark.extra_info = {"library": library, "threads": threads, "note": entry.note}
-    benchmark(call)
+@replayed
+def test_speed(case: Case, key: Key, note: str, request: pytest.FixtureRequest, benchmark: Any) -> None:
+    seconds = timed(request.session, case.name)[key]
+    if isinstance(seconds, LeftOut):
+        pytest.skip(str(seconds))
+    if isinstance(seconds, Exception):
+        pytest.fail(f"{key[0]} is left out: {type(seconds).__name__}: {seconds}", pytrace=False)
+    replay(benchmark, seconds, case.name, library=key[0], threads=key[1], note=note)

@@ -1,51 +1,118 @@
-"""What the operations share: how an entry is made, which images a library reads, and how far results may be apart."""
+"""What the operations share: how entries are made, which images a library reads, how far results may be apart."""
 
 from __future__ import annotations
-
-from benchmarks._timing import Array, Call
-
-# isort: split
 
 import importlib
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 import fastsep
-from benchmarks._contest import Contest, Entry, is_rgb
-from benchmarks._libraries import load
-
-OPENCV_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+from benchmarks._contest import Contest, Entry, Work, is_rgb
+from benchmarks._libraries import OURS, load
+from benchmarks._timing import Array, Call
 
 # Rounding of some 160 operations on pixels in [0, 1).
 FLOAT32, FLOAT64 = 2e-6, 1e-12
+
+# OpenCV's constants: SciPy's border rule "reflect", and types of results.
+REFLECT, CV_16S, CV_32F, CV_64F = 2, 3, 5, 6
 
 # DIPlib's border rule. It has none that repeats the outermost pixel once (SciPy's "reflect"), so that results
 # differ as far from the border as the filter reaches.
 MIRROR = ["mirror"]
 
+# ---- how a library's call is set up, once its module is there
 
-def peer(library: str, prepare: Callable[[Any], Call], tolerance: float | None = 0.0, **details: Any) -> Entry:
-    """An entry of a library that is not told its threads in the call; `prepare` gets its module."""
+Prepare = Callable[[Any], Call]
+
+
+def named(function: str, *parameters: Any, **options: Any) -> Prepare:
+    """A function of the library, and what it is told."""
+    return lambda module: partial(attrgetter(function)(module), *parameters, **options)
+
+
+def in_turn(*steps: Prepare, result: Any = None) -> Prepare:
+    """One call after another; the result is that of the last, or what they write into."""
+
+    def prepare(module: Any) -> Call:
+        calls = [step(module) for step in steps]
+
+        def call() -> Any:
+            for each in calls:
+                last = each()
+            return last if result is None else result
+
+        return call
+
+    return prepare
+
+
+def blur(x: Array, sigma: float, out: Array) -> Prepare:
+    """OpenCV's Gaussian."""
+    size = 2 * reach(sigma) + 1
+    return named("GaussianBlur", x, (size, size), sigma, out, sigma, REFLECT)
+
+
+def diplib(x: Array, function: str, *parameters: Any, **options: Any) -> Prepare:
+    """DIPlib takes the memory of its result again in every call but the first. It mirrors borders."""
+
+    def prepare(dip: Any) -> Call:
+        # Told which axis is that of the colours: by itself it takes the shortest.
+        image, out = dip.Image(x, 2 if is_rgb(x.shape) else None), dip.Image()
+        run = named(function, image, *parameters, out=out, boundaryCondition=MIRROR, **options)
+        return in_turn(run, result=out)(dip)
+
+    return prepare
+
+
+def pillow(x: Array, name: str, *parameters: Any) -> Prepare:
+    def prepare(pil: Any) -> Call:
+        return partial(pil.fromarray(x).filter, getattr(importlib.import_module("PIL.ImageFilter"), name)(*parameters))
+
+    return prepare
+
+
+# ---- entries and contests
+
+
+def peer(library: str, prepare: Prepare, tolerance: float | None = 0.0, **details: Any) -> Entry:
+    """An entry of a library that is not told its threads in the call."""
     return Entry(library, lambda threads: prepare(load(library)), tolerance, **details)
 
 
-def contest(filter_: Callable[..., Array], x: Array, *parameters: Any, peers: list[Entry], **options: Any) -> Contest:
-    """A filter of fastsep, with a result allocated beforehand, and its peers. `explain` tells what it costs."""
-    plan = fastsep.explain(filter_, x, *parameters, **options)
+def ours(call: Call, **details: Any) -> Entry:
+    """An entry of fastsep where threads do not matter."""
+    return Entry(OURS, lambda threads: call, **details)
+
+
+def contest(
+    function: Callable[..., Any], x: Array, *parameters: Any,
+    peers: list[Entry], results: int = 1, allocated: bool = True, **options: Any,
+) -> Contest:  # fmt: skip
+    """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers."""
+    plan = partial(fastsep.explain, function, x, *parameters, **options)
 
     def start(threads: int) -> Call:
-        out = np.empty(x.shape, plan.result)
-        return partial(filter_, x, *parameters, **options, out=out, workers=threads)
+        call = partial(function, x, *parameters, **options, workers=threads)
+        if not allocated:
+            return call
+        out = tuple(np.empty(x.shape, plan().result) for _ in range(results))
+        return partial(call, out=out[0] if results == 1 else out)
 
-    return Contest(
-        (Entry("fastsep", start), *peers),
-        x.nbytes + x.size * plan.result.itemsize,
-        (plan.multiplications or 0) * x.size,
-        "float64" if plan.arithmetic == np.float64 else "float32",  # there are whole numbers too
-    )
+    def work() -> Work:
+        found = plan()
+        arithmetic = "float64" if found.arithmetic == np.float64 else "float32"  # there are whole numbers too
+        moved = x.nbytes + results * x.size * found.result.itemsize
+        return Work(moved, (found.multiplications or 0) * x.size, arithmetic)
+
+    return Contest((Entry(OURS, start), *peers), work)
+
+
+# ---- images and results
 
 
 def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
@@ -55,16 +122,12 @@ def allowed(x: Array, levels: float, scale: float = 1.0) -> float:
     return scale * (FLOAT32 if x.dtype == np.float32 else FLOAT64)
 
 
+def scaled(factor: float) -> Callable[[Any], Array]:
+    return lambda result: factor * np.asarray(result)
+
+
 def channels(x: Array) -> int | None:
     return -1 if is_rgb(x.shape) else None
-
-
-def opencv_reads(x: Array) -> bool:
-    return (x.ndim == 2 or is_rgb(x.shape)) and str(x.dtype) in OPENCV_DTYPES
-
-
-def pillow_reads(x: Array) -> bool:
-    return (x.ndim == 2 or is_rgb(x.shape)) and x.dtype == np.uint8
 
 
 def reach(sigma: float) -> int:
@@ -72,9 +135,9 @@ def reach(sigma: float) -> int:
     return int(4 * sigma + 0.5)
 
 
-def per_axis(x: Array, value: float) -> tuple[float, ...]:
-    """For SciPy: nothing along the channels."""
-    return (value, value, 0) if is_rgb(x.shape) else (value,) * x.ndim
+def gauss_options(sigma: float) -> dict[str, Any]:
+    """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
+    return {"sigmas": [sigma], "truncation": (reach(sigma) - 0.25) / sigma}
 
 
 def in_levels(x: Array) -> Callable[[Any], Array]:
@@ -85,32 +148,6 @@ def in_levels(x: Array) -> Callable[[Any], Array]:
     return lambda result: np.clip(np.rint(result), limits.min, limits.max)
 
 
-def gives_floats(x: Array) -> str:
-    return "" if x.dtype.kind == "f" else "gives floats"
-
-
-def diplib_call(x: Array, run: Callable[[Any, Any], object]) -> Call:
-    """DIPlib's `run(image, out)`. It takes the memory of `out` again in every call but the first."""
-    dip = load("DIPlib")
-    # Told which axis is that of the colours: by itself it takes the shortest.
-    image, out = dip.Image(x, 2 if is_rgb(x.shape) else None), dip.Image()
-
-    def call() -> Any:
-        run(image, out)
-        return out
-
-    return call
-
-
-def gauss_options(sigma: float) -> dict[str, Any]:
-    """DIPlib's options for as many taps as truncate=4 gives; it rounds up."""
-    return {
-        "sigmas": [sigma],
-        "boundaryCondition": MIRROR,
-        "truncation": (reach(sigma) - 0.25) / sigma,
-    }
-
-
-def pillow_filter(x: Array, name: str, *parameters: Any) -> Call:
-    image = load("Pillow").fromarray(x)
-    return partial(image.filter, getattr(importlib.import_module("PIL.ImageFilter"), name)(*parameters))
+def as_levels(x: Array) -> dict[str, Any]:
+    """Of an entry whose results are floats on the scale of the image, where that is one of integers."""
+    return {} if x.dtype.kind == "f" else {"view": in_levels(x), "note": "gives floats"}

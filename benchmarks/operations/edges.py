@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
-from functools import cache, lru_cache, partial
-from typing import Any
+from functools import cache, lru_cache
 
 import numpy as np
 import scipy.ndimage as ndi
 
 import fastsep
-from benchmarks._contest import Contest, Entry
+from benchmarks._contest import Contest, operation
 from benchmarks._libraries import load, missing
-from benchmarks.operations._peers import FLOAT32, FLOAT64, peer, reach
-
-SMOOTH_SIGMA = 1.4  # before the gradient that hysteresis takes
+from benchmarks._timing import Array
+from benchmarks.operations._peers import FLOAT32, Prepare, blur, contest, in_turn, named, peer
 
 
 @lru_cache(maxsize=2)  # the image of two neighbouring cases: a whole frame takes seconds
@@ -29,9 +23,7 @@ def photograph(shape: tuple[int, int], dtype: str) -> Array:
     large = ndi.zoom(grey, zoom, order=3, mode="reflect")
     noise = np.random.default_rng(0).normal(0, 2, shape)
     byte: Array = np.clip(np.rint(large + noise), 0, 255).astype(np.uint8)
-    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
-    image: Array = (byte / np.float32(255) * np.float32(top)).astype(dtype)
-    return image
+    return byte if dtype == "uint8" else (byte / np.float32(255)).astype(dtype)
 
 
 @cache
@@ -51,89 +43,45 @@ def blobs() -> Array:
     return grey
 
 
+def strength(photo: Array) -> Array:
+    """Of its edges, in float32: what hysteresis takes."""
+    return fastsep.sobel(fastsep.gaussian(photo, 1.4, dtype=np.float32))
+
+
+@operation
 def canny(x: Array, *, sigma: float, arithmetic: str | None = None) -> Contest:
-    def ours(threads: int) -> Call:
-        return partial(fastsep.canny, x, sigma, dtype=arithmetic, out=np.empty(x.shape, bool), workers=threads)
-
-    def scikit_image(skimage: Any) -> Call:
-        return partial(skimage.feature.canny, x, sigma)
-
-    def opencv(cv2: Any) -> Call:
-        smoothed, edges = np.empty_like(x), np.empty(x.shape, np.uint8)
-        size = 2 * reach(sigma) + 1
-
-        def call() -> Any:
-            cv2.GaussianBlur(x, (size, size), sigma, smoothed, sigma, cv2.BORDER_REFLECT)
-            # The same thresholds, a tenth and a fifth of the largest value.
-            return cv2.Canny(smoothed, 25.5, 51, edges, 3, True)
-
-        return call
-
     single = "float32" in (arithmetic, str(x.dtype))
-    if single:
-        peers = [peer("scikit-image", scikit_image, None, note="a few pixels differ: float32 decides otherwise")]
-    else:
-        peers = [peer("scikit-image", scikit_image)]
+    tolerance, note = (None, "a few pixels differ: float32 decides otherwise") if single else (0.0, "")
+    peers = [peer("scikit-image", named("feature.canny", x, sigma), tolerance, note=note)]
     if x.dtype == np.uint8:
+        smoothed, edges = np.empty_like(x), np.empty(x.shape, np.uint8)
+        # The same thresholds, a tenth and a fifth of the largest value.
+        opencv = in_turn(blur(x, sigma, smoothed), named("Canny", smoothed, 25.5, 51, edges, 3, True))
         peers.insert(0, peer("OpenCV", opencv, None, note="decides a little differently, after rounding to uint8"))
-    return Contest(
-        (Entry("fastsep", ours), *peers),
-        x.nbytes + x.size,
-        (2 * (2 * reach(sigma) + 1) + 10) * x.size,
-        "float32" if single else "float64",
-    )
+    return contest(fastsep.canny, x, sigma, dtype=arithmetic, peers=peers)
 
 
+@operation
 def apply_hysteresis_threshold(x: Array, *, low: float = 0.02, high: float = 0.08) -> Contest:
-    """Of the magnitude of the image's gradient, in float32."""
-
-    @lru_cache(maxsize=1)
-    def strength() -> Array:
-        return fastsep.sobel(fastsep.gaussian(x, SMOOTH_SIGMA, dtype=np.float32))
-
-    def ours(threads: int) -> Call:
-        out = np.empty(x.shape, bool)
-        return partial(fastsep.apply_hysteresis_threshold, strength(), low, high, out=out, workers=threads)
-
-    def scikit_image(skimage: Any) -> Call:
-        return partial(skimage.filters.apply_hysteresis_threshold, strength(), low, high)
-
-    return Contest((Entry("fastsep", ours), peer("scikit-image", scikit_image)), 4 * x.size + x.size)
+    peers = [peer("scikit-image", named("filters.apply_hysteresis_threshold", x, low, high))]
+    return contest(fastsep.apply_hysteresis_threshold, x, low, high, peers=peers)
 
 
+@operation
 def corner_harris(x: Array) -> Contest:
-    def opencv(cv2: Any) -> Call:
-        return partial(cv2.cornerHarris, x, 5, 3, 0.05, np.empty(x.shape, np.float32))
-
     # Products of two elements of a tensor, which are up to 16: a response is up to 256, rounding in proportion.
-    return corners("corner_harris", x, opencv, 256)
+    return corners("corner_harris", x, named("cornerHarris", x, 5, 3, 0.05, np.empty_like(x)), 256)
 
 
+@operation
 def corner_shi_tomasi(x: Array) -> Contest:
-    def opencv(cv2: Any) -> Call:
-        return partial(cv2.cornerMinEigenVal, x, 5, np.empty(x.shape, np.float32), 3)
-
-    return corners("corner_shi_tomasi", x, opencv, 16)
+    return corners("corner_shi_tomasi", x, named("cornerMinEigenVal", x, 5, np.empty_like(x), 3), 16)
 
 
-def corners(name: str, x: Array, opencv: Any, scale: float) -> Contest:
-    """The response of scikit-image, with a Gaussian of radius 4 for a window."""
-    dtype = np.float32 if x.dtype == np.float32 else np.float64
-    find = getattr(fastsep, name)
-
-    def ours(threads: int) -> Call:
-        return partial(find, x, out=np.empty(x.shape, dtype), workers=threads)
-
-    def scikit_image(skimage: Any) -> Call:
-        return partial(getattr(skimage.feature, name), x)
-
-    peers = [peer("scikit-image", scikit_image, scale * (FLOAT32 if dtype == np.float32 else FLOAT64))]
-    if x.dtype in (np.uint8, np.float32):
-        peers.insert(0, peer("OpenCV", opencv, None, note="its window is a box of 5 x 5, which is cheaper"))
-    taps = 2 * reach(1) + 1
-    return Contest(
-        (Entry("fastsep", ours), *peers),
-        x.nbytes + x.size * np.dtype(dtype).itemsize,
-        (10 + 3 + 3 * 2 * taps + 4) * x.size,
-        str(np.dtype(dtype)),
-    )
+def corners(name: str, x: Array, opencv: Prepare, scale: float) -> Contest:
+    """The response of scikit-image to float32, with a Gaussian of radius 4 for a window."""
+    peers = [
+        peer("OpenCV", opencv, None, note="its window is a box of 5 x 5, which is cheaper"),
+        peer("scikit-image", named(f"feature.{name}", x), scale * FLOAT32),
+    ]
+    return contest(getattr(fastsep, name), x, peers=peers)

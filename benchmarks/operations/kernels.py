@@ -5,39 +5,34 @@ Where no pixels are needed the image is ignored.
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call
-
-# isort: split
-
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 import fastsep
-from benchmarks._contest import Contest, Entry
+from benchmarks._contest import Contest, Entry, Work, operation
+from benchmarks._libraries import OURS
+from benchmarks._timing import Array, Call
 from benchmarks.operations._peers import (
     FLOAT32,
     FLOAT64,
-    MIRROR,
+    REFLECT,
     allowed,
+    as_levels,
     contest,
-    diplib_call,
-    gives_floats,
-    in_levels,
-    opencv_reads,
+    diplib,
+    in_turn,
+    named,
+    ours,
     peer,
-    pillow_filter,
-    pillow_reads,
-)
+    pillow,
+)  # fmt: skip
 
 SCIPY_LARGEST = 21  # pixels: a whole frame takes SciPy 2 s with such a kernel, and 5 s with one of 31
 PILLOW_SIZES = (3, 5)
 BANK_SIZE, BANK_ERROR = 31, 1e-3
-# A pixel, in the terms found for the banks by `gamma`. Written down, because finding them takes seconds, and a case
-# is also set up to be listed.
-BANK_MULTIPLICATIONS = {1.0: 1934, 0.5: 5688}
+SINGULAR = "singular values of the whole matrix, and no more"
 
 
 def any_kernel(size: int) -> Array:
@@ -56,60 +51,40 @@ def of_rank(size: int, rank: int, symmetric: bool = False) -> Array:
     return kernel
 
 
-# ---- one kernel
-
-
+@operation
 def correlate(x: Array, *, size: int, rank: int = 0, symmetric: bool = False) -> Contest:
     """A grey image; rank 0 is any kernel. Result in the image's own dtype."""
     kernel = of_rank(size, rank, symmetric) if rank else any_kernel(size)
     note = "takes the kernel as it is, and is not told its lines" if rank == 1 else ""
-    return filtered(x, kernel, fastsep.correlate, kernel, lambda ndi: ndi.correlate, note)
+    return filtered("correlate", x, kernel, kernel, note)
 
 
+@operation
 def convolve(x: Array, *, size: int) -> Contest:
     kernel = any_kernel(size)
-    return filtered(x, kernel, fastsep.convolve, kernel[::-1, ::-1].copy(), lambda ndi: ndi.convolve)
+    return filtered("convolve", x, kernel, kernel[::-1, ::-1].copy())
 
 
-def filtered(
-    x: Array,
-    kernel: Array,
-    filter_: Callable[..., Array],
-    correlated: Array,
-    scipy_filter: Callable[[Any], Any],
-    note: str = "",
-) -> Contest:
+def filtered(name: str, x: Array, kernel: Array, correlated: Array, note: str = "") -> Contest:
     """`correlated` is the kernel for those who correlate: OpenCV and Pillow. DIPlib convolves."""
-    size = len(kernel)
+    size, taps = len(kernel), correlated.astype(np.float32)
 
-    def opencv(cv2: Any) -> Call:
-        taps = correlated if x.dtype == np.float64 else correlated.astype(np.float32)
-        return partial(cv2.filter2D, x, -1, taps, np.empty_like(x), (-1, -1), 0, cv2.BORDER_REFLECT)
+    def convolution(dip: Any) -> Call:
+        # In float32, as the image: what it transforms would else be float64.
+        return diplib(x, "Convolution", dip.Image(taps[::-1, ::-1].copy()))(dip)
 
-    def scipy(ndi: Any) -> Call:
-        return partial(scipy_filter(ndi), x, kernel, output=np.empty_like(x), mode="reflect")
-
-    def diplib(dip: Any) -> Call:
-        # In the dtype of the image: what it transforms would else be float64.
-        taps = dip.Image(correlated[::-1, ::-1].astype(x.dtype if x.dtype.kind == "f" else np.float32))
-        return diplib_call(x, lambda image, out: dip.Convolution(image, taps, out=out, boundaryCondition=MIRROR))
-
-    def pillow(_: Any) -> Call:
-        upside_down = correlated[::-1].ravel().tolist()  # its first row is that of the pixels below
-        return pillow_filter(x, "Kernel", (size, size), upside_down, 1)
-
-    peers = []
-    if opencv_reads(x):
-        peers.append(peer("OpenCV", opencv, allowed(x, 1), note=note))
+    opencv = named("filter2D", x, -1, taps, np.empty_like(x), (-1, -1), 0, REFLECT)
+    peers = [peer("OpenCV", opencv, allowed(x, 1), note=note)]
     if size <= SCIPY_LARGEST:
+        scipy = named(name, x, kernel, output=np.empty_like(x), mode="reflect")
         peers.append(peer("SciPy", scipy, allowed(x, 1), note=note))  # cuts off the fraction
     if size <= min(x.shape):  # it refuses a kernel larger than the image
-        peers.append(
-            peer("DIPlib", diplib, allowed(x, 1), margin=size // 2, view=in_levels(x), note=note or gives_floats(x))
-        )
-    if pillow_reads(x) and size in PILLOW_SIZES:
-        peers.append(peer("Pillow", pillow, 1, margin=size // 2))  # copies the pixels of the border
-    return contest(filter_, x, kernel, mode="reflect", dtype=x.dtype, peers=peers)
+        peers.append(peer("DIPlib", convolution, allowed(x, 1), margin=size // 2, **{"note": note} | as_levels(x)))
+    if x.dtype == np.uint8 and size in PILLOW_SIZES:
+        upside_down = correlated[::-1].ravel().tolist()  # its first row is that of the pixels below
+        # It copies the pixels of the border.
+        peers.append(peer("Pillow", pillow(x, "Kernel", (size, size), upside_down, 1), 1, margin=size // 2))
+    return contest(getattr(fastsep, name), x, kernel, mode="reflect", dtype=x.dtype, peers=peers)
 
 
 # ---- a bank of kernels
@@ -130,127 +105,36 @@ def gabor_bank(size: int, gamma: float) -> Array:
 
 @cache
 def bank_parts(gamma: float) -> fastsep.BankFactorization:
+    """Found when they are needed, which takes seconds: cases are also set up to be listed."""
     return fastsep.factorize_bank(gabor_bank(BANK_SIZE, gamma), tol=BANK_ERROR)
 
 
+@operation
 def correlate_bank(x: Array, *, gamma: float) -> Contest:
     """A grey float image, within 1e-3 of its range; OpenCV filters with one kernel after the other."""
     kernels = gabor_bank(BANK_SIZE, gamma)
 
-    def ours(threads: int) -> Call:
+    def start(threads: int) -> Call:
         out = np.empty((*x.shape, len(kernels)), x.dtype)
         return partial(fastsep.correlate_bank, x, bank_parts(gamma), method="separable", out=out, workers=threads)
 
-    def opencv(cv2: Any) -> Call:
-        taps = kernels.astype(x.dtype)
-        results = np.empty((len(kernels), *x.shape), x.dtype)
+    def work() -> Work:
+        multiplications = fastsep.explain(
+            fastsep.correlate_bank, x, bank_parts(gamma), method="separable"
+        ).multiplications
+        return Work(x.nbytes * (1 + len(kernels)), (multiplications or 0) * x.size)
 
-        def call() -> Array:
-            for kernel, out in zip(taps, results, strict=True):
-                cv2.filter2D(x, -1, kernel, out, (-1, -1), 0, cv2.BORDER_REFLECT)
-            return results
-
-        return call
-
-    def channels_last(results: Any) -> Array:
-        return np.moveaxis(results, 0, -1)
-
-    return Contest(
-        (Entry("fastsep", ours), peer("OpenCV", opencv, BANK_ERROR, view=channels_last, note="one call a kernel")),
-        x.nbytes * (1 + len(kernels)),
-        BANK_MULTIPLICATIONS[gamma] * x.size,
-        str(x.dtype),
+    results = np.empty((len(kernels), *x.shape), x.dtype)
+    pairs = zip(kernels.astype(x.dtype), results, strict=True)
+    opencv = in_turn(
+        *(named("filter2D", x, -1, kernel, out, (-1, -1), 0, REFLECT) for kernel, out in pairs),
+        result=np.moveaxis(results, 0, -1),
     )
+    one_by_one = peer("OpenCV", opencv, BANK_ERROR, note="one call a kernel")
+    return Contest((Entry(OURS, start), one_by_one), work)
 
 
 # ---- about kernels
-
-
-def factorize(x: Array, *, size: int, rank: int) -> Contest:
-    kernel = of_rank(size, rank)
-    return Contest(
-        (
-            Entry("fastsep", lambda threads: partial(fastsep.factorize, kernel), view=dense),
-            peer("NumPy", lambda numpy: partial(numpy.linalg.svd, kernel), FLOAT64, view=product, note=SINGULAR),
-        ),
-        kernel.nbytes,
-    )
-
-
-def is_separable(x: Array, *, size: int) -> Contest:
-    kernel = of_rank(size, 1)
-
-    def numpy(numpy: Any) -> Call:
-        return lambda: numpy.linalg.matrix_rank(kernel) <= 1
-
-    return Contest(
-        (
-            Entry("fastsep", lambda threads: partial(fastsep.is_separable, kernel)),
-            peer("NumPy", numpy, note=SINGULAR),
-        ),
-        kernel.nbytes,
-    )
-
-
-def factorize_bank(x: Array) -> Contest:
-    kernels = gabor_bank(BANK_SIZE, 1.0)
-    find = partial(fastsep.factorize_bank, kernels, tol=BANK_ERROR)
-    return Contest((Entry("fastsep", lambda threads: find, view=dense),), kernels.nbytes)
-
-
-def factorize_conv(x: Array, *, size: int, channels: int, filters: int, rank: int) -> Contest:
-    """A kernel of exactly this rank."""
-    rng = np.random.default_rng(0)
-    depthwise, pointwise = rng.random((size * size, channels, rank)), rng.random((channels, rank, filters))
-    flat = np.einsum("pcm,cmf->pcf", depthwise, pointwise).astype(np.float32)
-    kernel = flat.reshape(size, size, channels, filters)
-
-    def numpy(numpy: Any) -> Call:
-        matrices = np.moveaxis(flat, 1, 0)
-        return partial(numpy.linalg.svd, matrices, full_matrices=False)
-
-    def rebuilt(result: Any) -> Array:
-        return np.moveaxis(product(result), 0, 1).reshape(kernel.shape)
-
-    # Elements are sums of `rank` products of numbers up to 1.
-    return Contest(
-        (
-            Entry("fastsep", lambda threads: partial(fastsep.factorize_conv, kernel, rank), view=dense),
-            peer("NumPy", numpy, 4 * rank * FLOAT32, view=rebuilt, note=f"{SINGULAR}, in float32"),
-        ),
-        kernel.nbytes,
-    )
-
-
-def conv_cost(x: Array, *, filters: int, size: int) -> Contest:
-    """For a layer on an image like this one."""
-    return Contest(
-        (
-            Entry(
-                "fastsep",
-                lambda threads: partial(fastsep.conv_cost, x.shape, size, filters),
-                view=lambda cost: np.asarray(cost.standard.multiplications),
-            ),
-        ),
-        0,
-    )
-
-
-def explain(x: Array, *, sigma: float) -> Contest:
-    """What `gaussian` would do with the image."""
-    return Contest(
-        (
-            Entry(
-                "fastsep",
-                lambda threads: partial(fastsep.explain, fastsep.gaussian, x, sigma),
-                view=lambda plan: np.asarray(plan.multiplications),
-            ),
-        ),
-        0,
-    )
-
-
-SINGULAR = "singular values of the whole matrix, and no more"
 
 
 def dense(parts: Any) -> Array:
@@ -264,3 +148,55 @@ def product(parts: Any) -> Array:
     left, values, right = parts
     matrix: Array = (left * values[..., None, :]) @ right
     return matrix
+
+
+@operation
+def factorize(x: Array, *, size: int, rank: int) -> Contest:
+    kernel = of_rank(size, rank)
+    svd = peer("NumPy", named("linalg.svd", kernel), FLOAT64, view=product, note=SINGULAR)
+    return Contest((ours(partial(fastsep.factorize, kernel), view=dense), svd))
+
+
+@operation
+def is_separable(x: Array, *, size: int) -> Contest:
+    kernel = of_rank(size, 1)
+    rank = peer("NumPy", named("linalg.matrix_rank", kernel), view=lambda rank: np.asarray(rank <= 1), note=SINGULAR)
+    return Contest((ours(partial(fastsep.is_separable, kernel)), rank))
+
+
+@operation
+def factorize_bank(x: Array) -> Contest:
+    return Contest((ours(partial(fastsep.factorize_bank, gabor_bank(BANK_SIZE, 1.0), tol=BANK_ERROR), view=dense),))
+
+
+@operation
+def factorize_conv(x: Array, *, size: int, channels: int, filters: int, rank: int) -> Contest:
+    """A kernel of exactly this rank."""
+    rng = np.random.default_rng(0)
+    depthwise, pointwise = rng.random((size * size, channels, rank)), rng.random((channels, rank, filters))
+    flat = np.einsum("pcm,cmf->pcf", depthwise, pointwise).astype(np.float32)
+    kernel = flat.reshape(size, size, channels, filters)
+
+    def rebuilt(result: Any) -> Array:
+        return np.moveaxis(product(result), 0, 1).reshape(kernel.shape)
+
+    svd = peer(
+        "NumPy", named("linalg.svd", np.moveaxis(flat, 1, 0), full_matrices=False),
+        4 * rank * FLOAT32,  # elements are sums of `rank` products of numbers up to 1
+        view=rebuilt, note=f"{SINGULAR}, in float32",
+    )  # fmt: skip
+    return Contest((ours(partial(fastsep.factorize_conv, kernel, rank), view=dense), svd))
+
+
+@operation
+def conv_cost(x: Array, *, filters: int, size: int) -> Contest:
+    """For a layer on an image like this one."""
+    call = partial(fastsep.conv_cost, x.shape, size, filters)
+    return Contest((ours(call, view=lambda cost: np.asarray(cost.standard.multiplications)),))
+
+
+@operation
+def explain(x: Array, *, sigma: float) -> Contest:
+    """What `gaussian` would do with the image."""
+    call = partial(fastsep.explain, fastsep.gaussian, x, sigma)
+    return Contest((ours(call, view=lambda plan: np.asarray(plan.multiplications)),))

@@ -8,22 +8,20 @@ What a separable layer replaces is `standard_convolution` of the same shape and 
 
 from __future__ import annotations
 
-from benchmarks._timing import Array, Call  # before all that loads OpenMP
-
-# isort: split
-
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import fastsep
-from benchmarks._contest import Contest, Entry
+from benchmarks._contest import Contest, Entry, Work, operation
+from benchmarks._libraries import OURS
+from benchmarks._timing import Array, Call
 from benchmarks.operations import _networks as networks
-from benchmarks.operations._networks import Conv, Problem
+from benchmarks.operations._networks import Problem, Stage
 from fastsep._engine.memory import aligned
 from fastsep._ops.layer import Layer
 
@@ -72,47 +70,54 @@ BEFOREHAND, EVERY_CALL = "weights packed beforehand", "packs its weights in ever
 Run = Callable[..., Array]  # takes an image, `out` and `workers`
 
 
+@operation
 def separable_conv2d(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    first, second = pair(x, filters, size, stride, padding)
-    run = partial(
-        fastsep.separable_conv2d,
-        depthwise_kernel=first.kernel,
-        pointwise_kernel=second.kernel,
-        **options(first, second),
-    )
-    return contest(x, [first, second], run, EVERY_CALL)
+    stages = pair(x, filters, size, stride, padding)
+    return contest(x, stages, partial(fastsep.separable_conv2d, **both(*stages)), EVERY_CALL)
 
 
+@operation
 def SeparableConv2D(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    first, second = pair(x, filters, size, stride, padding)
-    return contest(x, [first, second], layer(first, second), BEFOREHAND)
+    stages = pair(x, filters, size, stride, padding)
+    return contest(x, stages, fastsep.SeparableConv2D(**both(*stages)), BEFOREHAND)
 
 
+@operation
 def depthwise_conv2d(x: Array, *, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    rng = np.random.default_rng(0)
-    stage = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
+    stage = networks.depthwise(
+        np.random.default_rng(0), size, x.shape[2], stride, size // 2 if padding == "same" else 0
+    )
     return contest(x, [stage], partial(fastsep.depthwise_conv2d, **single(stage)), EVERY_CALL)
 
 
+@operation
 def pointwise_conv2d(x: Array, *, filters: int) -> Contest:
     stage = networks.dense(np.random.default_rng(0), 1, x.shape[2], filters)
-    run = partial(fastsep.pointwise_conv2d, kernel=stage.kernel, bias=stage.bias, activation="relu")
+    run = partial(fastsep.pointwise_conv2d, kernel=stage.weights, bias=stage.bias, activation="relu")
     return contest(x, [stage], run, EVERY_CALL)
 
 
-def conv2d(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    rng = np.random.default_rng(0)
-    stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
+@operation
+def conv2d(x: Array, *, filters: int, size: int) -> Contest:
+    stage = networks.dense(np.random.default_rng(0), size, x.shape[2], filters, padding=size // 2)
     return contest(x, [stage], partial(fastsep.conv2d, **single(stage)), EVERY_CALL)
 
 
-def standard_convolution(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
+@operation
+def standard_convolution(x: Array, *, filters: int, size: int) -> Contest:
     """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
-    rng = np.random.default_rng(0)
-    stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
-    return contest(x, [stage], prepared(stage, x), f"{BEFOREHAND}, which no public function does")
+    stage = networks.dense(np.random.default_rng(0), size, x.shape[2], filters, padding=size // 2)
+    packed = Layer(dtype=np.float32, dense=stage.weights, bias=stage.bias, clip=(0.0, math.inf))
+    ready = packed.prepare((1, *x.shape), x.dtype, ((stage.padding,) * 2,) * 2, "constant", 0.0)
+
+    def run(x: Array, *, out: Array, workers: int) -> Array:
+        ready.run(x, out, workers)
+        return out
+
+    return contest(x, [stage], run, f"{BEFOREHAND}, which no public function does")
 
 
+@operation
 def mobilenet_v1(x: Array) -> Contest:
     """The whole network for 1000 classes, batch normalisation folded into weights and biases."""
     rng = np.random.default_rng(0)
@@ -124,99 +129,63 @@ def mobilenet_v1(x: Array) -> Contest:
         pairs.append((networks.depthwise(rng, 3, channels, stride, 1), networks.dense(rng, 1, channels, filters)))
         channels = filters
     classifier = networks.classifier(rng, channels, 1000)
-    problem = Problem([stem, *itertools.chain.from_iterable(pairs), classifier], floats(x))
+    stages = [stem, *itertools.chain.from_iterable(pairs), classifier]
+    shapes = Problem(stages, x).shapes
 
     # The mean over all pixels is a depthwise convolution as large as they are.
-    height, width, _ = problem.shapes[-2]
+    height, width, _ = shapes[-2]
     mean = np.full((height, width, channels), 1 / (height * width), np.float32)
     steps: list[Run] = [
         partial(fastsep.conv2d, **single(stem)),
-        *(layer(first, second) for first, second in pairs),
+        *(fastsep.SeparableConv2D(**both(*each)) for each in pairs),
         fastsep.SeparableConv2D(mean, classifier.weights, bias=classifier.bias),
     ]
-    run = chain(steps, problem.shapes[1:-1:2])
-    return entries(x, problem, run, f"{BEFOREHAND}, but those of the first convolution")
+    return contest(x, stages, chain(steps, shapes[1:-1:2]), f"{BEFOREHAND}, but those of the first convolution")
 
 
 # ---- how they are run
 
 
-def contest(x: Array, stages: list[Conv], run: Run, note: str) -> Contest:
-    return entries(x, Problem(stages, floats(x)), run, note)
-
-
-def entries(x: Array, problem: Problem, run: Run, note: str) -> Contest:
-    """fastsep reads the image as it is, and its own result is checked against one of float64 before it is timed."""
+def contest(x: Array, stages: Sequence[Stage], run: Run, note: str) -> Contest:
+    """fastsep reads the image as it is."""
+    problem = Problem(stages, x.astype(np.float32, copy=False))
     shape = problem.shapes[-1]
     image = aligned(x.shape, x.dtype)
     image[...] = x
 
+    def work() -> Work:
+        return Work(x.nbytes + problem.weight_bytes + 4 * math.prod(shape), problem.multiplications)
+
     def start(threads: int) -> Call:
-        out = aligned(shape, problem.x.dtype)
-        out[...] = np.nan
-        call = partial(run, image, out=out, workers=threads)
-        problem.check(call())
-        return call
+        return partial(run, image, out=aligned(shape, np.dtype(np.float32)), workers=threads)
 
     converted = "" if x is problem.x else f"; reads float32 instead of {x.dtype}, converted beforehand"
-    onnx_runtime = networks.onnx_runtime(problem, "bound input and output" + converted)
-    torch = networks.pytorch(problem, "fastest of channels last, contiguous, oneDNN" + converted)
-    moved = x.nbytes + problem.weight_bytes + 4 * math.prod(shape)
-    return Contest((Entry("fastsep", start, note=note), onnx_runtime, torch), moved, problem.multiplications)
+    peers = (
+        networks.onnx_runtime(problem, "bound input and output" + converted),
+        networks.pytorch(problem, "fastest of channels last, contiguous, oneDNN" + converted),
+    )
+    return Contest((Entry(OURS, start, note=note), *peers), work)
 
 
-def floats(x: Array) -> Array:
-    return x.astype(np.float32, copy=False)
-
-
-def pad(size: int, padding: str) -> int:
-    return {"same": size // 2, "valid": 0}[padding]
-
-
-def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> tuple[Conv, Conv]:
+def pair(x: Array, filters: int, size: int, stride: int, padding: str) -> list[Stage]:
+    """The stages of a separable layer."""
     rng = np.random.default_rng(0)
-    first = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
-    return first, networks.dense(rng, 1, x.shape[2], filters)
+    first = networks.depthwise(rng, size, x.shape[2], stride, size // 2 if padding == "same" else 0)
+    return [first, networks.dense(rng, 1, x.shape[2], filters)]
 
 
-def single(stage: Conv) -> dict[str, Any]:
+def single(stage: Stage) -> dict[str, Any]:
     """What fastsep's functions are told of a stage."""
-    return {
-        "kernel": stage.kernel,
-        "bias": stage.bias,
-        "stride": stage.stride,
-        "padding": stage.padding,
-        "activation": "relu",
-    }
+    form = {"stride": stage.stride, "padding": stage.padding, "activation": "relu"}
+    return {"kernel": stage.weights, "bias": stage.bias, **form}
 
 
-def options(first: Conv, second: Conv) -> dict[str, Any]:
-    """Of a separable layer, besides its kernels."""
-    return {
-        "stride": first.stride,
-        "padding": first.padding,
-        "depthwise_bias": first.bias,
-        "bias": second.bias,
-        "depthwise_activation": "relu",
-        "activation": "relu",
-    }
-
-
-def layer(first: Conv, second: Conv) -> fastsep.SeparableConv2D:
-    return fastsep.SeparableConv2D(first.kernel, second.kernel, **options(first, second))
-
-
-def prepared(stage: Conv, x: Array) -> Run:
-    """What `conv2d` does for an image like `x` once its weights are packed."""
-    strides, pads = (stage.stride, stage.stride), (stage.padding, stage.padding)
-    packed = Layer(dtype=np.float32, dense=stage.kernel, stride=strides, bias=stage.bias, clip=(0.0, math.inf))
-    ready = packed.prepare((1, *x.shape), x.dtype, (pads, pads), "constant", 0.0)
-
-    def run(x: Array, *, out: Array, workers: int) -> Array:
-        ready.run(x, out, workers)
-        return out
-
-    return run
+def both(first: Stage, second: Stage) -> dict[str, Any]:
+    """What they are told of a separable layer."""
+    weights = {"depthwise_kernel": first.weights, "pointwise_kernel": second.weights}
+    biases = {"depthwise_bias": first.bias, "bias": second.bias}
+    form = {"stride": first.stride, "padding": first.padding}
+    return {**weights, **biases, **form, "depthwise_activation": "relu", "activation": "relu"}
 
 
 def chain(steps: list[Run], shapes: list[tuple[int, ...]]) -> Run:
