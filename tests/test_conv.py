@@ -17,8 +17,8 @@ from reference import conv2d_exact
 
 import fastsep
 from fastsep._engine import caches
-from fastsep._ops import layer_calls
-from fastsep._ops.layer import Layer
+from fastsep._ops.layers import calls as layer_calls
+from fastsep._ops.layers.weights import PackedWeights
 
 FUNCTIONS = {
     "dense": "conv2d",
@@ -26,6 +26,7 @@ FUNCTIONS = {
     "pointwise": "pointwise_conv2d",
     "separable": "separable_conv2d",
 }
+LAYERS = {"dense": "Conv2D", "depthwise": "DepthwiseConv2D", "separable": "SeparableConv2D"}
 CLIPS = {None: (-math.inf, math.inf), "relu": (0, math.inf), "relu6": (0, 6)}
 # Below, at and above the lanes of float64 and float32 on CPUs with vectors of 16, 32 and 64 bytes.
 CHANNELS = (1, 2, 3, 4, 7, 8, 15, 16, 17, 24, 31, 32, 33, 40)
@@ -49,8 +50,7 @@ class Problem:
         return getattr(fastsep, FUNCTIONS[self.kind])(x, *self.kernels, **self.options, **more)
 
     def layer(self):
-        assert self.kind == "separable"
-        return fastsep.SeparableConv2D(*self.kernels, **self.options)
+        return getattr(fastsep, LAYERS[self.kind])(*self.kernels, **self.options)
 
     def exact(self, x):
         """The result in float64."""
@@ -591,8 +591,8 @@ def test_channels_first(kind, rng):
                 got = function(*arguments, data_format="channels_first", out=out, **problem.options)
                 assert got is out
                 assert same_bits(out, result)
-            if kind == "separable":
-                layer = fastsep.SeparableConv2D(*arguments[1:], data_format="channels_first", **problem.options)
+            if kind in LAYERS:
+                layer = Problem(kind, arguments[1:], {"data_format": "channels_first", **problem.options}).layer()
                 for _ in range(2):
                     assert same_bits(layer(arguments[0]), result)
                 assert layer.output_shape(arguments[0].shape) == result.shape
@@ -818,7 +818,7 @@ def test_a_layer_remembers_a_limited_number_of_shapes(rng):
     layer = random_layer(rng, 3).layer()
     for size in range(1, 200):
         layer(np.ones((1, size, 3), "f4"))
-    assert len(layer._layer.calls) <= 64
+    assert len(layer._calls) <= 64
 
 
 def test_a_layer_can_be_called_by_many_threads(rng):
@@ -867,7 +867,7 @@ def test_a_layer_prints_what_it_is(rng):
 
 def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     made = []
-    monkeypatch.setattr(layer_calls, "Layer", lambda **options: made.append(options) or Layer(**options))
+    monkeypatch.setattr(layer_calls, "PackedWeights", lambda *args: made.append(args) or PackedWeights(*args))
     monkeypatch.setattr(layer_calls, "_calls", caches.Cache(layer_calls.CALLS, layer_calls.KEPT))
     image = rng.random((9, 8, 20), np.float32)
     kernel = rng.random((3, 3, 20), np.float32)

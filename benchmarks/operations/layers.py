@@ -25,7 +25,6 @@ from benchmarks._contest import Contest, Entry
 from benchmarks.operations import _networks as networks
 from benchmarks.operations._networks import Conv, Problem
 from fastsep._engine.memory import aligned
-from fastsep._ops.layer import Layer
 
 # ---- what the table of cases is made of: shapes of images, and parameters
 
@@ -110,7 +109,7 @@ def standard_convolution(x: Array, *, filters: int, size: int, stride: int = 1, 
     """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
     rng = np.random.default_rng(0)
     stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
-    return contest(x, [stage], prepared(stage, x), f"{BEFOREHAND}, which no public function does")
+    return contest(x, [stage], fastsep.Conv2D(**single(stage)), BEFOREHAND)
 
 
 def mobilenet_v1(x: Array) -> Contest:
@@ -130,12 +129,12 @@ def mobilenet_v1(x: Array) -> Contest:
     height, width, _ = problem.shapes[-2]
     mean = np.full((height, width, channels), 1 / (height * width), np.float32)
     steps: list[Run] = [
-        partial(fastsep.conv2d, **single(stem)),
+        fastsep.Conv2D(**single(stem)),
         *(layer(first, second) for first, second in pairs),
         fastsep.SeparableConv2D(mean, classifier.weights, bias=classifier.bias),
     ]
     run = chain(steps, problem.shapes[1:-1:2])
-    return entries(x, problem, run, f"{BEFOREHAND}, but those of the first convolution")
+    return entries(x, problem, run, BEFOREHAND)
 
 
 # ---- how they are run
@@ -204,19 +203,6 @@ def options(first: Conv, second: Conv) -> dict[str, Any]:
 
 def layer(first: Conv, second: Conv) -> fastsep.SeparableConv2D:
     return fastsep.SeparableConv2D(first.kernel, second.kernel, **options(first, second))
-
-
-def prepared(stage: Conv, x: Array) -> Run:
-    """What `conv2d` does for an image like `x` once its weights are packed."""
-    strides, pads = (stage.stride, stage.stride), (stage.padding, stage.padding)
-    packed = Layer(dtype=np.float32, dense=stage.kernel, stride=strides, bias=stage.bias, clip=(0.0, math.inf))
-    ready = packed.prepare((1, *x.shape), x.dtype, (pads, pads), "constant", 0.0)
-
-    def run(x: Array, *, out: Array, workers: int) -> Array:
-        ready.run(x, out, workers)
-        return out
-
-    return run
 
 
 def chain(steps: list[Run], shapes: list[tuple[int, ...]]) -> Run:
