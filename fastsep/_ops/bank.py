@@ -249,7 +249,7 @@ class _Engine:
         words[at.RUNS] = 1
         for word, value in matrix.words().items():
             words[word] = value
-        words[at.STRIP] = strip = strip_of(matrix.values.nbytes, matrix.columns * acc.itemsize, matrix.vectors)
+        words[at.STRIP] = strip = strip_of(matrix.depth, matrix.columns, acc, matrix.vectors)
         words[at.FINISH] = jit.kernel("gemm", "planes", str(matrix.vectors), acc.name)
         words[at.STRIPS] = strips
         words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data

@@ -113,13 +113,13 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
     stages = _stages(spec, image, variant, threads)
     tiles_y, tile_cols = _tiles(spec, image, variant, threads) if stages == (at.BOTH,) else (1, image.result_shape[2])
     variant = replace(variant, stages=stages, tiles_y=tiles_y, tile_cols=tile_cols)
-    variant = replace(variant, chunk=_chunk(spec, image, variant), strip=_strip(spec, image, variant))
-    together = variant.strip < ALL if spec.depth else variant.writes_out and variant.chunk == groups_of(image, variant)
-    return replace(
-        variant,
-        streamed=stages == (at.BOTH,) and is_large(image) and together,
-        bands=max(min(threads, _units(spec, image, variant)), 1),
-    )
+    strip = strip_of(spec.depth, spec.results, image.dtype, variant.vectors)
+    variant = replace(variant, chunk=_chunk(spec, image, variant), strip=strip)
+    if stages == (at.BOTH,):
+        finished = strip < ALL if spec.depth else variant.writes_out and variant.chunk == groups_of(image, variant)
+        tiles = image.result_shape[0] * tiles_y * -(-image.result_shape[2] // tile_cols)
+        return replace(variant, streamed=is_large(image) and finished, bands=max(min(threads, tiles), 1))
+    return replace(variant, bands=min(threads, _shares(spec, image, variant)))
 
 
 def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[int, Key]:
@@ -203,13 +203,13 @@ def _stages(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) 
     is no second stage, channels are shared, because pixels would have to be packed with those around them.
     """
     images, rows, cols, _ = image.result_shape
-    sharing = min(threads, max(groups_of(image, variant), _panels(spec, image, variant)))
+    sharing = min(threads, _shares(spec, image, variant))
     if threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * sharing:
         return (at.BOTH,)
     if spec.depthwise_only:
         return (at.FIRST,) if variant.writes_out else (at.BOTH,)
     work = rows * cols * spec.multiplications / (COMPUTED * lanes_of(image.dtype))
-    weights = _matrix_bytes(spec, image, variant) / WEIGHTS_READ
+    weights = matrix_bytes(spec.depth, spec.results, image.dtype, variant.vectors) / WEIGHTS_READ
     factors = rows * cols * (image.channels if variant.zero_copy else spec.depth) * image.dtype.itemsize / FACTORS_READ
     together = max(work * -(-rows // sharing) / rows, weights)
     apart = max(work, weights) / sharing + factors * (1 - 1 / sharing) + LAUNCH
@@ -268,21 +268,15 @@ def _chunk(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
     return max(min(chunk, groups), 1)
 
 
-def _strip(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
-    if not spec.depth:
-        return ALL
-    return strip_of(_matrix_bytes(spec, image, variant), spec.results * image.dtype.itemsize, variant.vectors)
-
-
-def strip_of(matrix_bytes: int, result_bytes: int, vectors: int) -> int:
-    """Pixels of a strip where weights stay in L1, else all of a tile. `result_bytes`: of one pixel.
+def strip_of(depth: int, columns: int, dtype: DType, vectors: int) -> int:
+    """Pixels of a strip where the weights of a matrix stay in L1, else all of a tile.
 
     Few, so that lines of the result that two panels share are still there as well.
     """
-    if matrix_bytes > STRIP_BYTES:
+    if depth == 0 or matrix_bytes(depth, columns, dtype, vectors) > STRIP_BYTES:
         return ALL
     large = matrix_rows(vectors)[0]
-    return max(STRIP_BYTES // result_bytes // large, 1) * large
+    return max(STRIP_BYTES // (columns * dtype.itemsize) // large, 1) * large
 
 
 # ---- sizes
@@ -321,23 +315,13 @@ def extent(count: int, stride: int, kernel: int, dilation: int) -> int:
     return (count - 1) * stride + (kernel - 1) * dilation + 1
 
 
-def _panels(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
-    return sum(panels(spec.results, lanes_of(image.dtype), variant.vectors)) if spec.depth else 0
-
-
-def _matrix_bytes(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
-    return matrix_bytes(spec.depth, spec.results, image.dtype, variant.vectors)
+def _shares(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
+    """Groups of channels, or panels, that threads share where they do not share tiles: whichever are more."""
+    groups = groups_of(image, variant)
+    return max(groups, sum(panels(spec.results, lanes_of(image.dtype), variant.vectors))) if spec.depth else groups
 
 
 def matrix_bytes(depth: int, columns: int, dtype: DType, vectors: int) -> int:
     """Of a packed matrix."""
     wide, narrow = panels(columns, lanes_of(dtype), vectors)
     return (vectors * wide + narrow) * lanes_of(dtype) * depth * dtype.itemsize
-
-
-def _units(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
-    """What bands share."""
-    if variant.stages != (at.BOTH,):
-        return max(groups_of(image, variant), _panels(spec, image, variant))
-    images, _, cols, _ = image.result_shape
-    return images * variant.tiles_y * -(-cols // variant.tile_cols)
