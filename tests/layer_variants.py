@@ -1,7 +1,5 @@
 """The variants that the kernels of a layer can run, for tests that force them."""
 
-from dataclasses import replace
-
 from fastsep._kernels import jit
 from fastsep._kernels.layers import words as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
@@ -46,15 +44,15 @@ def possible(name, spec, image, variant, chosen):
 def vary(spec, image, chosen, pick):
     """A variant whose fields are what `pick(name, value, possible values)` takes, one after the other."""
     variant = chosen
-    for name in variants.Variant.__dataclass_fields__:
+    for name in variants.Variant._fields:
         values = possible(name, spec, image, variant, chosen)
-        variant = replace(variant, **{name: pick(name, getattr(variant, name), values)})
+        variant = variant._replace(**{name: pick(name, getattr(variant, name), values)})
     return variant
 
 
 def neighbours(spec, image, chosen):
     """Variants that differ from the chosen one in one field, and in what has to differ then."""
-    for field in variants.Variant.__dataclass_fields__:
+    for field in variants.Variant._fields:
         for wanted in possible(field, spec, image, chosen, chosen):
             if wanted == getattr(chosen, field):
                 continue

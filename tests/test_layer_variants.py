@@ -68,7 +68,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in variants.Variant.__dataclass_fields__ if name != "planes"])
+@pytest.mark.parametrize("name", [name for name in variants.Variant._fields if name != "planes"])
 def test_layers_of_networks_run_in_more_than_one_way(name):
     """A choice that is always the same would be none."""
     seen = {getattr(choose_variant(*layer, threads), name) for layer in LAYERS.values() for threads in (1, 2, 8)}

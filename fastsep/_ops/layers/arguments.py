@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastsep._engine import memory
 from fastsep._engine.argument_writer import MODES, lines_of, odd_lines
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, SCRATCH_BAND
@@ -22,27 +23,28 @@ class LayerArguments:
     def __init__(self, spec: LayerSpec, image: LayerImage, weights: PackedWeights, variant: Variant) -> None:
         self.spec, self.image, self.weights, self.variant = spec, image, weights, variant
         self.stages, self.bands = variant.stages, variant.bands
-        self.words = np.zeros(at.CONV_WORDS, np.int64)
         self.token = object()  # marks workspaces that hold these words: this object would keep the weights alive there
         self._keep: list[Array] = []  # what words point to besides the weights
         self._end = at.TILE_BYTES
-        self._write_place()
+        words = [0] * at.CONV_WORDS  # in which single ones are set faster than in an array
+        self._write_place(words)
         for word, value in weights.words().items():
-            self.words[word] = value
+            words[word] = value
         for word, key in variants.kernel_keys(spec, image, variant).items():
-            self.words[word] = jit.kernel(*key)
-        factors = self._write_planes() if variant.planes else self._write_blocks()
+            words[word] = jit.kernel(*key)
+        factors = self._write_planes(words) if variant.planes else self._write_blocks(words)
         if variant.streamed:
             pixels = variant.strip if spec.depth else ROWS_TOGETHER * variant.tile_cols
-            self._take(pixels * spec.results * image.dtype.itemsize, at.STREAMED)
+            words[at.STREAMED] = self._take(pixels * spec.results * image.dtype.itemsize)
         # Each band has factors of its own, or, in two stages, all have the same.
         both = variant.stages == (at.BOTH,)
-        self.words[at.TERMS] = self._end if both else self._end * variant.bands
-        self.words[SCRATCH_BAND] = band = self._end + (factors if both else 0)
+        words[at.TERMS] = self._end if both else self._end * variant.bands
+        words[SCRATCH_BAND] = band = self._end + (factors if both else 0)
+        self.words = np.array(words, np.int64)
         self.scratch = band * variant.bands + (0 if both else factors)  # bytes for all bands
 
-    def _write_place(self) -> None:
-        spec, image, variant, words = self.spec, self.image, self.variant, self.words
+    def _write_place(self, words: list[int]) -> None:
+        spec, image, variant = self.spec, self.image, self.variant
         words[BANDS] = variant.bands
         words[at.IMAGES : at.CHANNELS + 1] = image.source_shape
         words[at.PIXEL] = image.channels * image.source.itemsize
@@ -69,30 +71,30 @@ class LayerArguments:
         span = variants.extent(1, stride, self.spec.size[axis], self.spec.place.dilation[axis])
         return -(-before // stride), (image.source_shape[1 + axis] + before - span) // stride + 1
 
-    def _write_blocks(self) -> int:
+    def _write_blocks(self, words: list[int]) -> int:
         """Layout of blocks; returns the bytes of all factors of a tile."""
-        spec, image, variant, words = self.spec, self.image, self.variant, self.words
+        spec, image, variant = self.spec, self.image, self.variant
         rows, cols = -(-image.result_shape[1] // variant.tiles_y), variant.tile_cols
-        groups = int(words[at.GROUPS])
+        groups = words[at.GROUPS]
         words[at.RUNS] = runs = spec.depth // image.channels
         words[at.PACKED_ROW] = variants.packed_row(spec, image, cols)
-        words[at.PACKED_GROUP] = packed_group = variants.packed_group(spec, image, variant)
+        words[at.PACKED_GROUP] = packed_group = variants.packed_group(spec, image, variant.tiles_y, cols)
         pixels = rows * cols + DEPTHWISE_COLS
         if variant.zero_copy:
             high = variants.extent(rows, image.stride[0], spec.size[0], spec.place.dilation[0])
             pixels = high * (cols + (spec.size[1] - 1) * spec.place.dilation[1])
         else:
-            self._take(variant.chunk * packed_group, at.PACKED)
+            words[at.PACKED] = self._take(variant.chunk * packed_group)
         words[at.TERMS_GROUP] = terms_group = odd_lines(pixels * lanes_of(image.dtype) * image.dtype.itemsize)
         if not words[at.FINISH]:
             return 0
-        self._take(8 * runs, at.RUN_TABLE)
+        words[at.RUN_TABLE] = self._take(8 * runs)
         stored = 1 if variant.zero_copy else runs if spec.depth else variants.multiplier_of(spec, image)
         return stored * groups * terms_group
 
-    def _write_planes(self) -> int:
+    def _write_planes(self, words: list[int]) -> int:
         """Layout of planes; returns the bytes of all factors of a tile."""
-        spec, image, variant, words = self.spec, self.image, self.variant, self.words
+        spec, image, variant = self.spec, self.image, self.variant
         rows, cols = -(-image.result_shape[1] // variant.tiles_y), variant.tile_cols
         size, lanes, dilation, stride = image.dtype.itemsize, lanes_of(image.dtype), spec.place.dilation, image.stride
         words[at.RUNS] = 1
@@ -102,7 +104,7 @@ class LayerArguments:
         words[at.PACKED_ROW] = packed_row = odd_lines(stride[1] * phase)
         high = variants.extent(max(rows, DEPTHWISE_ROWS), stride[0], spec.size[0], dilation[0])
         words[at.PACKED_GROUP] = packed_group = odd_lines(high * packed_row)
-        self._take(variant.chunk * packed_group, at.PACKED)
+        words[at.PACKED] = self._take(variant.chunk * packed_group)
         columns = np.arange(spec.size[1], dtype=np.int64) * dilation[1]
         words[at.OFFSETS] = self._address(columns % stride[1] * phase + columns // stride[1] * size)
         words[at.TERMS_GROUP] = terms_group = odd_lines((max(rows, DEPTHWISE_ROWS) * cols + lanes) * size)
@@ -110,9 +112,10 @@ class LayerArguments:
 
     def _address(self, values: Array) -> int:
         self._keep.append(values)
-        return int(values.ctypes.data)
+        return memory.address_of(values)
 
-    def _take(self, size: int, word: int) -> None:
-        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
-        self.words[word] = self._end
+    def _take(self, size: int) -> int:
+        """Reserve `size` bytes of scratch on a cache line; returns their offset."""
+        offset = self._end
         self._end += lines_of(size)
+        return offset

@@ -12,7 +12,7 @@ from numpy import ndarray
 from fastsep._call import Call, NotRun, at_once, perform
 from fastsep._engine.caches import MIB, Cache
 from fastsep._ops.layers.prepared import PreparedLayer
-from fastsep._ops.layers.variant import choose_variant
+from fastsep._ops.layers.variant import choose_packing
 from fastsep._ops.layers.weights import PackedWeights
 from fastsep._plan import convolution
 from fastsep._plan.convolution import LayerImage, LayerSpec
@@ -145,8 +145,7 @@ class Layer:
 
 def pack(spec: LayerSpec, image: LayerImage) -> PackedWeights:
     """The weights for images like this one."""
-    variant = choose_variant(spec, image, 1)
-    return PackedWeights(spec, image.channels, image.dtype, variant.planes, variant.vectors)
+    return PackedWeights(spec, image.channels, image.dtype, *choose_packing(spec, image))
 
 
 def prepare(spec: LayerSpec, image: LayerImage, weights: PackedWeights, dtype: DType) -> Call:

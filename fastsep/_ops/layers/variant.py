@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fastsep._engine.argument_writer import odd_lines
 from fastsep._kernels import jit
@@ -66,8 +66,7 @@ LEAST_PIXELS = 32
 COMPUTED, WEIGHTS_READ, FACTORS_READ, LAUNCH = 6.0, 20.0, 8.0, 5000.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Variant(NamedTuple):
     """Every choice of how a layer runs on images of one shape and dtype, on a number of threads."""
 
     # Of the weights and channels alone
@@ -96,12 +95,12 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
     `planes` and `vectors` depend on the weights, the number of channels and the dtype of the arithmetic only, so that
     weights are packed once for all images; which kernels run depends on the image, too; how the work is cut, on all.
     """
-    planes = image.channels < lanes_of(image.dtype)
+    planes, vectors = choose_packing(spec, image)
     multiplier = multiplier_of(spec, image)
     joined = multiplier if not planes else spec.results
     variant = Variant(
         planes=planes,
-        vectors=_vectors(spec, image, planes),
+        vectors=vectors,
         writes_out=spec.depthwise_only and not planes and multiplier == 1,
         zero_copy=spec.dense is not None and not planes and _is_zero_copy(spec, image),
         in_place=spec.depthwise is not None and not planes and multiplier == 1 and _is_in_place(spec, image),
@@ -111,15 +110,25 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
         joined=joined if joined in (2, 3, 4) else 0,
     )  # fmt: skip
     stages = _stages(spec, image, variant, threads)
-    tiles_y, tile_cols = _tiles(spec, image, variant, threads) if stages == (at.BOTH,) else (1, image.result_shape[2])
-    variant = replace(variant, stages=stages, tiles_y=tiles_y, tile_cols=tile_cols)
-    strip = strip_of(spec.depth, spec.results, image.dtype, variant.vectors)
-    variant = replace(variant, chunk=_chunk(spec, image, variant), strip=strip)
+    images, _, cols, _ = image.result_shape
+    tiles_y, tile_cols = _tiles(spec, image, variant, threads) if stages == (at.BOTH,) else (1, cols)
+    chunk = _chunk(spec, image, variant, tiles_y, tile_cols)
+    strip = strip_of(spec.depth, spec.results, image.dtype, vectors)
     if stages == (at.BOTH,):
-        finished = strip < ALL if spec.depth else variant.writes_out and variant.chunk == groups_of(image, variant)
-        tiles = image.result_shape[0] * tiles_y * -(-image.result_shape[2] // tile_cols)
-        return replace(variant, streamed=is_large(image) and finished, bands=max(min(threads, tiles), 1))
-    return replace(variant, bands=min(threads, _shares(spec, image, variant)))
+        finished = strip < ALL if spec.depth else variant.writes_out and chunk == groups_of(image, variant)
+        streamed, units = finished and is_large(image), images * tiles_y * -(-cols // tile_cols)
+    else:
+        streamed, units = False, _shares(spec, image, variant)
+    return variant._replace(
+        stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
+        bands=max(min(threads, units), 1),
+    )  # fmt: skip
+
+
+def choose_packing(spec: LayerSpec, image: LayerImage) -> tuple[bool, int]:
+    """`planes` and `vectors` of a variant."""
+    planes = image.channels < lanes_of(image.dtype)
+    return planes, _vectors(spec, image, planes)
 
 
 def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[int, Key]:
@@ -203,8 +212,10 @@ def _stages(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) 
     is no second stage, channels are shared, because pixels would have to be packed with those around them.
     """
     images, rows, cols, _ = image.result_shape
+    if threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * threads:
+        return (at.BOTH,)
     sharing = min(threads, _shares(spec, image, variant))
-    if threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * sharing:
+    if rows * cols > LEAST_PIXELS * sharing:
         return (at.BOTH,)
     if spec.depthwise_only:
         return (at.FIRST,) if variant.writes_out else (at.BOTH,)
@@ -253,15 +264,15 @@ def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -
     return high, tile_cols
 
 
-def _chunk(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
+def _chunk(spec: LayerSpec, image: LayerImage, variant: Variant, tiles_y: int, tile_cols: int) -> int:
     groups = groups_of(image, variant)
     if variant.planes:
         return groups if variant.split[0] else 1
-    group = packed_group(spec, image, variant)
+    group = packed_group(spec, image, tiles_y, tile_cols)
     chunk = NEAR_BYTES // group
     large = spec.depthwise_only and is_large(image)
     # Results that are streamed have to be finished together; where rows are short, that is worth less.
-    if chunk < LEAST_NEAR or (large and variant.tile_cols > NARROW):
+    if chunk < LEAST_NEAR or (large and tile_cols > NARROW):
         chunk = PACKED_BYTES // group
     if variant.in_place and not large:
         chunk = min(chunk, GROUPS_IN_PLACE)
@@ -303,11 +314,11 @@ def packed_row(spec: LayerSpec, image: LayerImage, cols: int) -> int:
     return wide * lanes_of(image.dtype) * image.dtype.itemsize
 
 
-def packed_group(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
+def packed_group(spec: LayerSpec, image: LayerImage, tiles_y: int, tile_cols: int) -> int:
     """Bytes of all packed rows of a block of channels."""
-    rows = -(-image.result_shape[1] // variant.tiles_y)
+    rows = -(-image.result_shape[1] // tiles_y)
     high = extent(rows, image.stride[0], spec.size[0], spec.place.dilation[0])
-    return odd_lines(high * packed_row(spec, image, variant.tile_cols))
+    return odd_lines(high * packed_row(spec, image, tile_cols))
 
 
 def extent(count: int, stride: int, kernel: int, dilation: int) -> int:

@@ -59,9 +59,9 @@ class PackedWeights:
         """What kernels read of the weights. The addresses are valid as long as these live."""
         found = {} if self.matrix is None else self.matrix.words()
         if self.depthwise is not None:
-            found[at.WEIGHTS] = self.depthwise.ctypes.data
-            found[at.FIRST_BIAS] = self.depthwise_bias.ctypes.data
-            found[at.FIRST_LIMITS] = self.depthwise_limits.ctypes.data
+            found[at.WEIGHTS] = memory.address_of(self.depthwise)
+            found[at.FIRST_BIAS] = memory.address_of(self.depthwise_bias)
+            found[at.FIRST_LIMITS] = memory.address_of(self.depthwise_limits)
         return found
 
 
@@ -83,8 +83,15 @@ class PackedMatrix:
         self.values = aligned(units * lanes * depth, dtype)
         self.bias = aligned(units * lanes, dtype)
         self.bias[:] = 0
-        position = 0
-        for number in range(self.wide + self.narrow):
+        # The panels that do not overlap, all at once; then the others.
+        width = vectors * lanes
+        full = columns // width
+        position = full * width
+        first = self.values[: position * depth].reshape(full, depth, width)
+        first[...] = matrix[:, :position].reshape(depth, full, width).transpose(1, 0, 2)
+        if bias is not None:
+            self.bias[:position] = bias[:position]
+        for number in range(full, self.wide + self.narrow):
             width = vectors * lanes if number < self.wide else lanes
             start = max(min(position, columns - width), 0)
             stop = min(start + width, columns)
@@ -99,9 +106,9 @@ class PackedMatrix:
         """What kernels read of the matrix. The addresses are valid as long as it lives."""
         return {
             at.DEPTH: self.depth,
-            at.MATRIX: self.values.ctypes.data,
-            at.BIAS: self.bias.ctypes.data,
-            at.LIMITS: self.limits.ctypes.data,
+            at.MATRIX: memory.address_of(self.values),
+            at.BIAS: memory.address_of(self.bias),
+            at.LIMITS: memory.address_of(self.limits),
             at.WIDE: self.wide,
             at.NARROW: self.narrow,
         }
