@@ -77,7 +77,7 @@ def folded(rng: np.random.Generator, shape: tuple[int, ...], inputs: int) -> Con
 class MobileNetV1:
     """Logits (1000,) of a float32 image (size, size, 3) in [-1, 1].
 
-    Kernels of the separable layers are packed and buffers allocated here, once; so one call at a time.
+    Kernels are packed and buffers allocated here, once; so one call at a time.
     """
 
     def __init__(self, weights: Weights, size: int, workers: int | None) -> None:
@@ -103,16 +103,8 @@ class MobileNetV1:
         maps = [buffers[i % 2][: np.prod(shape)].reshape(shape) for i, shape in enumerate(self.shapes[1:])]
 
         self.steps: dict[str, Callable[[Array], Array]] = {}
-        self.steps["standard"] = partial(
-            fastsep.conv2d,
-            kernel=weights.stem.kernel,
-            stride=2,
-            padding="same",
-            bias=weights.stem.bias,
-            activation="relu6",
-            out=maps[0],
-            workers=workers,
-        )
+        stem = fastsep.Conv2D(weights.stem.kernel, stride=2, padding="same", bias=weights.stem.bias, activation="relu6")
+        self.steps["standard"] = partial(stem, out=maps[0], workers=workers)
         for i, (layer, out) in enumerate(zip(layers, maps[1:], strict=True)):
             self.steps[f"separable {i + 1}"] = partial(layer, out=out, workers=workers)
         # A mean over all pixels is a depthwise convolution as large as they are.

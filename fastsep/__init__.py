@@ -58,7 +58,7 @@ _HOMES = {
     "corners": "corner_harris corner_shi_tomasi hessian_matrix structure_tensor",
     "edges": "apply_hysteresis_threshold canny gradient",
     "correlation": "convolve correlate correlate_bank separable_filter",
-    "layers": "SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
+    "layers": "Conv2D DepthwiseConv2D SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
     "layer_cost": "ConvCost conv_cost",
     "factorization": (
         "BankFactorization ConvFactorization Factorization RankOne factorize factorize_bank factorize_conv is_separable"

@@ -28,8 +28,8 @@ def complete(functions: Iterable[Callable[..., Any]], shared: str | None) -> Non
         own = _entries(sections.get("Parameters", ""))
         found = [own.get(name) or texts.get(name, "") for name in _parameters(function)]
         sections["Parameters"] = "".join(dict.fromkeys(found))  # two parameters may share an entry
-        for name in ("Returns", "Raises"):
-            if name in common and not isinstance(function, type):
+        for name in ("Raises",) if isinstance(function, type) else ("Returns", "Raises"):
+            if name in common:
                 sections.setdefault(name, common[name])
         function.__doc__ = "\n".join(
             f"{name}\n{'-' * len(name)}\n{sections[name]}" if name else sections[name]

@@ -107,7 +107,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     Parameters
     ----------
     function : callable
-        Any function of this package that takes an image, or a `SeparableConv2D`.
+        Any function of this package that takes an image, or a layer, such as a `SeparableConv2D`.
     *args, **kwargs
         As for the function. Of the image only shape and dtype count, so
         `np.broadcast_to(np.float32(0), shape)` stands for any of them without taking memory.

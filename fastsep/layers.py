@@ -4,6 +4,10 @@ A depthwise-separable layer filters every channel by itself and then mixes the c
 pixel, as Keras' `SeparableConv2D` and PyTorch's `Conv2d` with groups do, for a fraction of the
 multiplications of a standard convolution: see `conv_cost`.
 
+`Conv2D`, `DepthwiseConv2D` and `SeparableConv2D` pack their weights once, for repeated calls. Functions
+remember what they packed by the values of the weights, which they compare in every call, where that
+is worth it: up to 256 KiB of weights, and 8 MiB in all.
+
 The options below mean the same in every function that has them; each function's page repeats those.
 All of them are cross-correlations, as everywhere in deep learning: kernels are not flipped.
 
@@ -73,16 +77,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from fastsep._docs import complete
-from fastsep._ops import layer_calls
+from fastsep._ops.layers.calls import Layer, call
 from fastsep._plan import convolution
-from fastsep._plan.convolution import Convolution
-from fastsep._validation.array_like import Array, DType
+from fastsep._validation.array_like import Array
 
-__all__ = ["SeparableConv2D", "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d"]
+__all__ = [
+    "Conv2D",
+    "DepthwiseConv2D",
+    "SeparableConv2D",
+    "conv2d",
+    "depthwise_conv2d",
+    "pointwise_conv2d",
+    "separable_conv2d",
+]
 
 
 def __dir__() -> list[str]:
@@ -125,13 +135,8 @@ def conv2d(
     >>> fastsep.conv2d(image, np.ones((2, 2, 1, 1)))[..., 0].tolist()
     [[10.0, 14.0, 18.0], [26.0, 30.0, 34.0]]
     """
-
-    def make() -> Convolution:
-        place = convolution.geometry(stride, padding, dilation, mode, cval, data_format)
-        return convolution.dense(kernel, bias, activation, place)
-
-    options = stride, padding, dilation, activation, mode, cval, data_format
-    return layer_calls.call(make, ("dense", kernel, bias), options, x, out, workers)
+    options = activation, stride, padding, dilation, mode, cval, data_format
+    return call(convolution.dense, (kernel, bias), options, x, out, workers)
 
 
 def depthwise_conv2d(
@@ -166,13 +171,8 @@ def depthwise_conv2d(
     >>> fastsep.depthwise_conv2d(image, np.ones((2, 2, 2)), bias=[0, 100]).tolist()
     [[[12.0, 116.0]]]
     """
-
-    def make() -> Convolution:
-        place = convolution.geometry(stride, padding, dilation, mode, cval, data_format)
-        return convolution.depthwise(kernel, bias, activation, place)
-
-    options = stride, padding, dilation, activation, mode, cval, data_format
-    return layer_calls.call(make, ("depthwise", kernel, bias), options, x, out, workers)
+    options = activation, stride, padding, dilation, mode, cval, data_format
+    return call(convolution.depthwise, (kernel, bias), options, x, out, workers)
 
 
 def pointwise_conv2d(
@@ -201,12 +201,7 @@ def pointwise_conv2d(
     >>> fastsep.pointwise_conv2d(pixels, [[0.5, 1.0], [0.25, 0.0], [0.25, -1.0]]).tolist()
     [[[17.5, -20.0], [63.75, -255.0]]]
     """
-
-    def make() -> Convolution:
-        place = convolution.geometry(stride, "valid", 1, "constant", 0.0, data_format)
-        return convolution.pointwise(kernel, bias, activation, place)
-
-    return layer_calls.call(make, ("pointwise", kernel, bias), (stride, activation, data_format), x, out, workers)
+    return call(convolution.pointwise, (kernel, bias), (activation, stride, data_format), x, out, workers)
 
 
 def separable_conv2d(
@@ -230,8 +225,7 @@ def separable_conv2d(
     """Depthwise-separable convolution: `depthwise_conv2d`, then `pointwise_conv2d`, in one go.
 
     `stride`, `padding`, `dilation` and `mode` belong to the depthwise stage; `bias` and
-    `activation` to the pointwise one. The kernels are packed in every call; `SeparableConv2D` packs
-    them once, for repeated calls.
+    `activation` to the pointwise one.
 
     Parameters
     ----------
@@ -251,19 +245,96 @@ def separable_conv2d(
     >>> fastsep.separable_conv2d(image, means, [[1.0, 1.0, 0.0], [1.0, -1.0, 2.0]]).tolist()
     [[[7.0, -1.0, 8.0]]]
     """
-
-    def make() -> Convolution:
-        place = convolution.geometry(stride, padding, dilation, mode, cval, data_format)
-        return convolution.separable(
-            depthwise_kernel, pointwise_kernel, depthwise_bias, bias, depthwise_activation, activation, place
-        )
-
-    weights = "separable", depthwise_kernel, pointwise_kernel, depthwise_bias, bias
-    options = stride, padding, dilation, depthwise_activation, activation, mode, cval, data_format
-    return layer_calls.call(make, weights, options, x, out, workers)
+    weights = depthwise_kernel, pointwise_kernel, depthwise_bias, bias
+    options = depthwise_activation, activation, stride, padding, dilation, mode, cval, data_format
+    return call(convolution.separable, weights, options, x, out, workers)
 
 
-class SeparableConv2D:
+class Conv2D(Layer):
+    """`conv2d` for repeated calls: kernels are checked and packed once.
+
+    Unlike Keras' and PyTorch's layers of this name it is made of the kernel, not of its sizes. It
+    keeps copies of its arrays: later changes to them do not reach it. A layer is called with an image,
+    `out` and `workers`; its first call for a shape and dtype of images prepares the others. Any number
+    of threads may call it at once, and it can be pickled.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of the result for an image of integers. An image of float64 gives float64, always.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> layer = fastsep.Conv2D(np.ones((3, 3, 2, 5), "f4"), padding="same", activation="relu6")
+    >>> layer
+    Conv2D(kernel=(3, 3, 2, 5), dtype=float32, padding='same', activation='relu6')
+    >>> layer(np.full((4, 4, 2), 0.25))[0, :, 0].tolist()
+    [2.0, 3.0, 3.0, 2.0]
+    >>> layer.output_shape((480, 640, 2))
+    (480, 640, 5)
+    """
+
+    def __init__(
+        self,
+        kernel: npt.ArrayLike,
+        *,
+        stride: Sizes = 1,
+        padding: Padding = "valid",
+        dilation: Sizes = 1,
+        bias: npt.ArrayLike | None = None,
+        activation: Activation = None,
+        mode: str = "constant",
+        cval: float = 0.0,
+        data_format: str = "channels_last",
+    ) -> None:
+        options = activation, stride, padding, dilation, mode, cval, data_format
+        super().__init__(convolution.dense(kernel, bias, *options))
+
+
+class DepthwiseConv2D(Layer):
+    """`depthwise_conv2d` for repeated calls: kernels are checked and packed once.
+
+    Unlike Keras' layer of this name it is made of the kernel, not of its size. It keeps copies of its
+    arrays: later changes to them do not reach it. A layer is called with an image, `out` and `workers`;
+    its first call for a shape and dtype of images prepares the others. Any number of threads may call
+    it at once, and it can be pickled.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of the result for an image of integers. An image of float64 gives float64, always.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep
+    >>> layer = fastsep.DepthwiseConv2D(np.ones((3, 3, 2), "f4"), stride=2, bias=[0, 100])
+    >>> layer
+    DepthwiseConv2D(kernel=(3, 3, 2), dtype=float32, stride=(2, 2), bias=(2,))
+    >>> layer(np.ones((5, 3, 2), np.uint8)).tolist()
+    [[[9.0, 109.0]], [[9.0, 109.0]]]
+    >>> layer.output_shape((480, 640, 2))
+    (239, 319, 2)
+    """
+
+    def __init__(
+        self,
+        kernel: npt.ArrayLike,
+        *,
+        stride: Sizes = 1,
+        padding: Padding = "valid",
+        dilation: Sizes = 1,
+        bias: npt.ArrayLike | None = None,
+        activation: Activation = None,
+        mode: str = "constant",
+        cval: float = 0.0,
+        data_format: str = "channels_last",
+    ) -> None:
+        options = activation, stride, padding, dilation, mode, cval, data_format
+        super().__init__(convolution.depthwise(kernel, bias, *options))
+
+
+class SeparableConv2D(Layer):
     """`separable_conv2d` for repeated calls: kernels are checked and packed once.
 
     Unlike Keras' layer of this name it is made of the kernels, not of their sizes. It keeps copies
@@ -304,60 +375,11 @@ class SeparableConv2D:
         cval: float = 0.0,
         data_format: str = "channels_last",
     ) -> None:
-        place = convolution.geometry(stride, padding, dilation, mode, cval, data_format)
-        what = convolution.separable(
-            depthwise_kernel, pointwise_kernel, depthwise_bias, bias, depthwise_activation, activation, place
-        )
-        self.__setstate__(what.owned())
-
-    def __call__(self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None) -> Array:
-        """Convolve one image or a batch of them."""
-        return self._layer.run(x, out, workers)
-
-    def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Shape of the result for images of `shape`.
-
-        Raises
-        ------
-        ValueError
-            Where a call with such an image would raise it.
-        TypeError
-            If `shape` is not a sequence of integers.
-        """
-        lengths = convolution.lengths(shape, self._layer.what.place)
-        return convolution.fit(self._layer.what, lengths, np.dtype(np.uint8)).shape
-
-    @property
-    def dtype(self) -> DType:
-        """Dtype of the result for an image of integers."""
-        return convolution.arithmetic_dtype(self._layer.what.dtype, np.dtype(np.uint8))
-
-    def __repr__(self) -> str:
-        what, place = self._layer.what, self._layer.what.place
-        parts = {name: str(shape) for name, shape in what.names.items()} | {"dtype": str(self.dtype)}
-        options = {
-            "stride": (place.stride, (1, 1)),
-            "padding": (place.padding or "same", ((0, 0), (0, 0))),
-            "dilation": (place.dilation, (1, 1)),
-            "depthwise_bias": (None if what.depthwise_bias is None else what.depthwise_bias.shape, None),
-            "bias": (None if what.bias is None else what.bias.shape, None),
-            "depthwise_activation": (convolution.activation_of(what.depthwise_clip), None),
-            "activation": (convolution.activation_of(what.clip), None),
-            "mode": (place.mode, "constant"),
-            "cval": (place.cval, 0.0),
-            "data_format": ("channels_first" if place.first else "channels_last", "channels_last"),
-        }
-        parts |= {name: repr(value) for name, (value, default) in options.items() if value != default}
-        return f"SeparableConv2D({', '.join(f'{name}={value}' for name, value in parts.items())})"
-
-    # Prepared layers hold addresses, so that a copy or another process prepares its own.
-
-    def __getstate__(self) -> Convolution:
-        return self._layer.what
-
-    def __setstate__(self, what: Convolution) -> None:
-        self._layer: layer_calls.PackedLayer = layer_calls.PackedLayer(what)
+        options = depthwise_activation, activation, stride, padding, dilation, mode, cval, data_format
+        super().__init__(convolution.separable(depthwise_kernel, pointwise_kernel, depthwise_bias, bias, *options))
 
 
 complete((conv2d, depthwise_conv2d, pointwise_conv2d, separable_conv2d), __doc__)
-complete((SeparableConv2D,), separable_conv2d.__doc__)
+for layer, function in ((Conv2D, conv2d), (DepthwiseConv2D, depthwise_conv2d), (SeparableConv2D, separable_conv2d)):
+    complete((layer,), function.__doc__)
+del layer, function

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,7 +27,11 @@ def calls(rng):
     """One of every kind that leaves something behind."""
     image = rng.random((60, 70))
     kernel = rng.random((15, 15))
-    layer = fastsep.SeparableConv2D(np.ones((3, 3, 2)), np.ones((2, 4)))
+    layers = [
+        fastsep.Conv2D(np.ones((3, 3, 2, 4))),
+        fastsep.DepthwiseConv2D(np.ones((3, 3, 2))),
+        fastsep.SeparableConv2D(np.ones((3, 3, 2)), np.ones((2, 4))),
+    ]
     return [
         lambda: fastsep.gaussian(image, 2),
         lambda: fastsep.gradient(image, sigma=1, output="magnitude"),
@@ -36,7 +41,7 @@ def calls(rng):
         lambda: fastsep.correlate(image, kernel, method="fft"),
         lambda: fastsep.correlate_bank(image, kernel[None] * [[[1]], [[2]]], method="separable"),
         lambda: fastsep.conv2d(image[..., None], np.ones((3, 3, 1, 2))),
-        lambda: layer(np.ones((9, 9, 2))),
+        *(partial(layer, np.ones((9, 9, 2))) for layer in layers),
     ]
 
 
@@ -113,6 +118,7 @@ def test_the_size_of_an_entry_counts_all_that_it_holds(rng):
     assert 8000 <= _caches.bytes_of(one) == _caches.bytes_of(one[:10]) - 64 < 8200
     assert 16_000 <= _caches.bytes_of((two, two)) < 16_400
     assert _caches.bytes_of(((one, one), {"again": one})) < 9000
+    assert _caches.bytes_of((one, two), (one,)) < 16_400  # what is shared is somebody else's
 
 
 def test_the_first_made_goes_first_and_the_largest_are_not_kept():

@@ -5,7 +5,15 @@ import pytest
 from helpers import assert_refused, read_only
 
 import fastsep
-from fastsep import SeparableConv2D, conv2d, depthwise_conv2d, pointwise_conv2d, separable_conv2d
+from fastsep import (
+    Conv2D,
+    DepthwiseConv2D,
+    SeparableConv2D,
+    conv2d,
+    depthwise_conv2d,
+    pointwise_conv2d,
+    separable_conv2d,
+)
 
 X = np.ones((8, 9, 3), "f4")
 FIRST_X = np.ones((3, 8, 9), "f4")  # channels first
@@ -354,6 +362,12 @@ def test_a_layer_refuses_what_the_function_refuses():
         (lambda: layer.output_shape((2**21, 2**21, 3)), ValueError, r"`x` must have at most 1099511627776 pixels"),
         (lambda: SeparableConv2D(DEPTHWISE, ones(4, 5)), ValueError, r"`pointwise_kernel` must be \(3, F\).*\(4, 5\)"),
         (lambda: SeparableConv2D(DEPTHWISE, POINTWISE, stride=0), ValueError, r"`stride`"),
+        (lambda: Conv2D(DEPTHWISE), ValueError, r"`kernel` must be \(kh, kw, C, F\); got shape \(3, 3, 3\)"),
+        (lambda: Conv2D(DENSE, bias=ones(3)), ValueError, r"`bias` must have shape \(5,\).*\(3,\)"),
+        (lambda: Conv2D(DENSE)(X[:2]), ValueError, r"`kernel`.*larger than the padded image"),
+        (lambda: DepthwiseConv2D(POINTWISE), ValueError, r"`kernel` must be \(kh, kw, C\) or .*got shape \(3, 5\)"),
+        (lambda: DepthwiseConv2D(DEPTHWISE)(X[..., :2]), ValueError, r"`x` must be \(H, W, 3\).*\(8, 9, 2\)"),
+        (lambda: DepthwiseConv2D(DEPTHWISE)(X, out=ones(8, 9, 3)), ValueError, r"`out`.*\(6, 7, 3\)"),
         (lambda: SeparableConv2D(DEPTHWISE, POINTWISE, activation="elu"), ValueError, r"`activation`.*'elu'"),
     ):
         with pytest.raises(exception, match=pattern):
@@ -395,4 +409,5 @@ def test_nothing_is_written_into_out_when_a_call_is_refused(bad):
 
 def test_errors_are_those_of_the_public_names():
     assert fastsep.conv2d is conv2d
+    assert (fastsep.Conv2D, fastsep.DepthwiseConv2D) == (Conv2D, DepthwiseConv2D)
     assert fastsep.SeparableConv2D is SeparableConv2D

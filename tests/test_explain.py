@@ -26,7 +26,7 @@ ARGUMENTS = {
     "separable_conv2d": {"depthwise_kernel": np.ones((3, 3, 3), "f4"), "pointwise_kernel": np.ones((3, 5), "f4")},
 }
 MODULES = (filters, gaussians, edges, corners, correlation, layers)
-NAMES = [name for module in MODULES for name in module.__all__ if name != "SeparableConv2D"]
+NAMES = [name for module in MODULES for name in module.__all__ if not isinstance(getattr(module, name), type)]
 DECISIONS = ("canny", "apply_hysteresis_threshold")
 
 
@@ -117,11 +117,27 @@ def test_layers_are_explained(rng):
     assert plan.stages == ("depthwise, 3 x 5", "pointwise")
     assert (plan.multiplications, plan.dense_multiplications) == (45 + 48, 15 * 48)
     assert (plan.halo, plan.result) == (((2, 2), (4, 4)), np.float32)
-    layer = fastsep.SeparableConv2D(depthwise, pointwise, padding="same", dilation=2)
-    layer(np.zeros((480, 640, 3), np.uint8))  # prepared for this shape
-    again = fastsep.explain(layer, x)
-    assert (again.function, again.stages, again.halo) == ("SeparableConv2D", plan.stages, plan.halo)
-    assert fastsep.explain(layer, x=np.zeros((0, 480, 640, 3), "f4")).strategy == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("layer", "function", "kernels"),
+    [
+        ("Conv2D", "conv2d", ((3, 5, 3, 4),)),
+        ("DepthwiseConv2D", "depthwise_conv2d", ((3, 5, 3, 2),)),
+        ("SeparableConv2D", "separable_conv2d", ((3, 5, 3), (3, 16))),
+    ],
+)
+def test_a_layer_is_explained_as_its_function_is(layer, function, kernels, rng):
+    x = np.broadcast_to(np.uint8(0), (480, 640, 3))
+    arrays = [rng.random(shape, "f4") for shape in kernels]
+    plan = fastsep.explain(getattr(fastsep, function), x, *arrays, padding="same", dilation=2)
+    made = getattr(fastsep, layer)(*arrays, padding="same", dilation=2)
+    for _ in range(2):  # new, and prepared for this shape
+        again = fastsep.explain(made, x)
+        assert (again.function, again.stages, again.halo) == (layer, plan.stages, plan.halo)
+        assert again.multiplications == plan.multiplications
+        made(np.zeros(x.shape, np.uint8))
+    assert fastsep.explain(made, x=np.zeros((0, 480, 640, 3), "f4")).strategy == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -186,6 +202,7 @@ def test_what_is_no_filter_is_refused():
         np.sum,
         fastsep.factorize,
         fastsep.clear_caches,
+        fastsep.Conv2D,
         fastsep.SeparableConv2D,
         "sobel",
         fastsep.explain,

@@ -72,6 +72,8 @@ OTHERS = {
         image[..., None], WEIGHTS, bias=[1e-300, 1e300], padding="same", cval=1e-320, activation="relu6"
     ),
     "conv2d, float64": lambda image: fastsep.conv2d(image[..., None], FAINT_WEIGHTS),
+    "Conv2D": lambda image: fastsep.Conv2D(WEIGHTS, bias=[1e-300, 1e300])(image[..., None]),
+    "DepthwiseConv2D": lambda image: fastsep.DepthwiseConv2D(FAINT_WEIGHTS[..., :1])(image[..., None]),
     "SeparableConv2D": lambda image: fastsep.SeparableConv2D(
         WEIGHTS[..., :1], np.full((1, 3), 1e-30), bias=[1e-300, 0, 1e300]
     )(image[..., None]),

@@ -97,6 +97,8 @@ ARGUMENTS = {
     "depthwise kernel": ("kernel", DEPTHWISE, lambda kernel: fastsep.depthwise_conv2d(RGB, kernel)),
     "pointwise kernel": ("kernel", POINTWISE, lambda kernel: fastsep.pointwise_conv2d(RGB, kernel)),
     "kernel of a layer": ("depthwise_kernel", DEPTHWISE, lambda value: fastsep.SeparableConv2D(value, POINTWISE)),
+    "kernel of a dense layer": ("kernel", DENSE, fastsep.Conv2D),
+    "kernel of a depthwise layer": ("kernel", DEPTHWISE, fastsep.DepthwiseConv2D),
     "bias": ("bias", np.ones(5), lambda bias: fastsep.conv2d(RGB, DENSE, bias=bias)),
 }
 

@@ -35,6 +35,8 @@ assert_type(fastsep.apply_hysteresis_threshold(image, 0.1, image), Array)
 assert_type(fastsep.structure_tensor(image), list[Array])
 assert_type(fastsep.factorize([[1, 2, 1]]), fastsep.Factorization)
 assert_type(fastsep.SeparableConv2D(image, image)(image), Array)
+assert_type(fastsep.Conv2D(image, bias=[1, 2])(image, workers=2), Array)
+assert_type(fastsep.DepthwiseConv2D(image).output_shape((8, 9, 3)), tuple[int, ...])
 assert_type(fastsep.explain(filters.sobel, image), fastsep.Explanation)
 assert_type(fastsep.get_num_threads(), int)
 assert_type(fastsep.__version__, str)
@@ -57,6 +59,7 @@ fastsep.gaussian(image, sgima=2)  # type: ignore[call-arg]
 canny(image, low=0.1)  # type: ignore[call-arg]
 fastsep.gradient(image, ouput="dx")  # type: ignore[call-overload]
 fastsep.conv2d(image, image, strides=2)  # type: ignore[call-arg]
+fastsep.Conv2D(image, depthwise_bias=image)  # type: ignore[call-arg]
 fastsep.sobel(image, workers="two")  # type: ignore[arg-type]
 fastsep.correlate(image, image, method="fast")  # type: ignore[arg-type]
 try:

@@ -23,7 +23,6 @@ from benchmarks._timing import Array, Call
 from benchmarks.operations import _networks as networks
 from benchmarks.operations._networks import Problem, Stage
 from fastsep._engine.memory import aligned
-from fastsep._ops.layer import Layer
 
 # ---- what the table of cases is made of: shapes of images, and parameters
 
@@ -107,14 +106,7 @@ def conv2d(x: Array, *, filters: int, size: int) -> Contest:
 def standard_convolution(x: Array, *, filters: int, size: int) -> Contest:
     """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
     stage = networks.dense(np.random.default_rng(0), size, x.shape[2], filters, padding=size // 2)
-    packed = Layer(dtype=np.float32, dense=stage.weights, bias=stage.bias, clip=(0.0, math.inf))
-    ready = packed.prepare((1, *x.shape), x.dtype, ((stage.padding,) * 2,) * 2, "constant", 0.0)
-
-    def run(x: Array, *, out: Array, workers: int) -> Array:
-        ready.run(x, out, workers)
-        return out
-
-    return contest(x, [stage], run, f"{BEFOREHAND}, which no public function does")
+    return contest(x, [stage], fastsep.Conv2D(**single(stage)), BEFOREHAND)
 
 
 @operation
@@ -136,11 +128,11 @@ def mobilenet_v1(x: Array) -> Contest:
     height, width, _ = shapes[-2]
     mean = np.full((height, width, channels), 1 / (height * width), np.float32)
     steps: list[Run] = [
-        partial(fastsep.conv2d, **single(stem)),
+        fastsep.Conv2D(**single(stem)),
         *(fastsep.SeparableConv2D(**both(*each)) for each in pairs),
         fastsep.SeparableConv2D(mean, classifier.weights, bias=classifier.bias),
     ]
-    return contest(x, stages, chain(steps, shapes[1:-1:2]), f"{BEFOREHAND}, but those of the first convolution")
+    return contest(x, stages, chain(steps, shapes[1:-1:2]), BEFOREHAND)
 
 
 # ---- how they are run

@@ -39,13 +39,14 @@ class Cache(dict[Any, Any]):
         """Bytes of what is held now, about."""
         return sum(list(self._sizes.values()))
 
-    def keep(self, key: Any, value: Any) -> None:
+    def keep(self, key: Any, value: Any, shared: tuple[Any, ...] = ()) -> None:
         """Remember a value, unless it would take half of the room by itself.
 
+        What is `shared` belongs to whoever has this cache, and does not count.
         Several threads may do so at once: every step is atomic, and what one of them counts too much or too little the
         next call makes good.
         """
-        size = bytes_of((key, value))
+        size = bytes_of((key, value), shared)
         if size > self.size // 2:
             return
         self._sizes.pop(key, None)
@@ -96,8 +97,8 @@ def clear_caches() -> None:
 
     That is what kernels were found to be made of, how calls like an earlier one are run, packed weights, spectra of
     kernels and working memory: less than 100 MiB, however many images and kernels there were. Compiled code stays, and
-    so do the weights of a `SeparableConv2D`. Calls that run meanwhile in other threads are not disturbed, and may leave
-    something behind.
+    so do the weights of a layer such as `SeparableConv2D`. Calls that run meanwhile in other threads are not disturbed,
+    and may leave something behind.
 
     Examples
     --------
@@ -110,10 +111,10 @@ def clear_caches() -> None:
         clear()
 
 
-def bytes_of(value: Any) -> int:
-    """About how much memory a value takes with all that it refers to, each thing once."""
+def bytes_of(value: Any, shared: tuple[Any, ...] = ()) -> int:
+    """About how much memory a value takes with all that it refers to, each thing once, and without what is `shared`."""
     total = 0
-    todo, seen = [value], set()
+    todo, seen = [value], set(map(id, shared))
     while todo:
         item = todo.pop()
         if isinstance(item, _FREE) or id(item) in seen:

@@ -334,7 +334,7 @@ class Pipeline(Head):
 
 
 #: Room for the arguments of any kernel, in words: whole cache lines.
-BLOCK_WORDS = max(64, *(kind.length for kind in Head.__subclasses__() + Fir.__subclasses__()))
+BLOCK_WORDS = -(-max(64, *(kind.length for kind in Head.__subclasses__() + Fir.__subclasses__())) // 8) * 8
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.
 SRC, SCRATCH, GRAIN, BANDS, DST, SRC_2 = (
     Head.fields[name].number for name in ("src", "scratch", "grain", "bands", "dst", "src_2")

@@ -19,7 +19,8 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._kernels import arguments, jit
 from fastsep._kernels.layers import words as at
 from fastsep._ops.choice import pack, unpack
-from fastsep._ops.layer import ALL, STREAM_BYTES, Layer
+from fastsep._ops.layers.variant import ALL, STREAM_BYTES, strip_of
+from fastsep._ops.layers.weights import PackedMatrix
 from fastsep._plan import arithmetic, cost_model, description, differences, dtypes
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
@@ -229,7 +230,7 @@ class _Engine:
     def __init__(self, plans: Sequence[Plan], mix: Array, shape: tuple[int, int, int, int]) -> None:
         images, rows, width, _ = shape
         acc = plans[0].dst
-        layer = self.layer = Layer(dtype=acc, dense=mix[None, None])
+        matrix = self.matrix = PackedMatrix(mix, acc, 2)
         made = [block(plan) for plan in plans]
         self.keep = (made, np.concatenate([each.words for each in made]))
         self.kernels = np.array([jit.kernel(*plan.kernel) for plan in plans], np.int64)
@@ -244,13 +245,12 @@ class _Engine:
         self.strips = strips = -(-total // high)
         words = self.words = np.zeros(at.CONV_WORDS, np.int64)
         words[at.IMAGES], words[at.OUT_ROWS], words[at.OUT_COLS] = images, rows, width
-        words[at.OUT_CHANNELS], words[at.CHANNELS] = layer.out_channels, layer.depth
-        words[at.DEPTH], words[at.RUNS] = layer.depth, 1
-        words[at.MATRIX], words[at.BIAS] = layer.matrix.ctypes.data, layer.bias.ctypes.data
-        words[at.LIMITS] = layer.limits.ctypes.data
-        words[at.WIDE], words[at.NARROW] = layer.wide, layer.narrow
-        words[at.STRIP] = strip = layer.strip()
-        words[at.FINISH] = jit.kernel("gemm", "planes", str(layer.vectors), acc.name)
+        words[at.OUT_CHANNELS], words[at.CHANNELS] = matrix.columns, matrix.depth
+        words[at.RUNS] = 1
+        for word, value in matrix.words().items():
+            words[word] = value
+        words[at.STRIP] = strip = strip_of(matrix.depth, matrix.columns, acc, matrix.vectors)
+        words[at.FINISH] = jit.kernel("gemm", "planes", str(matrix.vectors), acc.name)
         words[at.STRIPS] = strips
         words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data
         words[at.TERMS_GROUP] = group = odd_lines(-(-total // strips) * width * acc.itemsize)
@@ -259,7 +259,7 @@ class _Engine:
         self._take(max(each.scratch for each in made), at.TERM_SCRATCH)
         self._take(group * len(plans), at.TERMS)
         if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
-            self._take(strip * layer.out_channels * acc.itemsize, at.STREAMED)
+            self._take(strip * matrix.columns * acc.itemsize, at.STREAMED)
         self.worth = min(_bands.bands_worth(self.work), strips)
 
     def _take(self, size: int, word: int) -> None:

@@ -1,7 +1,7 @@
 """Argument checks, dtype rules and messages of the convolution layers.
 
-What does not depend on the image becomes a `Convolution`; with the shape and dtype of an image it
-gives a `Fit`. Both have channels last and nothing behind them is checked again.
+What does not depend on the image becomes a `LayerSpec`; the shape and dtype of an image, checked
+against it, become a `LayerImage`. Both have channels last and nothing behind them is checked again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Geometry:
     dilation: Sizes
     mode: str
     cval: float
-    first: bool  # the caller's arrays have channels first
+    channels_first: bool  # in the caller's arrays
 
 
 def geometry(stride: Any, padding: Any, dilation: Any, mode: Any, cval: Any, data_format: Any) -> Geometry:
@@ -112,8 +112,8 @@ def pads(padding: Pads | None, size: Sizes, span: Sizes, stride: Sizes) -> Pads:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Convolution:
-    """A convolution of any image: either `dense`, or `depthwise`, or `depthwise` and `matrix`."""
+class LayerSpec:
+    """What a layer computes of any image: a `dense` kernel, or a `depthwise` one, or `depthwise` and `matrix`."""
 
     place: Geometry
     names: dict[str, tuple[int, ...]]  # of the caller's kernels, with their shapes
@@ -135,27 +135,49 @@ class Convolution:
             return channels == self.channels
         return channels > 0 and self.depthwise.shape[2] % channels == 0
 
-    def owned(self) -> Convolution:
+    def owned(self) -> LayerSpec:
         """The same with arrays of its own, which nobody can change."""
         arrays = {name: getattr(self, name) for name in ("depthwise", "matrix", "dense", "depthwise_bias", "bias")}
         return replace(self, **{name: value.copy() for name, value in arrays.items() if value is not None})
 
+    @property
+    def depthwise_only(self) -> bool:
+        """Whether no mix of the channels follows."""
+        return self.depthwise is not None and self.matrix is None
 
-def dense(kernel: Any, bias: Any, activation: Any, place: Geometry) -> Convolution:
+    @property
+    def depth(self) -> int:
+        """Products in each value of the mix of the channels: rows of its matrix; 0 if there is none."""
+        if self.dense is not None:
+            return math.prod(self.dense.shape[:3])
+        return 0 if self.matrix is None else len(self.matrix)
+
+    @property
+    def multiplications(self) -> int:
+        """For each pixel of the result."""
+        return (0 if self.depthwise is None else self.depthwise.size) + self.depth * self.results
+
+
+# The options that a `LayerSpec` is made of after kernels and biases: `where` is what `geometry` takes.
+
+
+def dense(kernel: Any, bias: Any, activation: Any, *where: Any) -> LayerSpec:
     """Every channel of the image goes into every channel of the result."""
-    array = _kernel("kernel", kernel, {4: "(F, C, kh, kw)" if place.first else "(kh, kw, C, F)"})
-    return _dense(array, array.transpose(2, 3, 1, 0) if place.first else array, bias, activation, place)
+    place = geometry(*where)
+    array = _kernel("kernel", kernel, {4: "(F, C, kh, kw)" if place.channels_first else "(kh, kw, C, F)"})
+    return _dense(array, array.transpose(2, 3, 1, 0) if place.channels_first else array, bias, activation, place)
 
 
-def pointwise(kernel: Any, bias: Any, activation: Any, place: Geometry) -> Convolution:
+def pointwise(kernel: Any, bias: Any, activation: Any, stride: Any, data_format: Any) -> LayerSpec:
     """The same with a kernel of one pixel."""
+    place = geometry(stride, "valid", 1, "constant", 0.0, data_format)
     array, matrix = _matrix("kernel", kernel, "C", place)
     return _dense(array, matrix[None, None], bias, activation, place)
 
 
-def _dense(array: Array, values: Array, bias: Any, activation: Any, place: Geometry) -> Convolution:
+def _dense(array: Array, values: Array, bias: Any, activation: Any, place: Geometry) -> LayerSpec:
     height, width, channels, results = values.shape
-    return Convolution(
+    return LayerSpec(
         place=place,
         names={"kernel": array.shape},
         size=(height, width),
@@ -168,11 +190,12 @@ def _dense(array: Array, values: Array, bias: Any, activation: Any, place: Geome
     )
 
 
-def depthwise(kernel: Any, bias: Any, activation: Any, place: Geometry) -> Convolution:
+def depthwise(kernel: Any, bias: Any, activation: Any, *where: Any) -> LayerSpec:
     """Every channel of the image goes into M channels of the result."""
+    place = geometry(*where)
     array, values, channels = _depthwise("kernel", kernel, place)
     height, width, results = values.shape
-    return Convolution(
+    return LayerSpec(
         place=place,
         names={"kernel": array.shape},
         size=(height, width),
@@ -192,9 +215,10 @@ def separable(
     bias: Any,
     depthwise_activation: Any,
     activation: Any,
-    place: Geometry,
-) -> Convolution:
+    *where: Any,
+) -> LayerSpec:
     """Every channel by itself, then all of them into every channel of the result."""
+    place = geometry(*where)
     first, values, channels = _depthwise("depthwise_kernel", depthwise_kernel, place)
     second, matrix = _matrix("pointwise_kernel", pointwise_kernel, "C*M", place)
     height, width, between = values.shape
@@ -203,7 +227,7 @@ def separable(
             f"`pointwise_kernel` must be {_matrix_layouts(str(between), place)} for `depthwise_kernel` {first.shape};"
             f" got shape {second.shape}."
         )
-    return Convolution(
+    return LayerSpec(
         place=place,
         names={"depthwise_kernel": first.shape, "pointwise_kernel": second.shape},
         size=(height, width),
@@ -221,7 +245,7 @@ def separable(
 
 def _depthwise(name: str, value: Any, place: Geometry) -> tuple[Array, Array, int | None]:
     """A depthwise kernel as it came and as (kh, kw, C*M), and C if that is known."""
-    if place.first:
+    if place.channels_first:
         array = _kernel(name, value, {4: "(C*M, 1, kh, kw)"})
         if array.shape[1] != 1:
             raise ValueError(f"`{name}` must be (C*M, 1, kh, kw); got shape {array.shape}.")
@@ -236,14 +260,14 @@ def _matrix(name: str, value: Any, channels: str, place: Geometry) -> tuple[Arra
     array = _kernel(name, value, {2: layouts, 4: layouts})
     matrix = array
     if array.ndim == 4:
-        matrix = array[..., 0, 0] if place.first else array[0, 0]
+        matrix = array[..., 0, 0] if place.channels_first else array[0, 0]
         if matrix.size != array.size:
             raise ValueError(f"`{name}` must be {layouts}; got shape {array.shape}.")
-    return array, matrix.T if place.first else matrix
+    return array, matrix.T if place.channels_first else matrix
 
 
 def _matrix_layouts(channels: str, place: Geometry) -> str:
-    if place.first:
+    if place.channels_first:
         return f"(F, {channels}) or (F, {channels}, 1, 1)"
     return f"({channels}, F) or (1, 1, {channels}, F)"
 
@@ -332,24 +356,28 @@ def as_images(x: Any) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """A convolution on images of one shape and dtype."""
+class LayerImage:
+    """Images of one shape and dtype, and what a layer makes of them."""
 
-    channels: int  # C
-    image: tuple[int, int, int, int]  # (N, H, W, C), as the engine reads it
+    source_shape: tuple[int, int, int, int]  # (N, H, W, C), as the engine reads them
+    source: DType  # that the engine reads
+    dtype: DType  # of arithmetic and result
+    result_shape: tuple[int, int, int, int]  # (N, OH, OW, F), as the engine writes it
     shape: tuple[int, ...]  # of the result, as the caller gets it
-    source: DType
-    dtype: DType
     stride: Sizes  # at most the padded image
     pads: Pads
     blank: bool  # there is no pixel: one of the border stands for the image
 
+    @property
+    def channels(self) -> int:
+        return self.source_shape[3]
 
-def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
+
+def image_of(spec: LayerSpec, shape: tuple[int, ...], dtype: DType) -> LayerImage:
     """Check the shape of the image against the kernels."""
-    place = what.place
-    batch, size, channels = _image_axes(what, shape)
-    rows, columns = ((k - 1) * d + 1 for k, d in zip(what.size, place.dilation, strict=True))
+    place = spec.place
+    batch, size, channels = _image_axes(spec, shape)
+    rows, columns = ((k - 1) * d + 1 for k, d in zip(spec.size, place.dilation, strict=True))
     around = pads(place.padding, size, (rows, columns), place.stride)
     if 0 in size and (place.mode != "constant" or place.padding is None):
         raise ValueError(
@@ -357,7 +385,7 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
         )
     height, width = (n + before + after for n, (before, after) in zip(size, around, strict=True))
     if height < rows or width < columns:
-        name, kernel = next(iter(what.names.items()))
+        name, kernel = next(iter(spec.names.items()))
         raise ValueError(
             f"`{name}` {kernel} must not be larger than the padded image: it reaches over {rows} x {columns} pixels;"
             f" got {height} x {width} of `x` {shape}."
@@ -368,18 +396,18 @@ def fit(what: Convolution, shape: tuple[int, ...], dtype: DType) -> Fit:
             f" padded to {height} x {width}."
         )
     down, across = (height - rows) // place.stride[0] + 1, (width - columns) // place.stride[1] + 1
-    result: tuple[int, ...] = (what.results, down, across) if place.first else (down, across, what.results)
+    result: tuple[int, ...] = (spec.results, down, across) if place.channels_first else (down, across, spec.results)
+    result = result if len(shape) == 3 else (batch, *result)
     # The engine's memory grows with it.
     stride = min(place.stride[0], height), min(place.stride[1], width)
 
-    arithmetic = arithmetic_dtype(what.dtype, dtype)
+    arithmetic = arithmetic_dtype(spec.dtype, dtype)
     source = source_dtype(dtype, arithmetic)
     if place.mode == "constant" and around != ((0, 0), (0, 0)):
         source = dtypes.border_dtype(source, arithmetic, place.cval)
-    image = (batch, max(size[0], 1), max(size[1], 1), channels)
     around = _grown(around[0], size[0]), _grown(around[1], size[1])
-    result = result if len(shape) == 3 else (batch, *result)
-    return Fit(channels, image, result, source, arithmetic, stride, around, 0 in size)
+    read, written = (batch, max(size[0], 1), max(size[1], 1), channels), (batch, down, across, spec.results)
+    return LayerImage(read, source, arithmetic, written, result, stride, around, 0 in size)
 
 
 def _grown(sides: Sizes, length: int) -> Sizes:
@@ -389,19 +417,19 @@ def _grown(sides: Sizes, length: int) -> Sizes:
     return (sides[0] - 1, sides[1]) if sides[0] else (0, sides[1] - 1)
 
 
-def _image_axes(what: Convolution, shape: tuple[int, ...]) -> tuple[int, Sizes, int]:
+def _image_axes(spec: LayerSpec, shape: tuple[int, ...]) -> tuple[int, Sizes, int]:
     """(N, (H, W), C) of an image."""
-    first = what.place.first
+    first = spec.place.channels_first
     if len(shape) in (3, 4):
         batch = shape[0] if len(shape) == 4 else 1
         channels, height, width = shape[-3:] if first else (shape[-1], *shape[-3:-1])
-        if what.takes(channels):
+        if spec.takes(channels):
             return batch, (height, width), channels
-    name, kernel = next(iter(what.names.items()))
-    expected = "C" if what.channels is None else str(what.channels)
-    multiple = f" with {kernel[0]} a multiple of C" if what.channels is None else ""
+    name, kernel = next(iter(spec.names.items()))
+    expected = "C" if spec.channels is None else str(spec.channels)
+    multiple = f" with {kernel[0]} a multiple of C" if spec.channels is None else ""
     hint = ""
-    if len(shape) == 2 and what.takes(1):
+    if len(shape) == 2 and spec.takes(1):
         hint = f" A grey image needs its axis: `x[{'None' if first else '..., None'}]`."
     raise ValueError(
         f"`x` must be {_layouts(expected, first)}{multiple} for `{name}` {kernel}; got shape {shape}.{hint}"
@@ -420,7 +448,9 @@ def lengths(shape: Any, place: Geometry) -> tuple[int, ...]:
             raise TypeError
         return tuple(scalars.integer("shape", length, 0) for length in shape)
     except TypeError:
-        raise TypeError(f"`shape` must be {_layouts('C', place.first)}, whole numbers; got {show(shape)}.") from None
+        raise TypeError(
+            f"`shape` must be {_layouts('C', place.channels_first)}, whole numbers; got {show(shape)}."
+        ) from None
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: DType) -> None:

@@ -1,0 +1,1 @@
+"""Convolution layers: from a checked `LayerSpec` to the argument block of their kernels."""

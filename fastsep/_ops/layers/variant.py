@@ -1,0 +1,345 @@
+"""How a layer runs: every choice that changes its speed and not its result, made in one place.
+
+`choose_variant` is what calls use. Tests force other variants, and compare bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from fastsep._engine.argument_writer import odd_lines
+from fastsep._engine.bands import bands_of
+from fastsep._kernels import jit
+from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, matrix_rows
+from fastsep._ops.layers.weights import lanes_of, panels
+from fastsep._plan.convolution import LayerImage, LayerSpec
+from fastsep._validation.array_like import DType
+
+Pair = tuple[int, int]
+Key = tuple[str, ...]
+
+#: Left operand of the matrix product of one tile, in bytes and in pixels: it stays in L2, and panels of weights
+#: are read seldom (measured: 96 to 448 KiB differ by less than the noise).
+TERMS_BYTES = 192 << 10
+MOST_PIXELS = 4096
+#: Target size of the packed part of an image (L2).
+PACKED_BYTES = 320 << 10
+#: Target size in L1, used where at least LEAST_NEAR groups of channels fit. (With fewer, too short a piece of each
+#: pixel is read.)
+NEAR_BYTES = 32 << 10
+LEAST_NEAR = 3
+#: Columns of a tile up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
+#: depending on the channels, and 32 are 1.5 times as slow).
+NARROW = 14
+#: Weights and results of a strip of pixels, which stay in L1 together.
+STRIP_BYTES = 16 << 10
+#: Rows under the kernel, of one block of channels.
+WINDOW_BYTES = 24 << 10
+#: Rows of a tile, whatever has to be packed for them.
+LEAST_ROWS = 4
+#: Width of the kernels that read images in place. Wider ones use each input so often that packing it
+#: pays: of an image that is not aligned, every vector crosses a cache line.
+IN_PLACE_WIDTH = 3
+#: Blocks of channels that are packed and filtered together where images are read in place: few columns
+#: of so many under a kernel stay in L1 (measured: 7 x 7 pixels of 1024 channels take 60 % longer with
+#: all 64 of them).
+GROUPS_IN_PLACE = 8
+#: Results from this size on are written with non-temporal stores, which do not read the lines first.
+STREAM_BYTES = 8 << 20
+#: Rows of a tile of part of the columns: its border is packed again for the next tile.
+ROWS_OF_TILE = 8
+#: Largest ratio of computed to needed results where no tile spans two rows.
+MOST_IN_VAIN = 1.1
+#: Largest share of the matrix's columns that are computed twice to make every panel four vectors wide.
+IN_VAIN = 0.04
+#: Largest panel of that width: every tile of pixels reads it again, from L2.
+PANEL_BYTES = 128 << 10
+#: A strip that holds every pixel of a tile.
+ALL = 1 << 40
+#: Tiles or channels for each thread up to which each is a band of its own.
+FEW_UNITS = 8
+#: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
+LEAST_PIXELS = 32
+#: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
+#: multiply-adds of a full vector, or bytes, a nanosecond: what a thread computes, reads of weights that are not
+#: in its cache, and of factors that another thread has computed; and the nanoseconds of a second launch. (The
+#: last two are between those of a processor whose cores are near to each other, and of one whose are not.)
+COMPUTED, WEIGHTS_READ, FACTORS_READ, LAUNCH = 6.0, 20.0, 8.0, 5000.0
+
+
+class Variant(NamedTuple):
+    """Every choice of how a layer runs on images of one shape and dtype, on a number of threads."""
+
+    # Of the weights and channels alone
+    planes: bool  # channels are packed one by one; else in blocks of as many as a vector has lanes
+    vectors: int  # width of the matrix's panels: 2, or 4 where they are near
+    # Which kernels run
+    writes_out: bool  # blocks: depthwise results go straight into the caller's array, and no stage follows
+    zero_copy: bool  # blocks: packed pixels are the factors of the matrix product, without im2col
+    in_place: bool  # blocks: what lies inside the image is filtered where it is, and only the rest packed
+    unrolled: Pair  # size and stride along x (planes: y) of the depthwise kernels unrolled; (0, 0): any
+    split: Pair  # planes: channels that are told apart in registers together, and their stride; (0, 0): one by one
+    joined: int  # channels (blocks: multiples) of depthwise results interleaved in registers; 0: any
+    # How the work is cut
+    stages: tuple[int, ...] = (at.BOTH,)  # bands share tiles; or channels in (FIRST,), and then panels in (.., SECOND)
+    tiles_y: int = 1  # tiles from top to bottom
+    tile_cols: int = 1  # columns of a tile
+    chunk: int = 1  # channels (blocks: groups of them) packed and filtered before the next are
+    strip: int = ALL  # pixels that pass all panels before the next do
+    streamed: bool = False  # results are written past the caches, as many together as are finished together
+    threads: int = 1  # that find something to do
+    bands: int = 1  # of which each thread takes one after the other
+
+
+def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
+    """The variant that should be fastest on so many threads.
+
+    `planes` and `vectors` depend on the weights, the number of channels and the dtype of the arithmetic only, so that
+    weights are packed once for all images; which kernels run depends on the image, too; how the work is cut, on all.
+    """
+    planes, vectors = choose_packing(spec, image)
+    multiplier = multiplier_of(spec, image)
+    joined = multiplier if not planes else spec.results
+    variant = Variant(
+        planes=planes,
+        vectors=vectors,
+        writes_out=spec.depthwise_only and not planes and multiplier == 1,
+        zero_copy=spec.dense is not None and not planes and _is_zero_copy(spec, image),
+        in_place=spec.depthwise is not None and not planes and multiplier == 1 and _is_in_place(spec, image),
+        unrolled=_unrolled(spec, image, planes),
+        split=(image.channels, image.stride[1]) if planes and image.channels in (2, 3, 4) and image.stride[1] <= 2
+        else (0, 0),
+        joined=joined if joined in (2, 3, 4) else 0,
+    )  # fmt: skip
+    stages = _stages(spec, image, variant, threads)
+    images, _, cols, _ = image.result_shape
+    tiles_y, tile_cols = _tiles(spec, image, variant, threads) if stages == (at.BOTH,) else (1, cols)
+    chunk = _chunk(spec, image, variant, tiles_y, tile_cols)
+    strip = strip_of(spec.depth, spec.results, image.dtype, vectors)
+    if stages == (at.BOTH,):
+        finished = strip < ALL if spec.depth else variant.writes_out and chunk == groups_of(image, variant)
+        streamed, units = finished and is_large(image), images * tiles_y * -(-cols // tile_cols)
+    else:
+        streamed, units = False, _shares(spec, image, variant)
+    threads = max(min(threads, units), 1)
+    # A band of two tiles among those of one would be waited for.
+    bands = units if 1 < threads and units <= FEW_UNITS * threads else bands_of(threads, units)
+    return variant._replace(
+        stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
+        threads=threads, bands=bands,
+    )  # fmt: skip
+
+
+def choose_packing(spec: LayerSpec, image: LayerImage) -> tuple[bool, int]:
+    """`planes` and `vectors` of a variant."""
+    planes = image.channels < lanes_of(image.dtype)
+    return planes, _vectors(spec, image, planes)
+
+
+def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[int, Key]:
+    """The kernels of a variant, by the words that hold their addresses."""
+    layout, dtype = "planes" if variant.planes else "blocks", image.dtype.name
+    packed = "in_place" if variant.in_place else layout
+    keys: dict[int, Key] = {at.PACK: ("pack", packed, *map(str, variant.split), image.source.name, dtype)}
+    if spec.depthwise is not None:
+        form = "in_place" if variant.writes_out else f"{layout}_in_place"
+        if not variant.in_place:
+            form = "straight" if variant.writes_out else layout
+        keys[at.FILL] = ("depthwise", form, *map(str, variant.unrolled), dtype)
+    elif not variant.zero_copy:
+        keys[at.FILL] = ("im2col", layout, dtype)
+    if spec.depth:
+        keys[at.FINISH] = ("gemm", layout, str(variant.vectors), dtype)
+    elif not variant.writes_out:
+        keys[at.FINISH] = ("interleave", layout, str(variant.joined), dtype)
+    return keys
+
+
+# ---- weights and kernels
+
+
+def _vectors(spec: LayerSpec, image: LayerImage, planes: bool) -> int:
+    """Panels of four vectors need fewer loads for a product than those of two.
+
+    In the caches of a quiet processor the two are equally fast, but if something else is at work there, those of four
+    are faster (measured: 8 to 14 %). They need 32 registers, and are for matrices that follow a depthwise stage.
+    """
+    if spec.matrix is None or planes or jit.target().tile != 8:
+        return 2
+    four = 4 * lanes_of(image.dtype)
+    near = spec.depth * four * image.dtype.itemsize <= PANEL_BYTES
+    return 4 if near and spec.results >= four and -spec.results % four <= IN_VAIN * spec.results else 2
+
+
+def _is_zero_copy(spec: LayerSpec, image: LayerImage) -> bool:
+    """Tiles of the matrix product lie in one row of results each: rows have to be wide enough."""
+    if image.stride[1] != 1:
+        return False
+    if spec.size == image.stride == (1, 1) and image.pads == ((0, 0), (0, 0)):
+        return True
+    cols = image.result_shape[2]
+    _, narrow = panels(spec.results, lanes_of(image.dtype), 2)
+    large, small = matrix_rows()
+    rest = cols % large
+    computed = cols - rest + (0 if rest == 0 else small if rest <= small and not narrow else large)
+    return bool(cols >= (large if narrow else small) and computed <= MOST_IN_VAIN * cols)
+
+
+def _is_in_place(spec: LayerSpec, image: LayerImage) -> bool:
+    """Not of one block of channels: the packed image differs little from it, but is aligned.
+
+    As factors of a matrix, results of many channels or in large images neither gain nor lose with stride 1: vectors
+    that cross a cache line cost what packing does. Others gain 5 %, with stride 2 they gain 4 to 13 % (measured).
+    """
+    lanes = lanes_of(image.dtype)
+    if image.source != image.dtype or image.channels <= lanes:
+        return False
+    if _unrolled(spec, image, False)[0] != IN_PLACE_WIDTH:
+        return False
+    few = image.channels <= GROUPS_IN_PLACE * lanes and not is_large(image)
+    return spec.depthwise_only or image.stride[1] == 2 or few
+
+
+def _unrolled(spec: LayerSpec, image: LayerImage, planes: bool) -> Pair:
+    (height, width), (down, across) = spec.size, spec.place.dilation
+    if planes:
+        return (height, 1) if height in (3, 5, 7) and image.stride[0] == down == 1 else (0, 0)
+    return (width, image.stride[1]) if width in (3, 5, 7) and image.stride[1] <= 2 and across == 1 else (0, 0)
+
+
+# ---- how the work is cut
+
+
+def _stages(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -> tuple[int, ...]:
+    """Whether threads share the tiles of a map, or its channels and then the panels.
+
+    All read all weights where they share tiles, and factors from each other where they do not. Where there
+    is no second stage, channels are shared, because pixels would have to be packed with those around them.
+    """
+    images, rows, cols, _ = image.result_shape
+    if threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * threads:
+        return (at.BOTH,)
+    sharing = min(threads, _shares(spec, image, variant))
+    if rows * cols > LEAST_PIXELS * sharing:
+        return (at.BOTH,)
+    if spec.depthwise_only:
+        return (at.FIRST,) if variant.writes_out else (at.BOTH,)
+    work = rows * cols * spec.multiplications / (COMPUTED * lanes_of(image.dtype))
+    weights = matrix_bytes(spec.depth, spec.results, image.dtype, variant.vectors) / WEIGHTS_READ
+    factors = rows * cols * (image.channels if variant.zero_copy else spec.depth) * image.dtype.itemsize / FACTORS_READ
+    together = max(work * -(-rows // sharing) / rows, weights)
+    apart = max(work, weights) / sharing + factors * (1 - 1 / sharing) + LAUNCH
+    return (at.FIRST, at.SECOND) if apart < together else (at.BOTH,)
+
+
+def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -> Pair:
+    """Number of tiles from top to bottom, and the columns of each."""
+    images, rows, cols, _ = image.result_shape
+    kernel, stride, size = spec.size, image.stride, image.dtype.itemsize
+    depth = spec.results if spec.depthwise_only else spec.depth
+    if variant.zero_copy:
+        depth = image.channels * stride[0]
+    large = matrix_rows()[0]
+    pixels = max(min(TERMS_BYTES // (depth * size), MOST_PIXELS), 2 * large)
+    tile_cols = cols
+    least = min(rows, ROWS_OF_TILE if kernel[0] > stride[0] else 1)
+    if cols * least > pixels:
+        tile_cols = min(max(pixels // least // (2 * large), 1) * 2 * large, cols)
+    if not variant.planes and kernel[0] > 1:
+        # The rows under the kernel stay in L1 from row to row.
+        span = WINDOW_BYTES // (kernel[0] * stride[1] * lanes_of(image.dtype) * size)
+        reach = (kernel[1] - 1) * spec.place.dilation[1]
+        tile_cols = min(tile_cols, max(span // large * large, 2 * large, reach // 2))
+    tile_cols = -(-cols // -(-cols // tile_cols))
+    if tile_cols < cols:
+        tile_cols = min(-(-tile_cols // large) * large, cols)
+    tile_rows = min(max(pixels // tile_cols, 1), rows)
+    if not variant.planes:
+        # Not more rows than keep what is packed in the cache; but the fewer, the more often are
+        # the rows around them packed, of which a dilated kernel has many.
+        row = packed_row(spec, image, tile_cols) * groups_of(image, variant)
+        around = (kernel[0] - 1) * spec.place.dilation[0]
+        high = (PACKED_BYTES // row - around - 1) // stride[0] + 1
+        tile_rows = min(max(min(tile_rows, max(high, LEAST_ROWS)), around // 2), rows)
+    # As many tiles for each thread, of nearly the same height.
+    across = images * -(-cols // tile_cols)
+    high = -(-rows // tile_rows)
+    while high < rows and across * high % threads and across * high < 8 * threads:
+        high += 1
+    return high, tile_cols
+
+
+def _chunk(spec: LayerSpec, image: LayerImage, variant: Variant, tiles_y: int, tile_cols: int) -> int:
+    groups = groups_of(image, variant)
+    if variant.planes:
+        return groups if variant.split[0] else 1
+    group = packed_group(spec, image, tiles_y, tile_cols)
+    chunk = NEAR_BYTES // group
+    large = spec.depthwise_only and is_large(image)
+    # Results that are streamed have to be finished together; where rows are short, that is worth less.
+    if chunk < LEAST_NEAR or (large and tile_cols > NARROW):
+        chunk = PACKED_BYTES // group
+    if variant.in_place and not large:
+        chunk = min(chunk, GROUPS_IN_PLACE)
+    return max(min(chunk, groups), 1)
+
+
+def strip_of(depth: int, columns: int, dtype: DType, vectors: int) -> int:
+    """Pixels of a strip where the weights of a matrix stay in L1, else all of a tile.
+
+    Few, so that lines of the result that two panels share are still there as well.
+    """
+    if depth == 0 or matrix_bytes(depth, columns, dtype, vectors) > STRIP_BYTES:
+        return ALL
+    large = matrix_rows(vectors)[0]
+    return max(STRIP_BYTES // (columns * dtype.itemsize) // large, 1) * large
+
+
+# ---- sizes
+
+
+def multiplier_of(spec: LayerSpec, image: LayerImage) -> int:
+    return 1 if spec.depthwise is None else int(spec.depthwise.shape[2]) // image.channels
+
+
+def groups_of(image: LayerImage, variant: Variant) -> int:
+    """Blocks of channels, or channels where they are planes."""
+    return image.channels if variant.planes else -(-image.channels // lanes_of(image.dtype))
+
+
+def is_large(image: LayerImage) -> bool:
+    """Whether the result does not stay in the cache."""
+    return math.prod(image.result_shape) * image.dtype.itemsize >= STREAM_BYTES
+
+
+def packed_row(spec: LayerSpec, image: LayerImage, cols: int) -> int:
+    """Bytes of a packed row of a block of channels, under a tile of so many columns."""
+    # A depthwise tile wider than the result reads past its columns.
+    wide = extent(max(cols, DEPTHWISE_COLS), image.stride[1], spec.size[1], spec.place.dilation[1])
+    return wide * lanes_of(image.dtype) * image.dtype.itemsize
+
+
+def packed_group(spec: LayerSpec, image: LayerImage, tiles_y: int, tile_cols: int) -> int:
+    """Bytes of all packed rows of a block of channels."""
+    rows = -(-image.result_shape[1] // tiles_y)
+    high = extent(rows, image.stride[0], spec.size[0], spec.place.dilation[0])
+    return odd_lines(high * packed_row(spec, image, tile_cols))
+
+
+def extent(count: int, stride: int, kernel: int, dilation: int) -> int:
+    """Inputs under the taps of `count` neighbouring results."""
+    return (count - 1) * stride + (kernel - 1) * dilation + 1
+
+
+def _shares(spec: LayerSpec, image: LayerImage, variant: Variant) -> int:
+    """Groups of channels, or panels, that threads share where they do not share tiles: whichever are more."""
+    groups = groups_of(image, variant)
+    return max(groups, sum(panels(spec.results, lanes_of(image.dtype), variant.vectors))) if spec.depth else groups
+
+
+def matrix_bytes(depth: int, columns: int, dtype: DType, vectors: int) -> int:
+    """Of a packed matrix."""
+    wide, narrow = panels(columns, lanes_of(dtype), vectors)
+    return (vectors * wide + narrow) * lanes_of(dtype) * depth * dtype.itemsize
