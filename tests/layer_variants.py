@@ -1,7 +1,7 @@
 """The variants that the kernels of a layer can run, for tests that force them."""
 
 from fastsep._kernels import jit
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
 from fastsep._ops.layers import variant as variants
 from fastsep._ops.layers.prepared import PreparedLayer

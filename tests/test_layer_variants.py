@@ -6,7 +6,7 @@ from helpers import MODES, same_bits, slow
 from layer_variants import drawn, forced, neighbours
 
 from fastsep._kernels import jit
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._ops.layers import variant as variants
 from fastsep._ops.layers.variant import choose_variant
 from fastsep._plan import convolution

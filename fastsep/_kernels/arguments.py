@@ -1,5 +1,7 @@
 """What kernels of filters are told: a record of words for each family, shared by them and by the code that fills it in.
 
+Layers and banks have theirs in `layers/arguments.py`; what all kernels have in common is here.
+
 A word is an int64: a count, an offset or an address. Scalars and taps of the arithmetic dtype are reached through
 addresses, so that no kernel depends on how a float fits into a word. Strides and offsets are in bytes; an offset is one
 into a thread's scratch unless something else is said.
@@ -51,15 +53,28 @@ SEARCH, JOIN, BOOLS = range(3)
 STACK_WORDS = 1 << 14
 
 
-class Head(Record):
-    """What all families have in common. Some kernels need no more."""
+#: Room for the arguments of any kernel, in words: whole cache lines.
+BLOCK_WORDS = 64
+
+
+class Common(Record):
+    """What all kernels have in common: every argument block begins with these."""
 
     src: int  # address of the image
     scratch: int  # address of the scratch memory of the thread that runs the kernel, on a cache line
     grain: int  # rows that the kernel makes together: bands are cut between them
-    bands: int  # number of bands; 0: the work is the rows from `first` to `last` - 1 of one plane
-    dst: int  # address of the result; of further ones:
-    dst_2: int
+    bands: int  # number of bands; filters: 0: the work is the rows from `first` to `last` - 1 of one plane
+    dst: int  # address of the result
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        assert cls.length <= BLOCK_WORDS, f"{cls.__name__} has more words than a block"
+
+
+class Head(Common):
+    """What all families of filters have in common. Some kernels need no more."""
+
+    dst_2: int  # addresses of further results
     dst_3: int
     dst_4: int
     first: int
@@ -333,8 +348,6 @@ class Pipeline(Head):
     stage_scratch: int  # offset of the scratch of the stages' kernels, one of which runs at a time
 
 
-#: Room for the arguments of any kernel, in words: whole cache lines.
-BLOCK_WORDS = -(-max(64, *(kind.length for kind in Head.__subclasses__() + Fir.__subclasses__())) // 8) * 8
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.
 SRC, SCRATCH, GRAIN, BANDS, DST, SRC_2 = (
     Head.fields[name].number for name in ("src", "scratch", "grain", "bands", "dst", "src_2")

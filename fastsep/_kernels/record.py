@@ -6,10 +6,10 @@ A subclass of `Record` lists its fields in order, a word of eight bytes each, or
         taps: int  # address of the taps
         count: int  # number of them
 
-Python code says `Line(words).count = 3` to write into an array of int64, and `Line.count` for the number of the word.
-A kernel says `Line(address).count`, which costs what a load from a fixed place costs (see `simd/records.py`). Number k
-of a table of records is `Line(table, k)` in both. A name that is no field is an error in both: when the line is
-reached, or when the kernel is compiled.
+Python code says `Line(words).count = 3` to write into an array of int64, or into a list, where it is faster, and
+`Line.count` for the number of the word. A kernel says `Line(address).count`, which costs what a load from a fixed place
+costs (see `simd/records.py`). Number k of a table of records is `Line(table, k)` in both. A name that is no field is an
+error in both: when the line is reached, or when the kernel is compiled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,18 @@ class Field:
         record.words[self.number] = value
 
 
-class Record:
+class _Closed(type):
+    """Classes whose objects have no attributes but those of the class: to set a name that is no field is an error.
+
+    A check in `__setattr__` would take half as long again as setting a word does (measured).
+    """
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        return super().__new__(cls, name, bases, {"__slots__": (), **body})
+
+
+class Record(metaclass=_Closed):
+    __slots__ = ("words",)
     words: Any
     fields: ClassVar[dict[str, Field]] = {}
     length: ClassVar[int] = 0  # words
@@ -49,13 +60,8 @@ class Record:
         _kinds[cls.__name__] = cls
 
     def __init__(self, words: Any, number: int = 0) -> None:
-        """Record `number` of those in an array of int64."""
-        self.words = words[number * self.length :]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name != "words" and name not in self.fields:
-            raise AttributeError(f"{type(self).__name__} has no field {name}")
-        super().__setattr__(name, value)
+        """Record `number` of those in an array of int64. A list is for one record with no other in it."""
+        self.words = words[number * self.length :] if number else words
 
 
 _kinds: dict[str, type[Record]] = {}  # records by name, as annotations give it

@@ -16,8 +16,9 @@ from fastsep._engine import execution, memory
 from fastsep._engine.argument_writer import lines_of, odd_lines
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.kernel_arguments import block
-from fastsep._kernels import arguments, jit
-from fastsep._kernels.layers import words as at
+from fastsep._kernels import jit
+from fastsep._kernels.arguments import BLOCK_WORDS, DST, SCRATCH, SRC
+from fastsep._kernels.layers import arguments as at
 from fastsep._ops.choice import pack, unpack
 from fastsep._ops.layers.variant import ALL, STREAM_BYTES, strip_of
 from fastsep._ops.layers.weights import PackedMatrix
@@ -243,29 +244,30 @@ class _Engine:
         lanes = jit.target().vector_bytes // acc.itemsize
         high = max(PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
         self.strips = strips = -(-total // high)
-        words = self.words = np.zeros(at.CONV_WORDS, np.int64)
-        words[at.IMAGES], words[at.OUT_ROWS], words[at.OUT_COLS] = images, rows, width
-        words[at.OUT_CHANNELS], words[at.CHANNELS] = matrix.columns, matrix.depth
-        words[at.RUNS] = 1
-        for word, value in matrix.words().items():
-            words[word] = value
-        words[at.STRIP] = strip = strip_of(matrix.depth, matrix.columns, acc, matrix.vectors)
-        words[at.FINISH] = jit.kernel("gemm", "planes", str(matrix.vectors), acc.name)
-        words[at.STRIPS] = strips
-        words[at.TERM_BLOCKS], words[at.TERM_KERNELS] = self.keep[1].ctypes.data, self.kernels.ctypes.data
-        words[at.TERMS_GROUP] = group = odd_lines(-(-total // strips) * width * acc.itemsize)
+        self.words = np.zeros(at.Bank.length, np.int64)
+        args = at.Bank(self.words)
+        args.images, args.out_rows, args.out_cols = images, rows, width
+        args.out_channels, args.channels = matrix.columns, matrix.depth
+        args.runs = 1
+        matrix.write(args)
+        args.strip = strip = strip_of(matrix.depth, matrix.columns, acc, matrix.vectors)
+        args.finish = jit.kernel("gemm", "planes", str(matrix.vectors), acc.name)
+        args.strips = strips
+        args.term_blocks, args.term_kernels = self.keep[1].ctypes.data, self.kernels.ctypes.data
+        args.factors_group = group = odd_lines(-(-total // strips) * width * acc.itemsize)
         self.end = at.TILE_BYTES
-        self._take(8 * arguments.BLOCK_WORDS * len(plans), at.PACKED)
-        self._take(max(each.scratch for each in made), at.TERM_SCRATCH)
-        self._take(group * len(plans), at.TERMS)
+        args.packed = self._take(8 * BLOCK_WORDS * len(plans))
+        args.term_scratch = self._take(max(each.scratch for each in made))
+        args.factors = self._take(group * len(plans))
         if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
-            self._take(strip * matrix.columns * acc.itemsize, at.STREAMED)
+            args.streamed = self._take(strip * matrix.columns * acc.itemsize)
         self.worth = min(_bands.bands_worth(self.work), strips)
 
-    def _take(self, size: int, word: int) -> None:
-        """Reserve `size` bytes of scratch on a cache line and note their offset in `word`."""
-        self.words[word] = self.end
+    def _take(self, size: int) -> int:
+        """Reserve `size` bytes of scratch on a cache line; returns their offset."""
+        offset = self.end
         self.end += lines_of(size)
+        return offset
 
     def run(self, image: Array, out: Array, workers: int | None) -> None:
         """As `Bank.run`."""
@@ -274,8 +276,8 @@ class _Engine:
         workspace = memory.take_workspace(self.end + (threads - 1) * stride)
         words = workspace.words[: len(self.words)]
         words[:] = self.words
-        words[arguments.SCRATCH] = workspace.scratch
-        words[arguments.SRC], words[arguments.DST] = memory.address_of(image), memory.address_of(out)
+        words[SCRATCH] = workspace.scratch
+        words[SRC], words[DST] = memory.address_of(image), memory.address_of(out)
         workspace.filled_by = None
         _bands.launch(self, workspace, threads, _bands.bands_of(threads, self.worth), stride)
         memory.give_back(workspace)

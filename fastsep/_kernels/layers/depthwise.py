@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
@@ -33,9 +33,9 @@ def _pairs(kernel, stride):
 
 
 @helper
-def row_by_row(block):
+def row_by_row(args):
     """Whether results below each other share all rows of inputs but one."""
-    return (word(block, at.STRIDE_Y) == 1) & (word(block, at.DILATION_Y) == 1)
+    return (args.stride_y == 1) & (args.dilation_y == 1)
 
 
 def _blocks(kernel, stride, acc):
@@ -43,23 +43,24 @@ def _blocks(kernel, stride, acc):
     most = DEPTHWISE_COLS
     pairs = _pairs(kernel, stride)
 
-    def filter_groups(block, tile):
+    def filter_groups(block, scratch):
         """Tiles wider than the result spill over into the next row, which is written later."""
-        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        first = word(tile, at.GROUP)
-        groups = word(block, at.GROUPS)
-        kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
-        stride_x, dilation_x = word(block, at.STRIDE_X), word(block, at.DILATION_X)
-        packed_row = word(block, at.PACKED_ROW)
-        limits = word(block, at.FIRST_LIMITS)
-        follow = row_by_row(block) & (cols >= most)
-        for m in range(word(block, at.MULTIPLIER)):
-            for group in range(first, word(tile, at.GROUP_STOP)):
+        args, tile = at.Layer(block), at.Tile(scratch)
+        rows, cols = tile.height, tile.width
+        first = tile.group
+        groups = args.groups
+        kernel_y, kernel_x = args.kernel_y, args.kernel_x
+        stride_x, dilation_x = args.stride_x, args.dilation_x
+        packed_row = args.packed_row
+        limits = args.depthwise_limits
+        follow = row_by_row(args) & (cols >= most)
+        for m in range(args.multiplier):
+            for group in range(first, tile.group_stop):
                 number = m * groups + group
-                source = word(tile, at.PACKED_AT) + (group - first) * word(block, at.PACKED_GROUP)
-                to = word(tile, at.TERMS_AT) + number * word(block, at.TERMS_GROUP)
-                weights = word(block, at.WEIGHTS) + number * kernel_y * kernel_x * vector
-                bias = word(block, at.FIRST_BIAS) + number * vector
+                source = tile.packed_at + (group - first) * args.packed_group
+                to = tile.factors_at + number * args.factors_group
+                weights = args.depthwise_weights + number * kernel_y * kernel_x * vector
+                bias = args.depthwise_bias + number * vector
                 paired = rows // 2 * 2 if pairs and follow else 0
                 for r in range(0, paired, 2):
                     row = source + r * packed_row
@@ -70,12 +71,12 @@ def _blocks(kernel, stride, acc):
                             to + (r * cols + start) * vector, vector, cols * vector,
                         )  # fmt: skip
                 for r in range(paired, rows):
-                    row = source + r * word(block, at.STRIDE_Y) * packed_row
+                    row = source + r * args.stride_y * packed_row
                     for col in range(0, cols, most):
                         start = max(min(col, cols - most), 0)
                         simd.depthwise_blocks(
                             acc, most, kernel, stride, row + start * stride_x * vector, vector,
-                            word(block, at.DILATION_Y) * packed_row, weights, kernel_y, kernel_x, stride_x,
+                            args.dilation_y * packed_row, weights, kernel_y, kernel_x, stride_x,
                             dilation_x, bias, limits, to + (r * cols + start) * vector, vector,
                         )  # fmt: skip
 
@@ -89,28 +90,29 @@ def _straight(kernel, stride, acc):
     most = DEPTHWISE_COLS
     pairs = _pairs(kernel, stride)
 
-    def filter_groups(block, tile):
-        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
-        kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
-        stride_x, dilation_x = word(block, at.STRIDE_X), word(block, at.DILATION_X)
-        packed_row = word(block, at.PACKED_ROW)
-        down = word(block, at.DILATION_Y) * packed_row
-        limits = word(block, at.FIRST_LIMITS)
-        follow = row_by_row(block) & (cols >= most)
-        channels = word(block, at.CHANNELS)
+    def filter_groups(block, scratch):
+        args, tile = at.Layer(block), at.Tile(scratch)
+        rows, cols = tile.height, tile.width
+        first, stop = tile.group, tile.group_stop
+        kernel_y, kernel_x = args.kernel_y, args.kernel_x
+        stride_x, dilation_x = args.stride_x, args.dilation_x
+        packed_row = args.packed_row
+        down = args.dilation_y * packed_row
+        limits = args.depthwise_limits
+        follow = row_by_row(args) & (cols >= most)
+        channels = args.channels
         pixel = channels * size
-        streamed = word(block, at.STREAMED) != 0
-        room = word(tile, at.STREAMED_AT)
-        across = cols if streamed else word(block, at.OUT_COLS)
+        streamed = args.streamed != 0
+        room = tile.streamed_at
+        across = cols if streamed else args.out_cols
         for top in range(0, rows, ROWS_TOGETHER):
             bottom = min(top + ROWS_TOGETHER, rows)
-            results = word(block, at.DST) + (word(tile, at.RESULT) + top * word(block, at.OUT_COLS)) * pixel
+            results = args.dst + (tile.result + top * args.out_cols) * pixel
             for group in range(first, stop):
-                source = word(tile, at.PACKED_AT) + (group - first) * word(block, at.PACKED_GROUP)
+                source = tile.packed_at + (group - first) * args.packed_group
                 out = (room if streamed else results) + min(group * lanes, channels - lanes) * size
-                weights = word(block, at.WEIGHTS) + group * kernel_y * kernel_x * vector
-                bias = word(block, at.FIRST_BIAS) + group * vector
+                weights = args.depthwise_weights + group * kernel_y * kernel_x * vector
+                bias = args.depthwise_bias + group * vector
                 paired = top + ((bottom - top) // 2 * 2 if pairs and follow else 0)
                 for r in range(top, paired, 2):
                     row = source + r * packed_row
@@ -122,7 +124,7 @@ def _straight(kernel, stride, acc):
                             to + start * pixel, pixel, across * pixel,
                         )  # fmt: skip
                 for r in range(paired, bottom):
-                    row = source + r * word(block, at.STRIDE_Y) * packed_row
+                    row = source + r * args.stride_y * packed_row
                     to = out + (r - top) * across * pixel
                     if cols >= most:
                         for col in range(0, cols, most):
@@ -139,7 +141,7 @@ def _straight(kernel, stride, acc):
                             )  # fmt: skip
             if streamed:
                 for r in range(bottom - top):
-                    place = results + r * word(block, at.OUT_COLS) * pixel
+                    place = results + r * args.out_cols * pixel
                     simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
         if streamed:
             simd.finish_streams()
@@ -153,47 +155,48 @@ def _in_place(kernel, stride, acc, straight):
     vector = lanes * size
     most = DEPTHWISE_COLS
 
-    def filter_groups(block, tile):
+    def filter_groups(block, scratch):
         """Results whose inputs lie within the image are computed from there, others from what is packed.
 
         All channels at hand of neighbouring results follow each other, then those of the row below: rows
         under the kernel stay in L1, and results that go straight to the image are
         written in one piece.
         """
-        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
-        kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
-        stride_y, stride_x = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
-        dilation_y, dilation_x = word(block, at.DILATION_Y), word(block, at.DILATION_X)
-        all_weights, all_bias = word(block, at.WEIGHTS), word(block, at.FIRST_BIAS)
-        limits = word(block, at.FIRST_LIMITS)
-        channels = word(block, at.CHANNELS)
+        args, tile = at.Layer(block), at.Tile(scratch)
+        rows, cols = tile.height, tile.width
+        first, stop = tile.group, tile.group_stop
+        kernel_y, kernel_x = args.kernel_y, args.kernel_x
+        stride_y, stride_x = args.stride_y, args.stride_x
+        dilation_y, dilation_x = args.dilation_y, args.dilation_x
+        all_weights, all_bias = args.depthwise_weights, args.depthwise_bias
+        limits = args.depthwise_limits
+        channels = args.channels
         pixel = channels * size
-        image_row = word(block, at.COLS) * pixel
-        packed, packed_row = word(tile, at.PACKED_AT), word(block, at.PACKED_ROW)
-        packed_group = word(block, at.PACKED_GROUP)
+        image_row = args.cols * pixel
+        packed, packed_row = tile.packed_at, args.packed_row
+        packed_group = args.packed_group
         # Where the first value under the tile is, or would be, in the image.
-        y = word(block, at.ROWS) * word(tile, at.IMAGE) + word(tile, at.Y) * stride_y - word(block, at.TOP)
-        image = word(block, at.SRC) + y * image_row + (word(tile, at.X) * stride_x - word(block, at.LEFT)) * pixel
-        above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
-        streamed = straight and word(block, at.STREAMED) != 0
-        room = word(tile, at.STREAMED_AT)
-        across = word(block, at.OUT_COLS) if straight and not streamed else cols
+        y = args.rows * tile.image + tile.y * stride_y - args.pad_top
+        image = args.src + y * image_row + (tile.x * stride_x - args.pad_left) * pixel
+        above, below = tile.in_place_above, tile.in_place_below
+        streamed = straight and args.streamed != 0
+        room = tile.streamed_at
+        across = args.out_cols if straight and not streamed else cols
         together = ROWS_TOGETHER if streamed else rows
         # From one result to the next, and from one block of channels to the next.
         out_pixel = pixel if straight else vector
-        out_group = vector if straight else word(block, at.TERMS_GROUP)
-        farthest = (channels - lanes) * size if straight else word(block, at.GROUPS) * out_group
+        out_group = vector if straight else args.factors_group
+        farthest = (channels - lanes) * size if straight else args.groups * out_group
         for top in range(0, rows, together):
             bottom = min(top + together, rows)
-            results = word(block, at.DST) + (word(tile, at.RESULT) + top * word(block, at.OUT_COLS)) * pixel
+            results = args.dst + (tile.result + top * args.out_cols) * pixel
             if straight:
                 out = (room if streamed else results) - top * across * pixel
             else:
-                out = word(tile, at.TERMS_AT)
+                out = tile.factors_at
             # Columns to the left of those that are read in place, these, and those to the right.
             for part in range(3):
-                begin, end = word(tile, at.LEFT_EDGE + part), word(tile, at.LEFT_EDGE + part + 1)
+                begin, end = word(scratch, at.EDGES + part), word(scratch, at.EDGES + part + 1)
                 if end - begin >= most:
                     step, last = most, end - most
                 else:
@@ -228,7 +231,7 @@ def _in_place(kernel, stride, acc, straight):
                                 )  # fmt: skip
             if streamed:
                 for r in range(bottom - top):
-                    place = results + r * word(block, at.OUT_COLS) * pixel
+                    place = results + r * args.out_cols * pixel
                     simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
         if streamed:
             simd.finish_streams()
@@ -241,27 +244,28 @@ def _planes(kernel, stride, acc):
     size = acc.itemsize
     most = DEPTHWISE_ROWS
 
-    def filter_channels(block, tile):
+    def filter_channels(block, scratch):
         """Rows and columns that a tile has beyond the result spill over into those written later."""
-        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        first = word(tile, at.GROUP)
-        multiplier = word(block, at.MULTIPLIER)
-        kernel_y, kernel_x = word(block, at.KERNEL_Y), word(block, at.KERNEL_X)
-        stride_y, dilation_y = word(block, at.STRIDE_Y), word(block, at.DILATION_Y)
-        packed_row = word(block, at.PACKED_ROW)
-        for number in range(first * multiplier, word(tile, at.GROUP_STOP) * multiplier):
-            packed = word(tile, at.PACKED_AT) + (number // multiplier - first) * word(block, at.PACKED_GROUP)
-            to = word(tile, at.TERMS_AT) + number * word(block, at.TERMS_GROUP)
-            weights = word(block, at.WEIGHTS) + number * kernel_y * kernel_x * size
-            bias = word(block, at.FIRST_BIAS) + number * size
+        args, tile = at.Layer(block), at.Tile(scratch)
+        rows, cols = tile.height, tile.width
+        first = tile.group
+        multiplier = args.multiplier
+        kernel_y, kernel_x = args.kernel_y, args.kernel_x
+        stride_y, dilation_y = args.stride_y, args.dilation_y
+        packed_row = args.packed_row
+        for number in range(first * multiplier, tile.group_stop * multiplier):
+            packed = tile.packed_at + (number // multiplier - first) * args.packed_group
+            to = tile.factors_at + number * args.factors_group
+            weights = args.depthwise_weights + number * kernel_y * kernel_x * size
+            bias = args.depthwise_bias + number * size
             for row in range(0, rows, most):
                 top = max(min(row, rows - most), 0)
                 for col in range(0, cols, lanes):
                     left = max(min(col, cols - lanes), 0)
                     simd.depthwise_planes(
                         acc, most, kernel, packed + top * stride_y * packed_row + left * size, packed_row,
-                        word(block, at.OFFSETS), weights, kernel_y, kernel_x, stride_y, dilation_y, bias,
-                        word(block, at.FIRST_LIMITS), to + (top * cols + left) * size, cols * size,
+                        args.offsets, weights, kernel_y, kernel_x, stride_y, dilation_y, bias,
+                        args.depthwise_limits, to + (top * cols + left) * size, cols * size,
                     )  # fmt: skip
 
     return filter_channels

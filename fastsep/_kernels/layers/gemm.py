@@ -6,11 +6,11 @@ import numpy as np
 
 from fastsep._kernels.arguments import LINE
 from fastsep._kernels.helper import helper
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
-from fastsep._kernels.simd.memory import set_word, word
+from fastsep._kernels.simd.memory import set_word
 
 
 def build(form: str, width: str, acc_name: str):
@@ -38,20 +38,20 @@ def build(form: str, width: str, acc_name: str):
         return small if broad and reach >= small else 1
 
     @helper
-    def find_runs(block, table, row):
+    def find_runs(args, table, row):
         """List how far from the first factor of a pixel those of each run are.
 
         `row`: bytes in a row of packed pixels, if they are the factors; else 0.
         """
-        kernel_x, group = word(block, at.KERNEL_X), word(block, at.TERMS_GROUP)
-        for run in range(word(block, at.RUNS)):
-            offset = run * word(block, at.GROUPS) * group
+        kernel_x, group = args.kernel_x, args.factors_group
+        for run in range(args.runs):
+            offset = run * args.groups * group
             if row != 0:
-                down, right = run // kernel_x * word(block, at.DILATION_Y), run % kernel_x * word(block, at.DILATION_X)
+                down, right = run // kernel_x * args.dilation_y, run % kernel_x * args.dilation_x
                 offset = down * row + right * pixel
             set_word(table, run, offset)
 
-    def multiply(block, tile):
+    def multiply(block, scratch):
         """Broad panels first, then those of one vector; the last overlap with those before them.
 
         Of the pixels, what is left over after tiles of the large height is done by small ones, or by a
@@ -61,34 +61,35 @@ def build(form: str, width: str, acc_name: str):
         The factors are those that another stage laid out for each result; or, where there is none, the
         pixels under the results, packed as they are.
         """
-        channels = word(block, at.OUT_CHANNELS)
-        depth = word(block, at.DEPTH)
-        runs, table = word(block, at.RUNS), 0
-        whole, rest = word(block, at.CHANNELS) // lanes, word(block, at.CHANNELS) % lanes
-        groups = word(block, at.TERMS_GROUP)
-        limits = word(block, at.LIMITS)
-        wide = word(block, at.WIDE)
+        args, tile = at.Layer(block), at.Tile(scratch)
+        channels = args.out_channels
+        depth = args.depth
+        runs, table = args.runs, 0
+        whole, rest = args.channels // lanes, args.channels % lanes
+        groups = args.factors_group
+        limits = args.limits
+        wide = args.wide
         step = channels * size
-        pieces, length = word(tile, at.HEIGHT), word(tile, at.WIDTH)
+        pieces, length = tile.height, tile.width
         # Bytes from the factors of a row of results to those of the next.
         factor_row = length * pixel
         if planes:
             whole = depth
-        elif word(block, at.FILL) != 0:
-            table = tile + word(block, at.RUN_TABLE)
-            find_runs(block, table, 0)
+        elif args.fill != 0:
+            table = scratch + args.run_table
+            find_runs(args, table, 0)
         else:
-            table = tile + word(block, at.RUN_TABLE)
-            packed_row = (length + (word(block, at.KERNEL_X) - 1) * word(block, at.DILATION_X)) * pixel
-            find_runs(block, table, packed_row)
-            factor_row = packed_row * word(block, at.STRIDE_Y)
-        if length == word(block, at.OUT_COLS) and factor_row == length * pixel:
+            table = scratch + args.run_table
+            packed_row = (length + (args.kernel_x - 1) * args.dilation_x) * pixel
+            find_runs(args, table, packed_row)
+            factor_row = packed_row * args.stride_y
+        if length == args.out_cols and factor_row == length * pixel:
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
-        image, image_rows, image_at = word(tile, at.AHEAD), word(tile, at.AHEAD_ROWS), 0
-        image_row, image_bytes = word(block, at.COLS) * word(block, at.PIXEL), word(tile, at.AHEAD_BYTES)
-        strip = word(block, at.STRIP)
-        streamed = word(block, at.STREAMED) != 0
+        image, image_rows, image_at = tile.ahead, tile.ahead_rows, 0
+        image_row, image_bytes = args.cols * args.pixel, tile.ahead_bytes
+        strip = args.strip
+        streamed = args.streamed != 0
         # Rows that pass a panel before they pass the next one.
         together = 1 if streamed or strip < length else pieces
         for first in range(0, pieces, together):
@@ -96,21 +97,21 @@ def build(form: str, width: str, acc_name: str):
                 end = min(begin + strip, length)
                 # How far back a tile may begin: what a stream has taken away stays away.
                 reach = end - begin if streamed else end
-                for number in range(word(tile, at.PANEL), word(tile, at.PANEL_STOP)):
+                for number in range(tile.panel, tile.panel_stop):
                     broad = number < wide
                     unit = vectors * number if broad else (vectors - 1) * wide + number
                     across = vectors if broad else 1
                     column = max(min(unit * lanes, channels - across * lanes), 0)
-                    panel = word(block, at.MATRIX) + unit * depth * vector
+                    panel = args.matrix + unit * depth * vector
                     next_panel = panel + across * depth * vector
-                    bias = word(block, at.BIAS) + unit * vector
+                    bias = args.bias + unit * vector
                     for piece in range(first, first + together):
                         last_piece = piece == pieces - 1 and end == length
-                        factors = word(tile, at.TERMS_AT) + piece * factor_row
-                        number_of_first = word(tile, at.RESULT) + piece * word(block, at.OUT_COLS)
-                        to = word(block, at.DST) + number_of_first * step + column * size
+                        factors = tile.factors_at + piece * factor_row
+                        number_of_first = tile.result + piece * args.out_cols
+                        to = args.dst + number_of_first * step + column * size
                         if streamed:
-                            to = word(tile, at.STREAMED_AT) + column * size - begin * step
+                            to = tile.streamed_at + column * size - begin * step
                         p = begin
                         while p < end:
                             left = end - p
@@ -158,9 +159,9 @@ def build(form: str, width: str, acc_name: str):
                                 )  # fmt: skip
                             p += rows
                 if streamed:
-                    number_of_first = word(tile, at.RESULT) + first * word(block, at.OUT_COLS) + begin
-                    result = word(block, at.DST) + number_of_first * step
-                    simd.stream(acc, result, word(tile, at.STREAMED_AT), (end - begin) * step)
+                    number_of_first = tile.result + first * args.out_cols + begin
+                    result = args.dst + number_of_first * step
+                    simd.stream(acc, result, tile.streamed_at, (end - begin) * step)
         if streamed:
             simd.finish_streams()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
 from fastsep._kernels.simd.memory import word
@@ -17,26 +17,27 @@ def build(form: str, acc_name: str):
     vector = lanes_of(acc) * size
     planes = form == "planes"
 
-    def lay_out(block, tile):
-        rows, cols = word(tile, at.HEIGHT), word(tile, at.WIDTH)
-        first = word(tile, at.GROUP)
-        kernel_x, groups = word(block, at.KERNEL_X), word(block, at.GROUPS)
-        packed_row = word(block, at.PACKED_ROW)
-        step = word(block, at.STRIDE_X) * vector
-        for group in range(first, word(tile, at.GROUP_STOP)):
-            packed = word(tile, at.PACKED_AT) + (group - first) * word(block, at.PACKED_GROUP)
-            for v in range(word(block, at.KERNEL_Y)):
+    def lay_out(block, scratch):
+        args, tile = at.Layer(block), at.Tile(scratch)
+        rows, cols = tile.height, tile.width
+        first = tile.group
+        kernel_x, groups = args.kernel_x, args.groups
+        packed_row = args.packed_row
+        step = args.stride_x * vector
+        for group in range(first, tile.group_stop):
+            packed = tile.packed_at + (group - first) * args.packed_group
+            for v in range(args.kernel_y):
                 for u in range(kernel_x):
                     number = (v * kernel_x + u) * groups + group
-                    to = word(tile, at.TERMS_AT) + number * word(block, at.TERMS_GROUP)
+                    to = tile.factors_at + number * args.factors_group
                     for r in range(rows):
-                        row = r * word(block, at.STRIDE_Y) + v * word(block, at.DILATION_Y)
+                        row = r * args.stride_y + v * args.dilation_y
                         if planes:
                             # Narrow rows spill over into the next one, which is written later.
-                            address = packed + row * packed_row + word(word(block, at.OFFSETS), u)
+                            address = packed + row * packed_row + word(args.offsets, u)
                             simd.pack_row(acc, acc, address, cols, to + r * cols * size)
                         else:
-                            address = packed + row * packed_row + u * word(block, at.DILATION_X) * vector
+                            address = packed + row * packed_row + u * args.dilation_x * vector
                             simd.copy_vectors(acc, address, step, cols, to + r * cols * vector)
 
     return lay_out

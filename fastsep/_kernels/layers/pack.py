@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels.helper import helper
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
-from fastsep._kernels.simd.memory import word
 
 
 def build(form: str, together: str, stride: str, src_name: str, acc_name: str):
@@ -34,26 +33,27 @@ def _blocks(src, acc, in_place):
     vector = lanes * acc.itemsize
     size = src.itemsize
 
-    def pack(block, tile):
-        height = word(block, at.ROWS)
-        width = word(block, at.COLS)
-        channels = word(block, at.CHANNELS)
+    def pack(block, scratch):
+        args, tile = at.Layer(block), at.Tile(scratch)
+        height = args.rows
+        width = args.cols
+        channels = args.channels
         pixel = channels * size
-        cval = word(block, at.CVAL)
-        stride_y, stride_x = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
-        top = word(tile, at.Y) * stride_y - word(block, at.TOP)
-        left = word(tile, at.X) * stride_x - word(block, at.LEFT)
-        high = extent(word(tile, at.HEIGHT), stride_y, word(block, at.KERNEL_Y), word(block, at.DILATION_Y))
-        wide = extent(word(tile, at.WIDTH), stride_x, word(block, at.KERNEL_X), word(block, at.DILATION_X))
-        first, stop = word(tile, at.GROUP), word(tile, at.GROUP_STOP)
-        packed_group, packed_row = word(block, at.PACKED_GROUP), word(block, at.PACKED_ROW)
-        packed = word(tile, at.PACKED_AT)
+        cval = args.cval
+        stride_y, stride_x = args.stride_y, args.stride_x
+        top = tile.y * stride_y - args.pad_top
+        left = tile.x * stride_x - args.pad_left
+        high = extent(tile.height, stride_y, args.kernel_y, args.dilation_y)
+        wide = extent(tile.width, stride_x, args.kernel_x, args.dilation_x)
+        first, stop = tile.group, tile.group_stop
+        packed_group, packed_row = args.packed_group, args.packed_row
+        packed = tile.packed_at
         # What lies outside the image is the same for all groups that take turns in one place.
-        border = word(tile, at.FRESH) != 0 or word(block, at.FILL) == 0
-        if word(block, at.FILL) == 0:
+        border = tile.fresh != 0 or args.fill == 0
+        if args.fill == 0:
             # Pixels are factors as they are.
-            packed_group, packed_row = word(block, at.TERMS_GROUP), wide * vector
-            packed = word(tile, at.TERMS_AT) + first * packed_group
+            packed_group, packed_row = args.factors_group, wide * vector
+            packed = tile.factors_at + first * packed_group
         # Columns `begin` .. `end` - 1 of the packed part lie within the image.
         begin = min(max(-left, 0), wide)
         end = max(min(width - left, wide), begin)
@@ -61,17 +61,17 @@ def _blocks(src, acc, in_place):
         # left and right: they are packed before column `before` and from `behind` on, others as a whole.
         above, below, before, behind = 0, 0, 0, 0
         if in_place:
-            above, below = word(tile, at.IN_PLACE_ABOVE), word(tile, at.IN_PLACE_BELOW)
-            before, behind = word(tile, at.IN_PLACE_LEFT), word(tile, at.IN_PLACE_RIGHT)
-            above = (above > 0) * (high - (word(tile, at.HEIGHT) - above) * stride_y)
-            before = (before > 0) * (wide - (word(tile, at.WIDTH) - before) * stride_x)
-            below = below * stride_y + (below == word(tile, at.HEIGHT)) * high
-            behind = min(behind * stride_x + (behind == word(tile, at.WIDTH)) * wide, wide)
-        source = word(block, at.SRC) + word(tile, at.IMAGE) * height * width * pixel
+            above, below = tile.in_place_above, tile.in_place_below
+            before, behind = tile.in_place_left, tile.in_place_right
+            above = (above > 0) * (high - (tile.height - above) * stride_y)
+            before = (before > 0) * (wide - (tile.width - before) * stride_x)
+            below = below * stride_y + (below == tile.height) * high
+            behind = min(behind * stride_x + (behind == tile.width) * wide, wide)
+        source = args.src + tile.image * height * width * pixel
         # The last block ends with the last channel, and so overlaps with the one before.
         whole = min(stop, channels // lanes) - first
         for i in range(high):
-            row = outside(top + i, height, word(block, at.MODE))
+            row = outside(top + i, height, args.mode)
             if row < 0:
                 for group in range((stop - first) * border):
                     simd.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
@@ -88,7 +88,7 @@ def _blocks(src, acc, in_place):
                 address = source + row * width * pixel + channel * size
                 for k in range(apart + wide - behind_apart):
                     col = k if k < apart else behind_apart + k - apart
-                    source_col = outside(left + col, width, word(block, at.MODE))
+                    source_col = outside(left + col, width, args.mode)
                     if source_col < 0:
                         for group in range(groups * border):
                             simd.fill_vectors(acc, cval, 1, to + group * packed_group + col * vector)
@@ -126,32 +126,33 @@ def _planes(src, acc, together, known_stride):
 
     pack_inside = pack_together if together else pack_each
 
-    def pack(block, tile):
+    def pack(block, scratch):
         """Columns that one tap of the kernel meets follow each other.
 
         First come those that are 0 modulo the stride, then those that are 1, ...
         """
-        height = word(block, at.ROWS)
-        width = word(block, at.COLS)
-        pixel = word(block, at.CHANNELS) * src_size
-        cval = word(block, at.CVAL)
-        stride_y, stride = word(block, at.STRIDE_Y), word(block, at.STRIDE_X)
-        top = word(tile, at.Y) * stride_y - word(block, at.TOP)
-        left = word(tile, at.X) * stride - word(block, at.LEFT)
-        high = extent(word(tile, at.HEIGHT), stride_y, word(block, at.KERNEL_Y), word(block, at.DILATION_Y))
-        wide = extent(word(tile, at.WIDTH), stride, word(block, at.KERNEL_X), word(block, at.DILATION_X))
+        args, tile = at.Layer(block), at.Tile(scratch)
+        height = args.rows
+        width = args.cols
+        pixel = args.channels * src_size
+        cval = args.cval
+        stride_y, stride = args.stride_y, args.stride_x
+        top = tile.y * stride_y - args.pad_top
+        left = tile.x * stride - args.pad_left
+        high = extent(tile.height, stride_y, args.kernel_y, args.dilation_y)
+        wide = extent(tile.width, stride, args.kernel_x, args.dilation_x)
         begin = min(max(-left, 0), wide)
         end = max(min(width - left, wide), begin)
-        group_step = word(block, at.PACKED_GROUP)
-        first = word(tile, at.GROUP)
-        channels = word(tile, at.GROUP_STOP) - first
-        source = word(block, at.SRC) + word(tile, at.IMAGE) * height * width * pixel + first * src_size
+        group_step = args.packed_group
+        first = tile.group
+        channels = tile.group_stop - first
+        source = args.src + tile.image * height * width * pixel + first * src_size
         for i in range(high):
-            row = outside(top + i, height, word(block, at.MODE))
-            to = word(tile, at.PACKED_AT) + i * word(block, at.PACKED_ROW)
+            row = outside(top + i, height, args.mode)
+            to = tile.packed_at + i * args.packed_row
             address = source + (row * width + left) * pixel
             for phase in range(stride):
-                place = to + phase * word(block, at.PACKED_PHASE)
+                place = to + phase * args.packed_phase
                 # Of the `count` columns of this phase, those from `inside` to before `behind` are
                 # within the image.
                 count = (wide - phase + stride - 1) // stride
@@ -165,7 +166,7 @@ def _planes(src, acc, together, known_stride):
                 )
                 for k in range(inside + count - behind):
                     number = k if k < inside else behind + k - inside
-                    source_col = outside(left + number * stride + phase, width, word(block, at.MODE))
+                    source_col = outside(left + number * stride + phase, width, args.mode)
                     for channel in range(channels):
                         into = place + channel * group_step + number * acc_size
                         if row < 0 or source_col < 0:

@@ -20,24 +20,24 @@ Every result has one order of operations, however a layer is cut into tiles and 
 from __future__ import annotations
 
 from fastsep._kernels.helper import helper
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS
-from fastsep._kernels.simd.memory import call, set_word, word
+from fastsep._kernels.simd.memory import call
 
 
 def build():
     """The band function of all layers."""
 
     @helper
-    def place(block, unit):
+    def place(args, unit):
         """The image of a tile, the first row and column of its result, and the ones behind the last."""
-        tiles_y, tiles_x = word(block, at.TILES_Y), word(block, at.TILES_X)
+        tiles_y, tiles_x = args.tiles_y, args.tiles_x
         image, number = unit // (tiles_y * tiles_x), unit % (tiles_y * tiles_x)
         # Heights of tiles differ by one row at most, so bands get nearly equal work.
-        y = word(block, at.OUT_ROWS) * (number // tiles_x) // tiles_y
-        below = word(block, at.OUT_ROWS) * (number // tiles_x + 1) // tiles_y
-        x = number % tiles_x * word(block, at.TILE_COLS)
-        return image, y, below, x, min(x + word(block, at.TILE_COLS), word(block, at.OUT_COLS))
+        y = args.out_rows * (number // tiles_x) // tiles_y
+        below = args.out_rows * (number // tiles_x + 1) // tiles_y
+        x = number % tiles_x * args.tile_cols
+        return image, y, below, x, min(x + args.tile_cols, args.out_cols)
 
     @helper
     def inputs(first, stop, stride, kernel, dilation, before, size):
@@ -46,83 +46,79 @@ def build():
         return max(begin, 0), min(begin + (stop - first - 1) * stride + (kernel - 1) * dilation + 1, size)
 
     @helper
-    def look_ahead(block, tile, unit):
+    def look_ahead(args, tile, unit):
         """Note what a tile needs of the image."""
-        image, y, below, x, right = place(block, unit)
-        rows, cols = word(block, at.ROWS), word(block, at.COLS)
-        top, bottom = inputs(
-            y, below, word(block, at.STRIDE_Y), word(block, at.KERNEL_Y), word(block, at.DILATION_Y),
-            word(block, at.TOP), rows,
-        )  # fmt: skip
-        left, right = inputs(
-            x, right, word(block, at.STRIDE_X), word(block, at.KERNEL_X), word(block, at.DILATION_X),
-            word(block, at.LEFT), cols,
-        )  # fmt: skip
-        pixel = word(block, at.PIXEL)
+        image, y, below, x, right = place(args, unit)
+        rows, cols = args.rows, args.cols
+        top, bottom = inputs(y, below, args.stride_y, args.kernel_y, args.dilation_y, args.pad_top, rows)
+        left, right = inputs(x, right, args.stride_x, args.kernel_x, args.dilation_x, args.pad_left, cols)
+        pixel = args.pixel
         count, size = bottom - top, (right - left) * pixel
         if right - left == cols:
             # Whole rows follow each other.
             count, size = min(count, 1), count * size
-        set_word(tile, at.AHEAD, word(block, at.SRC) + ((image * rows + top) * cols + left) * pixel)
-        set_word(tile, at.AHEAD_ROWS, count)
-        set_word(tile, at.AHEAD_BYTES, size)
+        tile.ahead = args.src + ((image * rows + top) * cols + left) * pixel
+        tile.ahead_rows = count
+        tile.ahead_bytes = size
 
     def band(block, index):
-        stage = word(block, at.STAGE)
-        bands = word(block, at.BANDS)
-        tiles = word(block, at.TILES_Y) * word(block, at.TILES_X)
-        tile = word(block, at.SCRATCH)
-        shared = word(block, at.SHARED)
-        pack, fill, finish = word(block, at.PACK), word(block, at.FILL), word(block, at.FINISH)
-        unit, stop = 0, word(block, at.IMAGES) * tiles
-        group, group_stop = 0, word(block, at.GROUPS)
-        panel, panel_stop = 0, word(block, at.WIDE) + word(block, at.NARROW)
+        args = at.Layer(block)
+        stage = args.stage
+        bands = args.bands
+        tiles = args.tiles_y * args.tiles_x
+        scratch = args.scratch
+        tile = at.Tile(scratch)
+        shared = args.shared
+        pack, fill, finish = args.pack, args.fill, args.finish
+        unit, stop = 0, args.images * tiles
+        group, group_stop = 0, args.groups
+        panel, panel_stop = 0, args.wide + args.narrow
         if stage == at.BOTH:
             unit, stop = stop * index // bands, stop * (index + 1) // bands
-            shared = tile
+            shared = scratch
         elif stage == at.FIRST:
             group, group_stop = group_stop * index // bands, group_stop * (index + 1) // bands
         else:
             panel, panel_stop = panel_stop * index // bands, panel_stop * (index + 1) // bands
-        set_word(tile, at.PACKED_AT, tile + word(block, at.PACKED))
-        set_word(tile, at.TERMS_AT, shared + word(block, at.TERMS))
-        set_word(tile, at.STREAMED_AT, tile + word(block, at.STREAMED))
-        set_word(tile, at.PANEL, panel)
-        set_word(tile, at.PANEL_STOP, panel_stop)
+        tile.packed_at = scratch + args.packed
+        tile.factors_at = shared + args.factors
+        tile.streamed_at = scratch + args.streamed
+        tile.panel = panel
+        tile.panel_stop = panel_stop
         while unit < stop:
-            image, y, below, x, right = place(block, unit)
-            set_word(tile, at.IMAGE, image)
-            set_word(tile, at.Y, y)
-            set_word(tile, at.X, x)
-            set_word(tile, at.HEIGHT, below - y)
+            image, y, below, x, right = place(args, unit)
+            tile.image = image
+            tile.y = y
+            tile.x = x
+            tile.height = below - y
             cols = right - x
-            set_word(tile, at.WIDTH, cols)
-            set_word(tile, at.AHEAD_ROWS, 0)
+            tile.width = cols
+            tile.ahead_rows = 0
             if unit + 1 < stop:
-                look_ahead(block, tile, unit + 1)
-            above, below = max(word(block, at.INSIDE_TOP) - y, 0), min(word(block, at.INSIDE_BOTTOM), below) - y
-            left, right = max(word(block, at.INSIDE_LEFT) - x, 0), min(word(block, at.INSIDE_RIGHT) - x, cols)
+                look_ahead(args, tile, unit + 1)
+            above, below = max(args.inside_top - y, 0), min(args.inside_bottom, below) - y
+            left, right = max(args.inside_left - x, 0), min(args.inside_right - x, cols)
             if right - left < DEPTHWISE_COLS or below <= above:
                 above, below, left, right = 0, 0, 0, 0
-            set_word(tile, at.IN_PLACE_ABOVE, above)
-            set_word(tile, at.IN_PLACE_BELOW, below)
-            set_word(tile, at.LEFT_EDGE, 0)
-            set_word(tile, at.IN_PLACE_LEFT, left)
-            set_word(tile, at.IN_PLACE_RIGHT, right)
-            set_word(tile, at.RIGHT_EDGE, cols)
-            set_word(tile, at.RESULT, (image * word(block, at.OUT_ROWS) + y) * word(block, at.OUT_COLS) + x)
+            tile.in_place_above = above
+            tile.in_place_below = below
+            tile.left_edge = 0
+            tile.in_place_left = left
+            tile.in_place_right = right
+            tile.right_edge = cols
+            tile.result = (image * args.out_rows + y) * args.out_cols + x
             if stage != at.SECOND:
                 start = group
                 while start < group_stop:
-                    set_word(tile, at.GROUP, start)
-                    set_word(tile, at.FRESH, start == group)
-                    start = min(start + word(block, at.CHUNK), group_stop)
-                    set_word(tile, at.GROUP_STOP, start)
-                    call(pack, block, tile)
+                    tile.group = start
+                    tile.fresh = start == group
+                    start = min(start + args.chunk, group_stop)
+                    tile.group_stop = start
+                    call(pack, block, scratch)
                     if fill != 0:
-                        call(fill, block, tile)
+                        call(fill, block, scratch)
             if stage != at.FIRST and finish != 0:
-                call(finish, block, tile)
+                call(finish, block, scratch)
             unit += 1
 
     return band

@@ -13,7 +13,7 @@ from fastsep._engine import bands as _bands
 from fastsep._engine import memory
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import DST, SCRATCH, SRC
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers.arguments import SHARED, STAGE
 from fastsep._ops.layers.arguments import LayerArguments
 from fastsep._ops.layers.variant import Variant, choose_variant
 from fastsep._ops.layers.weights import PackedWeights
@@ -64,12 +64,12 @@ class PreparedLayer(Program):
         if workspace.filled_by is not arguments.token:
             workspace.words[: len(arguments.words)] = arguments.words
             word[SCRATCH] = workspace.scratch
-            word[at.SHARED] = workspace.address + threads * stride
+            word[SHARED] = workspace.address + threads * stride
             workspace.filled_by = arguments.token
         word[SRC] = memory.address_of(image)
         word[DST] = memory.address_of(out)
         for stage in arguments.stages:
-            word[at.STAGE] = stage
+            word[STAGE] = stage
             _bands.launch(self, workspace, threads, bands, stride)
         memory.give_back(workspace)
         return out

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from fastsep._engine.argument_writer import odd_lines
 from fastsep._engine.bands import bands_of
 from fastsep._kernels import jit
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, matrix_rows
 from fastsep._ops.layers.weights import lanes_of, panels
 from fastsep._plan.convolution import LayerImage, LayerSpec
@@ -22,7 +22,7 @@ Key = tuple[str, ...]
 
 #: Left operand of the matrix product of one tile, in bytes and in pixels: it stays in L2, and panels of weights
 #: are read seldom (measured: 96 to 448 KiB differ by less than the noise).
-TERMS_BYTES = 192 << 10
+FACTORS_BYTES = 192 << 10
 MOST_PIXELS = 4096
 #: Target size of the packed part of an image (L2).
 PACKED_BYTES = 320 << 10
@@ -125,7 +125,7 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
         streamed, units = False, _shares(spec, image, variant)
     threads = max(min(threads, units), 1)
     # A band of two tiles among those of one would be waited for.
-    bands = units if 1 < threads and units <= FEW_UNITS * threads else bands_of(threads, units)
+    bands = units if threads > 1 and units <= FEW_UNITS * threads else bands_of(threads, units)
     return variant._replace(
         stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
         threads=threads, bands=bands,
@@ -138,22 +138,22 @@ def choose_packing(spec: LayerSpec, image: LayerImage) -> tuple[bool, int]:
     return planes, _vectors(spec, image, planes)
 
 
-def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[int, Key]:
-    """The kernels of a variant, by the words that hold their addresses."""
+def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[str, Key]:
+    """The kernels of a variant, by the fields that hold their addresses."""
     layout, dtype = "planes" if variant.planes else "blocks", image.dtype.name
     packed = "in_place" if variant.in_place else layout
-    keys: dict[int, Key] = {at.PACK: ("pack", packed, *map(str, variant.split), image.source.name, dtype)}
+    keys: dict[str, Key] = {"pack": ("pack", packed, *map(str, variant.split), image.source.name, dtype)}
     if spec.depthwise is not None:
         form = "in_place" if variant.writes_out else f"{layout}_in_place"
         if not variant.in_place:
             form = "straight" if variant.writes_out else layout
-        keys[at.FILL] = ("depthwise", form, *map(str, variant.unrolled), dtype)
+        keys["fill"] = ("depthwise", form, *map(str, variant.unrolled), dtype)
     elif not variant.zero_copy:
-        keys[at.FILL] = ("im2col", layout, dtype)
+        keys["fill"] = ("im2col", layout, dtype)
     if spec.depth:
-        keys[at.FINISH] = ("gemm", layout, str(variant.vectors), dtype)
+        keys["finish"] = ("gemm", layout, str(variant.vectors), dtype)
     elif not variant.writes_out:
-        keys[at.FINISH] = ("interleave", layout, str(variant.joined), dtype)
+        keys["finish"] = ("interleave", layout, str(variant.joined), dtype)
     return keys
 
 
@@ -242,7 +242,7 @@ def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -
     if variant.zero_copy:
         depth = image.channels * stride[0]
     large = matrix_rows()[0]
-    pixels = max(min(TERMS_BYTES // (depth * size), MOST_PIXELS), 2 * large)
+    pixels = max(min(FACTORS_BYTES // (depth * size), MOST_PIXELS), 2 * large)
     tile_cols = cols
     least = min(rows, ROWS_OF_TILE if kernel[0] > stride[0] else 1)
     if cols * least > pixels:

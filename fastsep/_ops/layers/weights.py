@@ -6,7 +6,7 @@ import numpy as np
 
 from fastsep._engine import memory
 from fastsep._kernels import jit
-from fastsep._kernels.layers import words as at
+from fastsep._kernels.layers.arguments import Layer
 from fastsep._plan.convolution import UNCLIPPED, LayerSpec, Range
 from fastsep._validation.array_like import Array, DType
 
@@ -55,14 +55,14 @@ class PackedWeights:
         self.depthwise = _filled(kernel[:, :, block].transpose(4, 2, 0, 1, 3), self.dtype)
         self.depthwise_bias = _filled(bias[block].transpose(2, 0, 1), self.dtype)
 
-    def words(self) -> dict[int, int]:
-        """What kernels read of the weights. The addresses are valid as long as these live."""
-        found = {} if self.matrix is None else self.matrix.words()
+    def write(self, args: Layer) -> None:
+        """Tell kernels about the weights. The addresses are valid as long as these live."""
+        if self.matrix is not None:
+            self.matrix.write(args)
         if self.depthwise is not None:
-            found[at.WEIGHTS] = memory.address_of(self.depthwise)
-            found[at.FIRST_BIAS] = memory.address_of(self.depthwise_bias)
-            found[at.FIRST_LIMITS] = memory.address_of(self.depthwise_limits)
-        return found
+            args.depthwise_weights = memory.address_of(self.depthwise)
+            args.depthwise_bias = memory.address_of(self.depthwise_bias)
+            args.depthwise_limits = memory.address_of(self.depthwise_limits)
 
 
 class PackedMatrix:
@@ -102,16 +102,12 @@ class PackedMatrix:
                 self.bias[position : position + stop - start] = bias[start:stop]
             position += width
 
-    def words(self) -> dict[int, int]:
-        """What kernels read of the matrix. The addresses are valid as long as it lives."""
-        return {
-            at.DEPTH: self.depth,
-            at.MATRIX: memory.address_of(self.values),
-            at.BIAS: memory.address_of(self.bias),
-            at.LIMITS: memory.address_of(self.limits),
-            at.WIDE: self.wide,
-            at.NARROW: self.narrow,
-        }
+    def write(self, args: Layer) -> None:
+        """Tell kernels about the matrix. The addresses are valid as long as it lives."""
+        args.depth, args.wide, args.narrow = self.depth, self.wide, self.narrow
+        args.matrix = memory.address_of(self.values)
+        args.bias = memory.address_of(self.bias)
+        args.limits = memory.address_of(self.limits)
 
 
 def panels(columns: int, lanes: int, vectors: int) -> tuple[int, int]:
