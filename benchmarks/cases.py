@@ -141,12 +141,13 @@ def layers() -> Iterator[Case]:
     yield row("mobilenet_v1", (224, 224, 3))
     for shape, parameters in (*MOBILENET, *EFFICIENTNET, *LARGE, *RGB_LAYERS, TINY):
         yield row("depthwise_conv2d", shape, **{name: value for name, value in parameters.items() if name != "filters"})
+    yield row("DepthwiseConv2D", (56, 56, 128), size=3)
     yield row("separable_conv2d", (56, 56, 128), filters=128, size=3)
     yield row("pointwise_conv2d", (56, 56, 128), filters=128)
     yield row("conv2d", (56, 56, 64), filters=64, size=3)
     for shape, parameters in REPLACED:
         yield row("SeparableConv2D", shape, **parameters)
-        yield row("standard_convolution", shape, **parameters)
+        yield row("Conv2D", shape, **parameters)
 
 
 # Some layers differ by their filters alone, and are one depthwise case.

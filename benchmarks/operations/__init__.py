@@ -43,6 +43,7 @@ OPERATIONS: dict[str, Callable[..., Contest]] = {
     "pointwise_conv2d": layers.pointwise_conv2d,
     "separable_conv2d": layers.separable_conv2d,
     "SeparableConv2D": layers.SeparableConv2D,
-    "standard_convolution": layers.standard_convolution,
+    "Conv2D": layers.Conv2D,
+    "DepthwiseConv2D": layers.DepthwiseConv2D,
     "mobilenet_v1": layers.mobilenet_v1,
 }

@@ -3,7 +3,7 @@
 Images (H, W, C) go in one at a time, with zeros around them. Padding "same" is half the kernel on every
 side, as in torch. Everybody's results are preallocated but torch's, which has no place for them. Everybody's
 images and results begin on a cache line, as what these libraries allocate does.
-What a separable layer replaces is `standard_convolution` of the same shape and parameters.
+What a separable layer replaces is `Conv2D` of the same shape and parameters.
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ def SeparableConv2D(x: Array, *, filters: int, size: int, stride: int = 1, paddi
     return contest(x, [first, second], layer(first, second), BEFOREHAND)
 
 
+def DepthwiseConv2D(x: Array, *, size: int, stride: int = 1, padding: str = "same") -> Contest:
+    stage = networks.depthwise(np.random.default_rng(0), size, x.shape[2], stride, pad(size, padding))
+    return contest(x, [stage], fastsep.DepthwiseConv2D(**single(stage)), BEFOREHAND)
+
+
 def depthwise_conv2d(x: Array, *, size: int, stride: int = 1, padding: str = "same") -> Contest:
     rng = np.random.default_rng(0)
     stage = networks.depthwise(rng, size, x.shape[2], stride, pad(size, padding))
@@ -105,8 +110,7 @@ def conv2d(x: Array, *, filters: int, size: int, stride: int = 1, padding: str =
     return contest(x, [stage], partial(fastsep.conv2d, **single(stage)), EVERY_CALL)
 
 
-def standard_convolution(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
-    """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
+def Conv2D(x: Array, *, filters: int, size: int, stride: int = 1, padding: str = "same") -> Contest:
     rng = np.random.default_rng(0)
     stage = networks.dense(rng, size, x.shape[2], filters, stride, pad(size, padding))
     return contest(x, [stage], fastsep.Conv2D(**single(stage)), BEFOREHAND)
