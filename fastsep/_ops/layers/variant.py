@@ -125,7 +125,7 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
         streamed, units = False, _shares(spec, image, variant)
     threads = max(min(threads, units), 1)
     # A band of two tiles among those of one would be waited for.
-    bands = units if 1 < threads and units <= FEW_UNITS * threads else bands_of(threads, units)
+    bands = units if threads > 1 and units <= FEW_UNITS * threads else bands_of(threads, units)
     return variant._replace(
         stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
         threads=threads, bands=bands,
