@@ -14,14 +14,11 @@ from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import DST, SCRATCH, SRC, SRC_2, Within
-from fastsep._plan import dtypes
+from fastsep._plan import dtypes, tuning
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter
 from fastsep._validation.array_like import Array
-
-#: From so many values on a kernel looks for infinity and NaN; NumPy's two passes would take 0.1 ms and more.
-LOOKED_AT = 1 << 18
 
 #: The largest finite values of floats, by their bytes.
 _LARGEST = {4: float(np.finfo(np.float32).max), 8: float(np.finfo(np.float64).max)}
@@ -147,7 +144,7 @@ def is_within(image: Array, limit: float, workers: int | None) -> bool:
     """`dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
     if image.dtype.kind != "f":
         return dtypes.is_within(image, limit)
-    if image.size < LOOKED_AT:
+    if image.size < tuning.LOOKED_AT:
         values = image.reshape(-1)
         # A sum of squares up to the limit needs no second look: no value is larger than its root.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -19,9 +19,9 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._kernels import arguments, jit
 from fastsep._kernels.layers import words as at
 from fastsep._ops.choice import pack, unpack
-from fastsep._ops.layers.variant import ALL, STREAM_BYTES, strip_of
+from fastsep._ops.layers.variant import ALL, strip_of
 from fastsep._ops.layers.weights import PackedMatrix
-from fastsep._plan import arithmetic, cost_model, description, differences, dtypes
+from fastsep._plan import arithmetic, cost_model, description, differences, dtypes, tuning
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
@@ -32,8 +32,6 @@ from fastsep._validation.axes import Frame
 from fastsep.factorization.bank import BankFactorization, factorize_bank
 
 METHODS = ("auto", "separable", "direct")
-#: Planes of all terms of one strip: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
-PLANES_BYTES = 4 << 20
 #: A kernel whose taps sum to less than this part of their magnitudes sums to zero: no image shows the difference.
 _LEVEL = 1e-13
 
@@ -241,7 +239,7 @@ class _Engine:
         total = images * rows
         row_bytes = len(plans) * width * acc.itemsize
         lanes = jit.target().vector_bytes // acc.itemsize
-        high = max(PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
+        high = max(tuning.PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
         self.strips = strips = -(-total // high)
         words = self.words = np.zeros(at.CONV_WORDS, np.int64)
         words[at.IMAGES], words[at.OUT_ROWS], words[at.OUT_COLS] = images, rows, width
@@ -258,7 +256,7 @@ class _Engine:
         self._take(8 * arguments.BLOCK_WORDS * len(plans), at.PACKED)
         self._take(max(each.scratch for each in made), at.TERM_SCRATCH)
         self._take(group * len(plans), at.TERMS)
-        if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
+        if strip < ALL and math.prod(shape) * acc.itemsize >= tuning.STREAM_LAYER:
             self._take(strip * matrix.columns * acc.itemsize, at.STREAMED)
         self.worth = min(_bands.bands_worth(self.work), strips)
 

@@ -15,7 +15,7 @@ from fastsep._engine.caches import emptied_by
 from fastsep._engine.memory import address_of
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
-from fastsep._plan import description
+from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -35,10 +35,6 @@ def _kernel(*key: str) -> _Kernel:
 emptied_by(_kernel.cache_clear)
 
 
-#: What it costs to look at a pixel and to follow some edges, in multiply-adds.
-PIXEL_WORK = 4.0
-
-
 def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -> None:
     """Make 1 of every STRONG byte and of every WEAK one that is connected to it, 0 of all others.
 
@@ -47,7 +43,7 @@ def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -
     """
     pixels = codes[0].size
     rows = codes.shape[0]
-    work = PIXEL_WORK * codes.size
+    work = tuning.PIXEL_WORK * codes.size
     threads = min(_bands.threads_for(work, workers), rows)
     bands = _bands.bands_of(threads, min(_bands.bands_worth(work), rows))
     kernel = _kernel("hysteresis")
@@ -140,7 +136,7 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
     args.src, args.src_row = address_of(image), image.strides[0]
     args.dst, args.dst_row = codes.ctypes.data, codes.strides[0]
     (args.rows, args.cols), args.limits, args.grain = image.shape, limits.ctypes.data, 1
-    work = PIXEL_WORK * image.size
+    work = tuning.PIXEL_WORK * image.size
     threads = min(_bands.threads_for(work, workers), image.shape[0])
     bands = _bands.bands_of(threads, min(_bands.bands_worth(work), image.shape[0]))
     _bands.launch(_kernel("threshold", dtype.name), workspace, threads, bands, 0)
