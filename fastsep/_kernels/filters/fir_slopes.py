@@ -8,7 +8,7 @@ such a term costs no more than one whose line along y takes differences.
 from __future__ import annotations
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
+from fastsep._kernels.helper import helper, step
 from fastsep._kernels.rows import guard, outside
 from fastsep._kernels.simd import emitter, fir, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -159,7 +159,7 @@ def _down(src, acc):
     lanes, src_size, acc_size = emitter.lanes(acc), src.itemsize, acc.itemsize
     vector = lanes * acc_size
 
-    @helper
+    @step
     def filter_down(args, term, rows, columns, inside, ahead):
         """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
 
@@ -185,7 +185,7 @@ def _along(acc, dst):
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector, dst_size = lanes * acc.itemsize, dst.itemsize
 
-    @helper
+    @step
     def filter_along(args, line, between, strip, sums, how):
         """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
         channels = args.channels

@@ -43,12 +43,11 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         unit, stop = share(args, index, args.planes * rows)
         scratch = scratch_of(args, index)
         # Tables: of rows and of copies of either end, of the rows of all results and of pieces of them, of borders.
-        table = scratch
+        table, spare = scratch, scratch + args.spare
         targets = table + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
         parts = beyond + 8 * 2 * margin
-        spare = scratch + args.spare
         # Results of a row narrower than a vector go to spare memory.
         spare_row = line if width < lanes else 0
         streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
