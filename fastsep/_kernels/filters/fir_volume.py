@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters import fir_block
-from fastsep._kernels.helper import helper, step
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import deliver_narrow, guard, list_targets, outside, share
 from fastsep._kernels.simd import emitter, fir, memory
 
@@ -143,7 +143,7 @@ def _depth(form, src, acc):
     src_size, acc_size = src.itemsize, acc.itemsize
     sloped = form.startswith("volume differences")
 
-    @step
+    @helper
     def apply(line, rows, start, to, slab_plane, width):
         """Apply a line along the depth to what lies `start` bytes from the places in `rows`, or to its slopes."""
         last = max(width - lanes, 0)

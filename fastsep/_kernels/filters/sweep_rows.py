@@ -7,7 +7,7 @@ border values. A short row is copied whole.
 from __future__ import annotations
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper, step
+from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import sweep as sweep_simd
@@ -19,7 +19,7 @@ def lister(dtype, acc, taken, margin):
     piece = at.SWEEP_COPY * lanes * size
     pair = 2 * lanes  # values that `copy_values` copies
 
-    @step
+    @helper
     def list_rows(args, table, copies, beyond, source, row_bytes, constant, first, last, slot, fresh):
         """Three tables of the rows from number `first` on: where they are, and where copies of either end are.
 
@@ -64,7 +64,7 @@ def lister(dtype, acc, taken, margin):
 def preparer(margin, channels, lanes, count, piece_bytes):
     """`prepare` for rows with `margin` values beyond either end, and `count` rows of results at a time."""
 
-    @step
+    @helper
     def prepare(args, beyond, pieces, room, parts, streamed):
         """List which values stand for those beyond a row, where pieces are made, and the parts of a row; their number.
 
