@@ -126,7 +126,7 @@ class FirArguments(ArgumentWriter):
         if any(depth.axis == 2 for depth in depth_lines):
             args.left = max(line.centre for line in lines_x)
             args.right = max(len(line.taps) - 1 - line.centre for line in lines_x)
-            args.beyond = self.take(8 * (args.left + args.right))
+            args.beyond = self.take(8 * self.channels * (args.left + args.right))
             left = self.whole_vectors(args.left * self.channels)
             # The last vector of a row, from as far to the left as it may begin, and its neighbours.
             right = self.whole_vectors(self.lanes + (args.right + 2) * self.channels)
