@@ -121,11 +121,12 @@ def layers() -> Iterator[Case]:
     for shape, parameters in every:
         form = {name: value for name, value in parameters.items() if name != "filters"}
         yield from rows("depthwise_conv2d", shape, **form)
+    yield from rows("DepthwiseConv2D", (56, 56, 128), size=3)
     yield from rows("separable_conv2d", (56, 56, 128), filters=128, size=3)
     yield from rows("pointwise_conv2d", (56, 56, 128), filters=128)
     yield from rows("conv2d", (56, 56, 64), filters=64, size=3)
     for shape, parameters in REPLACED:
-        for operation in ("SeparableConv2D", "standard_convolution"):
+        for operation in ("SeparableConv2D", "Conv2D"):
             yield from rows(operation, shape, **parameters)
 
 

@@ -183,7 +183,7 @@ def answer_timings() -> None:
         function = getattr(fastsep, case.partition(" ")[0])
         samples: list[float] = []
         start = time.perf_counter()
-        while time.perf_counter() - start < 0.16:
+        while not samples or time.perf_counter() - start < 0.16:
             began = time.perf_counter()
             function(picture, workers=workers, **options)
             if began - start > 0.06:  # before that a core that slept wakes

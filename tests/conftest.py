@@ -11,8 +11,8 @@ from hypothesis import settings
 
 import fastsep
 from fastsep import __main__
-from fastsep._engine import bands
 from fastsep._kernels import cache, jit
+from fastsep._plan import tuning
 
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -42,7 +42,7 @@ def pytest_collection_finish():
 def small_images_go_parallel(monkeypatch):
     """Images of any size run on as many threads as there are workers, in as many bands as that allows."""
     for name in ("SHARED_WORK", "WOKEN_WORK", "BAND_WORK"):
-        monkeypatch.setattr(bands, name, NO_WORK)
+        monkeypatch.setattr(tuning, name, NO_WORK)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from reference import assert_close
 import fastsep
 from fastsep import _call, filters
 from fastsep._call import FilterProgram
-from fastsep._engine import bands, memory
+from fastsep._engine import memory
 from fastsep._engine.levels import for_level
 from fastsep._kernels import arguments, jit
 from fastsep._ops.choice import CorrelationProgram
-from fastsep._plan import operators
+from fastsep._plan import operators, tuning
 from fastsep._plan.spec import Box, Dense, Filter, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
@@ -582,7 +582,7 @@ NO_WORK = 1e-9
 
 def cut_all_images():
     """For scripts; tests have the fixture `small_images_go_parallel`."""
-    bands.SHARED_WORK = bands.WOKEN_WORK = bands.BAND_WORK = NO_WORK
+    tuning.SHARED_WORK = tuning.WOKEN_WORK = tuning.BAND_WORK = NO_WORK
 
 
 class OneAfterTheOther:

@@ -14,6 +14,7 @@ import pytest
 
 import fastsep
 from fastsep import corners, correlation, edges, filters, gaussians, layers
+from fastsep._kernels.record import Record
 from fastsep._plan import operators
 
 PACKAGE = Path(fastsep.__file__).parent
@@ -189,8 +190,21 @@ def test_only_public_signatures_have_defaults(module):
             assert not defaults, f"{name} has defaults for {defaults}"
 
 
-def test_no_word_or_constant_of_the_argument_block_is_defined_twice():
+def test_no_constant_or_field_of_arguments_is_defined_twice():
     tree = ast.parse((PACKAGE / "_kernels" / "arguments.py").read_text())
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    names += [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     assert len(names) == len(set(names))
+    for kind in Record.__subclasses__():
+        check_fields(kind, set(), {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)})
+
+
+def check_fields(kind, above, classes):
+    """No field of a record or of those that extend it stands twice, or hides one of `above`."""
+    if kind.__name__ in classes:
+        fields = [node.target.id for node in classes[kind.__name__].body if isinstance(node, ast.AnnAssign)]
+        assert len(fields) == len(set(fields)), kind
+        assert not above & set(fields), kind
+        for extended in kind.__subclasses__():
+            check_fields(extended, above | set(fields), classes)

@@ -9,7 +9,7 @@ from helpers import MODES, same_bits, slow
 from scipy import ndimage
 
 import fastsep
-from fastsep._ops import bank
+from fastsep._plan import tuning
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -94,8 +94,8 @@ def test_any_number_of_threads_and_strips_gives_the_same_bits(gabors, rng, monke
     _, parts = gabors
     image = rng.random((211, 150), np.float32)
     results = []
-    for size in (1, bank.PLANES_BYTES, 1 << 40):
-        monkeypatch.setattr(bank, "PLANES_BYTES", size)
+    for size in (1, tuning.PLANES_BYTES, 1 << 40):
+        monkeypatch.setattr(tuning, "PLANES_BYTES", size)
         fastsep.clear_caches()
         for workers in (1, 2, 3, 8):
             results.append(fastsep.correlate_bank(image, parts, method="separable", workers=workers))

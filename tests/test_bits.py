@@ -9,10 +9,10 @@ import pytest
 from helpers import CASES, MODES, Case, Gradients, kernels_of, make_image, same_bits
 
 import fastsep
-from fastsep._engine import fir_arguments, kernel_arguments, long_rows, pool
+from fastsep._engine import long_rows, pool
 from fastsep._kernels import jit
 from fastsep._ops import bank
-from fastsep._plan import pieces
+from fastsep._plan import tuning
 
 WORKERS = (2, 3, 5, 16, 61)
 VARIANTS = [
@@ -128,9 +128,9 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     image = make_image(rng, src, case.shape(*{2: (45, 131), 3: (9, 61, 20), 4: (4, 5, 6, 7)}[case.ndim]))
     results = []
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
-        monkeypatch.setattr(fir_arguments, "ROWS_IN_PLACE", rows_in_place)
-        monkeypatch.setattr(fir_arguments, "BESIDE_SLOPES", rows_in_place)
-        monkeypatch.setattr(fir_arguments, "VOLUME_BYTES", volume_bytes)
+        monkeypatch.setattr(tuning, "ROWS_IN_PLACE", rows_in_place)
+        monkeypatch.setattr(tuning, "BESIDE_SLOPES", rows_in_place)
+        monkeypatch.setattr(tuning, "VOLUME_BYTES", volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):
@@ -145,9 +145,9 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
     image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (4, 5, 6, 170)}[case.ndim]))
     results = []
     for dense_bytes, most_in_place in ((1, 0), (1 << 30, 0), (1 << 30, 1 << 30)):
-        monkeypatch.setattr(kernel_arguments, "DENSE_BYTES", dense_bytes)
-        monkeypatch.setattr(kernel_arguments, "MOST_IN_PLACE", most_in_place)
-        monkeypatch.setattr(kernel_arguments, "EDGES_PAY", 1)
+        monkeypatch.setattr(tuning, "DENSE_BYTES", dense_bytes)
+        monkeypatch.setattr(tuning, "DENSE_ROWS_IN_PLACE", most_in_place)
+        monkeypatch.setattr(tuning, "DENSE_EDGES_PAY", 1)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         assert same_bits(case.call(image, workers=5, dtype=dst), results[-1])
@@ -156,9 +156,9 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
 
 def in_pieces(monkeypatch):
     """Cut all rows of some hundred values; the list that is returned counts the images that are."""
-    monkeypatch.setattr(pieces, "VALUES", dict.fromkeys(pieces.VALUES, 64))
-    for name, value in {"ROW_VALUES": 64, "ROWS_TOGETHER": 5, "MARGINS": 1}.items():
-        monkeypatch.setattr(pieces, name, value)
+    monkeypatch.setattr(tuning, "PIECE_VALUES", dict.fromkeys(tuning.PIECE_VALUES, 64))
+    for name, value in {"ROW_PIECE_VALUES": 64, "ROW_PIECES_TOGETHER": 5, "MARGINS": 1}.items():
+        monkeypatch.setattr(tuning, name, value)
     calls = []
     for kind in (long_rows.InPieces, bank._InPieces):
         monkeypatch.setattr(kind, "run", counted(kind.run, calls))

@@ -15,6 +15,7 @@ import fastsep
 from fastsep._engine import bands, execution, fft
 from fastsep._engine import rounding as _rounding
 from fastsep._ops import choice
+from fastsep._plan import tuning
 
 METHODS = ("auto", "direct", "separable", "fft")
 EPS = float(np.finfo(np.float64).eps)
@@ -200,7 +201,7 @@ def test_an_image_with_nan_takes_the_way_that_does_not_spread_it(rng):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -1.5])
 @pytest.mark.usefixtures("small_images_go_parallel")
 def test_one_value_beyond_a_limit_is_found(value, dtype, least, rng, monkeypatch):
-    monkeypatch.setattr(execution, "LOOKED_AT", least)
+    monkeypatch.setattr(tuning, "LOOKED_AT", least)
     for count in range(1, 70):
         image = (rng.random(count) * 2 - 1).astype(dtype)
         for workers in (1, 3):

@@ -10,9 +10,8 @@ from helpers import MODES, layouts, noise, same_bits, slow
 from reference import assert_close
 
 import fastsep
-from fastsep._engine import kernel_arguments
 from fastsep._ops import gradient
-from fastsep._plan import operators
+from fastsep._plan import operators, tuning
 
 skimage_filters = pytest.importorskip("skimage.filters")
 
@@ -470,7 +469,7 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
         image = noise(rng, source, (*shape, *channels))
         results = []
         for limit in (1 << 60, 0):
-            monkeypatch.setattr(kernel_arguments, "STREAM_BYTES", limit)
+            monkeypatch.setattr(tuning, "STREAM_RESULTS", limit)
             fastsep.clear_caches()
             for shift, workers in itertools.product((0, 1, 5, 64 // np.dtype(dtype).itemsize, 70), (1, 3)):
                 memory = np.full((4, image.size + 200), 77, dtype)

@@ -241,7 +241,7 @@ def assert_tracked(codes, diagonal):
     expected = strong[labels]
     for workers in WORKERS:
         kept = codes.copy()
-        hysteresis.track(kept, *hysteresis.neighbour_lines(kept.shape, diagonal), workers)
+        hysteresis.track(kept, diagonal, workers)
         np.testing.assert_array_equal(kept, expected, err_msg=f"{codes.shape} {workers} workers")
     return np.count_nonzero(expected)
 

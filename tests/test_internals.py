@@ -7,10 +7,12 @@ import sys
 import numba
 import numpy as np
 import pytest
+from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.extending import register_jitable
 
 from fastsep._kernels import internals
+from fastsep._kernels.helper import helper, step
 
 OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
@@ -157,3 +159,27 @@ def test_there_is_no_compiler_lock_without_numba():
     code = "from fastsep._kernels import internals; print(internals.compiler_lock())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
+
+
+def test_steps_are_optimized_within_their_callers_only(monkeypatch):
+    optimized = []
+    optimize = JITCodeLibrary._optimize_final_module
+
+    def record(library):
+        optimized.append(library.name)
+        optimize(library)
+
+    @step
+    def twice(n):
+        return 2 * n
+
+    @helper
+    def thrice(n):
+        return 3 * n
+
+    monkeypatch.setattr(JITCodeLibrary, "_optimize_final_module", record)
+    made = internals.object_file(lambda: numba.njit("int64(int64)", **OPTIONS)(lambda n: twice(n) + thrice(n)))
+    assert called(internals.link(*made), 4) == 20
+    names = " ".join(optimized)
+    assert "thrice" in names
+    assert "twice" not in names

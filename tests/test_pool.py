@@ -15,9 +15,11 @@ import pytest
 
 from fastsep._engine import memory, placement
 from fastsep._engine import pool as _pool
-from fastsep._engine.pool import IN_A_ROW, RING_LATER, RING_SOON, Pool
+from fastsep._engine.pool import Pool
 from fastsep._kernels import arguments, jit
 from fastsep._kernels.pool import words
+from fastsep._plan import tuning
+from fastsep._plan.tuning import IN_A_ROW, RING_LATER, RING_SOON
 
 MOST = 8
 
@@ -248,7 +250,7 @@ def test_helpers_are_kept_off_the_core_of_the_caller_until_it_sleeps(cores):
     assert cores[2:] == [(me, {1, 5})]
 
 
-@pytest.mark.parametrize("allowed", [{3}, set(range(placement.FEW_CORES + 1))], ids=["one", "many"])
+@pytest.mark.parametrize("allowed", [{3}, set(range(tuning.FEW_CORES + 1))], ids=["one", "many"])
 def test_helpers_stay_where_they_are_on_one_core_or_on_many(allowed, cores, monkeypatch):
     monkeypatch.setattr(placement.os, "sched_getaffinity", lambda thread: allowed)
     place = placement.Placement()
@@ -339,7 +341,7 @@ def test_the_clock_is_the_systems():
     assert look > 0
     if sys.platform != "win32":
         assert which == time.CLOCK_MONOTONIC
-        assert (wait, look) == (_pool.CALLERS_WAIT * 1e9, _pool.HELPERS_LOOK * 1e9)
+        assert (wait, look) == (tuning.CALLERS_WAIT * 1e9, tuning.HELPERS_LOOK * 1e9)
 
 
 def test_sleeping_helpers_are_rung_for_a_row_of_short_calls_and_seldom_if_that_was_in_vain(monkeypatch):

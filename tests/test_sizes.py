@@ -29,11 +29,11 @@ from helpers import (
 )
 
 import fastsep
-from fastsep._engine import argument_writer, execution, kernel_arguments
+from fastsep._engine import argument_writer, execution
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory as _memory
-from fastsep._ops import bank, tensor
-from fastsep._plan import pieces
+from fastsep._ops import tensor
+from fastsep._plan import pieces, tuning
 
 # A vector has 2 to 16 values, and kernels change their way at one vector, at two, and at eight; at two to eight rows
 # of a tile, at two tiles, and where the rows under the taps are all there. Each width meets every second height.
@@ -159,8 +159,8 @@ def guard_scratch_and_taps(fill):
 
     guard_scratch(fill)
     argument_writer.ArgumentWriter.address = address
-    kernel_arguments.EDGES_PAY = 1  # small images, too, are read in place
-    kernel_arguments.STREAM_BYTES = 0  # and written around the cache
+    tuning.DENSE_EDGES_PAY = 1  # small images, too, are read in place
+    tuning.STREAM_RESULTS = 0  # and written around the cache
     fastsep.clear_caches()
     return keep
 
@@ -195,7 +195,7 @@ def check_addresses(pair, share):
     check_long_rows(fill, keep, sources, results, pair)
     check_bank_addresses(fill, keep, sources, results)
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
-    execution.LOOKED_AT = 0
+    tuning.LOOKED_AT = 0
     for count in range(1, 80):
         for at_end in (False, True):
             image = sources.array((count,), ("float32", "float64")[pair], at_end)
@@ -208,8 +208,8 @@ def check_addresses(pair, share):
 
 def check_long_rows(fill, keep, sources, results, pair):
     """Rows of just too few values to be cut, of just enough, and of some more, in pieces as small as they can be."""
-    pieces.VALUES = dict.fromkeys(pieces.VALUES, pieces.UNIT)
-    pieces.ROW_VALUES, pieces.ROWS_TOGETHER, pieces.MARGINS = pieces.UNIT, 3, 1
+    tuning.PIECE_VALUES = dict.fromkeys(tuning.PIECE_VALUES, pieces.UNIT)
+    tuning.ROW_PIECE_VALUES, tuning.ROW_PIECES_TOGETHER, tuning.MARGINS = pieces.UNIT, 3, 1
     rng = np.random.default_rng(10)
     for number, (name, case) in enumerate(CASES.items()):
         for index, width in enumerate((255, 256, 257, 320, 511, 512, 513, 577, 640)):
@@ -241,7 +241,7 @@ def check_bank_addresses(fill, keep, sources, results):
             src, dst = (("float32", "float32"), ("uint8", "float32"), ("uint16", "float64"))[index % 3]
             if height * width * count * np.dtype(dst).itemsize > results.size:
                 continue
-            bank.PLANES_BYTES = (1, 4 << 20)[index % 2]
+            tuning.PLANES_BYTES = (1, 4 << 20)[index % 2]
             fastsep.clear_caches()
             keep.clear()  # there may be so many mappings only
             image = make_image(rng, src, (height, width))

@@ -37,6 +37,7 @@ from fastsep._engine import bands as _bands
 from fastsep._engine import pool as _pool
 from fastsep._kernels import jit, native_threads
 from fastsep._kernels.pool import words
+from fastsep._plan import tuning
 
 forks = pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork")
 NAMES = (
@@ -475,7 +476,7 @@ def bands(monkeypatch, small_images_go_parallel):
 
     monkeypatch.setattr(_bands, "_threads", None)
     monkeypatch.setattr(_pool.Pool, "run", count)
-    monkeypatch.setattr(_bands, "BANDS_A_THREAD", 1)
+    monkeypatch.setattr(tuning, "BANDS_A_THREAD", 1)
     return counts
 
 
@@ -557,8 +558,8 @@ def test_no_more_threads_are_started_than_asked_for(bands, started_threads, rng)
     ],
 )
 def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, threads, monkeypatch):
-    monkeypatch.setattr(_bands, "SHARED_WORK", 1.0)
-    monkeypatch.setattr(_bands, "WOKEN_WORK", 10.0)
+    monkeypatch.setattr(tuning, "SHARED_WORK", 1.0)
+    monkeypatch.setattr(tuning, "WOKEN_WORK", 10.0)
     monkeypatch.setattr(_bands, "_MOST_THREADS", 8)
     monkeypatch.setattr(_bands._pool, "helpers", lambda wanted, outlasts: min(awake, wanted))
     assert _bands.threads_for(work, 100) == threads
@@ -580,7 +581,7 @@ def test_a_short_call_beside_a_parallel_one_is_not_cut(monkeypatch):
     pool = _pool.Pool(4)
     pool._word[words.AWAKE] = 3
     monkeypatch.setattr(_bands, "_pool", pool)
-    work = 2 * _bands.SHARED_WORK
+    work = 2 * tuning.SHARED_WORK
     assert _bands.threads_for(work, 2) == 2
     with _bands._pool.lock:
         assert _bands.threads_for(work, 2) == 1

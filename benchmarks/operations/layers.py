@@ -3,7 +3,7 @@
 Images (H, W, C) go in one at a time, with zeros around them. Padding "same" is half the kernel on every
 side, as in torch. Everybody's results are preallocated but torch's, which has no place for them. Everybody's
 images and results begin on a cache line, as what these libraries allocate does.
-What a separable layer replaces is `standard_convolution` of the same shape and parameters.
+What a separable layer replaces is `Conv2D` of the same shape and parameters.
 """
 
 from __future__ import annotations
@@ -90,6 +90,12 @@ def depthwise_conv2d(x: Array, *, size: int, stride: int = 1, padding: str = "sa
 
 
 @operation
+def DepthwiseConv2D(x: Array, *, size: int) -> Contest:
+    stage = networks.depthwise(np.random.default_rng(0), size, x.shape[2], 1, size // 2)
+    return contest(x, [stage], fastsep.DepthwiseConv2D(**single(stage)), BEFOREHAND)
+
+
+@operation
 def pointwise_conv2d(x: Array, *, filters: int) -> Contest:
     stage = networks.dense(np.random.default_rng(0), 1, x.shape[2], filters)
     run = partial(fastsep.pointwise_conv2d, kernel=stage.weights, bias=stage.bias, activation="relu")
@@ -103,8 +109,7 @@ def conv2d(x: Array, *, filters: int, size: int) -> Contest:
 
 
 @operation
-def standard_convolution(x: Array, *, filters: int, size: int) -> Contest:
-    """As `conv2d`, but with weights packed beforehand, as those of a separable layer are."""
+def Conv2D(x: Array, *, filters: int, size: int) -> Contest:
     stage = networks.dense(np.random.default_rng(0), size, x.shape[2], filters, padding=size // 2)
     return contest(x, [stage], fastsep.Conv2D(**single(stage)), BEFOREHAND)
 

@@ -15,6 +15,12 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def reason(error: Exception) -> str:
+    """What an error says, without the name of the file."""
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error  # which would quote it
+    return one_line(getattr(error, "strerror", None) or str(text) or type(error).__name__)
+
+
 def extra(module: str, name: str) -> Any:
     """Import what only the extra "demo" installs."""
     if importlib.util.find_spec(module) is None:

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from fastsep._cli.errors import Refusal, one_line
+from fastsep._cli.errors import Refusal, reason
 from fastsep._plan import operators
 from fastsep._plan.spec import Separable
 
@@ -43,7 +43,7 @@ def _from_npy(name: str) -> np.ndarray:
     try:
         found = np.load(pathlib.Path(name), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise Refusal(f"cannot read the kernel {name}: {_reason(error)}") from None
+        raise Refusal(f"cannot read the kernel {name}: {reason(error)}") from None
     if not isinstance(found, np.ndarray):
         raise Refusal(f"cannot read the kernel {name}: it is an archive of arrays, not one array")
     return found
@@ -60,11 +60,7 @@ def _from_text(name: str) -> np.ndarray:
     except UnicodeDecodeError:
         raise Refusal(f"cannot read the kernel {name}: it is not text") from None
     except (OSError, ValueError, ZeroDivisionError) as error:
-        raise Refusal(f"cannot read the kernel {name}: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    return one_line(getattr(error, "strerror", None) or str(error))
+        raise Refusal(f"cannot read the kernel {name}: {reason(error)}") from None
 
 
 def _rows(rows: list[str]) -> np.ndarray:

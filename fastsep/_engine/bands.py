@@ -23,22 +23,7 @@ from fastsep._engine.pool import Pool
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS
 from fastsep._kernels.internals import compiler_lock
-
-#: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
-#: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores
-#: (gaussian, sobel, box, canny, separable layers from 128x128 to 640x640): with a helper awake 8 and 10, 13 and 13,
-#: 18 and 15, 44 and 28, 103 and 60; called once in 2 ms, so that it sleeps, 54 and 164, 93 and 210, 131 and 264,
-#: 169 and 199, 204 and 185, 318 and 220.
-SHARED_WORK = 500_000.0
-WOKEN_WORK = 7_500_000.0
-
-#: The work of a call that lasts longer than helpers look for the next one.
-OUTLASTING_WORK = 3_000_000.0
-
-#: Bands for each thread, if each band has so many multiply-adds. At its edges a band reads rows again that another one
-#: has read: four bands a thread cost 0 to 2 % more than one, eight 2 to 24 % (measured with two threads).
-BANDS_A_THREAD = 4
-BAND_WORK = 500_000.0
+from fastsep._plan import tuning
 
 #: Upper bound on threads. Counted once: asking the system takes 5 us, more than the rest of a small call.
 _MOST_THREADS = 4 * (os.cpu_count() or 1)
@@ -102,26 +87,26 @@ class Kernel(Protocol):
 def threads_for(work: float, workers: int | None) -> int:
     """Number of threads in which to run a call of so many multiply-adds."""
     # Once the interpreter ends, a helper that wants something of it never comes back.
-    if work < 2 * SHARED_WORK or _forked or sys.is_finalizing():
+    if work < 2 * tuning.SHARED_WORK or _forked or sys.is_finalizing():
         return 1
     most = get_num_threads() if workers is None else workers
     if most > _MOST_THREADS:  # they are of use to nobody, but each needs scratch memory
         most = _MOST_THREADS
-    woken, shared = work / WOKEN_WORK, work / SHARED_WORK
+    woken, shared = work / tuning.WOKEN_WORK, work / tuning.SHARED_WORK
     if most < 2 or woken >= most:
         return most
     wanted = int(shared if shared < most else most) - 1
-    return max(int(woken), 1 + _pool.helpers(wanted, work > OUTLASTING_WORK))
+    return max(int(woken), 1 + _pool.helpers(wanted, work > tuning.OUTLASTING_WORK))
 
 
 def bands_worth(work: float) -> int:
     """Into how many bands a call of so many multiply-adds may be cut, if there are more of them than threads."""
-    return int(work / BAND_WORK)
+    return int(work / tuning.BAND_WORK)
 
 
 def bands_of(threads: int, worth: int) -> int:
     """Number of bands for so many threads; more than threads only if they are worth it."""
-    return max(threads, min(BANDS_A_THREAD * threads, worth))
+    return max(threads, min(tuning.BANDS_A_THREAD * threads, worth))
 
 
 def launch(kernel: Kernel, workspace: Workspace, threads: int, bands: int, stride: int) -> int:

@@ -13,15 +13,12 @@ from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import DST, SCRATCH, SRC, SRC_2, Within
-from fastsep._plan import dtypes
+from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SRC, SRC_2, Within
+from fastsep._plan import dtypes, tuning
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter
 from fastsep._validation.array_like import Array
-
-#: From so many values on a kernel looks for infinity and NaN; NumPy's two passes would take 0.1 ms and more.
-LOOKED_AT = 1 << 18
 
 #: The largest finite values of floats, by their bytes.
 _LARGEST = {4: float(np.finfo(np.float32).max), 8: float(np.finfo(np.float64).max)}
@@ -104,8 +101,10 @@ class LoadedKernel:
         others: Sequence[Array] = (), second: Array | None = None,
     ) -> None:  # fmt: skip
         """Filter `image`, and `second` if the kernel reads two, into `out`, and `others` if it has more results."""
-        threads = min(threads_for(self.work, workers), self.most)
-        workspace = take_workspace(self.scratch + (threads - 1) * self.stride)
+        threads = threads_for(self.work, workers)
+        if threads > self.most:
+            threads = self.most
+        workspace = take_workspace(self.scratch if threads == 1 else self.scratch + (threads - 1) * self.stride)
         word = workspace.word
         if workspace.filled_by is not self:
             workspace.words[: len(self.words)] = self.words
@@ -117,7 +116,11 @@ class LoadedKernel:
             word[number] = address_of(array)
         if second is not None:
             word[SRC_2] = address_of(second)
-        launch(self, workspace, threads, bands_of(threads, self.worth), self.stride)
+        if threads == 1:  # what `launch` would do; the way there takes a tenth of a small call
+            word[BANDS] = 1
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+        else:
+            launch(self, workspace, threads, bands_of(threads, self.worth), self.stride)
         give_back(workspace)
 
 
@@ -147,7 +150,7 @@ def is_within(image: Array, limit: float, workers: int | None) -> bool:
     """`dtypes.is_within` for C-contiguous images of a native type: large ones at the speed of memory."""
     if image.dtype.kind != "f":
         return dtypes.is_within(image, limit)
-    if image.size < LOOKED_AT:
+    if image.size < tuning.LOOKED_AT:
         values = image.reshape(-1)
         # A sum of squares up to the limit needs no second look: no value is larger than its root.
         with np.errstate(over="ignore", invalid="ignore"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastsep._engine.argument_writer import ArgumentWriter, lines_of, odd_lines
 from fastsep._kernels import arguments as at
+from fastsep._plan import tuning
 from fastsep._plan.differences import (
     EXACT,
     cancels,
@@ -23,21 +24,6 @@ from fastsep._plan.differences import (
     slope_line,
 )
 from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Term, tap_sum
-
-#: Up to this many rows are read in place; more are copied into a ring (measured).
-ROWS_IN_PLACE = 8
-#: Up to this many beside rows of slopes, which fill half of L2 (measured: copying takes 1.06 times as
-#: long with 12 rows around, as long with 40 and 0.8 to 0.96 times with 64).
-BESIDE_SLOPES = 48
-#: What a band holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
-#: in L2; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
-VOLUME_BYTES = 4 << 20
-#: Differences between lines along x that are shorter by so many taps on either side are parted (measured).
-PARTING_PAYS = 6
-#: Planes that share a ring where there are too few windows for all threads.
-SHORT_CHUNK = 64
-#: Blocks of rows that a window has at least, however many threads there are windows for.
-FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +110,7 @@ class FirArguments(ArgumentWriter):
         if row_lines:
             args.row_lines = self.rings(what, row_lines, taken, odd_lines(row * plan.acc.itemsize))
             args.row_line_count = len(row_lines)
-        most = BESIDE_SLOPES if by_slopes else ROWS_IN_PLACE
+        most = tuning.BESIDE_SLOPES if by_slopes else tuning.ROWS_IN_PLACE
         if self.in_ring(args.lead + args.trail, bool(row_lines), most):
             args.ring_row = odd_lines(row * plan.src.itemsize)
             args.ring = self.take(args.ring_row * taken)
@@ -140,7 +126,7 @@ class FirArguments(ArgumentWriter):
         if any(depth.axis == 2 for depth in depth_lines):
             args.left = max(line.centre for line in lines_x)
             args.right = max(len(line.taps) - 1 - line.centre for line in lines_x)
-            args.beyond = self.take(8 * (args.left + args.right))
+            args.beyond = self.take(8 * self.channels * (args.left + args.right))
             left = self.whole_vectors(args.left * self.channels)
             # The last vector of a row, from as far to the left as it may begin, and its neighbours.
             right = self.whole_vectors(self.lanes + (args.right + 2) * self.channels)
@@ -149,14 +135,15 @@ class FirArguments(ArgumentWriter):
         args.depth_lines, args.depth_line_count = self.depth_table(what, depth_lines, ring_row), len(depth_lines)
         each = len(depth_lines) * self.tile * args.slab_row
         # Whole blocks of rows, so that none is filtered in vain.
-        window = (VOLUME_BYTES - each * taken) // (taken_z * ring_row) - args.lead - args.trail
+        window = (tuning.VOLUME_BYTES - each * taken) // (taken_z * ring_row) - args.lead - args.trail
         cpus = os.cpu_count() or 1
-        wanted = -(-2 * cpus // (self.planes * -(-self.depth // SHORT_CHUNK)))
-        pieces = max(-(-self.rows // max(window, self.lanes)), min(wanted, self.rows // (FEWEST * self.lanes)), 1)
+        wanted = -(-2 * cpus // (self.planes * -(-self.depth // tuning.CHUNK_PLANES)))
+        fit = self.rows // (tuning.WINDOW_BLOCKS * self.lanes)
+        pieces = max(-(-self.rows // max(window, self.lanes)), min(wanted, fit), 1)
         args.window = window = min(self.whole_vectors(-(-self.rows // pieces)), self.rows)
         # Planes in a row share a ring, which takes time to fill; but every band needs its share.
         pieces = self.planes * -(-self.rows // window)
-        args.chunk = self.depth if pieces >= 2 * cpus else SHORT_CHUNK
+        args.chunk = self.depth if pieces >= 2 * cpus else tuning.CHUNK_PLANES
         args.slab = self.take(each * (taken + 1))
         args.ring = self.take(taken_z * (window + taken + 1) * ring_row) + left * plan.src.itemsize
 
@@ -327,7 +314,9 @@ class FirArguments(ArgumentWriter):
             return None
         taps = [one + other for one, other in zip(x1.taps, x2.taps, strict=True)]
         idle = next((k for k, tap in enumerate(taps) if tap), 0)
-        return (Line(tuple(taps[idle : len(taps) - idle]), x1.centre - idle), x1) if idle >= PARTING_PAYS else None
+        if idle < tuning.PARTING_PAYS:
+            return None
+        return Line(tuple(taps[idle : len(taps) - idle]), x1.centre - idle), x1
 
     def between(self, words: at.Line, line: Line) -> None:
         """A line whose taps sum to zero, as it applies to the differences between pixels."""

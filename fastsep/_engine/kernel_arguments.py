@@ -14,19 +14,11 @@ from fastsep._engine.argument_writer import Block, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
+from fastsep._plan import tuning
 from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
 from fastsep._validation.array_like import Array
-
-#: Rows under a dense kernel, in a chunk of columns: they stay in L2.
-DENSE_BYTES = 384 << 10
-#: Rows under a dense kernel are read in place up to so many, if they have so many pixels between their ends.
-MOST_IN_PLACE = 32
-EDGES_PAY = 256
-#: Several results of this size together are written with non-temporal stores, which do not read the lines first; a
-#: single result gains nothing (measured).
-STREAM_BYTES = 32 << 20
 
 
 def block(plan: Plan) -> Block:
@@ -55,7 +47,7 @@ class KernelArguments(FirArguments):
         self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
-        if results > 1 and self.plan.dst == self.plan.acc and size >= STREAM_BYTES:
+        if results > 1 and self.plan.dst == self.plan.acc and size >= tuning.STREAM_RESULTS:
             args.streamed = self.take(results * height * at.PIECE * self.lanes * self.plan.dst.itemsize)
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
@@ -103,7 +95,7 @@ class KernelArguments(FirArguments):
         self.take(8 * (6 * taken + 2 * results * height + 2 * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(plan.view) * plan.dst.itemsize
-        if results > 1 and plan.dst == plan.acc and size >= STREAM_BYTES:
+        if results > 1 and plan.dst == plan.acc and size >= tuning.STREAM_RESULTS:
             args.streamed = self.take(results * height * at.PIECE * self.lanes * plan.dst.itemsize)
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes
@@ -187,7 +179,7 @@ class KernelArguments(FirArguments):
         args.edge = edge
         # As many columns as keep the rows in the cache, but not so few that most of them are halo.
         pixel = self.channels * acc.itemsize
-        chunk = DENSE_BYTES // (offsets * taken * pixel) - (size_x - 1)
+        chunk = tuning.DENSE_BYTES // (offsets * taken * pixel) - (size_x - 1)
         chunk = max(chunk, 2 * size_x, 8 * self.lanes)
         args.chunk = chunk = self.cols if edge else min(-(-self.cols // -(-self.cols // chunk)), self.cols)
         self.take(8 * (3 * offsets * taken + height))
@@ -200,10 +192,10 @@ class KernelArguments(FirArguments):
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""
         edge = -(-max(halo, 1) // self.lanes) * self.lanes
-        if self.plan.src != self.plan.acc or self.cols < 2 * edge + max(EDGES_PAY, self.lanes):
+        if self.plan.src != self.plan.acc or self.cols < 2 * edge + max(tuning.DENSE_EDGES_PAY, self.lanes):
             return 0
         # Rows compete for cache lines where their distance has a large power of two in it.
-        return edge if rows <= min(4 * self.spread(), MOST_IN_PLACE) else 0
+        return edge if rows <= min(4 * self.spread(), tuning.DENSE_ROWS_IN_PLACE) else 0
 
     def spread(self) -> int:
         """How many rows of the source in a row compete for no cache line with each other."""

@@ -19,6 +19,7 @@ from fastsep._engine.execution import LoadedKernel
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
+from fastsep._plan import tuning
 from fastsep._plan.pieces import Piece, narrow, pieces_of_all
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Separable
@@ -92,7 +93,7 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     # Whole tiles of the first stage: it filters no row in vain. In each step it copies all rows under its taps
     # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
     tile = jit.target().vector_bytes // first.acc.itemsize
-    step = -(-max(STEP_ROWS, 2 * stages[0].halo) // tile) * tile
+    step = -(-max(tuning.STEP_ROWS, 2 * stages[0].halo) // tile) * tile
 
     table = np.zeros(len(stages) * at.Stage.length, np.int64)
     for number, stage in enumerate(stages):
@@ -161,7 +162,3 @@ def halo_of(plan: Plan) -> int:
         return jit.sweep_radius(plan.kernel[1])
     lines = [term.lines[-2] for term in what.terms]
     return max((max(line.centre, len(line.taps) - 1 - line.centre) for line in lines if line is not None), default=0)
-
-
-#: Rows that a pipeline makes at a time, at least (measured).
-STEP_ROWS = 16

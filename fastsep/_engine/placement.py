@@ -13,9 +13,8 @@ import os
 import sys
 
 from fastsep._kernels.native_threads import get_native_id
+from fastsep._plan import tuning
 
-#: With more cores than this the system finds another one by itself, and to choose would take longer.
-FEW_CORES = 8
 NOWHERE = -1
 
 #: The number of the core that the calling thread runs on.
@@ -50,6 +49,6 @@ class Placement:
         self._kept_off = kept_off
         with contextlib.suppress(OSError):  # not every sandbox lets a thread ask or choose
             cores = os.sched_getaffinity(0)
-            if 1 < len(cores) <= FEW_CORES:
+            if 1 < len(cores) <= tuning.FEW_CORES:
                 for thread in list(self._threads):
                     os.sched_setaffinity(thread, cores - {kept_off})

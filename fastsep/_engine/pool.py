@@ -32,18 +32,9 @@ from fastsep._kernels.pool.words import (
     THREADS,
     WERE_AWAKE,
 )
+from fastsep._plan import tuning
 
 ROLES = ("post", "share", "serve")
-#: How long a helper looks for the next call before it sleeps, and the caller of one for the end of helpers' bands.
-HELPERS_LOOK = 50e-6  # seconds
-CALLERS_WAIT = 30e-6  # seconds
-#: Poll interval for unfinished helpers, after the spin loop gave up.
-NAP = 50e-6  # seconds
-#: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.
-#: (To ring takes 8 us, and a helper comes after 35: measured on a virtual machine, whose idle cores wake slowly.)
-RING_SOON, RING_LATER = 1, 16
-#: From the beginning of a call to that of the next, if they are in a row.
-IN_A_ROW = 1e-3  # seconds
 
 
 class Pool:
@@ -66,7 +57,7 @@ class Pool:
         #: One for each thread, unlocked to say that there is work; the thread locks it before it looks again.
         self._bells: list[Any] = []
         self._placement = Placement()
-        self._until_ring = RING_SOON
+        self._until_ring = tuning.RING_SOON
         self._asked = 0.0  # when a short call last asked for helpers
 
     def run(self, kernel: int, block: int, stride: int, bands: int, threads: int) -> None:
@@ -125,13 +116,13 @@ class Pool:
         awake = self._word[AWAKE]
         before, self._asked = self._asked, perf_counter()
         if awake >= wanted:
-            self._until_ring = RING_SOON
+            self._until_ring = tuning.RING_SOON
             awake = wanted
-        elif self._asked - before < IN_A_ROW:
+        elif self._asked - before < tuning.IN_A_ROW:
             self._until_ring -= 1
             if self._until_ring <= 0 and self.lock.acquire(blocking=False):
                 try:
-                    self._until_ring = RING_LATER
+                    self._until_ring = tuning.RING_LATER
                     if outlasts:
                         return wanted
                     self._ring(wanted)
@@ -171,7 +162,7 @@ class Pool:
                 share(jit.UNUSED, jit.UNUSED, self._address, 0)
                 if word[STATE] != DONE:
                     self._placement.set_free()  # this core is idle now
-                    sleep(NAP)
+                    sleep(tuning.NAP)
             except BaseException as error:
                 interrupt = error
         if interrupt is not None:
@@ -218,4 +209,4 @@ def _system() -> tuple[int, int, int, int, int]:
     now, let_run = (ctypes.cast(function, ctypes.c_void_p).value for function in functions)
     assert now is not None
     assert let_run is not None
-    return now, which, let_run, int(CALLERS_WAIT * second), int(HELPERS_LOOK * second)
+    return now, which, let_run, int(tuning.CALLERS_WAIT * second), int(tuning.HELPERS_LOOK * second)

@@ -190,7 +190,7 @@ class Volume(Fir):
     slab_row: int
     left: int  # columns that are copied left of the image ...
     right: int  # ... and right of it
-    beyond: int  # offset of the list of columns that stand for them
+    beyond: int  # offset of the list of values that stand for them
 
 
 class Sweep(Head):

@@ -24,7 +24,8 @@ def object_file(compile_function: Callable[[], Any], cpu: tuple[str, str] | None
 
     Numba makes machine code of each function that is called by another, too, though it has become a part of its caller.
     Here that is left out, which saves a seventh of the time. They are optimized by themselves first, as in Numba: to
-    optimize only the whole would save another tenth, but some kernels are 7 % slower then.
+    optimize only the whole would save another tenth, but some kernels are 7 % slower then. What `helper.step` marks is
+    not, which saves as much as it takes to compile it as a function of its own.
     """
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
@@ -100,9 +101,15 @@ def _contexts(name: str, features: str) -> dict[str, Any]:
 def _part() -> Any:
     from numba.core.codegen import JITCodeLibrary
 
+    from fastsep._kernels.helper import within_callers
+
     class Part(JITCodeLibrary):  # type: ignore[misc]
         """A function to be linked into its caller. It is made machine code when someone asks where it is: a function of
         the program's own, which a signal's handler or a finalizer calls while a kernel is compiled."""
+
+        def _optimize_final_module(self) -> None:
+            if self.name not in within_callers:
+                super()._optimize_final_module()
 
         def _finalize_final_module(self) -> None:
             self._verify_declare_only_symbols()

@@ -53,7 +53,7 @@ class Record(metaclass=_Closed):
     def __init_subclass__(cls) -> None:
         cls.fields = dict(cls.fields)
         for name, annotation in cls.__annotations__.items():
-            kind = _kinds.get(annotation)
+            kind = _kinds.get(getattr(annotation, "__name__", annotation))
             field = cls.fields[name] = Field(cls.length, kind)
             setattr(cls, name, field)
             cls.length += 1 if kind is None else kind.length

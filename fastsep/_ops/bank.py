@@ -20,9 +20,9 @@ from fastsep._kernels import jit
 from fastsep._kernels.arguments import BLOCK_WORDS, DST, SCRATCH, SRC
 from fastsep._kernels.layers import arguments as at
 from fastsep._ops.choice import pack, unpack
-from fastsep._ops.layers.variant import ALL, STREAM_BYTES, strip_of
+from fastsep._ops.layers.variant import ALL, strip_of
 from fastsep._ops.layers.weights import PackedMatrix
-from fastsep._plan import arithmetic, cost_model, description, differences, dtypes
+from fastsep._plan import arithmetic, cost_model, description, differences, dtypes, tuning
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
@@ -33,8 +33,6 @@ from fastsep._validation.axes import Frame
 from fastsep.factorization.bank import BankFactorization, factorize_bank
 
 METHODS = ("auto", "separable", "direct")
-#: Planes of all terms of one strip: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
-PLANES_BYTES = 4 << 20
 #: A kernel whose taps sum to less than this part of their magnitudes sums to zero: no image shows the difference.
 _LEVEL = 1e-13
 
@@ -242,7 +240,7 @@ class _Engine:
         total = images * rows
         row_bytes = len(plans) * width * acc.itemsize
         lanes = jit.target().vector_bytes // acc.itemsize
-        high = max(PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
+        high = max(tuning.PLANES_BYTES // row_bytes // lanes, 1) * lanes  # whole blocks of the terms' kernels
         self.strips = strips = -(-total // high)
         self.words = np.zeros(at.Bank.length, np.int64)
         args = at.Bank(self.words)
@@ -259,7 +257,7 @@ class _Engine:
         args.packed = self._take(8 * BLOCK_WORDS * len(plans))
         args.term_scratch = self._take(max(each.scratch for each in made))
         args.factors = self._take(group * len(plans))
-        if strip < ALL and math.prod(shape) * acc.itemsize >= STREAM_BYTES:
+        if strip < ALL and math.prod(shape) * acc.itemsize >= tuning.STREAM_LAYER:
             args.streamed = self._take(strip * matrix.columns * acc.itemsize)
         self.worth = min(_bands.bands_worth(self.work), strips)
 

@@ -17,7 +17,7 @@ from fastsep._call import BOOL, DECISION, Operation, PerPixel, Program, Request,
 from fastsep._engine import execution
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
-from fastsep._ops.hysteresis import neighbour_lines, track
+from fastsep._ops.hysteresis import track
 from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import description, dtypes, operators, planner
 from fastsep._plan.description import Description
@@ -107,7 +107,7 @@ class CannyProgram(Program):
         _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, out, workers)
         if mask is not None:
             out *= eroded
-        track(out, *neighbour_lines(out.shape, diagonal=True), workers)
+        track(out, True, workers)
 
     def describe(self) -> Description:
         acc, shape = self.acc, self.shape

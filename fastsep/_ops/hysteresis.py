@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 from fastsep._call import BOOL, Operation, PerPixel, Program, Request
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
-from fastsep._engine.caches import emptied_by
+from fastsep._engine.caches import MIB, emptied_by, remembered
 from fastsep._engine.memory import address_of
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
-from fastsep._plan import description
+from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -35,40 +36,53 @@ def _kernel(*key: str) -> _Kernel:
 emptied_by(_kernel.cache_clear)
 
 
-#: What it costs to look at a pixel and to follow some edges, in multiply-adds.
-PIXEL_WORK = 4.0
-
-
-def track(codes: Array, lines: Sequence[int], reach: int, workers: int | None) -> None:
+def track(codes: Array, diagonal: bool, workers: int | None) -> None:
     """Make 1 of every STRONG byte and of every WEAK one that is connected to it, 0 of all others.
 
-    `codes` is C-contiguous and zero at its border. `lines`: how many bytes away the lines of
-    neighbours lie that touch a pixel's own; of each, `reach` pixels to either side count.
+    `codes` is C-contiguous and zero at its border. `diagonal`: pixels are neighbours at corners, too.
     """
-    pixels = codes[0].size
-    rows = codes.shape[0]
-    work = PIXEL_WORK * codes.size
-    threads = min(_bands.threads_for(work, workers), rows)
-    bands = _bands.bands_of(threads, min(_bands.bands_worth(work), rows))
-    kernel = _kernel("hysteresis")
-    offsets = np.array(lines, np.int64)
-    scratch = 8 * at.STACK_WORDS
-    stride = memory.BLOCK_BYTES + scratch
-    workspace = memory.take_workspace(scratch + (threads - 1) * stride)
-    workspace.filled_by = None
-    args = at.Hysteresis(workspace.word)
-    args.dst, args.dst_row, args.rows = address_of(codes), pixels, rows
-    args.scratch = workspace.scratch
-    args.lines, args.line_count, args.reach = address_of(offsets), len(offsets), reach
-    args.furthest = max(map(abs, lines), default=0) + reach
-    args.step = at.SEARCH
-    args.searched = _bands.launch(kernel, workspace, threads, bands, stride)
-    if args.searched > 1:
-        args.step = at.JOIN
-        _bands.launch(kernel, workspace, 1, 1, 0)
-    args.step = at.BOOLS
-    _bands.launch(kernel, workspace, threads, bands, stride)
-    memory.give_back(workspace)
+    _tracker(codes.shape, diagonal).run(codes, workers)
+
+
+class _Tracker:
+    """The tracking of edges in arrays of one shape."""
+
+    def __init__(self, shape: tuple[int, ...], diagonal: bool) -> None:
+        lines, reach = neighbour_lines(shape, diagonal)
+        self.lines = np.array(lines, np.int64)
+        self.rows, pixels = shape[0], math.prod(shape[1:])
+        self.work = tuning.PIXEL_WORK * self.rows * pixels
+        self.worth = min(_bands.bands_worth(self.work), self.rows)
+        self.kernel = _kernel("hysteresis")
+        self.words = np.zeros(at.Hysteresis.length, np.int64)
+        args = at.Hysteresis(self.words)
+        args.dst_row, args.rows = pixels, self.rows
+        args.lines, args.line_count, args.reach = address_of(self.lines), len(lines), reach
+        args.furthest = max(map(abs, lines), default=0) + reach
+
+    def run(self, codes: Array, workers: int | None) -> None:
+        threads = min(_bands.threads_for(self.work, workers), self.rows)
+        bands = _bands.bands_of(threads, self.worth)
+        workspace = memory.take_workspace(_STACK + (threads - 1) * _STRIDE)
+        word = workspace.word
+        if workspace.filled_by is not self:
+            workspace.words[: len(self.words)] = self.words
+            word[at.SCRATCH] = workspace.scratch
+            workspace.filled_by = self
+        word[at.DST], word[_STEP] = address_of(codes), at.SEARCH
+        searched = _bands.launch(self.kernel, workspace, threads, bands, _STRIDE)
+        if searched > 1:
+            word[_STEP], word[_SEARCHED] = at.JOIN, searched
+            _bands.launch(self.kernel, workspace, 1, 1, 0)
+        word[_STEP] = at.BOOLS
+        _bands.launch(self.kernel, workspace, threads, bands, _STRIDE)
+        memory.give_back(workspace)
+
+
+_STEP, _SEARCHED = at.Hysteresis.step, at.Hysteresis.searched  # numbers of words: setting them is part of small calls
+_STACK = 8 * at.STACK_WORDS
+_STRIDE = memory.BLOCK_BYTES + _STACK
+_tracker = remembered(MIB, 64)(_Tracker)
 
 
 def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], int]:
@@ -109,7 +123,7 @@ class HysteresisProgram(Program):
         codes = np.zeros([size + 2 for size in shape], np.uint8)
         inside = codes[(slice(1, -1),) * len(shape)]
         _classify(image.reshape(shape), self.lower, self.high, inside, workers)
-        track(codes, *neighbour_lines(codes.shape, diagonal=False), workers)
+        track(codes, False, workers)
         outs[0][...] = inside.view(BOOL).reshape(image.shape)
 
     def describe(self) -> Description:
@@ -140,7 +154,7 @@ def _classify(image: Array, low: Any, high: Any, codes: Array, workers: int | No
     args.src, args.src_row = address_of(image), image.strides[0]
     args.dst, args.dst_row = codes.ctypes.data, codes.strides[0]
     (args.rows, args.cols), args.limits, args.grain = image.shape, limits.ctypes.data, 1
-    work = PIXEL_WORK * image.size
+    work = tuning.PIXEL_WORK * image.size
     threads = min(_bands.threads_for(work, workers), image.shape[0])
     bands = _bands.bands_of(threads, min(_bands.bands_worth(work), image.shape[0]))
     _bands.launch(_kernel("threshold", dtype.name), workspace, threads, bands, 0)

@@ -6,12 +6,10 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from fastsep._plan import tuning
+
 #: Lengths of transforms that are tried.
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048, 1 << 62)
-#: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured).
-CACHED = 512 << 10
-#: What Python takes for a block, in units of `work_of` (measured).
-BLOCK = 3.5e5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ def work_of(size: tuple[int, ...], itemsize: int) -> float:
     # Measured: float64 takes 1.6 times as long as float32; three axes and more, whose lines are short and far
     # apart in memory, 1.5 times as long as two.
     work = count * (8.0 + math.log2(count)) * (1.6 if itemsize == 8 else 1.0) * (1.5 if len(size) > 2 else 1.0)
-    return work * (1.0 + 0.15 * max(math.log2(count * itemsize / CACHED), 0.0))
+    return work * (1.0 + 0.15 * max(math.log2(count * itemsize / tuning.FFT_CACHED), 0.0))
 
 
 def cut(shape: tuple[int, ...], first: int, kernel: tuple[int, ...], itemsize: int) -> Blocks:
@@ -48,7 +46,7 @@ def cut(shape: tuple[int, ...], first: int, kernel: tuple[int, ...], itemsize: i
         return math.prod(-(-n // step) for n, (step, _) in zip(spatial, each, strict=True))
 
     def work(each: tuple[tuple[int, int], ...]) -> float:
-        return pieces(each) * (BLOCK + work_of(tuple(size for _, size in each), itemsize))
+        return pieces(each) * (tuning.FFT_BLOCK_WORK + work_of(tuple(size for _, size in each), itemsize))
 
     best = min(itertools.product(*options), key=work)
     steps_taken, sizes = zip(*best, strict=True)

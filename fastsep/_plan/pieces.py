@@ -18,21 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastsep._kernels import jit
+from fastsep._plan import tuning
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, Separable
 from fastsep._validation.array_like import Array
 
-#: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
-#: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
-VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "bank": 2048, "sweep": 1 << 18}
-#: Above so many values pieces grow with the image, since every piece waits for its slowest thread.
-ENOUGH = 1 << 23
-#: Fewer pieces do not pay, nor narrower ones than so many times their margins.
-FEWEST_PIECES = MARGINS = 4
-#: Rows of the planes of a bank's terms, at least.
-ROWS_OF_A_PLANE = 16
-#: Pieces of one row that are filtered together, and values of each.
-ROWS_TOGETHER, ROW_VALUES = 64, 2048
 #: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
 UNIT = 64
 
@@ -71,7 +61,7 @@ def pieces_of(plan: Plan) -> list[Piece]:
         return []
     rows, margins = reach(plan)
     kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.kernel[1].startswith("volume") else "plane"
-    return cut(plan.view, margins, VALUES[kind], plan.modes[2] == "wrap", not rows)
+    return cut(plan.view, margins, tuning.PIECE_VALUES[kind], plan.modes[2] == "wrap", not rows)
 
 
 def cut(
@@ -85,10 +75,11 @@ def cut(
     cols, channels = view[3:]
     rows = math.prod(view[:3])
     left, right = (_up(margin) for margin in margins)
-    apart = apart and rows < ROWS_TOGETHER
-    size = (ROW_VALUES if apart else values * max(rows * cols * channels // ENOUGH, 1)) // channels
-    step = _up(max(size, MARGINS * (left + right), 1))
-    if cols < FEWEST_PIECES * step:
+    apart = apart and rows < tuning.ROW_PIECES_TOGETHER
+    values = tuning.ROW_PIECE_VALUES if apart else values * max(rows * cols * channels // tuning.ENOUGH_VALUES, 1)
+    size = values // channels
+    step = _up(max(size, tuning.MARGINS * (left + right), 1))
+    if cols < tuning.FEWEST_PIECES * step:
         return []
     count = int(apart)
     last = (cols // step - 1) * step  # the last piece holds what is left over
@@ -97,7 +88,7 @@ def cut(
     start = step
     while start < last:
         if apart:
-            count = min(ROWS_TOGETHER, (last - start) // step)
+            count = min(tuning.ROW_PIECES_TOGETHER, (last - start) // step)
         pieces.append(Piece(start, start + step, left, right, count))
         start += max(count, 1) * step
     return [*pieces, Piece(last, cols, left + behind, 0, int(apart), behind)]
@@ -155,7 +146,8 @@ def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:
     """The pieces of an image that goes through these plans, one after the other, and through memory between them."""
     sides = [reach(plan)[1] for plan in plans]
     margins = sum(left for left, _ in sides), sum(right for _, right in sides)
-    return cut(plans[0].view, margins, VALUES["pipeline"], any(plan.modes[2] == "wrap" for plan in plans), False)
+    wraps = any(plan.modes[2] == "wrap" for plan in plans)
+    return cut(plans[0].view, margins, tuning.PIECE_VALUES["pipeline"], wraps, False)
 
 
 def pieces_of_bank(plans: Sequence[Plan]) -> list[Piece]:
@@ -164,11 +156,12 @@ def pieces_of_bank(plans: Sequence[Plan]) -> list[Piece]:
     Of tall images the planes of the terms are no more than the image itself.
     """
     rows = math.prod(plans[0].view[:3])
-    if rows > ROWS_OF_A_PLANE * len(plans):
+    if rows > tuning.ROWS_OF_A_PLANE * len(plans):
         return []
     sides = [reach(plan)[1] for plan in plans]
     margins = max(left for left, _ in sides), max(right for _, right in sides)
-    return cut(plans[0].view, margins, VALUES["bank"], any(plan.modes[2] == "wrap" for plan in plans), False)
+    wraps = any(plan.modes[2] == "wrap" for plan in plans)
+    return cut(plans[0].view, margins, tuning.PIECE_VALUES["bank"], wraps, False)
 
 
 def columns(lines: Array, piece: Piece) -> Array:

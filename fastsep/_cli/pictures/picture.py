@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from fastsep._cli.errors import Refusal, one_line
+from fastsep._cli.errors import Refusal, reason
 from fastsep._cli.files import replacing
 from fastsep._cli.pictures import pillow, png, png_writer, tiff
 from fastsep._cli.pictures.samples import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED, Samples, bands
@@ -75,7 +75,7 @@ def read(path: pathlib.Path) -> Picture:
     except Exception as error:
         if isinstance(error, Refusal):
             raise
-        raise Refusal(f"cannot read the image {path}: {_reason(error)}") from error
+        raise Refusal(f"cannot read the image {path}: {reason(error)}") from error
 
 
 @contextmanager
@@ -282,9 +282,4 @@ def write_whole(output: pathlib.Path, save: Callable[[IO[bytes]], object]) -> No
         with replacing(output) as file:
             save(file)
     except Exception as error:  # Pillow's encoders raise many things, too
-        raise Refusal(f"cannot write {output}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error  # which would quote it
-    return one_line(getattr(error, "strerror", None) or str(text) or type(error).__name__)
+        raise Refusal(f"cannot write {output}: {reason(error)}") from error

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
+from fastsep._kernels.helper import step
 from fastsep._kernels.rows import deliver_narrow, list_sources, list_targets, outside, rows_of_plane, share
 from fastsep._kernels.simd import box as box_simd
 from fastsep._kernels.simd import emitter, fir, memory
@@ -23,7 +23,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
-    fill_border, filter_along = _along(acc, dst)
+    filter_along = _along(acc, dst)
 
     def band(block, index):
         args = at.Box(block)
@@ -78,8 +78,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     )  # fmt: skip
                     if x * src_size % at.LINE == 0:
                         memory.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
-                fill_border(args, inside)
-                filter_along(args, scratch, dst_table)
+                filter_along(args, scratch, inside, dst_table)
                 if spare_row != 0:
                     deliver_narrow(target, dst_bytes, top, end, spare, spare_row, width * dst_size)
 
@@ -87,18 +86,19 @@ def build(src_name: str, acc_name: str, dst_name: str):
 
 
 def _along(acc, dst):
-    """`fill_border` and `filter_along` for the dtypes of the arithmetic and of the result."""
+    """`filter_along` for the dtypes of the arithmetic and of the result."""
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
     dst_size = dst.itemsize
 
-    @helper
-    def fill_border(args, inside):
-        """Fill in the columns of a strip beyond the image, whose first one is at `inside`."""
-        channels, cols = args.channels, args.cols
-        before = args.size_x // 2 * channels
-        for beyond in range((args.size_x - 1) * channels):
-            value = beyond - before if beyond < before else beyond - before + cols * channels
+    @step
+    def filter_along(args, scratch, inside, dst_table):
+        """Fill in a strip's columns beyond the image, whose first is at `inside`; sum them all, and store the sums."""
+        cols, channels, size_x = args.cols, args.channels, args.size_x
+        width = cols * channels
+        before = size_x // 2 * channels
+        for beyond in range((size_x - 1) * channels):
+            value = beyond - before if beyond < before else beyond - before + width
             pixel = value // channels
             column = outside(pixel, cols, args.mode_x)
             to = inside + value * vector
@@ -107,12 +107,6 @@ def _along(acc, dst):
             else:
                 lane = value - pixel * channels
                 memory.copy_vector(acc, to, inside + (column * channels + lane) * vector)
-
-    @helper
-    def filter_along(args, scratch, dst_table):
-        """Sum the columns of a strip under the window and store the results."""
-        cols, channels, size_x = args.cols, args.channels, args.size_x
-        width = cols * channels
         groups = (size_x - lanes) // lanes
         rest = size_x - lanes - groups * lanes
         strip, column_sums = scratch + args.strip, scratch + args.group_columns
@@ -138,4 +132,4 @@ def _along(acc, dst):
                 last = max(width - lanes, 0)
                 fir.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
 
-    return fill_border, filter_along
+    return filter_along

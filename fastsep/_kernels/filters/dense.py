@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
+from fastsep._kernels.helper import helper, step
 from fastsep._kernels.jit import dense_height
 from fastsep._kernels.rows import deliver_narrow, list_targets, outside, rows_of_plane, share
 from fastsep._kernels.simd import dense, emitter, memory
@@ -138,7 +138,7 @@ def _rows(src, acc, height):
                     value = args.constant_row
                 memory.convert_values(src, acc, to + (pixel - first) * channels * acc_size, value, channels)
 
-    @helper
+    @step
     def take_rows(args, scratch, plane, column, top, taken, fresh, slot):
         """Copy the last `fresh` of the `taken` rows under a block, from `slot` on in their rings, and list all of them.
 

@@ -27,7 +27,6 @@ def build(src_name: str, acc_name: str):
     """The band function for one source dtype and that of arithmetic and result."""
     src, acc = np.dtype(src_name), np.dtype(acc_name)
     lanes, src_size = emitter.lanes(acc), src.itemsize
-
     filter_block = _filter(src, acc)
 
     def band(block, index):
@@ -57,30 +56,7 @@ def _filter(src, acc):
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size = src.itemsize, acc.itemsize
-
-    @helper
-    def fill_border(args, table, targets, inside, start, stop):
-        """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
-        channels = args.channels
-        cols, mode = args.cols, args.mode_x
-        for value in range(start, stop):
-            pixel = value // channels
-            lane = value - pixel * channels
-            one, next_one = outside(pixel, cols, mode), outside(pixel + 1, cols, mode)
-            to = inside + value * vector
-            if one == next_one:
-                memory.fill_vector(acc, to, args.zero)
-            elif one < 0 or next_one < 0:
-                inner = max(one, next_one) * channels + lane
-                deviation_simd.rise_to_constant(
-                    src, acc, table, inner * src_size, targets, inner * acc_size, args.beyond_x, to
-                )
-                if one < 0:
-                    deviation_simd.negate_vector(acc, to, to)
-            elif one < next_one:
-                memory.copy_vector(acc, to, inside + (one * channels + lane) * vector)
-            else:
-                deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
+    fill_border = _border(src, acc)
 
     @helper
     def filter_block(args, scratch, table, targets, ahead):
@@ -133,3 +109,34 @@ def _filter(src, acc):
                 deviation_simd.filter_and_add(acc, place, taps_x, left, before, targets, column * acc_size)
 
     return filter_block
+
+
+def _border(src, acc):
+    """`fill_border` for the same dtypes."""
+    vector, src_size, acc_size = emitter.lanes(acc) * acc.itemsize, src.itemsize, acc.itemsize
+
+    @helper
+    def fill_border(args, table, targets, inside, start, stop):
+        """Fill in the columns `start` .. `stop` - 1 of a strip: pixels beyond the image, or before one there."""
+        channels = args.channels
+        cols, mode = args.cols, args.mode_x
+        for value in range(start, stop):
+            pixel = value // channels
+            lane = value - pixel * channels
+            one, next_one = outside(pixel, cols, mode), outside(pixel + 1, cols, mode)
+            to = inside + value * vector
+            if one == next_one:
+                memory.fill_vector(acc, to, args.zero)
+            elif one < 0 or next_one < 0:
+                inner = max(one, next_one) * channels + lane
+                deviation_simd.rise_to_constant(
+                    src, acc, table, inner * src_size, targets, inner * acc_size, args.beyond_x, to
+                )
+                if one < 0:
+                    deviation_simd.negate_vector(acc, to, to)
+            elif one < next_one:
+                memory.copy_vector(acc, to, inside + (one * channels + lane) * vector)
+            else:
+                deviation_simd.negate_vector(acc, to, inside + (next_one * channels + lane) * vector)
+
+    return fill_border

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
+from fastsep._kernels.helper import helper, step
 from fastsep._kernels.rows import outside
 from fastsep._kernels.simd import bit_exact, emitter, fir, memory
 
@@ -135,7 +135,7 @@ def _down(form, src, acc):
     row_dtype = acc if form.startswith("volume") else src
     row_size = row_dtype.itemsize
 
-    @helper
+    @step
     def filter_down(args, term, rows, into, span, ahead):
         """The line along y, for `span` columns, into those of a strip from `into` on.
 
@@ -180,7 +180,7 @@ def _along(form, acc, dst):
     sloped = form.startswith("volume differences")
     is_middle, divide_margin = _divider(acc)
 
-    @helper
+    @step
     def filter_along(args, term, number, strip, sums, dst_table, top):
         """The line along x of term `number`, from the first column of a strip on; store the results of the last one."""
         channels = args.channels

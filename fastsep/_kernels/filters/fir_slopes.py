@@ -7,60 +7,49 @@ such a term costs no more than one whose line along y takes differences.
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastsep._kernels import arguments as at
-from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import outside
+from fastsep._kernels.helper import helper, step
+from fastsep._kernels.rows import guard, outside
 from fastsep._kernels.simd import emitter, fir, memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
 def steps(src, acc, dst, fill_border):
     """`find_borders`, `take_slopes` and `filter_block` for one source, arithmetic and result dtype."""
-    lanes, tile = emitter.lanes(acc), emitter.tile(acc)
-    src_size, acc_size, dst_size = (np.dtype(dtype).itemsize for dtype in (src, acc, dst))
-    vector = lanes * acc_size
+    return _find_borders, _taker(src, acc), _filterer(src, acc, dst, fill_border)
 
-    @helper
-    def find_borders(args, borders):
-        """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
 
-        Slopes lie between pixels and those left of them, and there is one more of them than pixels, since the first
-        and the last take one beyond the image. -2 - n stands for minus number n.
-        """
-        channels, cols = args.channels, args.cols
-        mode = args.mode_x
-        for number in range(args.term_count):
-            term = at.Term(args.terms, number)
-            between = 1 if term.of_line != 0 else 0
-            before = term.x.before
-            count = term.x.count
-            for k in range(count - 1):
-                pixel = k - before if k < before else k - before + cols + between
-                column = outside(pixel, cols, mode)
-                left = outside(pixel - 1, cols, mode)
-                for c in range(channels):
-                    value = column * channels + c if column >= 0 else -1
-                    if between != 0 and column == left:
-                        value = -1
-                    elif between != 0 and left == column + 1:
-                        value = -2 - (left * channels + c)
-                    memory.set_word(borders, k * channels + c, value)
-            borders += 8 * (count - 1) * channels
+@helper
+def _find_borders(args, borders):
+    """List which column stands for each one beyond the image, for the line along x of each term; -1: none.
 
-    @helper
-    def fill_slopes(borders, strip, start, stop, zero):
-        """`fill_border` for slopes."""
-        for value in range(start, stop):
-            column = memory.word(borders, value - start)
-            to = strip + value * vector
-            if column == -1:
-                memory.fill_vector(acc, to, zero)
-            elif column < 0:
-                memory.negate_vector(acc, to, strip + (-2 - column) * vector)
-            else:
-                memory.copy_vector(acc, to, strip + column * vector)
+    Slopes lie between pixels and those left of them, and there is one more of them than pixels, since the first
+    and the last take one beyond the image. -2 - n stands for minus number n.
+    """
+    channels, cols = args.channels, args.cols
+    mode = args.mode_x
+    for number in range(args.term_count):
+        term = at.Term(args.terms, number)
+        between = 1 if term.of_line != 0 else 0
+        before = term.x.before
+        count = term.x.count
+        for k in range(count - 1):
+            pixel = k - before if k < before else k - before + cols + between
+            column = outside(pixel, cols, mode)
+            left = outside(pixel - 1, cols, mode)
+            for c in range(channels):
+                value = column * channels + c if column >= 0 else -1
+                if between != 0 and column == left:
+                    value = -1
+                elif between != 0 and left == column + 1:
+                    value = -2 - (left * channels + c)
+                memory.set_word(borders, k * channels + c, value)
+        borders += 8 * (count - 1) * channels
+
+
+def _taker(src, acc):
+    """`take_slopes` for the dtypes of source and arithmetic."""
+    lanes, src_size, acc_size = emitter.lanes(acc), src.itemsize, acc.itemsize
 
     @helper
     def take_slopes(args, scratch, table, fresh, taken, row):
@@ -92,61 +81,28 @@ def steps(src, acc, dst, fill_border):
             sweep_simd.difference(src, acc, source, before, one, channels, to)
             sweep_simd.difference(src, acc, second, source, one, width - channels, to + channels * acc_size)
             sweep_simd.difference(src, acc, behind, end, one, channels, to + width * acc_size)
-        if fresh == taken:
-            memory.set_word(slopes_table, 0, memory.word(slopes_table, 1))
-        memory.set_word(slopes_table, kept + 1, memory.word(slopes_table, kept))
+        guard(slopes_table, kept, fresh == taken)
+
+    return take_slopes
+
+
+def _filterer(src, acc, dst, fill_border):
+    """`filter_block` for one source, arithmetic and result dtype."""
+    vector = emitter.lanes(acc) * acc.itemsize
+    filter_down, (filter_along, finish) = _down(src, acc), _along(acc, dst)
 
     @helper
-    def filter_down(args, term, rows, columns, inside, ahead):
-        """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
-
-        `ahead`: the source rows of the next args, to be fetched meanwhile; 0: none.
-        """
-        taps, count, kind = term.y.taps, term.y.count, term.y.kind
-        between = term.of_line != 0
-        for x in range(0, columns, lanes):
-            column = min(x, max(columns - lanes, 0))
-            to = inside + column * vector
-            if between:
-                fir.fir_to_strip(acc, acc, rows, column * acc_size, to, taps, count, kind)
+    def fill_slopes(borders, strip, start, stop, zero):
+        """`fill_border` for slopes."""
+        for value in range(start, stop):
+            column = memory.word(borders, value - start)
+            to = strip + value * vector
+            if column == -1:
+                memory.fill_vector(acc, to, zero)
+            elif column < 0:
+                memory.negate_vector(acc, to, strip + (-2 - column) * vector)
             else:
-                fir.differences_to_strip(src, acc, rows, column * src_size, to, taps, count, kind)
-            if ahead != 0 and column * src_size % at.LINE == 0:
-                memory.prefetch_rows(acc, lanes, ahead + column * src_size, args.src_row)
-
-    @helper
-    def filter_along(args, line, between, strip, sums, how):
-        """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
-        channels = args.channels
-        step = channels * vector
-        taps, count, kind = line.taps, line.count, line.kind
-        for x in range(0, args.cols * channels, tile * channels):
-            for column in range(x, x + channels):
-                place, to = strip + column * vector, sums + column * vector
-                if between:
-                    fir.term_between_strip(acc, place, step, taps, count, kind, to, how)
-                else:
-                    fir.term_along_strip(acc, place, step, taps, count, kind, to, how)
-
-    @helper
-    def finish(args, line, between, strip, sums, dst_table):
-        """The last line along x; store the results of all."""
-        channels = args.channels
-        width = args.cols * channels
-        taps, count, kind = line.taps, line.count, line.kind
-        root = args.combine
-        if channels > 1:
-            filter_along(args, line, between, strip, sums, at.ADD if root == 0 else at.ADD_SQUARE)
-            fir.finish(acc, sums, width, root, 0)
-        for x in range(0, width, lanes):
-            column = min(x, max(width - lanes, 0))
-            place, others, offset = strip + column * vector, sums + column * vector, column * dst_size
-            if channels > 1:
-                fir.store_strip(acc, dst, others, dst_table, offset)
-            elif between:
-                fir.last_between_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
-            else:
-                fir.last_from_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
+                memory.copy_vector(acc, to, strip + column * vector)
 
     @helper
     def filter_block(args, table, dst_table, scratch, top, ahead):
@@ -195,4 +151,72 @@ def steps(src, acc, dst, fill_border):
             else:
                 finish(args, line, between, here, sums, dst_table)
 
-    return find_borders, take_slopes, filter_block
+    return filter_block
+
+
+def _down(src, acc):
+    """`filter_down` for the dtypes of source and arithmetic."""
+    lanes, src_size, acc_size = emitter.lanes(acc), src.itemsize, acc.itemsize
+    vector = lanes * acc_size
+
+    @step
+    def filter_down(args, term, rows, columns, inside, ahead):
+        """The line along y, for the first `columns` columns, into those of a strip from `inside` on.
+
+        `ahead`: the source rows of the next args, to be fetched meanwhile; 0: none.
+        """
+        taps, count, kind = term.y.taps, term.y.count, term.y.kind
+        between = term.of_line != 0
+        for x in range(0, columns, lanes):
+            column = min(x, max(columns - lanes, 0))
+            to = inside + column * vector
+            if between:
+                fir.fir_to_strip(acc, acc, rows, column * acc_size, to, taps, count, kind)
+            else:
+                fir.differences_to_strip(src, acc, rows, column * src_size, to, taps, count, kind)
+            if ahead != 0 and column * src_size % at.LINE == 0:
+                memory.prefetch_rows(acc, lanes, ahead + column * src_size, args.src_row)
+
+    return filter_down
+
+
+def _along(acc, dst):
+    """`filter_along` and `finish` for the dtypes of arithmetic and result."""
+    lanes, tile = emitter.lanes(acc), emitter.tile(acc)
+    vector, dst_size = lanes * acc.itemsize, dst.itemsize
+
+    @step
+    def filter_along(args, line, between, strip, sums, how):
+        """A line along x, from the first column of a strip on; its results join the sums as `how` says."""
+        channels = args.channels
+        step = channels * vector
+        taps, count, kind = line.taps, line.count, line.kind
+        for x in range(0, args.cols * channels, tile * channels):
+            for column in range(x, x + channels):
+                place, to = strip + column * vector, sums + column * vector
+                if between:
+                    fir.term_between_strip(acc, place, step, taps, count, kind, to, how)
+                else:
+                    fir.term_along_strip(acc, place, step, taps, count, kind, to, how)
+
+    @helper
+    def finish(args, line, between, strip, sums, dst_table):
+        """The last line along x; store the results of all."""
+        channels = args.channels
+        width = args.cols * channels
+        taps, count, kind = line.taps, line.count, line.kind
+        root = args.combine
+        if channels > 1:
+            filter_along(args, line, between, strip, sums, at.ADD if root == 0 else at.ADD_SQUARE)
+            fir.finish(acc, sums, width, root, 0)
+        for x in range(0, width, lanes):
+            column = min(x, max(width - lanes, 0))
+            place, others, offset = strip + column * vector, sums + column * vector, column * dst_size
+            if channels > 1:
+                fir.store_strip(acc, dst, others, dst_table, offset)
+            elif between:
+                fir.last_between_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
+            else:
+                fir.last_from_strip(acc, dst, place, taps, count, kind, others, root, dst_table, offset)
+
+    return filter_along, finish

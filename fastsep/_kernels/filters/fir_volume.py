@@ -87,14 +87,22 @@ def _planes(form, src, acc):
     @helper
     def copy_ends(args, beyond, row, to):
         """Copy what stands for the values left and right of the source row at `row` to either side of `to`."""
+        left, width = args.left * args.channels, args.cols * args.channels
+        for k in range(left + args.right * args.channels):
+            value = memory.word(beyond, k)
+            source = row + value * src_size if value >= 0 else args.constant_row
+            place = k - left if k < left else k - left + width
+            memory.copy_value(src, to + place * src_size, source)
+
+    @helper
+    def list_beyond(args, beyond):
+        """List the values of a row that stand for those that are copied left and right of it; -1: the constant."""
         channels = args.channels
-        left, cols = args.left, args.cols
-        for k in range(left + args.right):
-            pixel = k - left if k < left else k - left + cols
-            column = memory.word(beyond, k)
+        for k in range(args.left + args.right):
+            pixel = k - args.left if k < args.left else k - args.left + args.cols
+            column = outside(pixel, args.cols, args.mode_x)
             for c in range(channels):
-                source = row + (column * channels + c) * src_size if column >= 0 else args.constant_row
-                memory.copy_value(src, to + (pixel * channels + c) * src_size, source)
+                memory.set_word(beyond, k * channels + c, column * channels + c if column >= 0 else -1)
 
     @helper
     def take_planes(args, scratch, plane_table, batch, first_plane, first_row, end, slot, fresh):
@@ -109,9 +117,8 @@ def _planes(form, src, acc):
         ring_plane = (args.window + taken) // 2 * 2 * args.ring_row + args.ring_row
         top_row = first_row - args.lead
         beyond = scratch + args.beyond
-        for k in range(args.left + args.right if sloped else 0):
-            pixel = k - args.left if k < args.left else k - args.left + args.cols
-            memory.set_word(beyond, k, outside(pixel, args.cols, args.mode_x))
+        if sloped:
+            list_beyond(args, beyond)
         for i in range(taken_z):
             place = slot + i
             if place >= taken_z:
@@ -147,13 +154,15 @@ def _depth(form, src, acc):
     def apply(line, rows, start, to, slab_plane, width):
         """Apply a line along the depth to what lies `start` bytes from the places in `rows`, or to its slopes."""
         last = max(width - lanes, 0)
-        taps, count, kind = line.line.taps, line.line.count, line.line.kind
+        # Read once: for all the compiler knows they might change when a vector is stored.
+        taps, count, kind, before = line.line.taps, line.line.count, line.line.kind, line.line.before
+        step, span, total = line.step, line.span, line.total
         for x in range(0, width, lanes):
             column = min(x, last)
-            if sloped and (line.step != 0 or line.span != 0):
+            if sloped and (step != 0 or span != 0):
                 fir.slopes_to_rows(
                     src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
-                    taps, count, kind, line.step, line.span, line.line.before, line.total,
+                    taps, count, kind, step, span, before, total,
                 )  # fmt: skip
             else:
                 fir.fir_to_rows(

@@ -23,8 +23,7 @@ def build(form: str, acc_name: str):
     """
     acc = np.dtype(acc_name)
     size = acc.itemsize
-    order, _, parts = form.partition(" ")
-    is_sum = bool(parts)
+    order, is_sum = form[:2], form.endswith("of sum")
 
     @helper
     def down(args, below, above, factor, to):

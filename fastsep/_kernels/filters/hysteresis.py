@@ -19,7 +19,37 @@ from fastsep._kernels.simd import bit_exact, memory
 
 def build():
     """The band function of all three steps, of which `step` names one."""
-    vector = target().vector_bytes
+    search = _searcher(_follower())
+
+    def band(block, index):
+        args = at.Hysteresis(block)
+        codes = args.dst
+        pixels = args.dst_row
+        rows = args.rows
+        total = rows * pixels
+        bands = args.bands
+        step = args.step
+        furthest = args.furthest
+        stack = args.scratch
+        low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
+        # Pixels whose neighbours would lie outside are of the border of zeros.
+        if step == at.SEARCH:
+            search(args, codes, max(low, furthest), min(high, total - furthest), low, high, stack)
+        elif step == at.JOIN:
+            # One band for all.
+            parts = args.searched
+            for part in range(1, parts):
+                border = rows * part // parts * pixels
+                begin, end = max(border - furthest, furthest), min(border + furthest, total - furthest)
+                search(args, codes, begin, end, 0, total, stack)
+        else:
+            bit_exact.keep_bytes(codes, low, high, at.STRONG)
+
+    return band
+
+
+def _follower():
+    """`follow`."""
 
     @helper
     def visit(args, codes, pixel, low, high, stack, count):
@@ -62,6 +92,13 @@ def build():
             if bit_exact.byte(codes, pixel) == at.WEAK:
                 count = visit(args, codes, pixel, low, high, stack, count)
 
+    return follow
+
+
+def _searcher(follow):
+    """`search`."""
+    vector = target().vector_bytes
+
     @helper
     def next_beside(args, codes, pixel, total):
         """The first weak pixel from `pixel` on, within a vector, that touches a strong one.
@@ -101,28 +138,4 @@ def build():
             furthest = args.furthest
             begin, end = max(low, furthest), min(high, total - furthest)
 
-    def band(block, index):
-        args = at.Hysteresis(block)
-        codes = args.dst
-        pixels = args.dst_row
-        rows = args.rows
-        total = rows * pixels
-        bands = args.bands
-        step = args.step
-        furthest = args.furthest
-        stack = args.scratch
-        low, high = rows * index // bands * pixels, rows * (index + 1) // bands * pixels
-        # Pixels whose neighbours would lie outside are of the border of zeros.
-        if step == at.SEARCH:
-            search(args, codes, max(low, furthest), min(high, total - furthest), low, high, stack)
-        elif step == at.JOIN:
-            # One band for all.
-            parts = args.searched
-            for part in range(1, parts):
-                border = rows * part // parts * pixels
-                begin, end = max(border - furthest, furthest), min(border + furthest, total - furthest)
-                search(args, codes, begin, end, 0, total, stack)
-        else:
-            bit_exact.keep_bytes(codes, low, high, at.STRONG)
-
-    return band
+    return search

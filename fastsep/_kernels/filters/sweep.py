@@ -24,36 +24,30 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     "smooth1", "smooth2" and so on.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
-    channels = int(channels_name)
-    lanes = emitter.lanes(acc)
-    radius = sweep_radius(form)
-    height = sweep_height(exact=form.startswith("exact"))
+    channels, lanes = int(channels_name), emitter.lanes(acc)
+    radius, height = sweep_radius(form), sweep_height(exact=form.startswith("exact"))
     results = len(form.split("+"))
+    kind = next((name for name in ("smooth", "wide") if form.startswith(name)), "gradient")
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
     assert margin <= lanes, "a neighbour must lie within the next vector"
-    src_size, dst_size = src.itemsize, dst.itemsize
-    line = lanes * dst_size
+    src_size, dst_size, line = src.itemsize, dst.itemsize, lanes * dst.itemsize
     list_rows = lister(src, acc, taken, margin)
-    sweep = sweep_simd.gradient_sweep
-    if form.startswith(("smooth", "wide")):
-        sweep = sweep_simd.smooth_sweep if form.startswith("smooth") else sweep_simd.wide_sweep
+    sweep = getattr(sweep_simd, f"{kind}_sweep")
     prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)
     stream_pieces = streamer(results, height, lanes, dst_size)
 
     def band(block, index):
         args = at.Sweep(block)
-        rows, width = args.rows, args.cols * channels
-        dst_row = args.dst_row
+        rows, width, dst_row = args.rows, args.cols * channels, args.dst_row
         unit, stop = share(args, index, args.planes * rows)
         scratch = args.scratch
         # Tables: of rows and of copies of either end, of the rows of all results and of pieces of them, of borders.
-        table = scratch
+        table, spare = scratch, scratch + args.spare
         targets = table + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
         parts = beyond + 8 * 2 * margin
-        spare = scratch + args.spare
         # Results of a row narrower than a vector go to spare memory.
         spare_row = line if width < lanes else 0
         streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes

@@ -12,7 +12,7 @@ from fastsep._call import Program
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import DST, SCRATCH, SRC
+from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SRC
 from fastsep._kernels.layers.arguments import SHARED, STAGE
 from fastsep._ops.layers.arguments import LayerArguments
 from fastsep._ops.layers.variant import Variant, choose_variant
@@ -70,7 +70,11 @@ class PreparedLayer(Program):
         word[DST] = memory.address_of(out)
         for stage in arguments.stages:
             word[STAGE] = stage
-            _bands.launch(self, workspace, threads, bands, stride)
+            if threads == 1:  # what `launch` would do, without the way there
+                word[BANDS] = 1
+                self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+            else:
+                _bands.launch(self, workspace, threads, bands, stride)
         memory.give_back(workspace)
         return out
 

@@ -14,59 +14,15 @@ from fastsep._kernels import jit
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, matrix_rows
 from fastsep._ops.layers.weights import lanes_of, panels
+from fastsep._plan import tuning
 from fastsep._plan.convolution import LayerImage, LayerSpec
 from fastsep._validation.array_like import DType
 
 Pair = tuple[int, int]
 Key = tuple[str, ...]
 
-#: Left operand of the matrix product of one tile, in bytes and in pixels: it stays in L2, and panels of weights
-#: are read seldom (measured: 96 to 448 KiB differ by less than the noise).
-FACTORS_BYTES = 192 << 10
-MOST_PIXELS = 4096
-#: Target size of the packed part of an image (L2).
-PACKED_BYTES = 320 << 10
-#: Target size in L1, used where at least LEAST_NEAR groups of channels fit. (With fewer, too short a piece of each
-#: pixel is read.)
-NEAR_BYTES = 32 << 10
-LEAST_NEAR = 3
-#: Columns of a tile up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
-#: depending on the channels, and 32 are 1.5 times as slow).
-NARROW = 14
-#: Weights and results of a strip of pixels, which stay in L1 together.
-STRIP_BYTES = 16 << 10
-#: Rows under the kernel, of one block of channels.
-WINDOW_BYTES = 24 << 10
-#: Rows of a tile, whatever has to be packed for them.
-LEAST_ROWS = 4
-#: Width of the kernels that read images in place. Wider ones use each input so often that packing it
-#: pays: of an image that is not aligned, every vector crosses a cache line.
-IN_PLACE_WIDTH = 3
-#: Blocks of channels that are packed and filtered together where images are read in place: few columns
-#: of so many under a kernel stay in L1 (measured: 7 x 7 pixels of 1024 channels take 60 % longer with
-#: all 64 of them).
-GROUPS_IN_PLACE = 8
-#: Results from this size on are written with non-temporal stores, which do not read the lines first.
-STREAM_BYTES = 8 << 20
-#: Rows of a tile of part of the columns: its border is packed again for the next tile.
-ROWS_OF_TILE = 8
-#: Largest ratio of computed to needed results where no tile spans two rows.
-MOST_IN_VAIN = 1.1
-#: Largest share of the matrix's columns that are computed twice to make every panel four vectors wide.
-IN_VAIN = 0.04
-#: Largest panel of that width: every tile of pixels reads it again, from L2.
-PANEL_BYTES = 128 << 10
 #: A strip that holds every pixel of a tile.
 ALL = 1 << 40
-#: Tiles or channels for each thread up to which each is a band of its own.
-FEW_UNITS = 8
-#: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
-LEAST_PIXELS = 32
-#: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
-#: multiply-adds of a full vector, or bytes, a nanosecond: what a thread computes, reads of weights that are not
-#: in its cache, and of factors that another thread has computed; and the nanoseconds of a second launch. (The
-#: last two are between those of a processor whose cores are near to each other, and of one whose are not.)
-COMPUTED, WEIGHTS_READ, FACTORS_READ, LAUNCH = 6.0, 20.0, 8.0, 5000.0
 
 
 class Variant(NamedTuple):
@@ -125,7 +81,7 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
         streamed, units = False, _shares(spec, image, variant)
     threads = max(min(threads, units), 1)
     # A band of two tiles among those of one would be waited for.
-    bands = units if threads > 1 and units <= FEW_UNITS * threads else bands_of(threads, units)
+    bands = units if threads > 1 and units <= tuning.FEW_UNITS * threads else bands_of(threads, units)
     return variant._replace(
         stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
         threads=threads, bands=bands,
@@ -169,8 +125,8 @@ def _vectors(spec: LayerSpec, image: LayerImage, planes: bool) -> int:
     if spec.matrix is None or planes or jit.target().tile != 8:
         return 2
     four = 4 * lanes_of(image.dtype)
-    near = spec.depth * four * image.dtype.itemsize <= PANEL_BYTES
-    return 4 if near and spec.results >= four and -spec.results % four <= IN_VAIN * spec.results else 2
+    near = spec.depth * four * image.dtype.itemsize <= tuning.PANEL_BYTES
+    return 4 if near and spec.results >= four and -spec.results % four <= tuning.COLUMNS_IN_VAIN * spec.results else 2
 
 
 def _is_zero_copy(spec: LayerSpec, image: LayerImage) -> bool:
@@ -184,7 +140,7 @@ def _is_zero_copy(spec: LayerSpec, image: LayerImage) -> bool:
     large, small = matrix_rows()
     rest = cols % large
     computed = cols - rest + (0 if rest == 0 else small if rest <= small and not narrow else large)
-    return bool(cols >= (large if narrow else small) and computed <= MOST_IN_VAIN * cols)
+    return bool(cols >= (large if narrow else small) and computed <= tuning.ROWS_IN_VAIN * cols)
 
 
 def _is_in_place(spec: LayerSpec, image: LayerImage) -> bool:
@@ -196,9 +152,9 @@ def _is_in_place(spec: LayerSpec, image: LayerImage) -> bool:
     lanes = lanes_of(image.dtype)
     if image.source != image.dtype or image.channels <= lanes:
         return False
-    if _unrolled(spec, image, False)[0] != IN_PLACE_WIDTH:
+    if _unrolled(spec, image, False)[0] != tuning.IN_PLACE_WIDTH:
         return False
-    few = image.channels <= GROUPS_IN_PLACE * lanes and not is_large(image)
+    few = image.channels <= tuning.GROUPS_IN_PLACE * lanes and not is_large(image)
     return spec.depthwise_only or image.stride[1] == 2 or few
 
 
@@ -219,18 +175,19 @@ def _stages(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) 
     is no second stage, channels are shared, because pixels would have to be packed with those around them.
     """
     images, rows, cols, _ = image.result_shape
-    if threads == 1 or images > 1 or rows * cols > LEAST_PIXELS * threads:
+    if threads == 1 or images > 1 or rows * cols > tuning.LEAST_PIXELS * threads:
         return (at.BOTH,)
     sharing = min(threads, _shares(spec, image, variant))
-    if rows * cols > LEAST_PIXELS * sharing:
+    if rows * cols > tuning.LEAST_PIXELS * sharing:
         return (at.BOTH,)
     if spec.depthwise_only:
         return (at.FIRST,) if variant.writes_out else (at.BOTH,)
-    work = rows * cols * spec.multiplications / (COMPUTED * lanes_of(image.dtype))
-    weights = matrix_bytes(spec.depth, spec.results, image.dtype, variant.vectors) / WEIGHTS_READ
-    factors = rows * cols * (image.channels if variant.zero_copy else spec.depth) * image.dtype.itemsize / FACTORS_READ
+    work = rows * cols * spec.multiplications / (tuning.COMPUTED * lanes_of(image.dtype))
+    weights = matrix_bytes(spec.depth, spec.results, image.dtype, variant.vectors) / tuning.WEIGHTS_READ
+    depth = image.channels if variant.zero_copy else spec.depth
+    factors = rows * cols * depth * image.dtype.itemsize / tuning.FACTORS_READ
     together = max(work * -(-rows // sharing) / rows, weights)
-    apart = max(work, weights) / sharing + factors * (1 - 1 / sharing) + LAUNCH
+    apart = max(work, weights) / sharing + factors * (1 - 1 / sharing) + tuning.LAUNCH
     return (at.FIRST, at.SECOND) if apart < together else (at.BOTH,)
 
 
@@ -242,14 +199,14 @@ def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -
     if variant.zero_copy:
         depth = image.channels * stride[0]
     large = matrix_rows()[0]
-    pixels = max(min(FACTORS_BYTES // (depth * size), MOST_PIXELS), 2 * large)
+    pixels = max(min(tuning.FACTORS_BYTES // (depth * size), tuning.MOST_PIXELS), 2 * large)
     tile_cols = cols
-    least = min(rows, ROWS_OF_TILE if kernel[0] > stride[0] else 1)
+    least = min(rows, tuning.ROWS_OF_TILE if kernel[0] > stride[0] else 1)
     if cols * least > pixels:
         tile_cols = min(max(pixels // least // (2 * large), 1) * 2 * large, cols)
     if not variant.planes and kernel[0] > 1:
         # The rows under the kernel stay in L1 from row to row.
-        span = WINDOW_BYTES // (kernel[0] * stride[1] * lanes_of(image.dtype) * size)
+        span = tuning.WINDOW_BYTES // (kernel[0] * stride[1] * lanes_of(image.dtype) * size)
         reach = (kernel[1] - 1) * spec.place.dilation[1]
         tile_cols = min(tile_cols, max(span // large * large, 2 * large, reach // 2))
     tile_cols = -(-cols // -(-cols // tile_cols))
@@ -261,8 +218,8 @@ def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -
         # the rows around them packed, of which a dilated kernel has many.
         row = packed_row(spec, image, tile_cols) * groups_of(image, variant)
         around = (kernel[0] - 1) * spec.place.dilation[0]
-        high = (PACKED_BYTES // row - around - 1) // stride[0] + 1
-        tile_rows = min(max(min(tile_rows, max(high, LEAST_ROWS)), around // 2), rows)
+        high = (tuning.PACKED_BYTES // row - around - 1) // stride[0] + 1
+        tile_rows = min(max(min(tile_rows, max(high, tuning.TILE_ROWS_LEAST)), around // 2), rows)
     # As many tiles for each thread, of nearly the same height.
     across = images * -(-cols // tile_cols)
     high = -(-rows // tile_rows)
@@ -276,13 +233,13 @@ def _chunk(spec: LayerSpec, image: LayerImage, variant: Variant, tiles_y: int, t
     if variant.planes:
         return groups if variant.split[0] else 1
     group = packed_group(spec, image, tiles_y, tile_cols)
-    chunk = NEAR_BYTES // group
+    chunk = tuning.NEAR_BYTES // group
     large = spec.depthwise_only and is_large(image)
     # Results that are streamed have to be finished together; where rows are short, that is worth less.
-    if chunk < LEAST_NEAR or (large and tile_cols > NARROW):
-        chunk = PACKED_BYTES // group
+    if chunk < tuning.LEAST_NEAR or (large and tile_cols > tuning.NARROW_TILE):
+        chunk = tuning.PACKED_BYTES // group
     if variant.in_place and not large:
-        chunk = min(chunk, GROUPS_IN_PLACE)
+        chunk = min(chunk, tuning.GROUPS_IN_PLACE)
     return max(min(chunk, groups), 1)
 
 
@@ -291,10 +248,10 @@ def strip_of(depth: int, columns: int, dtype: DType, vectors: int) -> int:
 
     Few, so that lines of the result that two panels share are still there as well.
     """
-    if depth == 0 or matrix_bytes(depth, columns, dtype, vectors) > STRIP_BYTES:
+    if depth == 0 or matrix_bytes(depth, columns, dtype, vectors) > tuning.STRIP_BYTES:
         return ALL
     large = matrix_rows(vectors)[0]
-    return max(STRIP_BYTES // (columns * dtype.itemsize) // large, 1) * large
+    return max(tuning.STRIP_BYTES // (columns * dtype.itemsize) // large, 1) * large
 
 
 # ---- sizes
@@ -311,7 +268,7 @@ def groups_of(image: LayerImage, variant: Variant) -> int:
 
 def is_large(image: LayerImage) -> bool:
     """Whether the result does not stay in the cache."""
-    return math.prod(image.result_shape) * image.dtype.itemsize >= STREAM_BYTES
+    return math.prod(image.result_shape) * image.dtype.itemsize >= tuning.STREAM_LAYER
 
 
 def packed_row(spec: LayerSpec, image: LayerImage, cols: int) -> int:

@@ -1,0 +1,160 @@
+"""What decides only about speed: every measured size and limit that planning and the engine use, in one place.
+
+Two kinds stand elsewhere: the constants of the cost model (`_plan/cost_model.py`), which `benchmarks/calibrate.py`
+fits, and what is a part of compiled code (`_kernels`). No value here but those of transforms changes a bit of a result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def cache_size(level: int, usual: int, folder: Path = _CACHES) -> int:
+    """Bytes of a core's data cache of a level, as far as they are used: at most `usual`, also where nobody tells.
+
+    All was measured with caches of 32 or 48 KiB and of 1 or 2 MiB, where the smaller ones were enough.
+    """
+    try:
+        for cache in folder.glob("index*"):
+            kind = (cache / "type").read_text().strip()
+            if kind != "Instruction" and int((cache / "level").read_text()) == level:
+                size = int((cache / "size").read_text().strip().removesuffix("K")) << 10
+                return min(size, usual) if size >= usual // 8 else usual
+    except (OSError, ValueError):  # another system, or a sandbox that does not tell
+        pass
+    return usual
+
+
+L1, L2 = cache_size(1, 32 << 10), cache_size(2, 1 << 20)
+
+# ---- threads and bands
+
+#: Multiply-adds of float32 that each thread is to have: where the helpers are awake, and where they have to be woken.
+#: A thread does 30,000 to 80,000 of them a microsecond. Microseconds on one thread and on two, measured on two cores
+#: (gaussian, sobel, box, canny, separable layers from 128x128 to 640x640): with a helper awake 8 and 10, 13 and 13,
+#: 18 and 15, 44 and 28, 103 and 60; called once in 2 ms, so that it sleeps, 54 and 164, 93 and 210, 131 and 264,
+#: 169 and 199, 204 and 185, 318 and 220.
+SHARED_WORK = 500_000.0
+WOKEN_WORK = 7_500_000.0
+#: The work of a call that lasts longer than helpers look for the next one.
+OUTLASTING_WORK = 3_000_000.0
+#: Bands for each thread, if each band has so many multiply-adds. At its edges a band reads rows again that another one
+#: has read: four bands a thread cost 0 to 2 % more than one, eight 2 to 24 % (measured with two threads).
+BANDS_A_THREAD = 4
+BAND_WORK = 500_000.0
+#: What it costs to look at a pixel and to follow some edges, in multiply-adds.
+PIXEL_WORK = 4.0
+#: How long a helper looks for the next call before it sleeps, and the caller of one for the end of helpers' bands.
+HELPERS_LOOK = 50e-6  # seconds
+CALLERS_WAIT = 30e-6  # seconds
+#: Poll interval for unfinished helpers, once the caller sleeps.
+NAP = 50e-6  # seconds
+#: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.
+#: (To ring takes 8 us, and a helper comes after 35: measured on a virtual machine, whose idle cores wake slowly.)
+RING_SOON, RING_LATER = 1, 16
+#: From the beginning of a call to that of the next, if they are in a row.
+IN_A_ROW = 1e-3  # seconds
+#: With more cores than this the system finds one for a helper by itself, and to choose would take longer.
+FEW_CORES = 8
+
+# ---- filters
+
+#: Results from this size on are worth the microsecond that aligning them takes.
+ALIGNED_BYTES = 32 << 10
+#: From so many values on a kernel looks for infinity and NaN; NumPy's two passes would take 0.1 ms and more.
+LOOKED_AT = 1 << 18
+#: Several results of this size together are written with non-temporal stores, which do not read the lines first; a
+#: single result gains nothing (measured).
+STREAM_RESULTS = 32 << 20
+#: Up to this many rows are read in place; more are copied into a ring (measured).
+ROWS_IN_PLACE = 8
+#: Up to this many beside rows of slopes, which fill half of L2 (measured: copying takes 1.06 times as
+#: long with 12 rows around, as long with 40 and 0.8 to 0.96 times with 64).
+BESIDE_SLOPES = 48
+#: Differences between lines along x that are shorter by so many taps on either side are parted (measured).
+PARTING_PAYS = 6
+#: What a thread holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
+#: in L2; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
+VOLUME_BYTES = 4 << 20
+#: Planes that share a ring where there are too few windows for all threads.
+CHUNK_PLANES = 64
+#: Blocks of rows that a window has at least, however many threads there are windows for.
+WINDOW_BLOCKS = 3
+#: Rows under a dense kernel, in a chunk of columns: they stay in L2.
+DENSE_BYTES = L2 * 3 // 8
+#: Rows under a dense kernel are read in place up to so many, if they have so many pixels between their ends.
+DENSE_ROWS_IN_PLACE = 32
+DENSE_EDGES_PAY = 256
+#: Rows that a pipeline makes at a time, at least (measured).
+STEP_ROWS = 16
+#: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
+PLANES_BYTES = 4 << 20
+#: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured). The same on all
+#: machines, since the length of a transform shows in the last bits.
+FFT_CACHED = 512 << 10
+#: What Python takes for a block of transforms, in units of `fft_tiles.work_of` (measured).
+FFT_BLOCK_WORK = 3.5e5
+
+# ---- long rows, which are cut into pieces
+
+#: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
+#: lies between the stages of a pipeline; of sweeps one row of results and one of the constant beyond the border.
+PIECE_VALUES = {"plane": 8192, "volume": 1024, "pipeline": 2048, "bank": 2048, "sweep": 1 << 18}
+#: Above so many values pieces grow with the image, since every piece waits for its slowest thread.
+ENOUGH_VALUES = 1 << 23
+#: Fewer pieces do not pay, nor narrower ones than so many times their margins.
+FEWEST_PIECES = MARGINS = 4
+#: Rows of the planes of a bank's terms, at least.
+ROWS_OF_A_PLANE = 16
+#: Pieces of one row that are filtered together, and values of each.
+ROW_PIECES_TOGETHER, ROW_PIECE_VALUES = 64, 2048
+
+# ---- layers
+
+#: Left operand of the matrix product of one tile, in bytes and in pixels: it stays in L2, and panels of weights
+#: are read seldom (measured: 96 to 448 KiB differ by less than the noise).
+FACTORS_BYTES = L2 * 3 // 16
+MOST_PIXELS = 4096
+#: Target size of the packed part of an image.
+PACKED_BYTES = L2 * 5 // 16
+#: Target size in L1, used where at least LEAST_NEAR groups of channels fit. (With fewer, too short a piece of each
+#: pixel is read.)
+NEAR_BYTES = L1
+LEAST_NEAR = 3
+#: Columns of a tile up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
+#: depending on the channels, and 32 are 1.5 times as slow).
+NARROW_TILE = 14
+#: Weights and results of a strip of pixels, which stay in L1 together.
+STRIP_BYTES = L1 // 2
+#: Rows under the kernel, of one block of channels.
+WINDOW_BYTES = L1 * 3 // 4
+#: Rows of a tile, whatever has to be packed for them.
+TILE_ROWS_LEAST = 4
+#: Width of the kernels that read images in place. Wider ones use each input so often that packing it
+#: pays: of an image that is not aligned, every vector crosses a cache line.
+IN_PLACE_WIDTH = 3
+#: Blocks of channels that are packed and filtered together where images are read in place: few columns
+#: of so many under a kernel stay in L1 (measured: 7 x 7 pixels of 1024 channels take 60 % longer with
+#: all 64 of them).
+GROUPS_IN_PLACE = 8
+#: Results of a layer from this size on are written with non-temporal stores.
+STREAM_LAYER = 8 << 20
+#: Rows of a tile of part of the columns: its border is packed again for the next tile.
+ROWS_OF_TILE = 8
+#: Largest ratio of computed to needed results where no tile spans two rows.
+ROWS_IN_VAIN = 1.1
+#: Largest share of the matrix's columns that are computed twice to make every panel four vectors wide.
+COLUMNS_IN_VAIN = 0.04
+#: Largest panel of that width: every tile of pixels reads it again.
+PANEL_BYTES = L2 // 8
+#: Tiles or channels for each thread up to which each is a band of its own.
+FEW_UNITS = 8
+#: A map is small if each thread would have fewer pixels than this. Then threads may share channels instead.
+LEAST_PIXELS = 32
+#: What decides whether threads of a small map share pixels, or first the channels and then the panels. In
+#: multiply-adds of a full vector, or bytes, a nanosecond: what a thread computes, reads of weights that are not
+#: in its cache, and of factors that another thread has computed; and the nanoseconds of a second launch. (The
+#: last two are between those of a processor whose cores are near to each other, and of one whose are not.)
+COMPUTED, WEIGHTS_READ, FACTORS_READ, LAUNCH = 6.0, 20.0, 8.0, 5000.0
