@@ -29,7 +29,9 @@ def run(tmp_path):
 
     def call(*words, first=None):
         paths = filter(None, [first, str(ROOT), os.environ.get("PYTHONPATH")])
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+        # Without what pytest tells the processes that run tests: pytest-benchmark measures nothing in those.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
         command = [sys.executable, "-m", *map(str, words), "--rounds=1", "-pno:cacheprovider"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
         return done.returncode, done.stdout, done.stderr
