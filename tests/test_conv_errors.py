@@ -411,3 +411,11 @@ def test_errors_are_those_of_the_public_names():
     assert fastsep.conv2d is conv2d
     assert (fastsep.Conv2D, fastsep.DepthwiseConv2D) == (Conv2D, DepthwiseConv2D)
     assert fastsep.SeparableConv2D is SeparableConv2D
+
+
+@pytest.mark.parametrize("layer", [fastsep.Conv2D, fastsep.DepthwiseConv2D])
+def test_numbers_of_filters_are_no_weights(layer):
+    with pytest.raises(
+        ValueError, match=r"^`kernel` must be \(.*; got shape \(\)\. It is the weights themselves, not how"
+    ):
+        layer(32)

@@ -180,6 +180,46 @@ def test_interrupted_tasks_leave_no_thread_at_work(sigint):
     assert len(done) == 1
 
 
+# In calls of some microseconds, one behind the other, a signal comes wherever it may: about one in forty between taking
+# the lock of the pool and the call, if that is possible.
+INTERRUPTED = """
+import signal
+import numpy as np
+import fastsep
+from fastsep._engine import bands
+from fastsep._kernels.pool.words import INSIDE
+from fastsep._plan import tuning
+
+class Interrupt(Exception):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+tuning.SHARED_WORK = tuning.WOKEN_WORK = tuning.BAND_WORK = 1e-9
+image = np.random.default_rng(0).random((64, 64), np.float32)
+expected = fastsep.gaussian(image, 1, workers=1)
+fastsep.gaussian(image, 1, workers=2)
+signal.signal(signal.SIGALRM, interrupt)
+for number in range(2000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-5 + 1e-7 * (number % 500))
+        while True:
+            fastsep.gaussian(image, 1, workers=2)
+    except Interrupt:
+        assert not bands._pool.lock.locked(), number
+        assert bands._pool._word[INSIDE] == 0, number  # nobody runs bands
+assert np.array_equal(fastsep.gaussian(image, 1, workers=2), expected)
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_interrupts_leave_the_pool_free_and_idle():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "done\n", done.stderr
+
+
 def refuse(*_):
     raise RuntimeError("can't start new thread")
 
@@ -248,6 +288,18 @@ def test_helpers_are_kept_off_the_core_of_the_caller_until_it_sleeps(cores):
     assert cores[1:] == [(me, {1, 3, 5})]
     place.keep_off()
     assert cores[2:] == [(me, {1, 5})]
+
+
+def test_helpers_keep_their_own_cores_whoever_calls(cores, monkeypatch):
+    """A caller that may use few cores does not confine them, nor do helpers leave those that they were started on."""
+    place = placement.Placement()
+    place.add_this_thread()
+    for caller in ({3}, {3, 5}, {1, 3, 5, 7}):
+        monkeypatch.setattr(placement.os, "sched_getaffinity", lambda thread, caller=caller: caller)
+        cores.clear()
+        place.keep_off()
+        place.set_free()
+        assert [told for _, told in cores] == [{1, 5}, {1, 3, 5}]
 
 
 @pytest.mark.parametrize("allowed", [{3}, set(range(tuning.FEW_CORES + 1))], ids=["one", "many"])

@@ -567,12 +567,22 @@ def test_the_number_of_threads_follows_the_work_and_who_is_awake(work, awake, th
     assert _bands.threads_for(work, 3) == min(threads, 3)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "sobel", "canny"])
-def test_float64_is_worth_twice_the_threads_of_float32(name, monkeypatch):
+@pytest.mark.parametrize(
+    "call",
+    [
+        fastsep.gaussian,
+        fastsep.sobel,
+        fastsep.canny,
+        lambda image: fastsep.correlate_bank(image, np.ones((3, 5, 5)), method="separable"),
+        lambda image: fastsep.conv2d(image[..., None], np.ones((3, 3, 1, 4), image.dtype)),
+    ],
+    ids=["gaussian", "sobel", "canny", "bank", "layer"],
+)
+def test_float64_is_worth_twice_the_threads_of_float32(call, monkeypatch):
     works = []
     replace_everywhere(monkeypatch, _bands.threads_for, lambda work, workers: works.append(work) or 1)
     for dtype in (np.float32, np.float64):
-        getattr(fastsep, name)(np.ones((40, 50), dtype))
+        call(np.ones((40, 50), dtype))
     single, double = works[0], works[len(works) // 2]
     assert double == 2 * single
 

@@ -115,12 +115,12 @@ def launch(kernel: Kernel, workspace: Workspace, threads: int, bands: int, strid
     That is `bands`, or 1 if there is one thread, or another call has the helpers now. `stride`: see `Pool.run`.
     """
     word = workspace.word
-    if threads > 1 and _pool.lock.acquire(blocking=False):
-        try:
+    # Not by an `acquire` that does not wait: an interrupt behind it, before a `try` begins, would leave the lock held.
+    # Of two threads that find it free at once, one waits for the other's call.
+    if threads > 1 and not _pool.lock.locked():
+        with _pool.lock:
             word[BANDS] = bands
             _pool.run(kernel.address, workspace.address, stride, bands, threads)
-        finally:
-            _pool.lock.release()
         return bands
     word[BANDS] = 1
     kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
@@ -130,11 +130,9 @@ def launch(kernel: Kernel, workspace: Workspace, threads: int, bands: int, strid
 def run_tasks(task: Callable[[int], None], count: int, workers: int | None) -> None:
     """Call `task` with 0 .. count - 1, in threads unless another call runs in parallel now: see `Pool.run_tasks`."""
     threads = min(threads_for(math.inf, workers), count)
-    if threads > 1 and _pool.lock.acquire(blocking=False):
-        try:
+    if threads > 1 and not _pool.lock.locked():  # as in `launch`
+        with _pool.lock:
             _pool.run_tasks(task, count, threads)
-        finally:
-            _pool.lock.release()
     else:
         for index in range(count):
             task(index)

@@ -25,12 +25,14 @@ class Placement:
     """The helpers of a pool, and the core that they are kept off."""
 
     def __init__(self) -> None:
-        self._threads: list[int] = []
+        self._threads: dict[int, set[int]] = {}  # helpers, and the cores that each may use
         self._kept_off = NOWHERE
 
     def add_this_thread(self) -> None:
-        """Note that the calling thread is a helper."""
-        self._threads.append(get_native_id())
+        """Note that the calling thread is a helper, and on which cores it was started."""
+        if current_core is not None:
+            with contextlib.suppress(OSError):  # not every sandbox lets a thread ask or choose
+                self._threads[get_native_id()] = os.sched_getaffinity(0)
         self._kept_off = NOWHERE  # all are placed anew
 
     def keep_off(self) -> None:
@@ -40,15 +42,14 @@ class Placement:
             self._let_run(here)
 
     def set_free(self) -> None:
-        """Let helpers run on any core that the calling thread may run on."""
+        """Let helpers run on any core of theirs."""
         if self._kept_off != NOWHERE:
             self._let_run(NOWHERE)
 
     def _let_run(self, kept_off: int) -> None:
-        """Let helpers run on the cores that the calling thread may run on, but for one."""
+        """Let helpers run on their cores, but for one."""
         self._kept_off = kept_off
-        with contextlib.suppress(OSError):  # not every sandbox lets a thread ask or choose
-            cores = os.sched_getaffinity(0)
+        for thread, cores in list(self._threads.items()):
             if 1 < len(cores) <= tuning.FEW_CORES:
-                for thread in list(self._threads):
+                with contextlib.suppress(OSError):
                     os.sched_setaffinity(thread, cores - {kept_off})

@@ -120,14 +120,12 @@ class Pool:
             awake = wanted
         elif self._asked - before < tuning.IN_A_ROW:
             self._until_ring -= 1
-            if self._until_ring <= 0 and self.lock.acquire(blocking=False):
-                try:
+            if self._until_ring <= 0 and not self.lock.locked():
+                with self.lock:
                     self._until_ring = tuning.RING_LATER
                     if outlasts:
                         return wanted
                     self._ring(wanted)
-                finally:
-                    self.lock.release()
         return 0 if awake and self.lock.locked() else awake
 
     def _run(
@@ -146,23 +144,25 @@ class Pool:
         word[STATE] = NEW
         rung, shares = False, instead is None
         interrupt: BaseException | None = None
-        while word[STATE] != DONE:
+        while True:
             try:
-                if word[STATE] == NEW:
-                    post(jit.UNUSED, jit.UNUSED, self._address, 0)
-                if not rung:  # after the call is posted, or somebody may look in vain and sleep again
-                    rung = True
-                    if word[WERE_AWAKE] < threads - 1:
-                        self._ring(threads - 1)
-                if instead is not None:
-                    work, instead = instead, None
-                    work()
-                if not shares:
-                    word[BANDS] = 0  # for whoever has not begun
-                share(jit.UNUSED, jit.UNUSED, self._address, 0)
-                if word[STATE] != DONE:
-                    self._placement.set_free()  # this core is idle now
-                    sleep(tuning.NAP)
+                while word[STATE] != DONE:  # within the `try`: an interrupt may come with each turn
+                    if word[STATE] == NEW:
+                        post(jit.UNUSED, jit.UNUSED, self._address, 0)
+                    if not rung:  # after the call is posted, or somebody may look in vain and sleep again
+                        rung = True
+                        if word[WERE_AWAKE] < threads - 1:
+                            self._ring(threads - 1)
+                    if instead is not None:
+                        work, instead = instead, None
+                        work()
+                    if not shares:
+                        word[BANDS] = 0  # for whoever has not begun
+                    share(jit.UNUSED, jit.UNUSED, self._address, 0)
+                    if word[STATE] != DONE:
+                        self._placement.set_free()  # this core is idle now
+                        sleep(tuning.NAP)
+                break
             except BaseException as error:
                 interrupt = error
         if interrupt is not None:

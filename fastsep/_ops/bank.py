@@ -233,7 +233,8 @@ class _Engine:
         made = [block(plan) for plan in plans]
         self.keep = (made, np.concatenate([each.words for each in made]))
         self.kernels = np.array([jit.kernel(*plan.kernel) for plan in plans], np.int64)
-        self.work = sum(plan.work for plan in plans) + float(mix.size * images * rows * width)
+        work = sum(plan.work for plan in plans) + float(mix.size * images * rows * width)
+        self.work = _bands.float32_work(work, acc)
         self.address = jit.kernel("bank")
         self.band: Callable[..., int] = jit.BAND(self.address)
 

@@ -276,8 +276,11 @@ def _kernel(name: str, value: Any, layouts: dict[int, str]) -> Array:
     """An array with one of the numbers of axes in `layouts`, none of them of length 0."""
     array = array_like.real_array(name, value)
     if array.ndim not in layouts:
-        # Layouts of three axes and more are those of kernels with rows and columns.
-        hint = " With a single 2-D kernel use `correlate`." if array.ndim == 2 and min(layouts) > 2 else ""
+        hint = ""
+        if array.ndim == 0:  # as Keras and torch have it
+            hint = " It is the weights themselves, not how many there are."
+        elif array.ndim == 2 and min(layouts) > 2:  # layouts of three axes and more have rows and columns
+            hint = " With a single 2-D kernel use `correlate`."
         raise ValueError(
             f"`{name}` must be {' or '.join(dict.fromkeys(layouts.values()))}; got shape {array.shape}.{hint}"
         )

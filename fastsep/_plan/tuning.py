@@ -1,7 +1,8 @@
 """What decides only about speed: every measured size and limit that planning and the engine use, in one place.
 
 Two kinds stand elsewhere: the constants of the cost model (`_plan/cost_model.py`), which `benchmarks/calibrate.py`
-fits, and what is a part of compiled code (`_kernels`). No value here but those of transforms changes a bit of a result.
+fits, and what is a part of compiled code (`_kernels`). No value here changes a bit of a result, but those of
+transforms and PARTING_PAYS.
 """
 
 from __future__ import annotations

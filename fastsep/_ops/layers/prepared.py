@@ -31,7 +31,8 @@ class PreparedLayer(Program):
         # An image in another order, or without pixels, is brought into the engine's by `run`.
         self.source = None if spec.place.channels_first or image.blank else image.source
         self.target, self.shape = image.dtype, image.shape
-        self.work = float(math.prod(image.result_shape[:3]) * spec.multiplications)
+        work = float(math.prod(image.result_shape[:3]) * spec.multiplications)
+        self.work = _bands.float32_work(work, image.dtype)
         self._arguments: dict[int, LayerArguments] = {}  # by number of threads
         self.address: int  # of the band function, which is loaded with the first arguments
         self.band: Callable[..., int]
