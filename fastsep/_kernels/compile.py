@@ -19,16 +19,17 @@ FOLDERS = ("filters", "layers", "pool")
 
 
 def builder(name: str) -> Callable[..., Any]:
-    """What makes the band functions of the module `name`."""
+    """What makes the band functions of the module `name`, whose records kernels may use from then on."""
     paths = [f"fastsep._kernels.{folder}.{name}" for folder in FOLDERS]
     (path,) = (path for path in paths if find_spec(path) is not None)
-    return import_module(path).build  # type: ignore[no-any-return]
+    build = import_module(path).build
+    records.declare_all()
+    return build  # type: ignore[no-any-return]
 
 
 def compile_kernel(key: tuple[str, ...]) -> ObjectFile:
     """The band function that `key` names: its module, then options."""
     build = builder(key[0])
-    records.declare_all()
     # The Python and C entry points would tie the object code to Numba's run time.
     compiled = njit(
         "void(int64, int64)", nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True

@@ -7,9 +7,6 @@ from numba.extending import register_jitable
 #: Marks them. Nobody calls them from Python or C: without the ways in from there they compile in 0.9 of the time.
 helper = register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-#: Marks a part of a band that is to be compiled as if it stood in its caller: LLVM might leave a call in a hot loop.
-inlined = register_jitable(inline="always", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
 #: Qualified names of the functions that are optimized within their callers only.
 within_callers: set[str] = set()
 

@@ -185,9 +185,7 @@ def visible(result: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
     if result is reference and result.dtype == np.uint8:
         return result
     if reference is None:
-        values = np.nan_to_num(result.astype(np.result_type(result, np.float32)), copy=False)
-        low, high = 0.0, float(np.quantile(values, 0.995, overwrite_input=True))
-        del values
+        low, high = 0.0, _upper_quantile(result, 0.995)
     elif reference.dtype.kind == "f" or (result is reference and reference.dtype not in (np.uint8, np.uint16)):
         low, high = _finite_range(reference)  # nothing else says what is white
     else:
@@ -209,6 +207,18 @@ def _finite_range(values: np.ndarray) -> tuple[float, float]:
         if part.size:
             low, high = min(low, float(part.min())), max(high, float(part.max()))
     return (low, high) if low <= high else (0.0, 1.0)
+
+
+def _upper_quantile(values: np.ndarray, share: float) -> float:
+    """`np.quantile`, for which the values above it are gathered band by band, instead of a copy of all."""
+    place = share * (values.size - 1)
+    above = values.size - int(place)
+    top = np.empty(0)
+    for rows in bands(values.shape):
+        top = np.concatenate([top, np.nan_to_num(values[rows].astype(np.float64), copy=False).ravel()])
+        if top.size > above:
+            top = np.partition(top, top.size - above)[-above:]
+    return float(np.quantile(top, place % 1 / (above - 1) if above > 1 else 0.0))
 
 
 def identities(paths: Iterable[pathlib.Path]) -> set[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastsep._kernels.helper import helper, inlined
+from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
@@ -155,22 +155,6 @@ def _in_place(kernel, stride, acc, straight):
     vector = lanes * size
     most = DEPTHWISE_COLS
 
-    @inlined
-    def filter_block(
-        many, address, distance, down, weights, kernel_y, kernel_x, stride_x, dilation_x, bias, limits, place, out_pixel
-    ):  # fmt: skip
-        """As many neighbouring results of a block of channels as fit into registers, or one."""
-        if many:
-            simd.depthwise_blocks(
-                acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
-                stride_x, dilation_x, bias, limits, place, out_pixel,
-            )  # fmt: skip
-        else:
-            simd.depthwise_blocks(
-                acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
-                stride_x, dilation_x, bias, limits, place, out_pixel,
-            )  # fmt: skip
-
     def filter_groups(block, scratch):
         """Results whose inputs lie within the image are computed from there, others from what is packed.
 
@@ -235,10 +219,16 @@ def _in_place(kernel, stride, acc, straight):
                             place = to + min(group * out_group, farthest)
                             weights = all_weights + group * kernel_y * kernel_x * vector
                             bias = all_bias + group * vector
-                            filter_block(
-                                step > 1, address, distance, down, weights, kernel_y, kernel_x, stride_x, dilation_x,
-                                bias, limits, place, out_pixel,
-                            )  # fmt: skip
+                            if step > 1:
+                                simd.depthwise_blocks(
+                                    acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
+                                    stride_x, dilation_x, bias, limits, place, out_pixel,
+                                )  # fmt: skip
+                            else:
+                                simd.depthwise_blocks(
+                                    acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
+                                    stride_x, dilation_x, bias, limits, place, out_pixel,
+                                )  # fmt: skip
             if streamed:
                 for r in range(bottom - top):
                     place = results + r * args.out_cols * pixel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels.arguments import LINE
-from fastsep._kernels.helper import helper, inlined
+from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
 from fastsep._kernels.simd import layers as simd
@@ -51,53 +51,6 @@ def build(form: str, width: str, acc_name: str):
                 offset = down * row + right * pixel
             set_word(table, run, offset)
 
-    @helper
-    def find_factors(args, scratch, length):
-        """Where the runs of a pixel's factors are listed; bytes from the factors of a row of results to the next's."""
-        table, factor_row = 0, length * pixel
-        if planes == 0:
-            table = scratch + args.run_table
-            if args.fill != 0:
-                find_runs(args, table, 0)
-            else:
-                packed_row = (length + (args.kernel_x - 1) * args.dilation_x) * pixel
-                find_runs(args, table, packed_row)
-                factor_row = packed_row * args.stride_y
-        return table, factor_row
-
-    @inlined
-    def compute(
-        rows, broad, factors, groups, runs, table, whole, rest, panel, bias, limits, to, step, channels, ahead
-    ):  # fmt: skip
-        """The results of a tile of so many pixels for one panel."""
-        if vectors == 2 and not broad:
-            count = min(lanes, channels)
-            if rows == large:
-                simd.matrix_tile(
-                    acc, planes, large, 1, factors, groups, runs, table, whole, rest,
-                    panel, bias, limits, to, step, count, ahead,
-                )  # fmt: skip
-            else:
-                simd.matrix_tile(
-                    acc, planes, 1, 1, factors, groups, runs, table, whole, rest,
-                    panel, bias, limits, to, step, count, ahead,
-                )  # fmt: skip
-        elif rows == large:
-            simd.matrix_tile(
-                acc, planes, large, vectors, factors, groups, runs, table, whole, rest,
-                panel, bias, limits, to, step, lanes, ahead,
-            )  # fmt: skip
-        elif rows == small:
-            simd.matrix_tile(
-                acc, planes, small, vectors, factors, groups, runs, table, whole, rest,
-                panel, bias, limits, to, step, lanes, ahead,
-            )  # fmt: skip
-        else:
-            simd.matrix_tile(
-                acc, planes, 1, vectors, factors, groups, runs, table, whole, rest,
-                panel, bias, limits, to, step, lanes, ahead,
-            )  # fmt: skip
-
     def multiply(block, scratch):
         """Broad panels first, then those of one vector; the last overlap with those before them.
 
@@ -110,14 +63,26 @@ def build(form: str, width: str, acc_name: str):
         """
         args, tile = at.Layer(block), at.Tile(scratch)
         channels = args.out_channels
-        depth, runs = args.depth, args.runs
-        whole, rest = depth if planes else args.channels // lanes, args.channels % lanes
+        depth = args.depth
+        runs, table = args.runs, 0
+        whole, rest = args.channels // lanes, args.channels % lanes
         groups = args.factors_group
         limits = args.limits
         wide = args.wide
         step = channels * size
         pieces, length = tile.height, tile.width
-        table, factor_row = find_factors(args, scratch, length)
+        # Bytes from the factors of a row of results to those of the next.
+        factor_row = length * pixel
+        if planes:
+            whole = depth
+        elif args.fill != 0:
+            table = scratch + args.run_table
+            find_runs(args, table, 0)
+        else:
+            table = scratch + args.run_table
+            packed_row = (length + (args.kernel_x - 1) * args.dilation_x) * pixel
+            find_runs(args, table, packed_row)
+            factor_row = packed_row * args.stride_y
         if length == args.out_cols and factor_row == length * pixel:
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
@@ -165,10 +130,33 @@ def build(form: str, width: str, acc_name: str):
                                     image_rows -= 1
                             rows = height(broad, left, reach)
                             p = min(p, end - rows)
-                            compute(
-                                rows, broad, factors + p * pixel, groups, runs, table, whole, rest, panel, bias, limits,
-                                to + p * step, step, channels, ahead,
-                            )  # fmt: skip
+                            if vectors == 2 and number >= wide:
+                                count = min(lanes, channels)
+                                if rows == large:
+                                    simd.matrix_tile(
+                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
+                                    )  # fmt: skip
+                                else:
+                                    simd.matrix_tile(
+                                        acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest,
+                                        panel, bias, limits, to + p * step, step, count, ahead,
+                                    )  # fmt: skip
+                            elif rows == large:
+                                simd.matrix_tile(
+                                    acc, planes, large, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            elif rows == small:
+                                simd.matrix_tile(
+                                    acc, planes, small, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
+                            else:
+                                simd.matrix_tile(
+                                    acc, planes, 1, vectors, factors + p * pixel, groups, runs, table, whole, rest,
+                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                )  # fmt: skip
                             p += rows
                 if streamed:
                     number_of_first = tile.result + first * args.out_cols + begin

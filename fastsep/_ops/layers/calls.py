@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from fastsep._call import Call, NotRun, at_once, perform
 from fastsep._engine.caches import MIB, Cache
+from fastsep._kernels import jit
 from fastsep._ops.layers.prepared import PreparedLayer
 from fastsep._ops.layers.variant import choose_packing
 from fastsep._ops.layers.weights import PackedWeights
@@ -83,7 +84,7 @@ class Layer:
         if known is not None:
             return _run(known, array, out, workers)
         image = convolution.image_of(self._spec, *key)
-        settled = image.dtype, image.channels
+        settled = image.dtype, image.channels, jit.target()  # weights are packed for vectors of one width
         if settled not in self._weights:
             self._weights[settled] = pack(self._spec, image)
         weights = self._weights[settled]
@@ -136,7 +137,7 @@ class Layer:
 
     def __setstate__(self, spec: LayerSpec) -> None:
         self._spec = spec
-        self._weights: dict[tuple[DType, int], PackedWeights] = {}
+        self._weights: dict[tuple[DType, int, jit.Target], PackedWeights] = {}
         self._calls = Cache(SHAPES, KEPT)
 
 
