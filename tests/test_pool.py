@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import math
 import random
 import re
 import signal
@@ -357,10 +358,10 @@ class Clock:
         result[0], result[1] = divmod(self.time, 10**9)
         return 0
 
-    def settings(self, moment):
-        """As `pool._system`'s, where both wait for `moment`, and nobody else wants the core."""
+    def settings(self, moment, longer=0):
+        """As `pool._system`'s, where all wait for `moment`, for calls at work `longer`, and nobody wants the core."""
         clock, let_run = (ctypes.cast(each, ctypes.c_void_p).value for each in (self.function, self.let_run))
-        return clock, 7, let_run, moment, moment
+        return [clock, 7, let_run, moment, longer, moment, longer]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another clock")
@@ -385,8 +386,58 @@ def test_whoever_waits_in_vain_stops_by_the_clock(step, looks, monkeypatch):
     assert pool._word[words.STATE] == words.DONE
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="another clock")
+@pytest.mark.parametrize(("over", "sleeps"), [(0, 4_000), (5_000, 6_000), (7_500, 8_500), (math.inf, 9_000)])
+def test_a_helper_sleeps_a_moment_after_its_call_is_over(over, sleeps, monkeypatch):
+    """Its own band takes until 3,000; the call is over at once, after a while, or not for long."""
+    clock = Clock(1)
+    monkeypatch.setattr(_pool, "_system", lambda: clock.settings(1_000, 5_000))
+    pool = Pool(MOST)
+    pool._load()
+    word = pool._word
+
+    def tell(which, result):
+        if clock.time >= over:
+            word[words.STATE] = words.DONE
+        return clock.tell(which, result)
+
+    def band(*_):
+        clock.time = 3_000
+        return 0
+
+    looks, kernel = type(clock.function)(tell), jit.BAND(band)
+    word[words.CLOCK], word[words.KERNEL] = (ctypes.cast(each, ctypes.c_void_p).value for each in (looks, kernel))
+    word[words.BANDS], word[words.THREADS], word[words.OPEN], word[words.POSTED] = 1, 2, 1, 1
+    word[words.STATE] = words.CLOSED
+    pool._kernels[2](jit.UNUSED, jit.UNUSED, pool._address, pool._address + 8 * words.SEEN)
+    assert abs(clock.time - sleeps) < 5  # looks, one at each unit of time
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another clock")
+@pytest.mark.parametrize(
+    ("bands", "took", "waited"), [(1, 100, 1_000), (1, 2_000, 2_000), (4, 8_000, 2_000), (1, 9_000, 5_000)]
+)
+def test_a_caller_waits_for_helpers_as_long_as_one_of_its_bands_took(bands, took, waited, monkeypatch):
+    clock = Clock(1)
+    monkeypatch.setattr(_pool, "_system", lambda: clock.settings(1_000, 5_000))
+    pool = Pool(MOST)
+    pool._load()
+
+    def band(*_):
+        clock.time += took // bands
+        return 0
+
+    function = jit.BAND(band)
+    word = pool._word
+    word[words.KERNEL] = ctypes.cast(function, ctypes.c_void_p).value
+    word[words.BANDS], word[words.STATE], word[words.INSIDE] = bands, words.OPENED, 1
+    pool._kernels[1](jit.UNUSED, jit.UNUSED, pool._address, 0)
+    assert word[words.STATE] == words.CLOSED  # somebody is still inside
+    assert abs(clock.time - took - waited) < 5  # looks, one at each unit of time
+
+
 def test_the_clock_is_the_systems():
-    clock, which, let_run, wait, look = _pool._system()
+    clock, which, let_run, wait, _, look, _ = _pool._system()
     assert clock
     assert let_run
     assert wait > 0

@@ -23,11 +23,11 @@ from fastsep._kernels.pool.words import (
     CLOCK,
     DONE,
     KERNEL,
-    LOOKING,
     NEW,
     POOL_WORDS,
     SEEN,
     STATE,
+    STAYING,
     STRIDE,
     THREADS,
     WERE_AWAKE,
@@ -170,7 +170,7 @@ class Pool:
 
     def _load(self) -> None:
         if not self._kernels:
-            self._word[CLOCK : LOOKING + 1] = memoryview(np.array(_system(), np.int64))  # type: ignore[arg-type]
+            self._word[CLOCK : STAYING + 1] = memoryview(np.array(_system(), np.int64))  # type: ignore[arg-type]
             self._kernels = tuple(jit.BAND(jit.kernel("loop", role)) for role in ROLES)
 
     def _ring(self, helpers: int) -> None:
@@ -196,7 +196,7 @@ class Pool:
             bell.acquire()
 
 
-def _system() -> tuple[int, int, int, int, int]:
+def _system() -> list[int]:
     """What `atomic.now` and `atomic.let_run` are to call, and how long is waited, in the clock's units."""
     if sys.platform == "win32":
         kernel32 = ctypes.WinDLL("kernel32")
@@ -209,4 +209,5 @@ def _system() -> tuple[int, int, int, int, int]:
     now, let_run = (ctypes.cast(function, ctypes.c_void_p).value for function in functions)
     assert now is not None
     assert let_run is not None
-    return now, which, let_run, int(tuning.CALLERS_WAIT * second), int(tuning.HELPERS_LOOK * second)
+    waits = (tuning.CALLERS_WAIT, tuning.CALLERS_LONG_WAIT, tuning.HELPERS_LOOK, tuning.HELPERS_STAY)
+    return [now, which, let_run, *(int(wait * second) for wait in waits)]

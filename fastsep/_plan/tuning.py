@@ -51,6 +51,12 @@ PIXEL_WORK = 8.0
 #: How long a helper looks for the next call before it sleeps, and the caller of one for the end of helpers' bands.
 HELPERS_LOOK = 50e-6  # seconds
 CALLERS_WAIT = 30e-6  # seconds
+#: It waits as long as one of its own bands took, at most so long: a nap takes longer than most bands of layers.
+CALLERS_LONG_WAIT = 100e-6  # seconds
+#: How long a helper stays for the end of a call, at most: for its caller's last band, or nap. (Layers of 0.24 ms, one
+#: after the other: a helper that slept meanwhile was asleep for most calls, since it comes late and makes the caller
+#: nap.)
+HELPERS_STAY = 400e-6  # seconds
 #: Poll interval for unfinished helpers, once the caller sleeps.
 NAP = 50e-6  # seconds
 #: Short calls in a row that find helpers asleep until one rings: at first, and after it was in vain.

@@ -19,9 +19,10 @@ JOINED = 40
 #: when it was posted.
 STATE, KERNEL, BLOCK, STRIDE, BANDS, THREADS, WERE_AWAKE = range(48, 55)
 NEW, OPENED, CLOSED, DONE = range(4)
-#: The system's functions that tell the time and let another thread run: their addresses, and which clock is asked; how
-#: long the caller of a call and helpers look in vain, in the clock's units.
-CLOCK, CLOCK_ID, YIELD, WAIT, LOOKING = range(56, 61)
+#: The system's functions that tell the time and let another thread run: their addresses, and which clock is asked. In
+#: the clock's units: how long the caller of a call looks in vain, at least and at most; how long a helper does; and how
+#: long a helper stays for the end of a call.
+CLOCK, CLOCK_ID, YIELD, WAIT, LONG_WAIT, LOOKING, STAYING = range(56, 63)
 #: Calls that each thread has seen, from here on.
 SEEN = 64
 POOL_WORDS = 64
