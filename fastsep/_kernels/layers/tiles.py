@@ -33,9 +33,12 @@ def build():
         """The image of a tile, the first row and column of its result, and the ones behind the last."""
         tiles_y, tiles_x = args.tiles_y, args.tiles_x
         image, number = unit // (tiles_y * tiles_x), unit % (tiles_y * tiles_x)
-        # Heights of tiles differ by one row at most, so bands get nearly equal work.
-        y = args.out_rows * (number // tiles_x) // tiles_y
-        below = args.out_rows * (number // tiles_x + 1) // tiles_y
+        # Heights differ by one row at most, and the higher ones come first: of four tiles on two threads, each thread
+        # takes a high and a low one.
+        height, higher = args.out_rows // tiles_y, args.out_rows % tiles_y
+        row = number // tiles_x
+        y = row * height + min(row, higher)
+        below = y + height + (1 if row < higher else 0)
         x = number % tiles_x * args.tile_cols
         return image, y, below, x, min(x + args.tile_cols, args.out_cols)
 
