@@ -197,10 +197,7 @@ def _in_place(kernel, stride, acc, straight):
             # Columns to the left of those that are read in place, these, and those to the right.
             for part in range(3):
                 begin, end = word(scratch, at.EDGES + part), word(scratch, at.EDGES + part + 1)
-                if end - begin >= most:
-                    step, last = most, end - most
-                else:
-                    step, last = 1, end
+                step, last = (most, end - most) if end - begin >= most else (1, end)
                 col = begin
                 while col < end:
                     x = min(col, last)

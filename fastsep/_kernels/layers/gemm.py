@@ -38,18 +38,22 @@ def build(form: str, width: str, acc_name: str):
         return small if broad and reach >= small else 1
 
     @helper
-    def find_runs(args, table, row):
-        """List how far from the first factor of a pixel those of each run are.
+    def find_factors(args, table, length):
+        """List how far each run's factors are from a pixel's first one; bytes from row to row of `length` pixels.
 
-        `row`: bytes in a row of packed pixels, if they are the factors; else 0.
+        The factors are those that another stage laid out for each result; or, where there is none, the
+        pixels under the results, packed as they are.
         """
-        kernel_x, group = args.kernel_x, args.factors_group
+        kernel_x = args.kernel_x
+        row = length * pixel if args.fill != 0 else (length + (kernel_x - 1) * args.dilation_x) * pixel
+        if planes:
+            return row
         for run in range(args.runs):
-            offset = run * args.groups * group
-            if row != 0:
-                down, right = run // kernel_x * args.dilation_y, run % kernel_x * args.dilation_x
-                offset = down * row + right * pixel
+            offset = run * args.groups * args.factors_group
+            if args.fill == 0:
+                offset = run // kernel_x * args.dilation_y * row + run % kernel_x * args.dilation_x * pixel
             set_word(table, run, offset)
+        return row if args.fill != 0 else row * args.stride_y
 
     def multiply(block, scratch):
         """Broad panels first, then those of one vector; the last overlap with those before them.
@@ -57,39 +61,21 @@ def build(form: str, width: str, acc_name: str):
         Of the pixels, what is left over after tiles of the large height is done by small ones, or by a
         large one that overlaps with the one before. Panels of one vector, at most two in a layer, have
         no tile of the small height.
-
-        The factors are those that another stage laid out for each result; or, where there is none, the
-        pixels under the results, packed as they are.
         """
         args, tile = at.Layer(block), at.Tile(scratch)
-        channels = args.out_channels
-        depth = args.depth
-        runs, table = args.runs, 0
-        whole, rest = args.channels // lanes, args.channels % lanes
-        groups = args.factors_group
-        limits = args.limits
-        wide = args.wide
+        channels, depth = args.out_channels, args.depth
+        runs, table = args.runs, 0 if planes else scratch + args.run_table
+        whole, rest = depth if planes else args.channels // lanes, args.channels % lanes
+        groups, limits, wide = args.factors_group, args.limits, args.wide
         step = channels * size
+        factor_row = find_factors(args, table, tile.width)
         pieces, length = tile.height, tile.width
-        # Bytes from the factors of a row of results to those of the next.
-        factor_row = length * pixel
-        if planes:
-            whole = depth
-        elif args.fill != 0:
-            table = scratch + args.run_table
-            find_runs(args, table, 0)
-        else:
-            table = scratch + args.run_table
-            packed_row = (length + (args.kernel_x - 1) * args.dilation_x) * pixel
-            find_runs(args, table, packed_row)
-            factor_row = packed_row * args.stride_y
         if length == args.out_cols and factor_row == length * pixel:
             # Full rows follow each other in the result too.
             pieces, length = 1, pieces * length
         image, image_rows, image_at = tile.ahead, tile.ahead_rows, 0
         image_row, image_bytes = args.cols * args.pixel, tile.ahead_bytes
-        strip = args.strip
-        streamed = args.streamed != 0
+        strip, streamed = args.strip, args.streamed != 0
         # Rows that pass a panel before they pass the next one.
         together = 1 if streamed or strip < length else pieces
         for first in range(0, pieces, together):
@@ -131,31 +117,14 @@ def build(form: str, width: str, acc_name: str):
                             rows = height(broad, left, reach)
                             p = min(p, end - rows)
                             if vectors == 2 and number >= wide:
-                                count = min(lanes, channels)
-                                if rows == large:
-                                    simd.matrix_tile(
-                                        acc, planes, large, 1, factors + p * pixel, groups, runs, table, whole, rest,
-                                        panel, bias, limits, to + p * step, step, count, ahead,
-                                    )  # fmt: skip
-                                else:
-                                    simd.matrix_tile(
-                                        acc, planes, 1, 1, factors + p * pixel, groups, runs, table, whole, rest,
-                                        panel, bias, limits, to + p * step, step, count, ahead,
-                                    )  # fmt: skip
-                            elif rows == large:
                                 simd.matrix_tile(
-                                    acc, planes, large, vectors, factors + p * pixel, groups, runs, table, whole, rest,
-                                    panel, bias, limits, to + p * step, step, lanes, ahead,
-                                )  # fmt: skip
-                            elif rows == small:
-                                simd.matrix_tile(
-                                    acc, planes, small, vectors, factors + p * pixel, groups, runs, table, whole, rest,
-                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                    acc, planes, large, 1, 1, rows, factors + p * pixel, groups, runs, table, whole,
+                                    rest, panel, bias, limits, to + p * step, step, min(lanes, channels), ahead,
                                 )  # fmt: skip
                             else:
                                 simd.matrix_tile(
-                                    acc, planes, 1, vectors, factors + p * pixel, groups, runs, table, whole, rest,
-                                    panel, bias, limits, to + p * step, step, lanes, ahead,
+                                    acc, planes, large, small, vectors, rows, factors + p * pixel, groups, runs, table,
+                                    whole, rest, panel, bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
                             p += rows
                 if streamed:
