@@ -138,6 +138,7 @@ def _kinds(dtype: str) -> list[Key]:
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
     found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
+    found += [("small_box", dtype, "uint16", dtype)] if dtype == "uint8" else []
     planes = ("plane", "plane terms", "volume", "volume terms")
     sweeps = ("smooth4", "magnitude", "dy", "dx", "wide2 magnitude", "laplace")
     for kind in _kinds(dtype):
