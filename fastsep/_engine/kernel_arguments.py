@@ -16,7 +16,7 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import tuning
 from fastsep._plan.differences import middle
-from fastsep._plan.division import division
+from fastsep._plan.division import division, float_division
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
 from fastsep._validation.array_like import Array
@@ -159,10 +159,10 @@ class KernelArguments(FirArguments):
         _, (args.lead, _), (args.left, right) = what.halo()
         args.size_y, args.size_x = size_y, size_x
         if what.cast and min(size_y, size_x) > 1:
-            args.divide_y, args.divide_x = (self.scalars(*division(n, truncated=True)) for n in (size_y, size_x))
+            args.divide_y, args.divide_x = self.divided(size_y, True), self.divided(size_x, True)
             args.beyond_x = self.scalars(plan.border)
         else:
-            args.divide_x = self.scalars(*division(size_y * size_x, truncated=what.cast))
+            args.divide_x = self.divided(size_y * size_x, what.cast)
             args.beyond_x = self.scalars(plan.border * size_y)
         taken = size_y + at.BOX_ROWS
         self.grain, self.halo = at.BOX_ROWS, size_y
@@ -175,6 +175,12 @@ class KernelArguments(FirArguments):
         if self.width < self.lanes:
             args.ring_row = odd_lines(self.lanes * plan.src.itemsize)
             args.ring = self.take(args.ring_row * taken)
+
+    def divided(self, by: int, truncated: bool) -> int:
+        """How sums of so many integers are divided by their number."""
+        if self.plan.src.itemsize == 1:
+            return self.scalars(*division(by, truncated))
+        return self.address(np.array(float_division(by, truncated), np.float32))
 
     def write_dense(self) -> None:
         plan, acc, args = self.plan, self.plan.acc, at.Dense(self.words)

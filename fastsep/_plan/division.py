@@ -1,11 +1,11 @@
-"""Division of sums of bytes by a constant: a multiplication and a shift in lanes of 16 bits."""
+"""Division of sums of integers by a constant: of bytes in lanes of 16 bits, of 16-bit integers by way of float32."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Sums of so many bytes, and what is added to round them, fit into 16 bits.
-MOST_BYTES = 256
+#: Sums of so many bytes, and what is added to round them, fit into 16 bits; of so many of 16 bits, into float32.
+MOST_SUMMED = 256
 #: No remainder of a division is as large.
 NEVER = 2**16 - 1
 
@@ -21,6 +21,14 @@ class Division(NamedTuple):
     scale: int
     divisor: int
     tie: int
+
+
+def float_division(divisor: int, truncated: bool) -> tuple[float, float]:
+    """How to divide sums of `divisor` 16-bit integers in float32: by what, and what is added and subtracted then.
+
+    The quotient, at most 2^16, is off by less than 2^-8: it is truncated, or rounded half to even, as if it was exact.
+    """
+    return float(divisor), 0.0 if truncated else 1.5 * 2**23
 
 
 def division(divisor: int, truncated: bool) -> Division:

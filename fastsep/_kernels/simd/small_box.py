@@ -120,6 +120,16 @@ def mean_along(typing, acc, dst, sums, row, vectors, size, step, division, targe
 def divider(e, division):
     """How vectors are divided by what stands at the address `division`: see `_plan.division`."""
     b = e.b
+    if e.acc.itemsize == 4:
+        floats = ir.VectorType(ir.FloatType(), e.count)
+        divisor, magic = (b.bitcast(e.broadcast(division, I64(k)), floats) for k in range(2))
+
+        def divide_as_floats(total):
+            quotient = b.fdiv(b.sitofp(total, floats), divisor)
+            return b.fptosi(b.fsub(b.fadd(quotient, magic), magic), e.vector)
+
+        return divide_as_floats
+
     add, multiplier, scale, divisor, tie = (e.broadcast(division, I64(k)) for k in range(5))
     name = f"llvm.umul.fix.v{e.count}i16"
     high = declare(b.module, ir.FunctionType(e.vector, [e.vector, e.vector, I32]), name)
