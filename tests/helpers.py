@@ -459,7 +459,11 @@ CASES = {
     "small box": box((3, 4), ("fir", "plane"), (F4, U1_F8)),
     "large box": box((29, 18), ("box",), (F4, U1, F8)),
     "large box RGB": box((5, 67), ("box",), (F4, U1), 3),
-    "small box of integers": box((4, 3), ("box",), (U1,)),
+    "tall box": box((29, 4), ("box",), (F4,)),
+    "small box of integers": box((4, 3), ("small_box",), (U2, ("int16", "int16"))),
+    "small box of bytes": box((4, 5), ("small_box",), (U1, U1_I2)),
+    "small box of bytes RGB": box((16, 7), ("small_box",), (U1,), 3),
+    "small box along rows": box((1, 21), ("small_box",), (U1,)),
     # axis after axis
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),
     "four axes": named("gaussian", operators.gaussian((0.8,) * 4, (0,) * 4, 4.0), ("passes",), (F4,), sigma=0.8),

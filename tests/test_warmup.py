@@ -63,6 +63,7 @@ def calls(group, dtype):
             *(("laplace", (image,), option) for option in options),
             *(("sobel", (volume,), option) for option in floats),
             *(("box", (image, 21), option) for option in options),
+            *(("box", (image, 5), option) for option in options if option.get("dtype") == dtype),
         ],
         "edges": [
             *((name, (image,), option) for name in ("canny", "gradient") for option in floats),

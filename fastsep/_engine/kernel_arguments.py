@@ -10,12 +10,13 @@ import math
 
 import numpy as np
 
-from fastsep._engine.argument_writer import Block, odd_lines
+from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import tuning
 from fastsep._plan.differences import middle
+from fastsep._plan.division import division, float_division
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
 from fastsep._validation.array_like import Array
@@ -150,6 +151,36 @@ class KernelArguments(FirArguments):
         row = math.ceil((self.width + lanes) / lanes) * vector + vector
         args.groups = self.take(groups_y * row)
         args.group_columns = self.take((across + groups_x + 2) * channels * vector)
+
+    def write_small_box(self) -> None:
+        plan, what, args = self.plan, self.plan.what, at.SmallBox(self.words)
+        assert isinstance(what, Box)
+        _, size_y, size_x = what.sizes
+        _, (args.lead, _), (args.left, right) = what.halo()
+        args.size_y, args.size_x = size_y, size_x
+        if what.cast and min(size_y, size_x) > 1:
+            args.divide_y, args.divide_x = self.divided(size_y, True), self.divided(size_x, True)
+            args.beyond_x = self.scalars(plan.border)
+        else:
+            args.divide_x = self.divided(size_y * size_x, what.cast)
+            args.beyond_x = self.scalars(plan.border * size_y)
+        taken = size_y + at.BOX_ROWS
+        self.grain, self.halo = at.BOX_ROWS, size_y
+        self.take(8 * (taken + 2 + at.BOX_ROWS))
+        self.take_spare(at.BOX_ROWS * self.lanes)
+        left, right = (side * self.channels * plan.acc.itemsize for side in (args.left, right))
+        args.kept = self.take((self.width + self.lanes) * plan.acc.itemsize)
+        args.sums_row = row = odd_lines(lines_of(left) + self.padded * plan.acc.itemsize + right)
+        args.sums = self.take(at.BOX_ROWS * row) + lines_of(left)
+        if self.width < self.lanes:
+            args.ring_row = odd_lines(self.lanes * plan.src.itemsize)
+            args.ring = self.take(args.ring_row * taken)
+
+    def divided(self, by: int, truncated: bool) -> int:
+        """How sums of so many integers are divided by their number."""
+        if self.plan.src.itemsize == 1:
+            return self.scalars(*division(by, truncated))
+        return self.address(np.array(float_division(by, truncated), np.float32))
 
     def write_dense(self) -> None:
         plan, acc, args = self.plan, self.plan.acc, at.Dense(self.words)

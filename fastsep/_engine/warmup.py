@@ -138,6 +138,8 @@ def _kinds(dtype: str) -> list[Key]:
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
     found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
+    if not dtype.startswith("float"):
+        found.append(("small_box", dtype, "uint16" if dtype == "uint8" else "int32", dtype))
     planes = ("plane", "plane terms", "volume", "volume terms")
     sweeps = ("smooth4", "magnitude", "dy", "dx", "wide2 magnitude", "laplace")
     for kind in _kinds(dtype):

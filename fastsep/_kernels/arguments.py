@@ -40,6 +40,9 @@ SWEEP_COPY = SWEEP_SHORT + 3
 #: Vectors of each row of a result that are made before they are streamed: of all they fit in the nearest cache.
 PIECE = 8
 
+#: Rows of results that a small box makes together.
+BOX_ROWS = 4
+
 #: A kernel has at most so many results.
 RESULTS = 4
 #: Instead of the number of a buffer: the image or the results; none.
@@ -245,6 +248,21 @@ class Box(Head):
     ring_row: int
     groups: int  # offset of sums of groups of rows
     group_columns: int  # offset of sums of groups of columns
+
+
+class SmallBox(Head):
+    size_y: int  # the window
+    size_x: int
+    lead: int  # rows of it above the pixel ...
+    left: int  # ... and columns left of it
+    divide_y: int  # address of how sums down columns are divided (see `_plan.division`); 0: they are not
+    divide_x: int  # the same for sums along rows of them
+    beyond_x: int  # address of the sum of a column beyond the left and right border
+    kept: int  # offset of the sums down columns of the last row, vector by vector
+    sums: int  # offset of rows of sums down columns, where the first column is
+    sums_row: int  # bytes from row to row there
+    ring: int  # offset of copies of the rows of an image narrower than a vector
+    ring_row: int
 
 
 class Run(Record):

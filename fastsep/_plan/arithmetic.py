@@ -12,7 +12,8 @@ from fastsep._plan.plan import Axes
 from fastsep._plan.spec import IDENTITY, Filter, Fourier, Separable, tap_sum
 from fastsep._validation.array_like import DType
 
-F32, F64, I16 = np.dtype("float32"), np.dtype("float64"), np.dtype("int16")
+F32, F64 = np.dtype("float32"), np.dtype("float64")
+U8, U16, I16, I32 = (np.dtype(name) for name in ("uint8", "uint16", "int16", "int32"))
 
 
 def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: float, border: float) -> DType:

@@ -79,7 +79,7 @@ def _widest(halos: Iterable[Halo]) -> Halo:
 
 def strategy(plan: Plan) -> str:
     """The word that users see for a plan's strategy."""
-    return {"fir": "lines", "dense": "direct"}.get(plan.strategy, plan.strategy)
+    return {"fir": "lines", "dense": "direct", "small_box": "box"}.get(plan.strategy, plan.strategy)
 
 
 def _how(plan: Plan) -> str:
@@ -104,6 +104,7 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "fir": _in_lines,
     "sweep": lambda plan: "once over the image",
     "box": lambda plan: "window sums from sums of groups",
+    "small_box": lambda plan: "sums of whole numbers, sliding down the columns",
 }
 
 

@@ -22,7 +22,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # "sweep", "fir", "box", "dense", "fft", "passes", or the kernel of a step of a pipeline
+    strategy: str  # "sweep", "fir", "box", "small_box", "dense", "fft", "passes", or the kernel of a pipeline's step
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]

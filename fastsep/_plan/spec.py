@@ -82,6 +82,8 @@ class Filter:
     chained: bool = True
     #: Images of integers give integers, also by taps that are fractions.
     whole: bool = False
+    #: Results are integers and equal SciPy's: the sums of each axis are cast as C casts before the next one reads them.
+    cast: bool = False
     #: The neighbours of a pixel along its row are found in the same vector: so images of few channels only.
     in_vector: bool = False
 
@@ -192,6 +194,7 @@ class Box(Filter):
     """Mean over a window: axis covers i - size // 2 .. i - size // 2 + size - 1."""
 
     sizes: tuple[int, ...]
+    cast: bool = False  # of bytes over windows for `small_box`
 
     def idle(self) -> list[bool]:
         return [size == 1 for size in self.sizes]

@@ -319,10 +319,10 @@ class Emitter:
 
     # loops ---------------------------------------------------------------------------------------
 
-    def loop(self, start, stop, carried, body, unroll=1):
-        """for i in range(start, stop): carried = body(i, carried). Returns the last `carried`.
+    def loop(self, start, stop, carried, body, unroll=1, step=None):
+        """for i in range(start, stop, step): carried = body(i, carried). Returns the last `carried`.
 
-        `unroll`: iterations that are written out one behind the other, as long as so many are left.
+        `unroll`: iterations that are written out one behind the other, as long as so many are left. `step`: None is 1.
         """
         b = self.b
         if unroll > 1:
@@ -352,7 +352,7 @@ class Emitter:
         b.cbranch(b.icmp_signed("<", index, stop), inside, after)
         b.position_at_end(inside)
         values = body(index, phis)
-        index.add_incoming(b.add(index, I64(1)), b.block)
+        index.add_incoming(b.add(index, I64(1) if step is None else step), b.block)
         for phi, value in zip(phis, values, strict=True):
             phi.add_incoming(value, b.block)
         b.branch(head)
