@@ -105,6 +105,7 @@ def test_a_border_that_is_no_byte_counts_as_it_is():
     image = np.full((5, 5), 200, np.uint8)
     for cval, corner in ((-250.0, 0), (1000.0, 255), (10.5, 95)):  # means of 4 pixels and 5 times the border
         assert fastsep.box(image, 3, mode="constant", cval=cval, dtype=np.uint8)[0, 0] == corner
+        assert fastsep.box(image, 3, mode="nearest", cval=cval, dtype=np.uint8)[0, 0] == 200
 
 
 @pytest.mark.parametrize(

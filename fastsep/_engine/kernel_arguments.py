@@ -158,12 +158,12 @@ class KernelArguments(FirArguments):
         _, size_y, size_x = what.sizes
         _, (args.lead, _), (args.left, right) = what.halo()
         args.size_y, args.size_x = size_y, size_x
-        if what.cast and min(size_y, size_x) > 1:
-            args.divide_y, args.divide_x = self.divided(size_y, True), self.divided(size_x, True)
-            args.beyond_x = self.scalars(plan.border)
-        else:
-            args.divide_x = self.divided(size_y * size_x, what.cast)
-            args.beyond_x = self.scalars(plan.border * size_y)
+        apart = what.cast and min(size_y, size_x) > 1  # divided after each axis
+        if apart:
+            args.divide_y = self.divided(size_y, truncated=True)
+        args.divide_x = self.divided(size_x if apart else size_y * size_x, what.cast)
+        if "constant" in plan.modes:  # else it may be anything
+            args.beyond_x = self.scalars(round(plan.border) * (1 if apart else size_y))
         taken = size_y + at.BOX_ROWS
         self.grain, self.halo = at.BOX_ROWS, size_y
         self.take(8 * (taken + 2 + at.BOX_ROWS))
