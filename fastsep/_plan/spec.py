@@ -84,6 +84,8 @@ class Filter:
     whole: bool = False
     #: The neighbours of a pixel along its row are found in the same vector: so images of few channels only.
     in_vector: bool = False
+    #: It only compares pixels: it is computed in the dtype of the image.
+    own_dtype: bool = False
 
     def idle(self) -> list[bool]:
         """Which axes it leaves alone."""
