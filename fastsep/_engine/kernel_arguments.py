@@ -170,9 +170,10 @@ class KernelArguments(FirArguments):
         if channels == 1:
             args.doublings = min((size_x - 1).bit_length(), self.lanes.bit_length()) - 1
         pixel = channels * plan.src.itemsize
-        args.chunk = chunk = self.chunk(size_y + height, size_x, pixel)
-        # The leftmost column of a chunk may lie anywhere in a vector, and one vector more is read than is needed.
-        row = (chunk + size_x - 1) * pixel + 3 * vector
+        stored = math.prod(plan.view) * plan.dst.itemsize
+        args.streamed = int(stored >= tuning.STREAM_RESULTS and self.width >= 2 * self.lanes)
+        # A vector more is read than is needed, and one of an image narrower than a vector.
+        row = (self.padded + (size_x - 1) * channels) * plan.src.itemsize + 2 * vector
         self.take(8 * (size_y + height + 1))
         args.constant_key = self.take(vector)
         args.borders = self.take(8 * (size_x - 1))
@@ -184,17 +185,9 @@ class KernelArguments(FirArguments):
             args.ring_row = vector
             args.ring = self.take((size_y + height - 1) * vector)
         if size_y > height:
-            args.group_row = row // vector * vector
+            args.group_row = -(-self.width // self.lanes) * vector
             args.ring_of_groups = self.take(max(groups, 1) * args.group_row)
             args.prefix = self.take(args.group_row)
-
-    def chunk(self, rows: int, size_x: int, pixel: int) -> int:
-        """Columns of which so many rows stay in the cache, where windows of `size_x` are not much wider."""
-        least = max(tuning.EXTREMUM_MARGINS * size_x, 2 * self.lanes)
-        size = max(min(tuning.EXTREMUM_BYTES, tuning.L2 // 2 // rows) // pixel, least)
-        if at.Head(self.words).mode_x == at.WRAP or size >= self.cols:
-            return self.cols
-        return -(-self.cols // (self.cols // size))
 
     def write_dense(self) -> None:
         plan, acc, args = self.plan, self.plan.acc, at.Dense(self.words)

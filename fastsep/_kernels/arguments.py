@@ -255,7 +255,6 @@ class Extremum(Head):
     groups: int  # groups of rows that lie under all windows of a block
     first_y: int  # rows of the first window before them and the block's own group
     doublings: int  # how often windows along a row are doubled in registers
-    chunk: int  # columns that are filtered together
     beyond_x: int  # address of a vector of the value left and right of the image; 0: one that never counts
     constant_key: int  # offset of its key
     borders: int  # offset of the list of columns that stand for those beyond the image
@@ -267,7 +266,7 @@ class Extremum(Head):
     ring_row: int
     ring_of_groups: int  # offset of what is best in groups
     prefix: int  # offset of what is best in several
-    group_row: int
+    group_row: int  # bytes from group to group
 
 
 class Run(Record):

@@ -89,8 +89,6 @@ DENSE_BYTES = L2 * 3 // 8
 #: Rows under a dense kernel are read in place up to so many, if they have so many pixels between their ends.
 DENSE_ROWS_IN_PLACE = 32
 DENSE_EDGES_PAY = 256
-#: Rows of an image whose minimum is taken, in a chunk of columns that is so many times as wide as the window at least.
-EXTREMUM_BYTES, EXTREMUM_MARGINS = 2048, 8
 #: Rows that a pipeline makes at a time, at least (measured).
 STEP_ROWS = 16
 #: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).

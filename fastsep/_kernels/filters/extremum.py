@@ -2,12 +2,11 @@
 
 Of a block of rows the best of each column under the windows comes first, then, row by row, the best along the row. What
 is best may be counted twice, so that a window along a row is two overlapping ones of half its size or more, and these
-are made by doubling; along columns groups of rows that lie under all windows of a block are shared, and their best is
+are made by doubling; along columns, groups of rows that lie under all windows of a block are shared, and their best is
 kept from block to block (see `_groups`).
 
-Columns are done in chunks, so that rows stay in the cache. Between the two steps rows lie in scratch, as keys (see
-`simd.extremum`) and with the border around them. Pixels are compared only, so a result is the same however an image is
-cut.
+Between the two steps the rows of a block lie in scratch, as keys (see `simd.extremum`) and with the border around them.
+Pixels are only compared, so a result is the same however an image is cut.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from fastsep._kernels.jit import target
 from fastsep._kernels.rows import list_sources, outside, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
+from fastsep._kernels.simd.sweep import finish_streams
 
 
 def build(which: str, src_name: str, acc_name: str, dst_name: str):
@@ -30,52 +30,43 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
     height = target().tile
     down = _down(which, dtype, height)
     prepare_groups, end_block = _groups(which, dtype, height)
-    find_borders, fill_constant, copy_borders = _borders(which, dtype, height)
+    prepare_borders, copy_borders = _borders(which, dtype, height)
     along = _along(which, dtype)
 
     def band(block, index):
         args = at.Extremum(block)
-        rows, cols, channels, chunk = args.rows, args.cols, args.channels, args.chunk
+        rows, width = args.rows, args.cols * args.channels
         unit, stop = share(args, index, args.planes * rows)
         scratch = args.scratch
         table, taken = scratch, args.size_y + height - 1
-        kept, kept_row = scratch + args.kept, args.kept_row
-        narrow = cols * channels < lanes
-        find_borders(args, scratch + args.borders)
+        inside = scratch + args.kept + args.margin
+        left = inside - args.centre_x * args.channels * size
+        prepare_borders(args)
         while unit < stop:
             plane, first_row, end = rows_of_plane(unit, stop, rows)
             unit += end - first_row
             source = args.src + plane * rows * args.src_row
             dest = args.dst + plane * rows * args.dst_row
-            for column in range(0, cols, chunk):
-                # The last chunk overlaps the one before it, so that all are of one size.
-                column = min(column, cols - chunk)
-                # Values of the image, and where in rows of scratch they and the leftmost one under a window lie.
-                before, behind = column - args.centre_x, column - args.centre_x + chunk + args.size_x - 1
-                first = max(before, 0) * channels // lanes * lanes
-                last = min(behind, cols) * channels
-                inside = kept + args.margin
-                left = inside + (before * channels - first) * size
-                fill_constant(args, kept)
-                fresh, slot, phase = taken, 0, 0
-                for top in range(first_row, end, height):
-                    start = top - args.centre_y
-                    slot = list_sources(
-                        args, scratch, table, taken, fresh, height, cols * channels * size, start, start + taken,
-                        source, slot,
-                    )  # fmt: skip
-                    if fresh == taken:
-                        prepare_groups(args, table + 8, first, last)
+            fresh, slot, phase = taken, 0, 0
+            for top in range(first_row, end, height):
+                first = top - args.centre_y
+                slot = list_sources(
+                    args, scratch, table, taken, fresh, height, width * size, first, first + taken, source, slot
+                )
+                if fresh == taken:
+                    prepare_groups(args, table + 8)
                     fresh = height
-                    down(args, table + 8, first, last, phase, inside)
-                    phase += 1
-                    if phase >= args.groups:
-                        end_block(args)
-                        phase = 0
-                    if args.mode_x != at.CONSTANT or narrow:
-                        copy_borders(args, scratch + args.borders, inside - first * size, before, behind)
-                    for row in range(top, min(top + height, end)):
-                        along(args, left + (row - top) * kept_row, dest + row * args.dst_row + column * channels * size)
+                down(args, table + 8, phase, inside, source + (first + taken) * args.src_row)
+                phase += 1
+                if phase >= args.groups:
+                    end_block(args)
+                    phase = 0
+                if args.mode_x != at.CONSTANT or width < lanes:
+                    copy_borders(args, inside)
+                for row in range(top, min(top + height, end)):
+                    along(args, left + (row - top) * args.kept_row, dest + row * args.dst_row)
+        if args.streamed != 0:
+            finish_streams()
 
     return band
 
@@ -86,25 +77,28 @@ def _down(which, dtype, height):
     vector = lanes * size
 
     @step
-    def down(args, table, first, last, phase, to):
-        """The best of each column, of the values `first` .. `last` - 1 of a block's rows; value `first` goes to `to`."""
-        end = max(last - lanes, 0)
-        ring, prefix = args.scratch + args.ring_of_groups + phase * args.group_row, args.scratch + args.prefix
-        if args.size_y <= height:
-            for x in range(first, last, lanes):
-                x = min(x, end)
-                simd.best_of_few(
-                    dtype, which, height, table, x * size, args.size_y, to + (x - first) * size, args.kept_row
-                )
-        else:
-            place = 0
-            for x in range(first, last, lanes):
-                x = min(x, end)
+    def down(args, table, phase, to, ahead):
+        """The best of each column of a block's rows; `ahead`: the first row of those that the next block needs besides.
+
+        A row narrower than a vector is read as one.
+        """
+        width = args.cols * args.channels
+        last = max(width - lanes, 0)
+        group = args.scratch + args.ring_of_groups + phase * args.group_row
+        prefix = args.scratch + args.prefix
+        for x in range(0, width, lanes):
+            if x * size % at.LINE == 0:
+                memory.prefetch_rows(dtype, height, ahead + x * size, args.src_row)
+            x = min(x, last)
+            if args.size_y <= height:
+                simd.best_of_few(dtype, which, height, table, x * size, args.size_y, to + x * size, args.kept_row)
+            else:
                 simd.best_of_many(
-                    dtype, which, height, table, x * size, args.size_y, args.first_y, args.groups, ring + place,
-                    prefix + place, to + (x - first) * size, args.kept_row,
+                    dtype, which, height, table, x * size, args.size_y, args.first_y, args.groups, group, prefix,
+                    to + x * size, args.kept_row,
                 )  # fmt: skip
-                place += vector
+                group += vector
+                prefix += vector
 
     return down
 
@@ -123,23 +117,22 @@ def _groups(which, dtype, height):
     @helper
     def end_block(args):
         """Groups of a block become what is best from each on, and a new block begins."""
-        if args.groups == 0:
-            return
-        ring, row = args.scratch + args.ring_of_groups, args.group_row
+        row = args.group_row
         for number in range(args.groups - 2, -1, -1):
-            place = ring + number * row
+            place = args.scratch + args.ring_of_groups + number * row
             simd.best_of_two(dtype, which, place, row, place, row // vector)
-        simd.fill(dtype, which, args.scratch + args.prefix, row // vector, 0)
+        if args.groups > 0:
+            simd.fill(dtype, which, args.scratch + args.prefix, row // vector, 0)
 
     @helper
-    def prepare_groups(args, table, first, last):
-        """Find the best of the groups before the first block; `table`: its rows."""
-        ring, end = args.scratch + args.ring_of_groups, max(last - lanes, 0)
+    def prepare_groups(args, table):
+        """Find the best of the groups before the first block of rows; `table`: its rows."""
+        width = args.cols * args.channels
         for number in range(args.groups):
             rows = table + 8 * (args.first_y + number * height)
-            place = ring + number * args.group_row
-            for x in range(first, last, lanes):
-                simd.best_of_group(dtype, which, height, rows, min(x, end) * size, place)
+            place = args.scratch + args.ring_of_groups + number * args.group_row
+            for x in range(0, width, lanes):
+                simd.best_of_group(dtype, which, height, rows, max(min(x, width - lanes), 0) * size, place)
                 place += vector
         end_block(args)
 
@@ -147,44 +140,36 @@ def _groups(which, dtype, height):
 
 
 def _borders(which, dtype, height):
-    """`find_borders`, `fill_constant` and `copy_borders`, for what lies left and right of the image."""
+    """`prepare_borders` and `copy_borders`, for what lies left and right of the image."""
     lanes, size = emitter.lanes(dtype), dtype.itemsize
     vector = lanes * size
 
     @helper
-    def find_borders(args, borders):
-        """List which column stands for each one left and right of the image; -1: the constant."""
+    def prepare_borders(args):
+        """List which column stands for each one left and right of the image; -1: the constant, which is put there."""
         for k in range(args.size_x - 1):
             pixel = k - args.centre_x if k < args.centre_x else k - args.centre_x + args.cols
-            memory.set_word(borders, k, outside(pixel, args.cols, args.mode_x))
-
-    @helper
-    def fill_constant(args, kept):
-        """Fill rows of scratch with the constant, where it is no pixel that stands for those outside."""
+            memory.set_word(args.scratch + args.borders, k, outside(pixel, args.cols, args.mode_x))
+        simd.fill(dtype, which, args.scratch + args.constant_key, 1, args.beyond_x)
         if args.mode_x == at.CONSTANT:
-            simd.fill(dtype, which, kept, height * args.kept_row // vector, args.beyond_x)
-            simd.fill(dtype, which, args.scratch + args.constant_key, 1, args.beyond_x)
+            simd.fill(dtype, which, args.scratch + args.kept, height * args.kept_row // vector, args.beyond_x)
 
     @step
-    def copy_borders(args, borders, origin, before, behind):
-        """Copy what stands for the columns before .. behind - 1 that lie outside; value 0 of a row is at `origin`."""
-        channels, cols, centre = args.channels, args.cols, args.centre_x
-        for side in range(2):
-            start, stop = (before, min(behind, 0)) if side == 0 else (max(before, cols), behind)
-            for pixel in range(start, stop):
-                column = memory.word(borders, pixel + centre if side == 0 else pixel + centre - cols)
-                to = origin + pixel * channels * size
-                for _ in range(height):
-                    if column < 0:
-                        for c in range(channels):
-                            memory.copy_value(dtype, to + c * size, args.scratch + args.constant_key)
-                    else:
-                        shift = (column - pixel) * channels * size
-                        for c in range(channels):
-                            memory.copy_value(dtype, to + c * size, to + shift + c * size)
-                    to += args.kept_row
+    def copy_borders(args, inside):
+        """Copy what stands for columns left and right of the image, whose first pixel is at `inside`."""
+        channels, centre = args.channels, args.centre_x
+        constant = args.scratch + args.constant_key
+        for k in range(args.size_x - 1):
+            pixel = k - centre if k < centre else k - centre + args.cols
+            column = memory.word(args.scratch + args.borders, k)
+            to = inside + pixel * channels * size
+            for _ in range(height):
+                for c in range(channels):
+                    beside = to + (column - pixel) * channels * size
+                    memory.copy_value(dtype, to + c * size, constant if column < 0 else beside + c * size)
+                to += args.kept_row
 
-    return find_borders, fill_constant, copy_borders
+    return prepare_borders, copy_borders
 
 
 def _along(which, dtype):
@@ -195,7 +180,7 @@ def _along(which, dtype):
     def along(args, source, to):
         """The best along a row, whose first window begins at `source`."""
         channels, size_x = args.channels, args.size_x
-        count = args.chunk * channels
+        count = args.cols * channels
         work = args.scratch + args.work
         # Windows of `have` pixels.
         have = 1
@@ -211,9 +196,9 @@ def _along(which, dtype):
             source = work
         shift = (size_x - have) * channels * size
         if count < lanes:
-            simd.deliver(dtype, which, source, shift, work, lanes)
+            simd.deliver(dtype, which, source, shift, work, lanes, 0)
             memory.copy_bytes(to, work, count * size)
         else:
-            simd.deliver(dtype, which, source, shift, to, count)
+            simd.deliver(dtype, which, source, shift, to, count, args.streamed)
 
     return along

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.simd.emitter import I64, Emitter, declare
+from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 
 #: Bits of the fraction of floats, by their bytes.
@@ -55,9 +55,9 @@ class Keys(Emitter):
         bits = self.key(address)
         return self.b.add(self._turned(bits), self.nan_shift) if self.float else bits
 
-    def store_pixel(self, key, address):
-        """Store the pixels that have these keys."""
-        self.keep(self._turned(self.b.sub(key, self.nan_shift)) if self.float else key, address)
+    def pixel_bits(self, key):
+        """The pixels that have these keys."""
+        return self._turned(self.b.sub(key, self.nan_shift)) if self.float else key
 
     def _turned(self, bits):
         """All bits but the sign turned where that is set: its own inverse."""
@@ -231,22 +231,46 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
 
 
 @intrinsic(prefer_literal=True)
-def deliver(typing, acc, which, source, shift, to, count):
-    """Store the pixels of `best_of_two`, `count` of them and at least a vector; the last vector overlaps."""
+def deliver(typing, acc, which, source, shift, to, count, streamed):
+    """Store the pixels of `best_of_two`, `count` of them and at least a vector; the last vector overlaps.
+
+    If `streamed`, with non-temporal stores but for the first and the last vector.
+    """
     dtype, name = dtype_of(acc), which.literal_value
 
     def generate(context, builder, signature, values):
-        source, shift, to, count = values[2:]
+        source, shift, to, count, streamed = values[2:]
         e = Keys(builder, dtype, name)
         size = e.count * dtype.itemsize
+        hint = builder.module.add_metadata([I32(1)])
+        last = builder.mul(builder.sub(count, I64(e.count)), I64(dtype.itemsize))
 
-        def store(place):
+        def pixels(place):
             here = builder.add(source, place)
-            e.store_pixel(e.best(e.key(here), e.key(builder.add(here, shift))), builder.add(to, place))
+            return e.pixel_bits(e.best(e.key(here), e.key(builder.add(here, shift))))
+
+        def stream(k, _):
+            place = builder.add(skipped, builder.mul(k, I64(size)))
+            store = builder.store(pixels(place), e.at(to, place), align=size)
+            store.set_metadata("nontemporal", hint)
             return []
 
-        before = builder.sdiv(builder.sub(count, I64(1)), I64(e.count))
-        e.loop(I64(0), before, [], lambda k, _: store(builder.mul(k, I64(size))))
-        store(builder.mul(builder.sub(count, I64(e.count)), I64(dtype.itemsize)))
+        def store(place):
+            e.keep(pixels(place), builder.add(to, place))
+            return []
 
-    return types.void(acc, which, *[types.int64] * 4), nothing(generate)
+        skipped = builder.and_(builder.neg(to), I64(size - 1))
+        vectors = builder.udiv(builder.sub(last, skipped), I64(size))
+        e.switch(
+            streamed,
+            {
+                1: lambda: store(I64(0)) + e.loop(I64(0), vectors, [], stream),
+                0: lambda: e.loop(
+                    I64(0), builder.sdiv(builder.add(last, I64(size - 1)), I64(size)), [],
+                    lambda k, _: store(builder.mul(k, I64(size))),
+                ),
+            },
+        )
+        store(last)
+
+    return types.void(acc, which, *[types.int64] * 5), nothing(generate)
