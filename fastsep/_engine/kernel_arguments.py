@@ -167,7 +167,7 @@ class KernelArguments(FirArguments):
         if size_y > height:
             args.groups = groups = (size_y - height) // height
             args.first_y = size_y - 1 - groups * height
-        if channels == 1:
+        if channels == 1 and size_x > 3:
             args.doublings = min((size_x - 1).bit_length(), self.lanes.bit_length()) - 1
         pixel = channels * plan.src.itemsize
         stored = math.prod(plan.view) * plan.dst.itemsize

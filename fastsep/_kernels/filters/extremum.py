@@ -82,21 +82,21 @@ def _down(which, dtype, height):
 
         A row narrower than a vector is read as one.
         """
-        width = args.cols * args.channels
+        width, size_y, row_bytes, to_row = args.cols * args.channels, args.size_y, args.src_row, args.kept_row
         last = max(width - lanes, 0)
+        groups, first_y = args.groups, args.first_y
         group = args.scratch + args.ring_of_groups + phase * args.group_row
         prefix = args.scratch + args.prefix
         for x in range(0, width, lanes):
             if x * size % at.LINE == 0:
-                memory.prefetch_rows(dtype, height, ahead + x * size, args.src_row)
+                memory.prefetch_rows(dtype, height, ahead + x * size, row_bytes)
             x = min(x, last)
-            if args.size_y <= height:
-                simd.best_of_few(dtype, which, height, table, x * size, args.size_y, to + x * size, args.kept_row)
+            if size_y <= height:
+                simd.best_of_few(dtype, which, height, table, x * size, size_y, to + x * size, to_row)
             else:
                 simd.best_of_many(
-                    dtype, which, height, table, x * size, args.size_y, args.first_y, args.groups, group, prefix,
-                    to + x * size, args.kept_row,
-                )  # fmt: skip
+                    dtype, which, height, table, x * size, size_y, first_y, groups, group, prefix, to + x * size, to_row
+                )
                 group += vector
                 prefix += vector
 
@@ -188,17 +188,18 @@ def _along(which, dtype):
             have = 1 << args.doublings
             simd.best_of_neighbours(dtype, which, source, args.doublings, work, (count + size_x - have) // lanes + 1)
             source = work
-        while 2 * have < size_x:
+        while 3 * have < size_x:
             shift = have * channels
             have *= 2
             vectors = (count + (size_x - have) * channels) // lanes + 1
             simd.best_of_two(dtype, which, source, shift * size, work, vectors)
             source = work
         shift = (size_x - have) * channels * size
+        middle = have * channels * size if 2 * have < size_x else 0
         if count < lanes:
-            simd.deliver(dtype, which, source, shift, work, lanes, 0)
+            simd.deliver(dtype, which, source, middle, shift, work, lanes, 0)
             memory.copy_bytes(to, work, count * size)
         else:
-            simd.deliver(dtype, which, source, shift, to, count, args.streamed)
+            simd.deliver(dtype, which, source, middle, shift, to, count, args.streamed)
 
     return along

@@ -231,46 +231,48 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
 
 
 @intrinsic(prefer_literal=True)
-def deliver(typing, acc, which, source, shift, to, count, streamed):
-    """Store the pixels of `best_of_two`, `count` of them and at least a vector; the last vector overlaps.
+def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
+    """Store the pixels that are best of three: of a vector, and those `middle` and `shift` bytes further on.
 
-    If `streamed`, with non-temporal stores but for the first and the last vector.
+    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for the first
+    and the last vector. If `middle` is 0, best of two.
     """
     dtype, name = dtype_of(acc), which.literal_value
 
     def generate(context, builder, signature, values):
-        source, shift, to, count, streamed = values[2:]
+        source, middle, shift, to, count, streamed = values[2:]
         e = Keys(builder, dtype, name)
         size = e.count * dtype.itemsize
         hint = builder.module.add_metadata([I32(1)])
         last = builder.mul(builder.sub(count, I64(e.count)), I64(dtype.itemsize))
-
-        def pixels(place):
-            here = builder.add(source, place)
-            return e.pixel_bits(e.best(e.key(here), e.key(builder.add(here, shift))))
-
-        def stream(k, _):
-            place = builder.add(skipped, builder.mul(k, I64(size)))
-            store = builder.store(pixels(place), e.at(to, place), align=size)
-            store.set_metadata("nontemporal", hint)
-            return []
-
-        def store(place):
-            e.keep(pixels(place), builder.add(to, place))
-            return []
-
         skipped = builder.and_(builder.neg(to), I64(size - 1))
-        vectors = builder.udiv(builder.sub(last, skipped), I64(size))
-        e.switch(
-            streamed,
-            {
-                1: lambda: store(I64(0)) + e.loop(I64(0), vectors, [], stream),
-                0: lambda: e.loop(
-                    I64(0), builder.sdiv(builder.add(last, I64(size - 1)), I64(size)), [],
-                    lambda k, _: store(builder.mul(k, I64(size))),
-                ),
-            },
-        )
-        store(last)
 
-    return types.void(acc, which, *[types.int64] * 5), nothing(generate)
+        def pixels(place, three):
+            here = builder.add(source, place)
+            best = e.best(e.key(here), e.key(builder.add(here, shift)))
+            return e.pixel_bits(e.best(best, e.key(builder.add(here, middle))) if three else best)
+
+        def store(place, three):
+            e.keep(pixels(place, three), builder.add(to, place))
+            return []
+
+        def stored(three):
+            vectors = builder.sdiv(builder.add(last, I64(size - 1)), I64(size))
+            return e.loop(I64(0), vectors, [], lambda k, _: store(builder.mul(k, I64(size)), three))
+
+        def streams(three):
+            def step(k, _):
+                place = builder.add(skipped, builder.mul(k, I64(size)))
+                instruction = builder.store(pixels(place, three), e.at(to, place), align=size)
+                instruction.set_metadata("nontemporal", hint)
+                return []
+
+            store(I64(0), three)
+            return e.loop(I64(0), builder.udiv(builder.sub(last, skipped), I64(size)), [], step)
+
+        def ways(three):
+            return e.switch(streamed, {1: lambda: streams(three), 0: lambda: stored(three)}) + store(last, three)
+
+        e.switch(middle, {0: lambda: ways(False), 1: lambda: ways(True)})
+
+    return types.void(acc, which, *[types.int64] * 6), nothing(generate)
