@@ -158,7 +158,8 @@ class KernelArguments(FirArguments):
         size_y, size_x = plan.what.sizes
         centre_y, centre_x = plan.what.centres
         args.size_y, args.size_x, args.centre_y, args.centre_x = size_y, size_x, centre_y, centre_x
-        height, channels, vector = jit.target().tile, self.channels, self.vector
+        height = jit.extremum_height(plan.src.itemsize)
+        channels, vector = self.channels, self.vector
         self.grain, self.halo = height, size_y - 1
         if plan.modes[2] == "constant":
             args.beyond_x = args.constant_row
@@ -168,10 +169,10 @@ class KernelArguments(FirArguments):
             args.groups = groups = (size_y - height) // height
             args.first_y = size_y - 1 - groups * height
         if channels == 1 and size_x > 3:
-            args.doublings = min((size_x - 1).bit_length(), self.lanes.bit_length()) - 1
+            args.doublings = min((size_x - 1).bit_length() - 1, self.lanes.bit_length() + 2)
         pixel = channels * plan.src.itemsize
         stored = math.prod(plan.view) * plan.dst.itemsize
-        args.streamed = int(stored >= tuning.STREAM_RESULTS and self.width >= 2 * self.lanes)
+        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
         # A vector more is read than is needed, and one of an image narrower than a vector.
         row = (self.padded + (size_x - 1) * channels) * plan.src.itemsize + 2 * vector
         self.take(8 * (size_y + height + 1))

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper, step
-from fastsep._kernels.jit import target
+from fastsep._kernels.jit import extremum_height
 from fastsep._kernels.rows import list_sources, outside, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
@@ -27,7 +27,7 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
     dtype = np.dtype(src_name)
     assert src_name == acc_name == dst_name
     lanes, size = emitter.lanes(dtype), dtype.itemsize
-    height = target().tile
+    height = extremum_height(dtype.itemsize)
     down = _down(which, dtype, height)
     prepare_groups, end_block = _groups(which, dtype, height)
     prepare_borders, copy_borders = _borders(which, dtype, height)
@@ -186,7 +186,7 @@ def _along(which, dtype):
         have = 1
         if args.doublings > 0:
             have = 1 << args.doublings
-            simd.best_of_neighbours(dtype, which, source, args.doublings, work, (count + size_x - have) // lanes + 1)
+            simd.best_of_neighbours(dtype, which, source, args.doublings, work, (count + size_x - 1) // lanes)
             source = work
         while 3 * have < size_x:
             shift = have * channels

@@ -14,11 +14,16 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare
+from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare, lanes
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 
 #: Bits of the fraction of floats, by their bytes.
 FRACTION = {4: 23, 8: 52}
+
+
+def most_doublings(dtype) -> int:
+    """How often a window along a row is doubled in registers: up to eight vectors."""
+    return lanes(dtype).bit_length() + 2
 
 
 class Keys(Emitter):
@@ -198,10 +203,10 @@ def best_of_two(typing, acc, which, source, shift, to, count):
 
 @intrinsic(prefer_literal=True)
 def best_of_neighbours(typing, acc, which, source, doublings, to, count):
-    """`best_of_two` for shifts of 1, 2, 4 and so on values, one after the other: `doublings` of them, up to a vector.
+    """`best_of_two` for shifts of 1, 2, 4 and so on values, one after the other: `doublings` of them.
 
-    From the last vector to the first: of each result the next one, of which its neighbours are taken, is in a register.
-    What lies beyond vector number `count` does not count, so that one is right as far as others need it only.
+    From vector number `count` back to the first one: what lies further on, of which neighbours are taken, is in
+    registers. Nothing lies behind that vector.
     """
     dtype, name = dtype_of(acc), which.literal_value
 
@@ -211,21 +216,25 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
         size = e.count * dtype.itemsize
 
         def chain(times):
-            def step(k, after):
+            # For each shift the vectors that follow, the next one first: as many as the shift spans.
+            spans = [max((1 << number) // e.count, 1) for number in range(times)]
+
+            def step(k, carried):
                 place = builder.mul(builder.sub(count, k), I64(size))
                 here = e.key(builder.add(source, place))
                 kept = []
-                for number in range(times):
-                    kept.append(here)
-                    here = e.best(here, e.neighbours(here, after[number], 1 << number))
+                for number, span in enumerate(spans):
+                    after, carried = carried[:span], carried[span:]
+                    kept += [here, *after[:-1]]
+                    here = e.best(here, e.neighbours(here, after[-1], min(1 << number, e.count)))
                 e.keep(here, builder.add(to, place))
                 return kept
 
-            e.loop(I64(0), builder.add(count, I64(1)), [e.neutral] * times, step)
+            e.loop(I64(0), builder.add(count, I64(1)), [e.neutral] * sum(spans), step)
             return []
 
-        most = e.count.bit_length() - 1
-        e.switch(doublings, {times: lambda times=times: chain(times) for times in range(1, most + 1)})
+        cases = range(1, most_doublings(dtype) + 1)
+        e.switch(doublings, {times: lambda times=times: chain(times) for times in cases})
 
     return types.void(acc, which, *[types.int64] * 4), nothing(generate)
 
@@ -257,18 +266,22 @@ def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
             return []
 
         def stored(three):
+            # From the end: what `best_of_neighbours` has stored last comes last.
             vectors = builder.sdiv(builder.add(last, I64(size - 1)), I64(size))
-            return e.loop(I64(0), vectors, [], lambda k, _: store(builder.mul(k, I64(size)), three))
+            back = lambda k, _: store(builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size)), three)
+            return e.loop(I64(0), vectors, [], back)
 
         def streams(three):
+            vectors = builder.udiv(builder.sub(last, skipped), I64(size))
+
             def step(k, _):
-                place = builder.add(skipped, builder.mul(k, I64(size)))
+                place = builder.add(skipped, builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size)))
                 instruction = builder.store(pixels(place, three), e.at(to, place), align=size)
                 instruction.set_metadata("nontemporal", hint)
                 return []
 
             store(I64(0), three)
-            return e.loop(I64(0), builder.udiv(builder.sub(last, skipped), I64(size)), [], step)
+            return e.loop(I64(0), vectors, [], step)
 
         def ways(three):
             return e.switch(streamed, {1: lambda: streams(three), 0: lambda: stored(three)}) + store(last, three)
