@@ -1,7 +1,8 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
-A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum, or Roberts' cross, which
-are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum or Roberts' cross,
+which are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of
+`Filter`.
 """
 
 from __future__ import annotations

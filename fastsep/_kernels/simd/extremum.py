@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare, lanes
-from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import dtype_of, nothing
 
 #: Bits of the fraction of floats, by their bytes.
 FRACTION = {4: 23, 8: 52}
@@ -108,9 +108,10 @@ def best_of_many(
 ):  # fmt: skip
     """`best_of_few` for windows that are taller than `height` rows, at a cost that does not depend on their size.
 
-    The last row under the first window and those behind it, `height` of them, are a group. `groups` groups before it lie
-    under all windows; what is best in them is kept in the vectors at `group` and `prefix`, where in return this group's
-    is kept: alone, and with what is there. Of the rows before those, `first` of them, each window has its share.
+    The last row under the first window and those behind it, `height` of them, are a group. `groups` groups before it
+    lie under all windows; what is best in them is kept in the vectors at `group` and `prefix`, where in return this
+    group's is kept: alone, and with what is there. Of the rows before those, `first` of them, each window has its
+    share.
     """
     dtype, name, rows = dtype_of(acc), which.literal_value, height.literal_value
 
@@ -243,8 +244,8 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
 def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
     """Store the pixels that are best of three: of a vector, and those `middle` and `shift` bytes further on.
 
-    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for the first
-    and the last vector. If `middle` is 0, best of two.
+    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for the
+    first and the last vector. If `middle` is 0, best of two.
     """
     dtype, name = dtype_of(acc), which.literal_value
 
@@ -261,21 +262,27 @@ def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
             best = e.best(e.key(here), e.key(builder.add(here, shift)))
             return e.pixel_bits(e.best(best, e.key(builder.add(here, middle))) if three else best)
 
+        def whole_vectors(length):
+            """Vectors that cover so many bytes."""
+            return builder.udiv(builder.add(length, I64(size - 1)), I64(size))
+
+        def back(vectors, k):
+            """From the end to the start: what `best_of_neighbours` has stored last is needed last."""
+            return builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size))
+
         def store(place, three):
             e.keep(pixels(place, three), builder.add(to, place))
             return []
 
         def stored(three):
-            # From the end: what `best_of_neighbours` has stored last comes last.
-            vectors = builder.sdiv(builder.add(last, I64(size - 1)), I64(size))
-            back = lambda k, _: store(builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size)), three)
-            return e.loop(I64(0), vectors, [], back)
+            vectors = whole_vectors(last)
+            return e.loop(I64(0), vectors, [], lambda k, _: store(back(vectors, k), three))
 
         def streams(three):
-            vectors = builder.udiv(builder.sub(last, skipped), I64(size))
+            vectors = whole_vectors(builder.sub(last, skipped))
 
             def step(k, _):
-                place = builder.add(skipped, builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size)))
+                place = builder.add(skipped, back(vectors, k))
                 instruction = builder.store(pixels(place, three), e.at(to, place), align=size)
                 instruction.set_metadata("nontemporal", hint)
                 return []
