@@ -299,7 +299,7 @@ def test_small_integers_take_one_sweep_without_an_image_between(dtype):
 def test_whole_taps_need_no_float64():
     byte = np.dtype(np.uint8)
     assert plan_of(lines((-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)), (50, 70), byte, byte).acc == np.int16
-    assert plan_of(Box((5, 5), cast=True), (50, 70), byte, byte).acc == np.float32
+    assert plan_of(Box((5, 5), cast=True), (50, 70), byte, byte).acc == np.uint16
     assert plan_of(lines(TAPS[0], TAPS[0]), (50, 70), byte, byte).acc == np.float64
 
 
