@@ -296,3 +296,61 @@ def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
         e.switch(middle, {0: lambda: ways(False), 1: lambda: ways(True)})
 
     return types.void(acc, which, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def keep_pixels(typing, acc, which, source, to, count):
+    """Keep the keys of `count` pixels, a vector at least; the last vector overlaps."""
+    dtype, name = dtype_of(acc), which.literal_value
+
+    def generate(context, builder, signature, values):
+        source, to, count = values[2:]
+        e = Keys(builder, dtype, name)
+
+        def keep(number):
+            place = builder.mul(number, I64(dtype.itemsize))
+            e.keep(e.pixel(builder.add(source, place)), builder.add(to, place))
+            return []
+
+        e.loop(I64(0), builder.sdiv(count, I64(e.count)), [], lambda k, _: keep(builder.mul(k, I64(e.count))))
+        keep(builder.sub(count, I64(e.count)))
+
+    return types.void(acc, which, *[types.int64] * 3), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def best_of_listed(typing, acc, which, table, listed, to, count):
+    """Store the pixels that are best in the rows of keys whose addresses are in `table`, `listed` of them.
+
+    `count` pixels, a vector at least; the last vector overlaps.
+    """
+    dtype, name = dtype_of(acc), which.literal_value
+
+    def generate(context, builder, signature, values):
+        table, listed, to, count = values[2:]
+        e = Keys(builder, dtype, name)
+        size = dtype.itemsize
+        several = 4
+
+        def store(number, vectors):
+            place = builder.mul(number, I64(size))
+
+            def look(k, best):
+                row = builder.add(e.word(table, k), place)
+                return [e.best(b, e.key(builder.add(row, I64(v * e.count * size)))) for v, b in enumerate(best)]
+
+            for v, key in enumerate(e.loop(I64(0), listed, [e.neutral] * vectors, look)):
+                e.keep(e.pixel_bits(key), builder.add(to, builder.add(place, I64(v * e.count * size))))
+            return []
+
+        # Addresses are read once for several vectors.
+        group = I64(several * e.count)
+        groups = builder.sdiv(count, group)
+        e.loop(I64(0), groups, [], lambda k, _: store(builder.mul(k, group), several))
+        vectors = builder.sdiv(count, I64(e.count))
+        e.loop(
+            builder.mul(groups, I64(several)), vectors, [], lambda k, _: store(builder.mul(k, I64(e.count)), 1)
+        )  # fmt: skip
+        store(builder.sub(count, I64(e.count)), 1)
+
+    return types.void(acc, which, *[types.int64] * 4), nothing(generate)
