@@ -164,8 +164,6 @@ class KernelArguments(FirArguments):
             args.first_y = size_y - 1 - groups * height
         if self.channels == 1 and size_x > 3:
             args.doublings = min((size_x - 1).bit_length() - 1, self.lanes.bit_length() + 2)
-        stored = math.prod(plan.view) * plan.dst.itemsize
-        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
         self.take(8 * (size_y + height + 1))
         row = self.keep_rows(size_x, centre_x)
         args.kept_row = odd_lines(args.margin + row)
@@ -186,6 +184,8 @@ class KernelArguments(FirArguments):
         args.size_x, args.centre_x = size_x, centre_x
         if self.plan.modes[2] == "constant":
             args.beyond_x = args.constant_row
+        stored = math.prod(self.plan.view) * self.plan.dst.itemsize
+        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
         # A vector more is read than is needed, and one of an image narrower than a vector.
         row = self.padded * self.plan.src.itemsize + (size_x - 1) * pixel + 2 * self.vector
         args.constant_key = self.take(self.vector)

@@ -15,6 +15,7 @@ from fastsep._kernels.helper import step
 from fastsep._kernels.rows import outside, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
+from fastsep._kernels.simd.sweep import finish_streams
 
 
 def build(which: str, src_name: str, acc_name: str, dst_name: str):
@@ -52,10 +53,12 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
                     memory.set_word(table, number, kept + place * args.kept_row + look.place)
                 target = args.dst + (plane * rows + row) * args.dst_row
                 if width < lanes:
-                    simd.best_of_listed(dtype, which, table, args.look_count, work, lanes)
+                    simd.best_of_listed(dtype, which, table, args.look_count, work, lanes, 0)
                     memory.copy_bytes(target, work, width * size)
                 else:
-                    simd.best_of_listed(dtype, which, table, args.look_count, target, width)
+                    simd.best_of_listed(dtype, which, table, args.look_count, target, width, args.streamed)
+        if args.streamed != 0:
+            finish_streams()
 
     @step
     def keep_row(args, source, to):
