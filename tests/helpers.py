@@ -24,7 +24,7 @@ from fastsep._kernels import arguments, jit
 from fastsep._ops import order
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators, tuning
-from fastsep._plan.spec import Box, Dense, Extremum, Filter, Roberts
+from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 #: Of x86-64: those whose vectors are smaller than the largest there are.
@@ -69,6 +69,8 @@ class Case:
             return len(self.what.sizes)
         if isinstance(self.what, Dense):
             return self.what.kernel.ndim
+        if isinstance(self.what, FlatExtremum):
+            return self.what.footprint.ndim
         return 2 if isinstance(self.what, Roberts) else len(self.what.terms[0].lines)
 
     def shape(self, *spatial):
@@ -93,7 +95,7 @@ class Case:
 
     def gain(self):
         """How much larger than the image the sum of all products may be."""
-        if isinstance(self.what, Box | Extremum | Roberts):
+        if isinstance(self.what, Box | Extremum | FlatExtremum | Roberts):
             return 2.0
         if isinstance(self.what, Dense):
             return max(float(np.abs(self.what.kernel).sum()), 1.0)
@@ -242,6 +244,19 @@ def extremum(which, sizes, centres, kernel, dtypes, channels=0):
         return _call.apply(order.extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
     return Case(kernel, run, Extremum(which, sizes, centres), dtypes, channels, rescales=False)
+
+
+def flat(seed, which, shape, centre, dtypes, channels=0):
+    """The same over a footprint of any form."""
+    footprint = np.random.default_rng(seed).random(shape) < 0.6
+
+    def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
+        parameters = (which, footprint, centre)
+        return _call.apply(
+            order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers
+        )
+
+    return Case(("flat", which), run, FlatExtremum(which, footprint, centre), dtypes, channels, rescales=False)
 
 
 def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False, form="sums"):
@@ -490,6 +505,10 @@ CASES = {
     "maximum RGB": extremum("maximum", (9, 11), (4, 5), ("extremum", "maximum"), (U1, F4), 3),
     "minimum along rows": extremum("minimum", (1, 21), (0, 10), ("extremum", "minimum"), (F4, U2)),
     "maximum along columns": extremum("maximum", (40, 1), (20, 0), ("extremum", "maximum"), (U1, F8)),
+    "minimum, any footprint": flat(11, "minimum", (5, 7), (2, 3), (U1, F4)),
+    "maximum, wide footprint": flat(12, "maximum", (2, 40), (1, 3), (F4, U1)),
+    "minimum, any footprint RGB": flat(13, "minimum", (7, 4), (6, 0), (U1, F4), 3),
+    "maximum of a footprint in a volume": flat(14, "maximum", (3, 4, 3), (1, 2, 1), (U1, F8)),
     # axis after axis
     "minimum of a volume": extremum("minimum", (3, 10, 4), (1, 5, 2), ("passes",), (U1, F4)),
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),

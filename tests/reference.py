@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from fastsep._plan.spec import Box, Dense, Extremum, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Box, Dense, Extremum, FlatExtremum, Line, Roberts, Separable, Term
 
 
 def positions(index, n, mode):
@@ -77,11 +77,23 @@ def dense(what, image, first, modes, cval):
     return result
 
 
+BETTER = {"minimum": np.minimum, "maximum": np.maximum}
+
+
+def flat(what, image, first, modes, cval):
+    result = np.full_like(image, {"minimum": np.inf, "maximum": -np.inf}[what.which])
+    for place in np.argwhere(what.footprint):
+        seen = image
+        for axis, (k, centre, mode) in enumerate(zip(place, what.centre, modes, strict=True)):
+            seen = shifted(seen, k - centre, first + axis, mode, cval)
+        result = BETTER[what.which](result, seen)
+    return result
+
+
 def extremum(what, image, first, modes, cval):
-    better = {"minimum": np.minimum, "maximum": np.maximum}[what.which]
     for axis, (size, centre, mode) in enumerate(zip(what.sizes, what.centres, modes, strict=True)):
         seen = [shifted(image, k - centre, first + axis, mode, cval) for k in range(size)]
-        image = better.reduce(seen)
+        image = BETTER[what.which].reduce(seen)
     return image
 
 
@@ -93,6 +105,8 @@ def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
             return roberts(image, what.which, first, modes, cval)
         if isinstance(what, Extremum):
             return extremum(what, image, first, modes, cval)
+        if isinstance(what, FlatExtremum):
+            return flat(what, image, first, modes, cval)
         if isinstance(what, Dense):
             return dense(what, image, first, modes, cval)
         if isinstance(what, Box):

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from fastsep._plan.spec import Extremum, Filter
+from typing import Any
+
+import numpy as np
+
+from fastsep._plan.spec import Extremum, Filter, FlatExtremum
 from fastsep._validation.axes import Frame
 
 
 def extremum(frame: Frame, which: str, sizes: tuple[int, ...], centres: tuple[int, ...]) -> Filter:
     """The "minimum" or "maximum" of a window with a size and a centre for each spatial axis."""
     return Extremum(which, sizes, centres)
+
+
+def flat_extremum(frame: Frame, which: str, footprint: Any, centre: tuple[int, ...]) -> Filter:
+    """The same of the pixels under a footprint, an array of bools or nested tuples of them, which may be keys."""
+    pixels = np.array(footprint, bool)
+    return Extremum(which, pixels.shape, centre) if pixels.all() else FlatExtremum(which, pixels, centre)

@@ -30,7 +30,20 @@ from fastsep._plan.differences import (
 )
 from fastsep._plan.division import MOST_SUMMED
 from fastsep._plan.plan import Axes, Context, Plan
-from fastsep._plan.spec import IDENTITY, Box, Dense, Extremum, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
+from fastsep._plan.spec import (
+    IDENTITY,
+    Box,
+    Dense,
+    Extremum,
+    Filter,
+    FlatExtremum,
+    Fourier,
+    Line,
+    Roberts,
+    Separable,
+    Term,
+    lines_of,
+)
 from fastsep._validation.array_like import Array, DType
 
 
@@ -293,9 +306,9 @@ def _is_small(what: Box, context: Context) -> bool:
 
 
 def _extremum(what: Extremum, context: Context) -> Plan:
-    what = what.of_axes(context.axes.start, context.axes.stop)
-    if len(what.sizes) > 2:
+    if len(context.axes.sizes) > 2:
         return _passes(what, context)
+    what = what.of_axes(context.axes.start, context.axes.stop)
     if len(what.sizes) == 1:
         what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
     return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
@@ -317,12 +330,31 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
 
 
 def _dense(what: Dense, context: Context) -> Plan:
-    axes = context.axes
-    kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
-    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start]) * context.scale
+    kernel = what.kernel * context.scale
     if what.cast:
         kernel = np.where(np.abs(kernel) > EPSILON, kernel, 0.0)
-    centre = what.centre[axes.start : axes.stop]
+    kernel, centre, slices = _in_planes(kernel, what.centre, context.axes)
+    what = Dense(kernel, centre, what.cast)
+    form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
+    if what.cast:
+        digits = 24 if context.acc == F32 else 53
+        exact = sums_exactly(what, context.src, context.dst, context.border, digits)
+        form = "sums cast" if exact else "ordered cast"
+    plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
+    return replace(plan, slices=slices)
+
+
+def _flat(what: FlatExtremum, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
+    what = FlatExtremum(what.which, footprint, centre)
+    return replace(context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum()), slices=slices)
+
+
+def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:
+    """A kernel as a stack of those of its planes that are not all zero, its centre there, and their `_slices`."""
+    kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
+    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
+    centre = centre[axes.start : axes.stop]
     if len(centre) == 1:
         kernel, centre = kernel[None], (0, *centre)
     leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
@@ -330,14 +362,7 @@ def _dense(what: Dense, context: Context) -> Plan:
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
-    what = Dense(flat[used], centre[-2:], what.cast)
-    form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
-    if what.cast:
-        digits = 24 if context.acc == F32 else 53
-        exact = sums_exactly(what, context.src, context.dst, context.border, digits)
-        form = "sums cast" if exact else "ordered cast"
-    plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
-    return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
+    return flat[used], centre[-2:], np.ascontiguousarray(slices[:, used])
 
 
 def _fourier(what: Fourier, context: Context) -> Plan:
@@ -407,6 +432,7 @@ STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Separable: (_many_axes, _in_lines),
     Box: (_many_axes, _box),
     Extremum: (_extremum,),
+    FlatExtremum: (_flat,),
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),

@@ -256,6 +256,22 @@ class Extremum(Filter):
         ]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatExtremum(Filter):
+    """The "minimum" or "maximum" of the pixels under a footprint of any form, with `centre` on the result's pixel."""
+
+    which: str
+    footprint: Array  # bool, one axis per spatial axis
+    centre: tuple[int, ...]
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.footprint.shape]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Roberts(Filter):
     """Roberts' cross: "pos_diag", "neg_diag" or "magnitude"."""
