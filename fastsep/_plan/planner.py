@@ -28,7 +28,7 @@ from fastsep._plan.differences import (
     takes_slopes,
 )
 from fastsep._plan.plan import Axes, Context, Plan
-from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
+from fastsep._plan.spec import IDENTITY, Box, Dense, Extremum, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
 from fastsep._validation.array_like import Array, DType
 
 
@@ -229,6 +229,15 @@ def _box(what: Box, context: Context) -> Plan:
     return context.plan("box", ("box",), Box((*(1,) * (3 - len(sizes)), *sizes)), 24.0)
 
 
+def _extremum(what: Extremum, context: Context) -> Plan:
+    what = what.of_axes(context.axes.start, context.axes.stop)
+    if len(what.sizes) > 2:
+        return _passes(what, context)
+    if len(what.sizes) == 1:
+        what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
+    return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
+
+
 def _laplacian(what: Dense, context: Context) -> Plan | None:
     """The sweep for a multiple of the Laplacian of a plane, if that is what this is: its five taps from registers."""
     axes = context.axes
@@ -319,6 +328,7 @@ def _passes(what: Filter, context: Context) -> Plan:
 STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Separable: (_many_axes, _in_lines),
     Box: (_many_axes, _box),
+    Extremum: (_extremum,),
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),

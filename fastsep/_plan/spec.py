@@ -1,7 +1,7 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
-A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts' cross, which are not
-of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum, or Roberts' cross, which
+are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
 """
 
 from __future__ import annotations
@@ -212,6 +212,34 @@ class Box(Filter):
 
     def passes(self) -> list[list[tuple[Filter, float]]]:
         return [[*((Box((size, 1)), 1.0) for size in self.sizes[:-2]), (Box(self.sizes[-2:]), 1.0)]]
+
+
+@dataclass(frozen=True, slots=True)
+class Extremum(Filter):
+    """The "minimum" or "maximum" of a rectangle: axis covers i - centre .. i - centre + size - 1."""
+
+    which: str
+    sizes: tuple[int, ...]
+    centres: tuple[int, ...]
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.sizes]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centres, self.sizes, strict=True))
+
+    def of_axes(self, start: int, stop: int) -> Extremum:
+        return Extremum(self.which, self.sizes[start:stop], self.centres[start:stop])
+
+    def passes(self) -> list[list[tuple[Filter, float]]]:
+        leading = zip(self.sizes[:-2], self.centres[:-2], strict=True)
+        return [
+            [
+                *((Extremum(self.which, (size, 1), (centre, 0)), 1.0) for size, centre in leading),
+                (self.of_axes(-2, len(self.sizes)), 1.0),
+            ]
+        ]
 
 
 @dataclass(frozen=True, slots=True)
