@@ -29,4 +29,6 @@ def lies_inside(mode: str, before: int, after: int) -> bool:
     `before`, `after`: pixels of the window on either side of its own. Those outside then count twice, which no minimum
     notices.
     """
-    return mode == "nearest" or (mode == "reflect" and abs(before - after) <= 1) or (mode == "mirror" and before == after)
+    return (
+        mode == "nearest" or (mode == "reflect" and abs(before - after) <= 1) or (mode == "mirror" and before == after)
+    )

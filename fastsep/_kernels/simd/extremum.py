@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare
-from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.memory import dtype_of, nothing
 
 #: Bits of the fraction of floats, by their bytes.
 FRACTION = {4: 23, 8: 52}

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import ORDER, Builder, Operation
+from fastsep._call import ORDER, Builder
+from fastsep._ops import order as engine
 from fastsep._ops.ndimage.calls import EACH, ONE, PASSED_ON, Elsewhere, Function, Packed, run
 from fastsep._plan.spec import Filter
 from fastsep._validation import scipy_arguments
@@ -20,14 +21,14 @@ from fastsep._validation.axes import Frame, axis_index
 # ---- what the engine does
 
 
-def _extremum(which: str, sizes: Sequence[int], centres: Sequence[int]) -> Filter | Operation:
+def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[int]) -> Filter:
     """Minimum or maximum over a rectangle."""
-    raise Elsewhere
+    return engine.extremum(frame, which, tuple(sizes), tuple(centres))
 
 
-def _rank(footprint: Array, centres: Sequence[int], rank: int) -> Filter | Operation:
+def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
     """The value of a rank, counted from the smallest, under any footprint."""
-    raise Elsewhere
+    return engine.rank(frame, footprint, tuple(centres), rank)
 
 
 # ---- windows: `size`, `footprint`, `structure`
@@ -57,24 +58,24 @@ def _footprint(size: Any, footprint: Packed | None, axes: Sequence[int], ndim: i
 # ---- minimum and maximum
 
 
-def _along_axis(which: str, frame: Frame, size: Any, axis: Any, origin: Any) -> Filter | Operation:
+def _along_axis(which: str, frame: Frame, size: Any, axis: Any, origin: Any) -> Filter:
     axis = axis_index("axis", axis, frame.ndim)
     sizes, centres = [1] * frame.ndim, [0] * frame.ndim
     sizes[axis] = scipy_arguments.window_size("size", size)
     centres[axis] = scipy_arguments.centre(sizes[axis], origin)
-    return _extremum(which, sizes, centres)
+    return _extremum(frame, which, sizes, centres)
 
 
 def _of_window(
     which: str, frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any
-) -> Filter | Operation:  # fmt: skip
+) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
     if footprint is not None and not footprint.array.all():
         shape = _footprint(None, footprint, found, frame.ndim)
         if not shape.any():
             raise ValueError("`footprint` must not be all zero.")
         centres = scipy_arguments.centres(shape.shape, scipy_arguments.origins(origin, found, frame.ndim))
-        return _rank(shape, centres, 0 if which == "minimum" else int(np.count_nonzero(shape)) - 1)
+        return _rank(frame, shape, centres, 0 if which == "minimum" else int(np.count_nonzero(shape)) - 1)
     if footprint is not None:
         size = footprint.shape
     elif size is None:
@@ -85,12 +86,12 @@ def _of_window(
         if length > 1:
             sizes[axis] = int(length)
             places[axis] = scipy_arguments.centre(sizes[axis], shift)
-    return _extremum(which, sizes, places)
+    return _extremum(frame, which, sizes, places)
 
 
 def _erosion(
     which: str, frame: Frame, size: Any, footprint: Packed | None, structure: Packed | None, origin: Any, axes: Any
-) -> Filter | Operation:  # fmt: skip
+) -> Filter:  # fmt: skip
     if structure is not None:
         if structure.array.any():
             raise Elsewhere  # it is not flat
@@ -101,7 +102,7 @@ def _erosion(
 
 def _dilation(
     which: str, frame: Frame, size: Any, footprint: Packed | None, structure: Packed | None, origin: Any, axes: Any
-) -> Filter | Operation:  # fmt: skip
+) -> Filter:  # fmt: skip
     """The window is turned around."""
     count = len(scipy_arguments.axes_of(axes, frame.ndim))
     given = footprint or structure
@@ -115,19 +116,17 @@ def _dilation(
 # ---- ranks
 
 
-def _any_rank(
-    frame: Frame, rank: Any, size: Any, footprint: Packed | None, origin: Any, axes: Any
-) -> Filter | Operation:
+def _any_rank(frame: Frame, rank: Any, size: Any, footprint: Packed | None, origin: Any, axes: Any) -> Filter:
     return _ranked(frame, size, footprint, origin, axes, lambda count: rank + count if rank < 0 else rank)
 
 
-def _median(frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any) -> Filter | Operation:
+def _median(frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any) -> Filter:
     return _ranked(frame, size, footprint, origin, axes, lambda count: count // 2)
 
 
 def _percentile(
     frame: Frame, percentile: Any, size: Any, footprint: Packed | None, origin: Any, axes: Any
-) -> Filter | Operation:  # fmt: skip
+) -> Filter:  # fmt: skip
     part = percentile + 100.0 if percentile < 0.0 else percentile
     if not 0 <= part <= 100:
         raise RuntimeError(f"`percentile` must lie in [-100, 100]; got {percentile}.")
@@ -140,7 +139,7 @@ def _percentile(
 
 def _ranked(
     frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any, rank_of: Any
-) -> Filter | Operation:  # fmt: skip
+) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
     shape = _footprint(size, footprint, found, frame.ndim)
     centres = scipy_arguments.centres(shape.shape, scipy_arguments.origins(origin, found, frame.ndim))
@@ -149,8 +148,8 @@ def _ranked(
     if not 0 <= rank < count:
         raise RuntimeError(f"the rank must lie within the {count} pixels of the footprint; got {rank}.")
     if shape.all() and rank in (0, count - 1):
-        return _extremum("maximum" if rank else "minimum", shape.shape, centres)
-    return _rank(shape, centres, rank)
+        return _extremum(frame, "maximum" if rank else "minimum", shape.shape, centres)
+    return _rank(frame, shape, centres, rank)
 
 
 # ---- the table
