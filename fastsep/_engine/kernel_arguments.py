@@ -10,14 +10,16 @@ import math
 
 import numpy as np
 
-from fastsep._engine.argument_writer import Block, odd_lines
+from fastsep._engine import comparisons
+from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
-from fastsep._kernels import jit
+from fastsep._kernels import jit, selection
 from fastsep._plan import tuning
+from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
+from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, Line, Rank, Separable, Suppress
 from fastsep._validation.array_like import Array
 
 
@@ -151,6 +153,43 @@ class KernelArguments(FirArguments):
         args.groups = self.take(groups_y * row)
         args.group_columns = self.take((across + groups_x + 2) * channels * vector)
 
+    def write_extremum(self) -> None:
+        plan, args = self.plan, at.Extremum(self.words)
+        assert isinstance(plan.what, Extremum)
+        size_y, size_x = plan.what.sizes
+        centre_y, centre_x = plan.what.centres
+        args.size_y, args.size_x, args.centre_y, args.centre_x = size_y, size_x, centre_y, centre_x
+        height, channels, vector = jit.target().tile, self.channels, self.vector
+        self.grain, self.halo = height, size_y - 1
+        if plan.modes[2] == "constant":
+            args.beyond_x = args.constant_row
+        elif lies_inside(plan.modes[2], centre_x, size_x - 1 - centre_x):
+            args.mode_x = at.CONSTANT
+        if size_y > height:
+            args.groups = groups = (size_y - height) // height
+            args.first_y = size_y - 1 - groups * height
+        if channels == 1 and size_x > 3:
+            args.doublings = min((size_x - 1).bit_length(), self.lanes.bit_length()) - 1
+        pixel = channels * plan.src.itemsize
+        stored = math.prod(plan.view) * plan.dst.itemsize
+        args.streamed = int(stored >= tuning.STREAM_RESULTS and self.width >= 2 * self.lanes)
+        # A vector more is read than is needed, and one of an image narrower than a vector.
+        row = (self.padded + (size_x - 1) * channels) * plan.src.itemsize + 2 * vector
+        self.take(8 * (size_y + height + 1))
+        args.constant_key = self.take(vector)
+        args.borders = self.take(8 * (size_x - 1))
+        args.margin = lines_of(centre_x * pixel)
+        args.kept_row = odd_lines(args.margin + row)
+        args.kept = self.take(height * args.kept_row)
+        args.work = self.take(row)
+        if self.width < self.lanes:
+            args.ring_row = vector
+            args.ring = self.take((size_y + height - 1) * vector)
+        if size_y > height:
+            args.group_row = -(-self.width // self.lanes) * vector
+            args.ring_of_groups = self.take(max(groups, 1) * args.group_row)
+            args.prefix = self.take(args.group_row)
+
     def write_dense(self) -> None:
         plan, acc, args = self.plan, self.plan.acc, at.Dense(self.words)
         what = plan.what
@@ -188,6 +227,33 @@ class KernelArguments(FirArguments):
         row = (2 * (edge + size_x - 1) if edge else chunk + size_x - 1) * pixel + self.vector
         args.ring_row = ring_row = odd_lines(row)
         args.ring = self.take(offsets * taken * ring_row)
+
+    def write_rank(self) -> None:
+        plan, args = self.plan, at.Rank(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        assert plan.slices is not None
+        size_y, size_x = what.footprint.shape[1:]
+        args.height = height = selection.height(what.footprint)
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        args.taken = size_y - 1 + height
+        args.offsets, args.slices = len(what.footprint), self.address(plan.slices)
+        self.grain, self.halo = height, size_y - 1
+        network = selection.network(what.footprint.tobytes(), what.footprint.shape, what.rank, height)
+        rows = comparisons.rows(network)
+        # As many columns as keep the rows in the cache, but not so few that most of them are halo.
+        pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
+        chunk = max(tuning.RANK_BYTES // (rows.count * pixel) - halo, 3 * halo, 1)
+        vectors = -(-(min(chunk, self.cols) + halo) * pixel // self.vector)
+        args.vectors = vectors = -(-vectors // tuning.RANK_VECTORS) * tuning.RANK_VECTORS
+        args.chunk = min(vectors * self.vector // pixel - halo, self.cols)
+        args.value_row = row = (vectors + 1) * self.vector
+        args.borders = self.take(8 * halo)
+        args.values = self.take(rows.count * row + halo * pixel)
+        table, results = comparisons.table(network, rows, row, pixel)
+        args.comparisons, args.comparison_count = self.address(table), len(network.comparisons)
+        args.results = self.address(results)
 
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""

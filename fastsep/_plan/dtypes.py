@@ -55,6 +55,29 @@ def border_dtype(source: DType, target: DType, value: float) -> DType:
     return np.dtype(np.float32) if target == np.float32 else np.dtype(np.float64)
 
 
+def order_dtype(image: DType) -> DType:
+    """What order statistics of an image are read, computed and written in: its own dtype, where kernels know it.
+
+    Bool is uint8, float16 is float32, and what is wider than float64 is float64.
+    """
+    native: DType = image.newbyteorder("=")
+    if native.kind in "iu" or native in (np.float32, np.float64):
+        return native
+    return np.dtype({"b": "uint8", "f": "float32" if native.itemsize == 2 else "float64"}[native.kind])
+
+
+def order_border(source: DType, value: float) -> float:
+    """A border of `value` for order statistics in `source`: for integers truncated, and within their range.
+
+    Neither changes which pixels are smaller or larger, so that results are SciPy's, which truncates them, unless they
+    are a border out of range.
+    """
+    if source.kind == "f":
+        return value
+    info = np.iinfo(source)
+    return 0.0 if value != value else float(math.trunc(min(max(value, float(info.min)), float(info.max))))
+
+
 def unit(image: DType) -> float:
     """The value that becomes 1.0 where an image is rescaled."""
     return float(np.iinfo(image).max) if image.kind in "iu" else 1.0
@@ -122,11 +145,11 @@ def convert(image: Array, source: DType, front: int | None, clamp: bool) -> Arra
 
 
 def finish(values: Array, result: DType) -> Array:
-    """`values` in the dtype asked for; for an integer one rounded half to even and saturated."""
+    """`values` in the dtype asked for: rounded half to even and saturated for integers, for bool true where not 0."""
     if values.dtype == result:
         return values
     with np.errstate(all="ignore"):  # infinity is what float16 has for larger values, and zero for tiny ones
-        return values.astype(result) if result.kind == "f" else _rounded(values, result)
+        return values.astype(result) if result.kind in "fb" else _rounded(values, result)
 
 
 def _rounded(values: Array, result: DType) -> Array:
