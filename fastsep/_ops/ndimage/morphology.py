@@ -79,7 +79,6 @@ def laplacian(how: Morphology, image: Any, output: Any) -> Array:
     """Dilated plus eroded minus twice the image. As in SciPy, an `output` that is a dtype counts for nothing."""
     if type(image) is StandIn:
         described(image, how.dilate, how.erode)
-    image = np.asarray(image)
     out = output if isinstance(output, np.ndarray) else None
     image = _apart(image, out)
     dilated = how.dilate(image, None)
@@ -117,7 +116,5 @@ def _minus_number(one: Array, other: Array, out: Array | None) -> Array:
 
 def _apart(image: Any, output: Any) -> Array:
     """The image, which is read again after `output` has been written to."""
-    image = scipy_arguments.as_array(image)
-    if isinstance(output, np.ndarray) and np.may_share_memory(image, output):
-        image = image.copy()
-    return image
+    pixels = scipy_arguments.as_array(image)
+    return pixels.copy() if isinstance(output, np.ndarray) and np.may_share_memory(pixels, output) else pixels
