@@ -32,7 +32,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import gaussians as gaussians
     from fastsep import layer_cost as layer_cost
     from fastsep import layers as layers
+    from fastsep import morphology as morphology
     from fastsep import ndimage as ndimage
+    from fastsep import peaks as peaks
+    from fastsep import ranks as ranks
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
     from fastsep._validation.scalars import ArgumentError as ArgumentError
@@ -45,6 +48,9 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep.gaussians import *  # noqa: F403
     from fastsep.layer_cost import *  # noqa: F403
     from fastsep.layers import *  # noqa: F403
+    from fastsep.morphology import *  # noqa: F403
+    from fastsep.peaks import *  # noqa: F403
+    from fastsep.ranks import *  # noqa: F403
     from fastsep.threads import *  # noqa: F403
 
 
@@ -59,6 +65,9 @@ _HOMES = {
     ),
     "gaussians": "gaussian_gradient_magnitude gaussian_laplace",
     "corners": "corner_harris corner_shi_tomasi hessian_matrix structure_tensor",
+    "morphology": "black_tophat closing dilation erosion opening white_tophat",
+    "ranks": "median",
+    "peaks": "peak_local_max",
     "edges": "apply_hysteresis_threshold canny gradient",
     "correlation": "convolve correlate correlate_bank separable_filter",
     "layers": "Conv2D DepthwiseConv2D SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
