@@ -116,9 +116,12 @@ def run(
         image = image.copy()  # it is read again
     found = _chain(steps, image, out)
     if found.dtype.kind == "b":
-        return np.logical_xor(image, found, out=found)
-    larger, smaller = (image, found) if name == "white_tophat" else (found, image)
-    return np.subtract(larger, smaller, out=found)
+        np.logical_xor(image, found, out=found)
+    elif name == "white_tophat":
+        np.subtract(image, found, out=found)
+    else:
+        np.subtract(found, image, out=found)
+    return found
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

@@ -60,7 +60,9 @@ class Search(NamedTuple):
 
 def _near(spacing: float, norm: float, shape: Sequence[int]) -> Array:
     """Which pixels are nearer than `spacing` to the one in the middle."""
-    reach = [min(math.ceil(spacing) - 1, size - 1) for size in shape]
+    # With roots in it, a distance of `spacing` along an axis may be rounded to less.
+    furthest = math.ceil(spacing) - (norm == math.inf)
+    reach = [min(furthest, size - 1) for size in shape]
     sizes = [size + 1 for size in reach]
     if norm == math.inf:
         near = np.ones(sizes, bool)
@@ -81,7 +83,8 @@ def _apart(coordinates: Array, near: Array, shape: Sequence[int], most: int) -> 
     taken = np.zeros(padded, bool)  # pixel i is at i + reach
     middles = np.ravel_multi_index(tuple((coordinates + [length // 2 for length in near.shape]).T), padded).tolist()
     windows = np.lib.stride_tricks.sliding_window_view(taken, near.shape, writeable=True)
-    at, all_near = memoryview(taken.reshape(-1)), bool(near.all())
+    at: Any = taken.reshape(-1)
+    at, all_near = memoryview(at), bool(near.all())
     kept: list[int] = []
     for number, middle in enumerate(middles):
         if at[middle]:
