@@ -78,6 +78,16 @@ def order_border(source: DType, value: float) -> float:
     return 0.0 if value != value else float(math.trunc(min(max(value, float(info.min)), float(info.max))))
 
 
+def cast_dtypes(image: DType, result: DType, border: float | None) -> tuple[DType, DType]:
+    """What is read and what is written where integer results are casts: each its own dtype; bool is uint8.
+
+    `border`: a constant beyond the image, or None. It is no pixel and never cast: where it does not fit, the image is
+    read as float64.
+    """
+    source, target = order_dtype(image), order_dtype(result)
+    return source if border is None else border_dtype(source, np.dtype(np.float64), border), target
+
+
 def unit(image: DType) -> float:
     """The value that becomes 1.0 where an image is rescaled."""
     return float(np.iinfo(image).max) if image.kind in "iu" else 1.0

@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from fastsep._kernels import selection
-from fastsep._plan import fft_tiles
-from fastsep._plan.arithmetic import F32, I16, arithmetic_dtype
+from fastsep._plan import dtypes, fft_tiles
+from fastsep._plan.arithmetic import F32, F64, I16, arithmetic_dtype
 from fastsep._plan.borders import beyond
+from fastsep._plan.casting import EPSILON, as_scipy_reads, is_whole, sums_exactly
 from fastsep._plan.differences import (
     by_slopes,
     cancelling,
@@ -76,6 +77,9 @@ SHORT_RADIUS = 4
 #: Sweeps are compiled for each number of channels, so only for those that images have.
 SWEEP_CHANNELS = 4
 
+#: Larger taps than this may not fit 16-bit lanes: a gradient's are products of two.
+SMALL_TAP = 2**7
+
 #: The kernel of `laplace` in two dimensions.
 LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 
@@ -97,8 +101,39 @@ def _sweep(form: str, weights: tuple[float, float], context: Context) -> Plan:
 
 def _in_lines(what: Separable, context: Context) -> Plan:
     """Taps along one axis after the other, in the cheapest form that there is for them."""
+    if what.cast:
+        return _cast(what, context)
     what = what.of_axes(context.axes.start, context.axes.stop)
     return _gradient(what, context) or _wide_gradient(what, context) or _smoothing(what, context) or _fir(what, context)
+
+
+def _cast(what: Separable, context: Context) -> Plan:
+    """Lines whose sums are cast after each axis, in 16-bit lanes where that wraps as the casts do."""
+    if len(what.terms) > 1:
+        return _cast_laplacian(what, context) or _passes(what, context)
+    what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
+    if _wraps(context) and is_whole(what) and max(abs(tap) for line in lines_of(what) for tap in line.taps) < SMALL_TAP:
+        words = replace(context, acc=I16)
+        plan = _gradient(what, words) or _smoothing(what, words)
+        if plan is not None:
+            return plan
+    return _fir(what, context)
+
+
+def _cast_laplacian(what: Separable, context: Context) -> Plan | None:
+    """Second differences along both axes of a plane, summed: the sweep of the Laplacian."""
+    slope = what.terms[0].lines[0]
+    if slope is None or [term.lines for term in what.terms] != [(slope, None), (None, slope)]:
+        return None
+    side = slope.taps[0]
+    if slope != Line((side, -2 * side, side), 1):
+        return None
+    return _laplacian(Dense(-side * LAPLACIAN, (1, 1), cast=True), context)
+
+
+def _wraps(context: Context) -> bool:
+    """Whether integers are so small that 16-bit arithmetic wraps as casts do."""
+    return context.src.kind != "f" and max(context.src.itemsize, context.dst.itemsize) <= 2
 
 
 def _gradient(what: Separable, context: Context) -> Plan | None:
@@ -204,7 +239,10 @@ def _fir(what: Separable, context: Context) -> Plan:
         missing: list[Line | None] = [None] * (3 - len(term.lines))
         z, y, x = [*missing, *term.lines]
         # The scale goes into the taps of the first pass.
-        if what.exact:
+        if what.cast:
+            # An axis that is left alone stays None: nothing is cast behind it.
+            terms.append(Term(tuple(line and as_scipy_reads(line) for line in (z, y, x))))
+        elif what.exact:
             terms.append(Term((None, y or IDENTITY, x or IDENTITY)))
         elif volume:
             terms.append(Term(((z or IDENTITY).scaled(context.scale), y, x)))
@@ -212,7 +250,7 @@ def _fir(what: Separable, context: Context) -> Plan:
             terms.append(Term((None, (y or IDENTITY).scaled(context.scale), x)))
     form = "volume" if volume else "plane"
     # float64 has digits to spare, and there infinity stays what it is: the difference of two would be NaN.
-    careful = context.acc == F32 and loses_digits(what, context.scale)
+    careful = context.acc == F32 and not what.cast and loses_digits(what, context.scale)
     if volume and careful and takes_slopes(what, context.axes.modes, context.cval):
         form += " differences"
         terms = cancelling(terms)
@@ -226,6 +264,8 @@ def _fir(what: Separable, context: Context) -> Plan:
             form, terms = "plane slopes", sloped
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
+    elif what.cast:
+        form += " cast"
     elif what.exact or what.divisors is not None:
         form += " exact" if what.exact else " divided"
     what = replace(what, terms=tuple(terms))
@@ -234,13 +274,19 @@ def _fir(what: Separable, context: Context) -> Plan:
 
 def _box(what: Box, context: Context) -> Plan:
     sizes = what.sizes[context.axes.start : context.axes.stop]
+    middles = what.middles[context.axes.start : context.axes.stop]
+    if max(sizes) <= SMALL_BOX and what.cast:
+        ones = (Line((1.0,) * n, at, n) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
+        return _fir(Separable((Term(tuple(ones)),), chained=True, cast=True), context)
     if max(sizes) <= SMALL_BOX and context.dst.kind == "f":
-        lines = tuple(Line((1.0 / n,) * n, n // 2) if n > 1 else None for n in sizes)
-        term = Separable((Term(lines),))
+        lines = (Line((1.0 / n,) * n, at) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
+        term = Separable((Term(tuple(lines)),))
         return _smoothing(term, context) or _fir(term, context)
     if len(sizes) == 3:
         return _passes(what, context)
-    return context.plan("box", ("box",), Box((*(1,) * (3 - len(sizes)), *sizes)), 24.0)
+    missing = 3 - len(sizes)
+    box = Box((*(1,) * missing, *sizes), (*(0,) * missing, *middles), what.cast)
+    return context.plan("box", ("box", "cast" if what.cast else "mean"), box, 24.0)
 
 
 def _extremum(what: Extremum, context: Context) -> Plan:
@@ -260,13 +306,25 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
     weight = float(what.kernel[1, 1]) / 4 if what.kernel.shape == (3, 3) else 0.0
     if not weight or (what.kernel != weight * LAPLACIAN).any():
         return None
+    if what.cast:
+        if not _wraps(context) or not weight.is_integer() or abs(weight) >= SMALL_TAP:
+            return None
+        context = replace(context, acc=I16)
     return _sweep("laplace", (weight * context.scale, 0.0), context)
 
 
 def _dense(what: Dense, context: Context) -> Plan:
-    kernel, centre, slices = _in_planes(what.kernel * context.scale, what.centre, context)
+    taps = what.kernel * context.scale
+    if what.cast:
+        taps = np.where(np.abs(taps) > EPSILON, taps, 0.0)
+    kernel, centre, slices = _in_planes(taps, what.centre, context)
     form = "differences" if context.acc == F32 and middle(kernel) is not None else "sums"
-    plan = context.plan("dense", ("dense", form), Dense(kernel, centre), float(np.count_nonzero(kernel)) + 8.0)
+    what = Dense(kernel, centre, what.cast)
+    if what.cast:
+        digits = 24 if context.acc == F32 else 53
+        exact = sums_exactly(what, context.src, context.dst, context.border, digits)
+        form = "sums cast" if exact else "ordered cast"
+    plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
     return replace(plan, slices=slices)
 
 
@@ -324,12 +382,17 @@ def _passes(what: Filter, context: Context) -> Plan:
     axes = context.axes
     what = what.of_axes(axes.start, axes.stop)
     chains = what.passes()
+    later = between = context.dst if what.cast else context.acc
+    if what.cast and "constant" in axes.modes:
+        later = dtypes.border_dtype(between, F64, context.cval)
     single = len(chains) == 1 and what.combine == "sum" and what.clip is None
     passes = []
     for pieces in chains:
         plans: list[Plan] = []
         seen = context.cval
         for number, (piece, total) in enumerate(pieces):
+            if what.cast and all(piece.idle()):
+                continue  # what is left alone is not cast
             # The last two axes; or one axis, with everything behind it as a second one left alone.
             last = number == len(pieces) - 1
             if last:
@@ -341,7 +404,7 @@ def _passes(what: Filter, context: Context) -> Plan:
             plans.append(
                 prepare(
                     piece, (axes.planes * math.prod(axes.sizes[:number]), *sizes),
-                    context.acc if plans else context.src, context.dst if last and single else context.acc,
+                    later if plans else context.src, context.dst if last and single else between,
                     first=1, modes=modes, cval=seen, scale=1.0 if plans else context.scale,
                 )
             )  # fmt: skip

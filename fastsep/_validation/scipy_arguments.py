@@ -145,16 +145,16 @@ def for_all_axes(items: Array, axes: Sequence[int], ndim: int, name: str) -> Arr
     return np.expand_dims(items, tuple(axis for axis in range(ndim) if axis not in axes))
 
 
-def origins(value: Any, axes: Sequence[int], ndim: int) -> list[Any]:
-    """An origin for every axis of the array, in its order, from those of a kernel or footprint of some axes.
+def of_all_axes(name: str, value: Any, axes: Sequence[int], ndim: int) -> list[Any]:
+    """A value for every axis of the array, in its order, from those of `axes`; 0 for the others.
 
-    As in SciPy, `axes` that name all in another order count for nothing.
+    Where SciPy reads a value this way, `axes` that name all in another order count for nothing.
     """
-    given = per_axis("origin", value, len(axes))
+    given = per_axis(name, value, len(axes))
     found = list(given) if len(axes) == ndim else [0] * ndim
     if len(axes) < ndim:
-        for axis, origin in zip(axes, given, strict=True):
-            found[axis] = origin
+        for axis, item in zip(axes, given, strict=True):
+            found[axis] = item
     return found
 
 

@@ -88,8 +88,10 @@ def _run_any(
     dtype, out = scipy_arguments.output_of(output, image.shape, of_complex)
     if workers is not None:
         scalars.check_workers(workers)
-    if of_complex and image.dtype.char in "FD":
-        return _by_parts(function, parameters, image, dtype, out, mode, cval, workers)
+    if image.dtype.kind == "c":
+        if of_complex and image.dtype.char in "FD":
+            return _by_parts(function, parameters, image, dtype, out, mode, cval, workers)
+        return _by_scipy(function, parameters, image, dtype if out is None else out, mode, cval)
     modes = _modes(function, parameters, mode, image.ndim)
     try:
         return _by_engine(function, parameters, image, dtype, out, modes, cval, workers)
@@ -105,15 +107,21 @@ def _by_engine(
     takes = image.ndim and image.dtype.char in function.images and result.char in function.results
     if modes is None or not takes:
         raise Elsewhere
-    converts = function.rules.own_dtype and result != image.dtype  # as C does it, unlike `_call`
-    if not converts:
+    if not function.rules.own_dtype or result == image.dtype:
         return apply(function.builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
+    # SciPy converts after every axis, which is the same as in the end where no value changes.
+    if not np.can_cast(image.dtype, result) or ("constant" in modes and not _holds(image.dtype, cval)):
+        raise Elsewhere
     values = apply(function.builder, parameters, image, modes, cval, None, function.rules, None, None, workers)
     if out is None:
         out = np.empty(image.shape, result)
-    with np.errstate(invalid="ignore"):
-        np.copyto(out, values, casting="unsafe")
+    out[...] = values
     return out
+
+
+@np.errstate(all="ignore")
+def _holds(dtype: DType, value: Any) -> bool:
+    return bool(np.asarray(value).astype(dtype) == value)
 
 
 def _modes(function: Function, parameters: tuple[Any, ...], mode: Any, ndim: int) -> Any:

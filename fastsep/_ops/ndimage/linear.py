@@ -117,6 +117,8 @@ def _gaussian1d(
 
 def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
     sigma = scalars.finite("sigma", sigma)
+    if sigma == 0:
+        raise ZeroDivisionError("`sigma` must not be 0 here; `gaussian_filter` leaves an axis with 0 alone.")
     reach = int(scalars.finite("truncate", truncate) * sigma + 0.5) if radius is None else radius
     reach = scipy_arguments.radius(reach)
     if reach > scalars.WIDEST_RADIUS:
@@ -211,14 +213,14 @@ def _laplace(frame: Frame, axes: Any) -> Filter:
 
 def _gaussian_laplace(frame: Frame, sigma: Any, truncate: Any, radius: Any, axes: Any) -> Filter | Operation:
     found = scipy_arguments.axes_of(axes, frame.ndim)
-    sigmas: list[Any] = [0.0] * frame.ndim
-    for axis, width in zip(found, scipy_arguments.per_axis("sigma", sigma, len(found)), strict=True):
-        sigmas[axis] = width
+    sigmas = scipy_arguments.of_all_axes("sigma", sigma, found, frame.ndim)
     return _derivatives(frame, sigmas, 2, truncate, radius, found, "sum")
 
 
 def _gaussian_gradient_magnitude(frame: Frame, sigma: Any, truncate: Any, radius: Any, axes: Any) -> Filter | Operation:
     found = scipy_arguments.axes_of(axes, frame.ndim)
+    if not found:
+        return _nothing(frame)
     sigmas = scipy_arguments.per_axis("sigma", sigma, frame.ndim)  # `axes` are those of derivatives; all are blurred
     return _derivatives(frame, sigmas, 1, truncate, radius, found, "magnitude")
 
@@ -273,7 +275,7 @@ def _convolve(frame: Frame, weights: Packed, origin: Any, axes: Any) -> Operatio
 def _kernel(frame: Frame, weights: Packed, origin: Any, axes: Any, flip: bool) -> Operation:
     found = scipy_arguments.axes_of(axes, frame.ndim)
     kernel = scipy_arguments.for_all_axes(_weights(weights), found, frame.ndim, "weights")
-    origins = scipy_arguments.origins(origin, found, frame.ndim)
+    origins = scipy_arguments.of_all_axes("origin", origin, found, frame.ndim)
     if flip:
         kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
         origins = [scipy_arguments.turned(size, shift) for size, shift in zip(kernel.shape, origins, strict=True)]

@@ -23,12 +23,23 @@ from fastsep._validation.axes import Frame, axis_index
 
 def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[int]) -> Filter:
     """Minimum or maximum over a rectangle."""
+    _check_border(frame)
     return engine.extremum(frame, which, tuple(sizes), tuple(centres))
 
 
 def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
     """The value of a rank, counted from the smallest, under any footprint."""
+    _check_border(frame)
     return engine.rank(frame, footprint, tuple(centres), rank)
+
+
+def _check_border(frame: Frame) -> None:
+    """Leave a border that the dtype of the image does not reach to SciPy, which compares in float64."""
+    if frame.dtype.kind == "f":
+        return
+    info = np.iinfo(np.uint8 if frame.dtype.kind == "b" else frame.dtype)
+    if not info.min <= frame.border <= info.max:
+        raise Elsewhere
 
 
 # ---- windows: `size`, `footprint`, `structure`
@@ -74,7 +85,7 @@ def _of_window(
         shape = _footprint(None, footprint, found, frame.ndim)
         if not shape.any():
             raise ValueError("`footprint` must not be all zero.")
-        centres = scipy_arguments.centres(shape.shape, scipy_arguments.origins(origin, found, frame.ndim))
+        centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
         return _rank(frame, shape, centres, 0 if which == "minimum" else int(np.count_nonzero(shape)) - 1)
     if footprint is not None:
         size = footprint.shape
@@ -104,10 +115,14 @@ def _dilation(
     which: str, frame: Frame, size: Any, footprint: Packed | None, structure: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
     """The window is turned around."""
-    count = len(scipy_arguments.axes_of(axes, frame.ndim))
+    found = scipy_arguments.axes_of(axes, frame.ndim)
     given = footprint or structure
-    sizes = scipy_arguments.per_axis("size", size if given is None else given.shape, count)
-    turned = tuple(map(scipy_arguments.turned, sizes, scipy_arguments.per_axis("origin", origin, count)))
+    if given is None:
+        sizes = scipy_arguments.per_axis("size", size, len(found))
+    else:
+        sizes = given.shape
+        scipy_arguments.for_all_axes(given.array, found, frame.ndim, "footprint")
+    turned = tuple(map(scipy_arguments.turned, sizes, scipy_arguments.per_axis("origin", origin, len(found))))
     if footprint is not None:
         footprint = Packed.of(footprint.array[(slice(None, None, -1),) * len(footprint.shape)])
     return _erosion(which, frame, size, footprint, structure, turned, axes)
@@ -142,7 +157,7 @@ def _ranked(
 ) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
     shape = _footprint(size, footprint, found, frame.ndim)
-    centres = scipy_arguments.centres(shape.shape, scipy_arguments.origins(origin, found, frame.ndim))
+    centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
     count = int(np.count_nonzero(shape))
     rank = rank_of(count)
     if not 0 <= rank < count:
