@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import fastsep
-from fastsep import corners, correlation, edges, filters, gaussians, layers, ndimage
+from fastsep import corners, correlation, edges, filters, gaussians, layers, morphology, ndimage, peaks, ranks
 from fastsep._kernels.record import Record
 from fastsep._plan import operators
 
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PUBLIC = (filters, gaussians, edges, corners, correlation, layers)
+PUBLIC = (filters, gaussians, edges, corners, correlation, morphology, ranks, peaks, layers)
 #: From the top down: what stands in a line imports from its own line and from those below.
 LAYERS = (
     {"__main__", "_cli", "_pyinstaller"},
@@ -127,8 +127,8 @@ def test_the_package_offers_the_names_of_its_modules():
     others |= {"BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'median'"):
-        fastsep.median  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'bilateral'"):
+        fastsep.bilateral  # noqa: B018
 
 
 def test_the_package_and_its_public_modules_show_public_names_only():
