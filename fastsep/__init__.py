@@ -10,6 +10,8 @@
     maps = fastsep.separable_conv2d(image, depthwise_kernel, pointwise_kernel)
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
 
+`fastsep.ndimage` has the filters of `scipy.ndimage` under SciPy's own rules.
+
 `help(fastsep.filters)` describes the options that all filters share: borders, channels, dtypes,
 `out`, `workers`; `help(fastsep.layers)` those of the layers.
 """
@@ -30,6 +32,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import gaussians as gaussians
     from fastsep import layer_cost as layer_cost
     from fastsep import layers as layers
+    from fastsep import morphology as morphology
+    from fastsep import ndimage as ndimage
+    from fastsep import peaks as peaks
+    from fastsep import ranks as ranks
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
     from fastsep._validation.scalars import ArgumentError as ArgumentError
@@ -42,6 +48,9 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep.gaussians import *  # noqa: F403
     from fastsep.layer_cost import *  # noqa: F403
     from fastsep.layers import *  # noqa: F403
+    from fastsep.morphology import *  # noqa: F403
+    from fastsep.peaks import *  # noqa: F403
+    from fastsep.ranks import *  # noqa: F403
     from fastsep.threads import *  # noqa: F403
 
 
@@ -56,6 +65,9 @@ _HOMES = {
     ),
     "gaussians": "gaussian_gradient_magnitude gaussian_laplace",
     "corners": "corner_harris corner_shi_tomasi hessian_matrix structure_tensor",
+    "morphology": "black_tophat closing dilation erosion opening white_tophat",
+    "ranks": "median",
+    "peaks": "peak_local_max",
     "edges": "apply_hysteresis_threshold canny gradient",
     "correlation": "convolve correlate correlate_bank separable_filter",
     "layers": "Conv2D DepthwiseConv2D SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
@@ -67,6 +79,7 @@ _HOMES = {
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
     "_validation.scalars": "ArgumentError",
+    "ndimage": "",  # other meanings of the same names
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = [home for home in _HOMES if not home.startswith("_")]

@@ -34,13 +34,16 @@ BOOL = np.dtype(np.bool_)
 class Rules:
     """How a function treats dtypes. Keys of remembered calls hold it and compare it by identity."""
 
-    def __init__(self, rescale: bool, integer_out: bool, decides: bool, own_dtype: bool = False) -> None:
+    def __init__(
+        self, rescale: bool, integer_out: bool, decides: bool, own_dtype: bool = False, same_dtype: bool = False
+    ) -> None:  # fmt: skip
         self.rescale = rescale  # integers to [0, 1] or [-1, 1]
         self.integer_out = integer_out  # an integer `out` settles the dtype; scikit-image wants `dtype` too
         self.decides = decides  # the result is bool, and `dtype` that of the arithmetic
         # Pixels are compared, not summed: the dtype of the image is that of the arithmetic and of the result, but that
         # an `out` of any dtype gets the values converted. There is no `dtype`.
         self.own_dtype = own_dtype
+        self.same_dtype = same_dtype  # without `out` and `dtype` the result has the dtype of the image
 
 
 SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
@@ -51,6 +54,8 @@ OWN_RESCALED = Rules(rescale=True, integer_out=True, decides=False)
 DECISION = Rules(rescale=True, integer_out=False, decides=True)
 #: Of order statistics: minimum, maximum, rank.
 ORDER = Rules(rescale=False, integer_out=True, decides=False, own_dtype=True)
+#: Of `fastsep.ndimage`, as in SciPy.
+NDIMAGE = Rules(rescale=False, integer_out=True, decides=False, same_dtype=True)
 
 
 class PerPixel:
@@ -277,6 +282,8 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
         result = image_dtype.newbyteorder("=") if out_dtype is None else out_dtype
         arithmetic = dtypes.order_dtype(image_dtype)
     else:
+        if rules.same_dtype and dtype is None and out_dtype is None:
+            dtype = image_dtype.newbyteorder("=")
         result = arithmetic = arrays.result_dtype(image_dtype, dtype, out_dtype, rules.integer_out)
     frame = Frame(len(shape), channel, image_dtype, arithmetic, 0.0)
     modes = axes.modes(mode, frame)

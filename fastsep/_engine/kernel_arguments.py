@@ -10,16 +10,17 @@ import math
 
 import numpy as np
 
+from fastsep._engine import comparisons
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
-from fastsep._kernels import jit
+from fastsep._kernels import jit, selection
 from fastsep._plan import tuning
 from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
 from fastsep._plan.division import division, float_division
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, FlatExtremum, Line, Separable, Suppress
+from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, FlatExtremum, Line, Rank, Separable, Suppress
 from fastsep._validation.array_like import Array
 
 
@@ -291,6 +292,33 @@ class KernelArguments(FirArguments):
         row = (2 * (edge + size_x - 1) if edge else chunk + size_x - 1) * pixel + self.vector
         args.ring_row = ring_row = odd_lines(row)
         args.ring = self.take(offsets * taken * ring_row)
+
+    def write_rank(self) -> None:
+        plan, args = self.plan, at.Rank(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        assert plan.slices is not None
+        size_y, size_x = what.footprint.shape[1:]
+        args.height = height = selection.height(what.footprint)
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        args.taken = size_y - 1 + height
+        args.offsets, args.slices = len(what.footprint), self.address(plan.slices)
+        self.grain, self.halo = height, size_y - 1
+        network = selection.network(what.footprint.tobytes(), what.footprint.shape, what.rank, height)
+        rows = comparisons.rows(network)
+        # As many columns as keep the rows in the cache, but not so few that most of them are halo.
+        pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
+        chunk = max(tuning.RANK_BYTES // (rows.count * pixel) - halo, 3 * halo, 1)
+        vectors = -(-(min(chunk, self.cols) + halo) * pixel // self.vector)
+        args.vectors = vectors = -(-vectors // tuning.RANK_VECTORS) * tuning.RANK_VECTORS
+        args.chunk = min(vectors * self.vector // pixel - halo, self.cols)
+        args.value_row = row = (vectors + 1) * self.vector
+        args.borders = self.take(8 * halo)
+        args.values = self.take(rows.count * row + halo * pixel)
+        table, results = comparisons.table(network, rows, row, pixel)
+        args.comparisons, args.comparison_count = self.address(table), len(network.comparisons)
+        args.results = self.address(results)
 
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""

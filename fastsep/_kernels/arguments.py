@@ -346,6 +346,33 @@ class Dense(Head):
     total: int  # address of the sum of all taps
 
 
+class Comparison(Record):
+    """Of two rows of values the smaller and the larger of each pair of pixels; offsets from the first row."""
+
+    low: int  # where the smaller ones go; -1: nowhere
+    high: int
+    first: int
+    second: int
+
+
+class Rank(Head):
+    lead: int  # rows needed above an output row
+    left: int  # pixels needed left of an output pixel ...
+    right: int  # ... and right of it
+    height: int  # rows of a tile
+    taken: int  # rows under it in each plane
+    offsets: int  # number of offsets of the window along the axes before the last two
+    slices: int  # address of the plane at each offset from each plane; -1: the constant
+    chunk: int  # columns that are filtered together
+    borders: int  # offset of the list of columns that stand for those beyond the image
+    values: int  # offset of rows of values; the first ones are those under the tile
+    value_row: int  # bytes from row to row there
+    vectors: int  # of a row there that are compared
+    comparisons: int  # address of `Comparison`s
+    comparison_count: int
+    results: int  # address of the offset of each result among the values
+
+
 class Corner(Head):
     """The source has three planes."""
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._plan.spec import Extremum, Filter, FlatExtremum
+from fastsep._plan.spec import Extremum, Filter, FlatExtremum, Rank
+from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
 
@@ -19,3 +20,8 @@ def flat_extremum(frame: Frame, which: str, footprint: Any, centre: tuple[int, .
     """The same of the pixels under a footprint, an array of bools or nested tuples of them, which may be keys."""
     pixels = np.array(footprint, bool)
     return Extremum(which, pixels.shape, centre) if pixels.all() else FlatExtremum(which, pixels, centre)
+
+
+def rank(frame: Frame, footprint: Array, centre: tuple[int, ...], rank: int) -> Filter:
+    """The value of a rank, counted from the smallest, 0, within a footprint: bool, one axis per spatial axis."""
+    return Rank(footprint, centre, rank)

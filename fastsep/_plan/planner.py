@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastsep._kernels import selection
 from fastsep._plan import dtypes, fft_tiles
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
@@ -39,6 +40,7 @@ from fastsep._plan.spec import (
     FlatExtremum,
     Fourier,
     Line,
+    Rank,
     Roberts,
     Separable,
     Term,
@@ -372,6 +374,15 @@ def _fourier(what: Fourier, context: Context) -> Plan:
     return replace(plan, blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
 
 
+def _rank(what: Rank, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
+    what = Rank(footprint, centre, what.rank)
+    height = selection.height(footprint)
+    network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
+    plan = context.plan("rank", ("rank", "table"), what, network.operations / height + 8.0)
+    return replace(plan, slices=slices)
+
+
 def _slices(
     sizes: tuple[int, ...], kernel: tuple[int, ...], centre: tuple[int, ...], modes: tuple[str, ...]
 ) -> Array:  # (planes, offsets)
@@ -436,4 +447,5 @@ STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),
+    Rank: (_rank,),
 }

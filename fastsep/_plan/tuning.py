@@ -107,6 +107,11 @@ FFT_CACHED = 512 << 10
 #: What Python takes for a block of transforms, in units of `fft_tiles.work_of` (measured).
 FFT_BLOCK_WORK = 3.5e5
 
+#: Rows of values that are compared, all together: they stay in the nearest cache.
+RANK_BYTES = L1 * 3 // 4
+#: Vectors of a row that are compared at a time.
+RANK_VECTORS = 2
+
 # ---- long rows, which are cut into pieces
 
 #: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what
