@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -177,8 +178,9 @@ class _Passes:
         total: Array | None = None
         for runners in self.terms:
             value = image
-            for runner in runners[:-1]:
-                value = runner.run(value, None, workers)
+            for runner, following in pairwise(runners):
+                # Another dtype is read only where a border does not fit the one of the results.
+                value = runner.run(value, None, workers).astype(following.plan.src, copy=False)
             last = runners[-1]
             if self.direct:
                 last.run(value, out.reshape(last.plan.shape), workers)

@@ -187,6 +187,8 @@ class FirArguments(ArgumentWriter):
                 row.total = 0 if cancels(line) else self.scalars(tap_sum(line))
             elif depth.axis:
                 self.difference_line(row.line, line)
+            elif what.cast:
+                self.cast_line(row.line, line, what.terms[0].lines)
             else:
                 self.line(row.line, line, what)
             row.beyond_y = self.scalars(self.plan.cval if what.chained else self.plan.border * tap_sum(line))
@@ -256,6 +258,9 @@ class FirArguments(ArgumentWriter):
             elif differences:
                 self.differences(row.y, y, what)
                 self.line(row.x, x, what)
+            elif what.cast:
+                self.cast_line(row.y, y, term.lines[1:])
+                self.cast_line(row.x, x, term.lines[2:])
             else:
                 self.line(row.y, y, what)
                 self.line(row.x, x, what)
@@ -287,6 +292,23 @@ class FirArguments(ArgumentWriter):
     def line(self, words: at.Line, line: Line, what: Separable) -> None:
         """A line as it is."""
         self.put(words, line.taps, line.centre, self.kind(line, what))
+
+    def cast_line(self, words: at.Line, line: Line, lines: Sequence[Line | None]) -> None:
+        """A line in SciPy's order (see `Emitter.fir_in_order`); `lines`: that of its axis and those of the axes behind.
+
+        Sums are cast if another axis reads them: the last ones are stored as casts, and an axis left alone makes none.
+        """
+        taps, half = line.taps, len(line.taps) // 2
+        kind = at.GENERAL
+        if len(taps) % 2:
+            mirrored = taps[: -half - 1 : -1]
+            if taps[:half] == mirrored:
+                kind = at.SYMMETRIC
+            elif taps[:half] == tuple(-tap for tap in mirrored):
+                kind = at.ANTISYMMETRIC
+        words.taps, words.count = self.scalars(*taps, 1.0, line.divisor, 1 / line.divisor), len(taps)
+        kind += at.CAST if lines[0] and any(lines[1:]) else 0
+        words.before, words.kind = line.centre, kind + (at.DIVIDED if line.divisor != 1 else 0)
 
     def slopes(self, lines_y: list[Line]) -> None:
         """Room for rows of slopes, which these lines along y filter."""

@@ -133,8 +133,11 @@ class KernelArguments(FirArguments):
         _, size_y, size_x = plan.what.sizes
         lanes, channels, vector = self.lanes, self.channels, self.vector
         args.size_y, args.size_x = size_y, size_x
-        args.beyond_x = self.scalars(plan.border * size_y)
-        args.area = self.scalars(size_y * size_x / plan.scale)
+        _, args.lead, args.left = plan.what.middles
+        if plan.what.cast:
+            args.beyond_x, args.area = self.scalars(plan.border), self.scalars(size_x, size_y)
+        else:
+            args.beyond_x, args.area = self.scalars(plan.border * size_y), self.scalars(size_y * size_x / plan.scale)
         args.ones = self.scalars(*(1.0,) * lanes)
         groups_y = max((size_y - lanes) // lanes, 0)
         groups_x = max((size_x - lanes) // lanes, 0)
@@ -236,6 +239,9 @@ class KernelArguments(FirArguments):
         """Cut the kernel's columns into stretches of taps without a zero: where they are written, and their number."""
         step = self.channels * self.plan.acc.itemsize
         runs = []
+        if self.plan.kernel[1] == "ordered cast":  # tap by tap, row by row
+            runs = [(at[0] * taken + at[1], at[2] * step, kernel[tuple(at)][None]) for at in np.argwhere(kernel)]
+            kernel = kernel[:0]
         for offset, plane in enumerate(kernel):
             for x, column in enumerate(plane.T):
                 (used,) = np.nonzero(column)

@@ -30,6 +30,8 @@ GENERAL, SYMMETRIC, ANTISYMMETRIC, SPARSE = range(4)
 CENTRE = 4
 #: Added to SYMMETRIC and ANTISYMMETRIC where there is no tap in the middle: those of differences in volumes may be so.
 EVEN = 8
+#: Added where sums become integers before the next axis reads them; and where they are divided before.
+CAST, DIVIDED = 16, 32
 
 #: Values of rows filtered along x before, which are filtered along y together.
 PIECE_VALUES = 1024
@@ -240,8 +242,10 @@ class Deviation(Head):
 class Box(Head):
     size_y: int  # the window
     size_x: int
-    beyond_x: int  # address of the sum of a column beyond the left and right border
-    area: int  # address of what sums are divided by
+    lead: int  # its rows above a pixel
+    left: int  # its columns left of it
+    beyond_x: int  # address of the sum of a column beyond the left and right border; where sums are cast, of its mean
+    area: int  # address of what sums are divided by; where they are cast, of the width and the height
     ones: int  # address of taps of one
     strip: int  # offset of the columns of the block at work
     ring: int  # offset of copies of the rows of an image narrower than a vector

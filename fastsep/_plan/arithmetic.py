@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastsep._plan.casting import sums_exactly
 from fastsep._plan.differences import ZERO_SUM_DENSE, loses_digits, middle, takes_differences, takes_slopes
 from fastsep._plan.plan import Axes
 from fastsep._plan.spec import IDENTITY, Filter, Fourier, Separable, tap_sum
@@ -19,6 +20,8 @@ U8, U16, I16, I32 = (np.dtype(name) for name in ("uint8", "uint16", "int16", "in
 def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: float, border: float) -> DType:
     """float64 for float64 images and results, and where integers would not stay exact or differences would be lost;
     else float32."""
+    if what.cast:
+        return F32 if max(src.itemsize, dst.itemsize) <= 2 and sums_exactly(what, src, dst, border, 24) else F64
     if F64 in (src, dst) or not what.fits_float32():
         return F64
     gain = what.whole_gain()

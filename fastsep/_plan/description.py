@@ -37,6 +37,8 @@ def of_plan(what: Filter, plan: Plan) -> Description:
     if plan.strategy not in ("fft", "passes"):  # which have no kernel of their own
         lanes = jit.target().vector_bytes // plan.acc.itemsize
         notes.append(f"kernel {' '.join(plan.kernel)}, {lanes} lanes")
+    if what.cast:
+        notes.append(f"sums of each axis are cast to {plan.dst} before the next one, in the order of scipy.ndimage")
     multiplied, dense = what.multiplications()
     return Description(
         arithmetic=plan.acc, strategy=strategy(plan), why=_how(plan), terms=tuple(map(_term, what.terms)),

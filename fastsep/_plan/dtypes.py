@@ -55,6 +55,27 @@ def border_dtype(source: DType, target: DType, value: float) -> DType:
     return np.dtype(np.float32) if target == np.float32 else np.dtype(np.float64)
 
 
+def order_dtype(image: DType) -> DType:
+    """What order statistics of an image are read, computed and written in: its own dtype, where kernels know it.
+
+    Bool is uint8, float16 is float32, and what is wider than float64 is float64.
+    """
+    native: DType = image.newbyteorder("=")
+    if native.kind in "iu" or native in (np.float32, np.float64):
+        return native
+    return np.dtype({"b": "uint8", "f": "float32" if native.itemsize == 2 else "float64"}[native.kind])
+
+
+def cast_dtypes(image: DType, result: DType, border: float | None) -> tuple[DType, DType]:
+    """What is read and what is written where integer results are casts: each its own dtype; bool is uint8.
+
+    `border`: a constant beyond the image, or None. It is no pixel and never cast: where it does not fit, the image is
+    read as float64.
+    """
+    source, target = order_dtype(image), order_dtype(result)
+    return source if border is None else border_dtype(source, np.dtype(np.float64), border), target
+
+
 def unit(image: DType) -> float:
     """The value that becomes 1.0 where an image is rescaled."""
     return float(np.iinfo(image).max) if image.kind in "iu" else 1.0

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastsep._plan import fft_tiles
-from fastsep._plan.arithmetic import F32, I16, I32, U8, U16, arithmetic_dtype
+from fastsep._plan import dtypes, fft_tiles
+from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
+from fastsep._plan.casting import EPSILON, as_scipy_reads, is_whole, sums_exactly
 from fastsep._plan.differences import (
     by_slopes,
     cancelling,
@@ -63,6 +64,9 @@ SHORT_RADIUS = 4
 #: Sweeps are compiled for each number of channels, so only for those that images have.
 SWEEP_CHANNELS = 4
 
+#: Larger taps than this may not fit 16-bit lanes: a gradient's are products of two.
+SMALL_TAP = 2**7
+
 #: The kernel of `laplace` in two dimensions.
 LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 
@@ -87,8 +91,39 @@ def _sweep(form: str, weights: tuple[float, float], context: Context) -> Plan:
 
 def _in_lines(what: Separable, context: Context) -> Plan:
     """Taps along one axis after the other, in the cheapest form that there is for them."""
+    if what.cast:
+        return _cast(what, context)
     what = what.of_axes(context.axes.start, context.axes.stop)
     return _gradient(what, context) or _wide_gradient(what, context) or _smoothing(what, context) or _fir(what, context)
+
+
+def _cast(what: Separable, context: Context) -> Plan:
+    """Lines whose sums are cast after each axis, in 16-bit lanes where that wraps as the casts do."""
+    if len(what.terms) > 1:
+        return _cast_laplacian(what, context) or _passes(what, context)
+    what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
+    if _wraps(context) and is_whole(what) and max(abs(tap) for line in lines_of(what) for tap in line.taps) < SMALL_TAP:
+        words = replace(context, acc=I16)
+        plan = _gradient(what, words) or _smoothing(what, words)
+        if plan is not None:
+            return plan
+    return _fir(what, context)
+
+
+def _cast_laplacian(what: Separable, context: Context) -> Plan | None:
+    """Second differences along both axes of a plane, summed: the sweep of the Laplacian."""
+    slope = what.terms[0].lines[0]
+    if slope is None or [term.lines for term in what.terms] != [(slope, None), (None, slope)]:
+        return None
+    side = slope.taps[0]
+    if slope != Line((side, -2 * side, side), 1):
+        return None
+    return _laplacian(Dense(-side * LAPLACIAN, (1, 1), cast=True), context)
+
+
+def _wraps(context: Context) -> bool:
+    """Whether integers are so small that 16-bit arithmetic wraps as casts do."""
+    return context.src.kind != "f" and max(context.src.itemsize, context.dst.itemsize) <= 2
 
 
 def _gradient(what: Separable, context: Context) -> Plan | None:
@@ -194,7 +229,10 @@ def _fir(what: Separable, context: Context) -> Plan:
         missing: list[Line | None] = [None] * (3 - len(term.lines))
         z, y, x = [*missing, *term.lines]
         # The scale goes into the taps of the first pass.
-        if what.exact:
+        if what.cast:
+            # An axis that is left alone stays None: nothing is cast behind it.
+            terms.append(Term(tuple(line and as_scipy_reads(line) for line in (z, y, x))))
+        elif what.exact:
             terms.append(Term((None, y or IDENTITY, x or IDENTITY)))
         elif volume:
             terms.append(Term(((z or IDENTITY).scaled(context.scale), y, x)))
@@ -202,7 +240,7 @@ def _fir(what: Separable, context: Context) -> Plan:
             terms.append(Term((None, (y or IDENTITY).scaled(context.scale), x)))
     form = "volume" if volume else "plane"
     # float64 has digits to spare, and there infinity stays what it is: the difference of two would be NaN.
-    careful = context.acc == F32 and loses_digits(what, context.scale)
+    careful = context.acc == F32 and not what.cast and loses_digits(what, context.scale)
     if volume and careful and takes_slopes(what, context.axes.modes, context.cval):
         form += " differences"
         terms = cancelling(terms)
@@ -216,6 +254,8 @@ def _fir(what: Separable, context: Context) -> Plan:
             form, terms = "plane slopes", sloped
     if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
+    elif what.cast:
+        form += " cast"
     elif what.exact or what.divisors is not None:
         form += " exact" if what.exact else " divided"
     what = replace(what, terms=tuple(terms))
@@ -224,18 +264,25 @@ def _fir(what: Separable, context: Context) -> Plan:
 
 def _box(what: Box, context: Context) -> Plan:
     sizes = what.sizes[context.axes.start : context.axes.stop]
-    if max(sizes) <= SMALL_BOX and context.dst.kind == "f":
-        lines = tuple(Line((1.0 / n,) * n, n // 2) if n > 1 else None for n in sizes)
-        term = Separable((Term(lines),))
-        return _smoothing(term, context) or _fir(term, context)
-    if len(sizes) == 3:
-        return _passes(what, context)
-    what = replace(what, sizes=(*(1,) * (3 - len(sizes)), *sizes))
-    if _is_small(what, context):
+    middles = what.middles[context.axes.start : context.axes.stop]
+    missing = 3 - len(sizes)
+    box = Box((*(1,) * missing, *sizes), (*(0,) * missing, *middles), what.cast)
+    if _is_small(box, context) and (missing or what.cast):
         # Integers: no division but the last one rounds, and of bytes twice as many lanes as float32 has.
         acc = U16 if context.src == U8 else I32
-        return replace(context, acc=acc).plan("small_box", ("small_box",), what, 14.0 + 2 * sizes[-1])
-    return context.plan("box", ("box",), what, 24.0)
+        if not missing:
+            return _passes(what, context)
+        return replace(context, acc=acc).plan("small_box", ("small_box",), box, 14.0 + 2 * sizes[-1])
+    if max(sizes) <= SMALL_BOX and what.cast:
+        ones = (Line((1.0,) * n, at, n) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
+        return _fir(Separable((Term(tuple(ones)),), chained=True, cast=True), context)
+    if max(sizes) <= SMALL_BOX and context.dst.kind == "f":
+        lines = (Line((1.0 / n,) * n, at) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
+        term = Separable((Term(tuple(lines)),))
+        return _smoothing(term, context) or _fir(term, context)
+    if not missing:
+        return _passes(what, context)
+    return context.plan("box", ("box", "cast" if what.cast else "mean"), box, 24.0)
 
 
 def _is_small(what: Box, context: Context) -> bool:
@@ -255,6 +302,10 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
     weight = float(what.kernel[1, 1]) / 4 if what.kernel.shape == (3, 3) else 0.0
     if not weight or (what.kernel != weight * LAPLACIAN).any():
         return None
+    if what.cast:
+        if not _wraps(context) or not weight.is_integer() or abs(weight) >= SMALL_TAP:
+            return None
+        context = replace(context, acc=I16)
     return _sweep("laplace", (weight * context.scale, 0.0), context)
 
 
@@ -262,6 +313,8 @@ def _dense(what: Dense, context: Context) -> Plan:
     axes = context.axes
     kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
     kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start]) * context.scale
+    if what.cast:
+        kernel = np.where(np.abs(kernel) > EPSILON, kernel, 0.0)
     centre = what.centre[axes.start : axes.stop]
     if len(centre) == 1:
         kernel, centre = kernel[None], (0, *centre)
@@ -270,8 +323,12 @@ def _dense(what: Dense, context: Context) -> Plan:
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
-    what = Dense(flat[used], centre[-2:])
+    what = Dense(flat[used], centre[-2:], what.cast)
     form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
+    if what.cast:
+        digits = 24 if context.acc == F32 else 53
+        exact = sums_exactly(what, context.src, context.dst, context.border, digits)
+        form = "sums cast" if exact else "ordered cast"
     plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
     return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
 
@@ -306,12 +363,17 @@ def _passes(what: Filter, context: Context) -> Plan:
     axes = context.axes
     what = what.of_axes(axes.start, axes.stop)
     chains = what.passes()
+    later = between = context.dst if what.cast else context.acc
+    if what.cast and "constant" in axes.modes:
+        later = dtypes.border_dtype(between, F64, context.cval)
     single = len(chains) == 1 and what.combine == "sum" and what.clip is None
     passes = []
     for pieces in chains:
         plans: list[Plan] = []
         seen = context.cval
         for number, (piece, total) in enumerate(pieces):
+            if what.cast and all(piece.idle()):
+                continue  # what is left alone is not cast
             # The last two axes; or one axis, with everything behind it as a second one left alone.
             last = number == len(pieces) - 1
             if last:
@@ -323,7 +385,7 @@ def _passes(what: Filter, context: Context) -> Plan:
             plans.append(
                 prepare(
                     piece, (axes.planes * math.prod(axes.sizes[:number]), *sizes),
-                    context.acc if plans else context.src, context.dst if last and single else context.acc,
+                    later if plans else context.src, context.dst if last and single else between,
                     first=1, modes=modes, cval=seen, scale=1.0 if plans else context.scale,
                 )
             )  # fmt: skip

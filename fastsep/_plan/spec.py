@@ -29,6 +29,7 @@ class Line:
 
     taps: tuple[float, ...]
     centre: int
+    divisor: float = 1.0  # of sums, in filters that cast
 
     def scaled(self, factor: float) -> Line:
         return self if factor == 1 else Line(tuple(t * factor for t in self.taps), self.centre)
@@ -141,10 +142,11 @@ class Separable(Filter):
     clip: tuple[float, float] | None = None
     exact: bool = False  # one term of symmetric taps: SciPy's order of operations, and so its bits
     divisors: Divisors | None = None  # one term of symmetric taps, on one channel
+    cast: bool = False  # `chained`, of any taps, in SciPy's order; terms are added modulo 2^n
 
     def only(self, lines: tuple[Line | None, ...]) -> Separable:
         """One term, with the same rules for borders and zero taps."""
-        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros, self.whole)
+        return Separable((Term(lines),), "sum", self.chained, self.skip_zeros, self.whole, cast=self.cast)
 
     def idle(self) -> list[bool]:
         return [not any(lines) for lines in zip(*(term.lines for term in self.terms), strict=True)]
@@ -191,16 +193,22 @@ class Separable(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Box(Filter):
-    """Mean over a window: axis covers i - size // 2 .. i - size // 2 + size - 1."""
+    """Mean over a window: axis covers i - centre .. i - centre + size - 1; the centre is size // 2 if none is given."""
 
     sizes: tuple[int, ...]
-    cast: bool = False  # of bytes over windows for `small_box`
+    centres: tuple[int, ...] = ()
+    cast: bool = False
+
+    @property
+    def middles(self) -> tuple[int, ...]:
+        """The centre along each axis."""
+        return self.centres or tuple(size // 2 for size in self.sizes)
 
     def idle(self) -> list[bool]:
         return [size == 1 for size in self.sizes]
 
     def halo(self) -> Halo:
-        return tuple((size // 2, size - 1 - size // 2) for size in self.sizes)
+        return tuple((at, size - 1 - at) for size, at in zip(self.sizes, self.middles, strict=True))
 
     def fits_float32(self) -> bool:
         return max(self.sizes) <= BOX_FLOAT32
@@ -209,10 +217,12 @@ class Box(Filter):
         return float(math.prod(self.sizes))
 
     def of_axes(self, start: int, stop: int) -> Box:
-        return Box(self.sizes[start:stop])
+        return Box(self.sizes[start:stop], self.centres[start:stop], self.cast)
 
     def passes(self) -> list[list[tuple[Filter, float]]]:
-        return [[*((Box((size, 1)), 1.0) for size in self.sizes[:-2]), (Box(self.sizes[-2:]), 1.0)]]
+        leading = zip(self.sizes[:-2], self.middles[:-2], strict=True)
+        last = Box(self.sizes[-2:], self.centres[-2:], self.cast)
+        return [[*((Box((size, 1), (at, 0), self.cast), 1.0) for size, at in leading), (last, 1.0)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +262,8 @@ class _AnyKernel(Filter):
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense(_AnyKernel):
     """Correlation with any kernel: result[i] = sum_k kernel[k] * x[i + k - centre]; zero taps are skipped."""
+
+    cast: bool = False
 
     def whole_gain(self) -> float | None:
         return self.gain() if not (self.kernel != np.rint(self.kernel)).any() else None

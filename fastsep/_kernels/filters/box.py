@@ -17,13 +17,18 @@ from fastsep._kernels.simd import box as box_simd
 from fastsep._kernels.simd import emitter, fir, memory
 
 
-def build(src_name: str, acc_name: str, dst_name: str):
-    """The band function for one source, arithmetic and result dtype."""
+def build(*options: str):
+    """The band function for one source, arithmetic and result dtype.
+
+    With "cast" before them, sums are divided and cast after each axis, as SciPy does.
+    """
+    *form, src_name, acc_name, dst_name = options
+    cast = form == ["cast"]
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
-    filter_along = _along(acc, dst)
+    filter_along = _along(acc, dst, cast)
 
     def band(block, index):
         args = at.Box(block)
@@ -44,7 +49,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
         group_table = dst_table + 8 * lanes
         spare = scratch + args.spare
         spare_row = lanes * dst_size if width < lanes else 0
-        inside = scratch + args.strip + args.size_x // 2 * args.channels * vector
+        inside = scratch + args.strip + args.left * args.channels * vector
         group_row = (width + lanes) * acc_size // vector * vector + vector
         while unit < stop:
             plane, first_block, last_block = rows_of_plane(unit, stop, high)
@@ -54,7 +59,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
             for number in range(first_block, last_block):
                 top = number * lanes
                 end = min(top + lanes, rows)
-                first = top - size_y // 2
+                first = top - args.lead
                 list_sources(args, scratch, table - 8, taken, taken, 0, row_bytes, first, first + taken, source, 0)
                 # Group g is kept in row g modulo `groups_y`; a block adds its last one.
                 for k in range(groups_y):
@@ -72,10 +77,16 @@ def build(src_name: str, acc_name: str, dst_name: str):
                 ahead = source + (first + taken) * row_bytes
                 for x in range(0, width, lanes):
                     column = min(x, last)
-                    box_simd.box_to_strip(
-                        src, acc, table, column * src_size, group_table, x * acc_size,
-                        groups_y, rest_y, args.ones, size_y, inside + column * vector,
-                    )  # fmt: skip
+                    if cast:
+                        box_simd.means_to_strip(
+                            src, acc, dst, table, column * src_size, group_table, x * acc_size,
+                            groups_y, rest_y, args.ones, size_y, inside + column * vector, args.area,
+                        )  # fmt: skip
+                    else:
+                        box_simd.box_to_strip(
+                            src, acc, table, column * src_size, group_table, x * acc_size,
+                            groups_y, rest_y, args.ones, size_y, inside + column * vector,
+                        )  # fmt: skip
                     if x * src_size % at.LINE == 0:
                         memory.prefetch_rows(acc, lanes, ahead + x * src_size, row_bytes)
                 filter_along(args, scratch, inside, dst_table)
@@ -85,10 +96,11 @@ def build(src_name: str, acc_name: str, dst_name: str):
     return band
 
 
-def _along(acc, dst):
+def _along(acc, dst, cast):
     """`filter_along` for the dtypes of the arithmetic and of the result."""
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize
+    store_strip = fir.cast_strip if cast else fir.store_strip
     dst_size = dst.itemsize
 
     @step
@@ -96,7 +108,7 @@ def _along(acc, dst):
         """Fill in a strip's columns beyond the image, whose first is at `inside`; sum them all, and store the sums."""
         cols, channels, size_x = args.cols, args.channels, args.size_x
         width = cols * channels
-        before = size_x // 2 * channels
+        before = args.left * channels
         for beyond in range((size_x - 1) * channels):
             value = beyond - before if beyond < before else beyond - before + width
             pixel = value // channels
@@ -126,10 +138,10 @@ def _along(acc, dst):
                 )  # fmt: skip
             ready = min((group + 1) * lanes * channels, width)
             while stored + lanes <= ready:
-                fir.store_strip(acc, dst, strip + stored * vector, dst_table, stored * dst_size)
+                store_strip(acc, dst, strip + stored * vector, dst_table, stored * dst_size)
                 stored += lanes
             if ready == width and stored < width:
                 last = max(width - lanes, 0)
-                fir.store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
+                store_strip(acc, dst, strip + last * vector, dst_table, last * dst_size)
 
     return filter_along

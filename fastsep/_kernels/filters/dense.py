@@ -29,7 +29,11 @@ from fastsep._kernels.simd import dense, emitter, memory
 
 
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
-    """The band function for one source, arithmetic and result dtype; `form`: "sums" or "differences"."""
+    """The band function for one source, arithmetic and result dtype.
+
+    `form`: "sums" or "differences"; or "sums cast" for results that are cast as C casts, "ordered cast" for such whose
+    products are rounded before they are added, in the order of the runs.
+    """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     lanes = emitter.lanes(acc)
     differences = form == "differences"
@@ -90,13 +94,13 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                             x = max(min(x, finish - lanes), begin)
                             if differences:
                                 dense.dense_tile(
-                                    acc, dst, height, args.runs, args.run_count,
+                                    acc, dst, form, height, args.runs, args.run_count,
                                     entries, (x - origin) * acc_size, targets, x * dst_size,
                                     entries + 8 * args.middle_row, args.middle_shift, args.total,
                                 )  # fmt: skip
                             else:
                                 dense.dense_tile(
-                                    acc, dst, height, args.runs, args.run_count,
+                                    acc, dst, form, height, args.runs, args.run_count,
                                     entries, (x - origin) * acc_size, targets, x * dst_size, 0, 0, 0,
                                 )  # fmt: skip
                     if spare_row != 0:

@@ -59,7 +59,7 @@ def filterer(form, src, acc, dst, fill_border):
     several, volume = form.endswith("terms"), form.startswith("volume")
     differences = form.startswith("plane differences")
     sloped = form.startswith("volume differences")
-    filter_down = _down(form, src, acc)
+    filter_down = _down(form, src, acc, dst)
     filter_along = _along(form, acc, dst)
 
     @helper
@@ -125,11 +125,11 @@ def filterer(form, src, acc, dst, fill_border):
     return filter_block
 
 
-def _down(form, src, acc):
-    """`filter_down` for a form and the dtypes of source and arithmetic."""
+def _down(form, src, acc, dst):
+    """`filter_down` for a form and the dtypes of source, arithmetic and result."""
     lanes = emitter.lanes(acc)
     vector, src_size, acc_size = lanes * acc.itemsize, src.itemsize, acc.itemsize
-    exact, differences = form.endswith("exact"), form.startswith("plane differences")
+    exact, cast, differences = form.endswith("exact"), form.endswith("cast"), form.startswith("plane differences")
     sloped = form.startswith("volume differences")
     # A volume's planes are filtered from rows that were filtered along the depth before.
     row_dtype = acc if form.startswith("volume") else src
@@ -149,6 +149,11 @@ def _down(form, src, acc):
                 bit_exact.exact_to_strip(
                     src, acc, rows, column * row_size, into + column * vector,
                     term.y.taps, term.y.count, args.scale,
+                )  # fmt: skip
+            elif cast:
+                fir.cast_to_strip(
+                    row_dtype, acc, dst, rows, column * row_size, into + column * vector,
+                    term.y.taps, term.y.count, term.y.kind,
                 )  # fmt: skip
             elif differences:
                 fir.differences_to_strip(
@@ -176,8 +181,9 @@ def _along(form, acc, dst):
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     vector, acc_size, dst_size = lanes * acc.itemsize, acc.itemsize, dst.itemsize
     several, exact = form.endswith("terms"), form.endswith("exact")
-    divided = exact or form.endswith("divided")
+    divided, cast = exact or form.endswith("divided"), form.endswith("cast")
     sloped = form.startswith("volume differences")
+    store_strip = fir.cast_strip if cast else fir.store_strip
     is_middle, divide_margin = _divider(acc)
 
     @step
@@ -200,6 +206,12 @@ def _along(form, acc, dst):
                     )  # fmt: skip
                     if not middle:
                         divide_margin(args, dst_table, top, column)
+                    continue
+                if cast:
+                    fir.cast_from_strip(
+                        acc, dst, strip + column * vector, taps, count, kind,
+                        dst_table, column * dst_size,
+                    )  # fmt: skip
                     continue
                 if sloped:
                     fir.slopes_from_strip(
@@ -224,6 +236,8 @@ def _along(form, acc, dst):
                 place = strip + column * vector
                 if sloped:
                     fir.slopes_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
+                elif cast:
+                    fir.cast_along_strip(acc, dst, place, step, taps, count, kind, place, 0)
                 else:
                     fir.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
             if several:
@@ -237,11 +251,11 @@ def _along(form, acc, dst):
                 ready = min(x + tile * channels, width)
                 while stored + lanes <= ready:
                     place = source + stored * vector
-                    fir.store_strip(acc, dst, place, dst_table, stored * dst_size)
+                    store_strip(acc, dst, place, dst_table, stored * dst_size)
                     stored += lanes
                 if ready == width and stored < width:
                     place = source + last * vector
-                    fir.store_strip(acc, dst, place, dst_table, last * dst_size)
+                    store_strip(acc, dst, place, dst_table, last * dst_size)
 
     return filter_along
 

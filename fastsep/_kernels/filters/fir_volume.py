@@ -19,7 +19,7 @@ def build(form, src, acc, dst):
     find_borders, fill_border = fir_block.borders(form, acc)
     filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
     take_planes = _planes(form, src, acc)
-    filter_depth = _depth(form, src, acc)
+    filter_depth = _depth(form, src, acc, dst)
 
     def band(block, index):
         args = at.Volume(block)
@@ -144,11 +144,11 @@ def _planes(form, src, acc):
     return take_planes
 
 
-def _depth(form, src, acc):
-    """`filter_depth` for a form and the dtypes of source and arithmetic."""
+def _depth(form, src, acc, dst):
+    """`filter_depth` for a form and the dtypes of source, arithmetic and result."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
-    sloped = form.startswith("volume differences")
+    sloped, cast = form.startswith("volume differences"), form.endswith("cast")
 
     @helper
     def apply(line, rows, start, to, slab_plane, width):
@@ -163,6 +163,11 @@ def _depth(form, src, acc):
                 fir.slopes_to_rows(
                     src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
                     taps, count, kind, step, span, before, total,
+                )  # fmt: skip
+            elif cast:
+                fir.cast_to_rows(
+                    src, acc, dst, rows, start + column * src_size, to + column * acc_size, slab_plane,
+                    taps, count, kind,
                 )  # fmt: skip
             else:
                 fir.fir_to_rows(

@@ -48,13 +48,11 @@ def sum_columns(typing, acc, strip, step, out):
     return signature_of(acc, strip, step, out), nothing(generate)
 
 
-@intrinsic
-def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, groups, rest, ones, size, strip):
-    """Vertical window sums of `lanes` x `lanes` values, stored transposed as columns."""
-    source, arithmetic = dtype_of(src), dtype_of(acc)
+def _to_strip(tokens, table, offset, group_table, group_offset, groups, rest, ones, size, strip, area=None):
+    source, arithmetic = dtype_of(tokens[0]), dtype_of(tokens[1])
 
     def generate(context, builder, signature, values):
-        table, offset, group_table, group_offset, groups, rest, ones, size, strip = values[2:]
+        table, offset, group_table, group_offset, groups, rest, ones, size, strip, *area = values[len(tokens) :]
         e = Emitter(builder, arithmetic)
         vector = target().vector_bytes
 
@@ -66,11 +64,35 @@ def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, gro
             return builder.load(at, align=vector, typ=e.vector)
 
         rows = e.box(element, group, groups, rest, ones, size)
+        if area:
+            result, height = dtype_of(tokens[2]), e.broadcast(*area, I64(1))
+
+            def means():
+                return [e.convert(e.cast(builder.fdiv(value, height), result), result) for value in rows]
+
+            # A window of one row leaves columns alone: they are not cast.
+            several = builder.zext(builder.icmp_signed(">", size, I64(1)), I64)
+            rows = e.switch(several, {0: lambda: rows, 1: means})
         for k, column in enumerate(e.transpose(rows)):
             builder.store(column, e.at(strip, k * vector), align=vector)
 
-    arguments = (src, acc, table, offset, group_table, group_offset, groups, rest, ones, size)
-    return signature_of(*arguments, strip), nothing(generate)
+    more = () if area is None else (area,)
+    arguments = (table, offset, group_table, group_offset, groups, rest, ones, size, strip, *more)
+    return signature_of(*tokens, *arguments), nothing(generate)
+
+
+@intrinsic
+def box_to_strip(typing, src, acc, table, offset, group_table, group_offset, groups, rest, ones, size, strip):
+    """Vertical window sums of `lanes` x `lanes` values, stored transposed as columns."""
+    return _to_strip((src, acc), table, offset, group_table, group_offset, groups, rest, ones, size, strip)
+
+
+@intrinsic
+def means_to_strip(
+    typing, src, acc, dst, table, offset, group_table, group_offset, groups, rest, ones, size, strip, area
+):  # fmt: skip
+    """`box_to_strip` of means, cast to `dst`: sums are divided by the second number at `area`, unless `size` is 1."""
+    return _to_strip((src, acc, dst), table, offset, group_table, group_offset, groups, rest, ones, size, strip, area)
 
 
 @intrinsic

@@ -12,9 +12,19 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 from llvmlite import ir
 
-from fastsep._kernels.arguments import ANTISYMMETRIC, CENTRE, EVEN, GENERAL, SPARSE, SYMMETRIC
+from fastsep._kernels.arguments import (
+    ANTISYMMETRIC,
+    CAST,
+    CENTRE,
+    DIVIDED,
+    EVEN,
+    GENERAL,
+    SPARSE,
+    SYMMETRIC,
+)
 from fastsep._kernels.jit import target
 
 #: Bytes between a store and the cache line that is asked for beside it.
@@ -105,20 +115,22 @@ class Emitter:
             return widen(value, self.vector)
         if dtype.kind == "f":
             return (self.b.fpext if dtype.itemsize < self.acc.itemsize else self.b.fptrunc)(value, self.vector)
+        if dtype.itemsize >= 4:
+            return (self.b.uitofp if dtype.kind == "u" else self.b.sitofp)(value, self.vector)
         wide = ir.VectorType(I32, self.count)
         # Through int32: zero extension and a signed conversion are one instruction each.
         value = (self.b.zext if dtype.kind == "u" else self.b.sext)(value, wide)
         return self.b.sitofp(value, self.vector)
 
-    def store(self, value, address, dtype, align=1):
-        """Store `value` at `address` as `dtype`: integers rounded half to even and saturated."""
-        self.b.store(self.narrow(value, dtype), self.at(address), align=align)
+    def store(self, value, address, dtype, align=1, cast=False):
+        """Store `value` at `address` as `dtype`: integers rounded half to even and saturated; with `cast` see there."""
+        self.b.store((self.cast if cast else self.narrow)(value, dtype), self.at(address), align=align)
 
-    def store_transposed(self, columns, table, offset, dtype):
+    def store_transposed(self, columns, table, offset, dtype, cast=False):
         """Store `count` columns as pieces of the rows listed in `table`."""
         for r, row in enumerate(self.transpose(columns)):
             place = self.b.add(self.word(table, I64(r)), offset)
-            self.store(row, place, dtype)
+            self.store(row, place, dtype, cast=cast)
             # Results go to as many rows as there are lanes, too many streams for the hardware.
             self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True, level=1)
 
@@ -126,6 +138,8 @@ class Emitter:
         if dtype == self.acc:
             return value
         into = ir.VectorType(scalar_type(dtype), self.count)
+        if not self.float:
+            return self.b.trunc(value, into)  # modulo 2^n: all that 16-bit arithmetic is used for
         if dtype.kind == "f":
             return (self.b.fptrunc if dtype.itemsize < self.acc.itemsize else self.b.fpext)(value, into)
         low = 0 if dtype.kind == "u" else -(1 << (8 * dtype.itemsize - 1))
@@ -136,6 +150,24 @@ class Emitter:
         magic = self.splat(1.5 * 2.0 ** (23 if self.acc.itemsize == 4 else 52))
         bits = ir.VectorType(ir.IntType(8 * self.acc.itemsize), self.count)
         return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
+
+    def cast(self, value, dtype):
+        """`value` as an integer of `dtype`, as C casts it on x86-64: truncated and wrapped.
+
+        By way of int32, of int64 for uint32 and what is wider: values beyond these, and NaN, become their smallest
+        number, as with the instructions that C uses. (LLVM leaves open what they become; it is what these give.)
+        """
+        b = self.b
+        into = ir.VectorType(scalar_type(dtype), self.count)
+        if dtype.itemsize < 4 or dtype == np.int32:
+            return b.trunc(b.fptosi(value, ir.VectorType(I32, self.count)), into)
+        wide = ir.VectorType(I64, self.count)
+        if dtype != np.uint64:
+            return b.trunc(b.fptosi(value, wide), into)
+        half = self.splat(2.0**63)
+        upper = b.fcmp_ordered(">=", value, half)
+        word = b.fptosi(b.select(upper, self.sub(value, half), value), wide)
+        return b.xor(word, b.select(upper, _constant(wide, -(2**63)), _constant(wide, 0)))
 
     def prefetch(self, address, *, write=False, level=2):
         """Ask for a cache line, to be brought into this level of the cache."""
@@ -545,14 +577,51 @@ class Emitter:
             },
         )
 
-    def fir_outside_in(self, element, taps, count, one, outputs):
+    def fir_in_order(self, element, taps, count, kind, outputs, dtype):
+        """`fir` with SciPy's operations in its order; sums as it stores them in an integer `dtype`, if `kind` says so.
+
+        Behind the taps there stand 1 and, for DIVIDED, what sums are divided by, and its inverse.
+        """
+        b = self.b
+        one = self.broadcast(taps, count)
+        last = b.sub(count, I64(1))
+
+        def general():
+            tap = self.broadcast(taps, last)
+            sums = [self.mul(element(b.add(last, I64(r))), tap) for r in range(outputs)]
+            return self.slide(element, taps, last, sums, False, apart=True)
+
+        sums = self.switch(
+            b.and_(kind, I64(CENTRE - 1)),
+            {
+                SYMMETRIC: lambda: self.fir_outside_in(element, taps, count, one, outputs),
+                ANTISYMMETRIC: lambda: self.fir_outside_in(element, taps, count, one, outputs, self.sub),
+                GENERAL: general,
+            },
+        )
+
+        def divided():
+            by, inverse = (self.broadcast(taps, b.add(count, I64(k))) for k in (1, 2))
+            return [self.divide(value, by, inverse) for value in sums]
+
+        sums = self.switch(b.and_(kind, I64(DIVIDED)), {0: lambda: sums, DIVIDED: divided})
+
+        def cast():
+            return [self.convert(self.cast(value, dtype), dtype) for value in sums]
+
+        return self.switch(b.and_(kind, I64(CAST)), {0: lambda: sums, CAST: cast})
+
+    def fir_outside_in(self, element, taps, count, one, outputs, combine=None):
         """`fir` for symmetric taps as SciPy computes it: the centre, then pairs from the outermost inwards.
+
+        With `self.sub` to `combine` pairs, antisymmetric taps; the one in the middle may be any.
 
         Products are rounded before they are added, so that results equal SciPy's to the last bit. `one`
         is the number 1, which the compiler must not know: a multiply-add by it is an addition, and runs
         where multiplications do. Of two additions one does (measured: 4 % of the whole).
         """
         b = self.b
+        combine = combine or self.add
         radius = b.lshr(count, I64(1))
         tap = self.broadcast(taps, radius)
         sums = [self.mul(element(b.add(radius, I64(r))), tap) for r in range(outputs)]
@@ -565,7 +634,7 @@ class Emitter:
             below = carried[outputs : 2 * outputs]
             above = carried[2 * outputs :]
             tap = self.broadcast(taps, k)
-            products = [self.mul(self.add(below[r], above[r]), tap) for r in range(outputs)]
+            products = [self.mul(combine(below[r], above[r]), tap) for r in range(outputs)]
             sums = [
                 self.muladd(product, one, sums[r]) if r % 2 else self.add(sums[r], product)
                 for r, product in enumerate(products)
@@ -577,8 +646,11 @@ class Emitter:
 
         return self.loop(I64(0), radius, [*sums, *below, *above], step)[:outputs]
 
-    def slide(self, element, taps, count, sums, skip):
-        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied."""
+    def slide(self, element, taps, count, sums, skip, apart=False):
+        """sums[r] + sum over k of taps[k] * element(r + k); with `skip`, zero taps are not multiplied.
+
+        `apart`: products are rounded before they are added.
+        """
         b = self.b
         outputs = len(sums)
         window = [element(I64(j)) for j in range(outputs - 1)]
@@ -587,7 +659,10 @@ class Emitter:
             sums, held = carried[:outputs], carried[outputs:]
             held = [*held, element(b.add(k, I64(outputs - 1)))]
             tap = self.broadcast(taps, k)
-            new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
+            if apart:
+                new = [self.add(sums[r], self.mul(tap, held[r])) for r in range(outputs)]
+            else:
+                new = [self.muladd(tap, held[r], sums[r]) for r in range(outputs)]
             if skip:
                 # NaN and inf under a zero tap must not spread.
                 keep = b.fcmp_unordered("!=", tap, self.splat(0))

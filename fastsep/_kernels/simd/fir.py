@@ -6,6 +6,8 @@ bytes from a row's start, `taps` the address of `count` taps in the arithmetic d
 
 from __future__ import annotations
 
+from functools import partial
+
 from numba.extending import intrinsic
 
 from fastsep._kernels.arguments import (
@@ -19,12 +21,23 @@ from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter, tile
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 
+# How a tile sums: (emitter, element, taps, count, kind, outputs) -> `outputs` vectors. See `Emitter.fir`.
+_plain = Emitter.fir
+_of_differences = partial(Emitter.fir, differences=True)
+_evenly = partial(Emitter.fir, even=True)
 
-def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differences, add=None):
-    source, arithmetic = dtype_of(src), dtype_of(acc)
+
+def _in_order(dst):
+    """Sums in SciPy's order, and what it makes of them between the axes where results are of dtype `dst`."""
+    return partial(Emitter.fir_in_order, dtype=dtype_of(dst))
+
+
+def _to_strip(tokens, table, offset, strip, taps, count, kind, sums, add=None):
+    """The intrinsic `fir_to_strip` or one like it: `tokens` are its dtypes, `sums` tells how it sums."""
+    source, arithmetic = dtype_of(tokens[0]), dtype_of(tokens[1])
 
     def generate(context, builder, signature, values):
-        table, offset, strip, taps, count, kind = values[2:8]
+        table, offset, strip, taps, count, kind, *added_to = values[len(tokens) :]
         e = Emitter(builder, arithmetic)
         rows = []
         outputs = tile(arithmetic)
@@ -39,7 +52,7 @@ def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differe
                     e.prefetch(builder.add(at, I64(LINE)), level=1)
                 return e.load(at, source)
 
-            rows += e.fir(element, taps, count, kind, outputs, differences, even=add is not None)
+            rows += sums(e, element, taps, count, kind, outputs)
         size = target().vector_bytes
         columns = e.transpose(rows)
         places = [e.at(strip, k * size) for k in range(e.count)]
@@ -47,12 +60,12 @@ def _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, differe
         def added():
             return [e.add(builder.load(at, align=size, typ=e.vector), v) for at, v in zip(places, columns, strict=True)]
 
-        stored = columns if add is None else e.switch(values[8], {0: lambda: columns, 1: added})
+        stored = e.switch(*added_to, {0: lambda: columns, 1: added}) if added_to else columns
         for place, column in zip(places, stored, strict=True):
             builder.store(column, place, align=size)
 
     more = () if add is None else (add,)
-    return signature_of(src, acc, table, offset, strip, taps, count, kind, *more), nothing(generate)
+    return signature_of(*tokens, table, offset, strip, taps, count, kind, *more), nothing(generate)
 
 
 @intrinsic
@@ -61,19 +74,25 @@ def fir_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
 
     table[j] is the row under the first tap of output row j.
     """
-    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False)
+    return _to_strip((src, acc), table, offset, strip, taps, count, kind, _plain)
 
 
 @intrinsic
 def fir_into_strip(typing, src, acc, table, offset, strip, taps, count, kind, add):
     """`fir_to_strip` for lines of slopes, too; if `add` is 1 the results are added to what is there."""
-    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, False, add)
+    return _to_strip((src, acc), table, offset, strip, taps, count, kind, _evenly, add)
 
 
 @intrinsic
 def differences_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
     """`fir_to_strip` for taps of differences (see `Emitter.fir`)."""
-    return _to_strip(typing, src, acc, table, offset, strip, taps, count, kind, True)
+    return _to_strip((src, acc), table, offset, strip, taps, count, kind, _of_differences)
+
+
+@intrinsic
+def cast_to_strip(typing, src, acc, dst, table, offset, strip, taps, count, kind):
+    """`fir_to_strip` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
+    return _to_strip((src, acc, dst), table, offset, strip, taps, count, kind, _in_order(dst))
 
 
 @intrinsic
@@ -92,11 +111,11 @@ def load_strip(typing, src, acc, table, offset, strip):
     return signature_of(src, acc, table, offset, strip), nothing(generate)
 
 
-def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=False, even=False):
-    arithmetic = dtype_of(acc)
+def _along_strip(tokens, strip, step, taps, count, kind, out, add, sums_of):
+    arithmetic = dtype_of(tokens[0])
 
     def generate(context, builder, signature, values):
-        strip, step, taps, count, kind, out, add = values[1:]
+        strip, step, taps, count, kind, out, add = values[len(tokens) :]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
 
@@ -104,7 +123,7 @@ def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differen
             return builder.load(e.at(strip, builder.mul(j, step)), align=size, typ=e.vector)
 
         outputs = tile(arithmetic)
-        sums = e.fir(element, taps, count, kind, outputs, differences, even)
+        sums = sums_of(e, element, taps, count, kind, outputs)
         places = [e.at(out, builder.mul(I64(r), step)) for r in range(outputs)]
 
         def added():
@@ -113,7 +132,7 @@ def _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differen
         for place, value in zip(places, e.switch(add, {0: lambda: sums, 1: added}), strict=True):
             builder.store(value, place, align=size)
 
-    return signature_of(acc, strip, step, taps, count, kind, out, add), nothing(generate)
+    return signature_of(*tokens, strip, step, taps, count, kind, out, add), nothing(generate)
 
 
 @intrinsic
@@ -122,22 +141,28 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
     The results are stored at `out`, or added to what is there if `add` is 1.
     """
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add)
+    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _plain)
 
 
 @intrinsic
 def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, differences=True)
+    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _of_differences)
 
 
 @intrinsic
 def slopes_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for lines of slopes, too."""
-    return _along_strip(typing, acc, strip, step, taps, count, kind, out, add, even=True)
+    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _evenly)
 
 
-def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=False, even=False):
+@intrinsic
+def cast_along_strip(typing, acc, dst, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` with SciPy's operations in its order; the results are not cast yet."""
+    return _along_strip((acc, dst), strip, step, taps, count, kind, out, add, _in_order(dst))
+
+
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums, cast=False):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
@@ -153,8 +178,8 @@ def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, diffe
                 at = e.at(start, builder.mul(j, I64(size)))
                 return builder.load(at, align=size, typ=e.vector)
 
-            columns += e.fir(element, taps, count, kind, outputs, differences, even)
-        e.store_transposed(columns, table, offset, result)
+            columns += sums(e, element, taps, count, kind, outputs)
+        e.store_transposed(columns, table, offset, result, cast)
 
     return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
 
@@ -165,19 +190,25 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
 
     What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
     """
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _plain)
 
 
 @intrinsic
 def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, differences=True)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _of_differences)
 
 
 @intrinsic
 def slopes_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` for lines of slopes, too."""
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, even=True)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _evenly)
+
+
+@intrinsic
+def cast_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
+    """`fir_from_strip` with SciPy's operations in its order; integers are stored as C casts."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _in_order(dst), cast=True)
 
 
 def _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, between):
@@ -289,9 +320,7 @@ def fir_rows(typing, acc, dst, rows, offset, taps, count, kind, targets, place):
     return signature_of(acc, dst, rows, offset, taps, count, kind, targets, place), nothing(generate)
 
 
-@intrinsic
-def store_strip(typing, acc, dst, strip, table, offset):
-    """Transpose `lanes` columns of a strip back and store them as `lanes` pieces of rows."""
+def _store_strip(typing, acc, dst, strip, table, offset, cast):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
 
     def generate(context, builder, signature, values):
@@ -299,27 +328,49 @@ def store_strip(typing, acc, dst, strip, table, offset):
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
         columns = [builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)]
-        e.store_transposed(columns, table, offset, result)
+        e.store_transposed(columns, table, offset, result, cast)
 
     return signature_of(acc, dst, strip, table, offset), nothing(generate)
 
 
 @intrinsic
-def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind):
-    """Filter `lanes` columns over `tile` rows vertically; store rows `out_row` bytes apart."""
-    source, arithmetic = dtype_of(src), dtype_of(acc)
+def store_strip(typing, acc, dst, strip, table, offset):
+    """Transpose `lanes` columns of a strip back and store them as `lanes` pieces of rows."""
+    return _store_strip(typing, acc, dst, strip, table, offset, False)
+
+
+@intrinsic
+def cast_strip(typing, acc, dst, strip, table, offset):
+    """`store_strip` as C casts."""
+    return _store_strip(typing, acc, dst, strip, table, offset, True)
+
+
+def _to_rows(tokens, table, offset, out, out_row, taps, count, kind, sums):
+    source, arithmetic = dtype_of(tokens[0]), dtype_of(tokens[1])
 
     def generate(context, builder, signature, values):
-        table, offset, out, out_row, taps, count, kind = values[2:]
+        table, offset, out, out_row, taps, count, kind = values[len(tokens) :]
         e = Emitter(builder, arithmetic)
 
         def element(j):
             return e.load(builder.add(e.word(table, j), offset), source)
 
-        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
+        for r, value in enumerate(sums(e, element, taps, count, kind, tile(arithmetic))):
             builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
 
-    return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
+    return signature_of(*tokens, table, offset, out, out_row, taps, count, kind), nothing(generate)
+
+
+@intrinsic
+def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind):
+    """Filter `lanes` columns over `tile` rows vertically; store rows `out_row` bytes apart."""
+    return _to_rows((src, acc), table, offset, out, out_row, taps, count, kind, _plain)
+
+
+@intrinsic
+def cast_to_rows(typing, src, acc, dst, table, offset, out, out_row, taps, count, kind):
+    """`fir_to_rows` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
+    return _to_rows((src, acc, dst), table, offset, out, out_row, taps, count, kind, _in_order(dst))
 
 
 @intrinsic
