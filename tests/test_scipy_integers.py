@@ -181,6 +181,13 @@ def test_values_out_of_range_wrap_as_in_c(result):
     check(lines((1.0,)), np.array(values * 5), result, ("reflect",))
 
 
+@pytest.mark.parametrize("shape", [(9,), (5, 40), (3, 4, 5, 6)])
+def test_nothing_but_a_cast(shape, rng):
+    image = pixels(rng, shape, "float32")
+    what = lines(*(None,) * len(shape))
+    np.testing.assert_array_equal(run(what, image, "int16", ("wrap",) * len(shape), 0.0), image.astype(np.int16))
+
+
 def test_no_value_traps():
     image = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300] * 7)
     for result in INTEGERS:
