@@ -45,12 +45,15 @@ def _check_border(frame: Frame) -> None:
 # ---- windows: `size`, `footprint`, `structure`
 
 
-def window(size: Any, footprint: Any) -> tuple[Any, Packed | None]:
-    """`size` and `footprint` in hashable form; where both are given the footprint counts."""
+def window(size: Any, footprint: Any, depth: int) -> tuple[Any, Packed | None]:
+    """`size` and `footprint` in hashable form; where both are given the footprint counts.
+
+    `depth`: calls between the user's and this one, for the warning.
+    """
     if footprint is None:
         return size, None
     if size is not None:
-        warnings.warn("`size` is ignored, because `footprint` is given.", UserWarning, stacklevel=3)
+        warnings.warn("`size` is ignored, because `footprint` is given.", UserWarning, stacklevel=depth + 2)
     return None, Packed.of(np.asarray(footprint, dtype=bool))
 
 
@@ -171,11 +174,11 @@ def _ranked(
 
 
 def _order(name: str, parameters: str, builder: Builder, modes: str) -> Function:
-    return Function(name, tuple(parameters.split()), builder, ORDER, ALL_REAL, ALL_REAL, modes, linear=False)
+    return Function(name, tuple(parameters.split()), builder, ORDER, REAL, modes, linear=False)
 
 
-#: All real dtypes but longdouble.
-ALL_REAL = "?bBhHiIlLqQefd"
+#: All real dtypes that fit float64 or integers of 64 bits.
+REAL = "?bBhHiIlLqQefd"
 
 MINIMUM_FILTER1D = _order("minimum_filter1d", "size axis origin", partial(_along_axis, "minimum"), ONE)
 MAXIMUM_FILTER1D = _order("maximum_filter1d", "size axis origin", partial(_along_axis, "maximum"), ONE)
