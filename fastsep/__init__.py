@@ -10,6 +10,8 @@
     maps = fastsep.separable_conv2d(image, depthwise_kernel, pointwise_kernel)
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
 
+`fastsep.ndimage` has the filters of `scipy.ndimage` under SciPy's own rules.
+
 `help(fastsep.filters)` describes the options that all filters share: borders, channels, dtypes,
 `out`, `workers`; `help(fastsep.layers)` those of the layers.
 """
@@ -30,6 +32,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import gaussians as gaussians
     from fastsep import layer_cost as layer_cost
     from fastsep import layers as layers
+    from fastsep import ndimage as ndimage
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
     from fastsep._validation.scalars import ArgumentError as ArgumentError
@@ -67,6 +70,7 @@ _HOMES = {
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
     "_validation.scalars": "ArgumentError",
+    "ndimage": "",  # other meanings of the same names
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 _MODULES = [home for home in _HOMES if not home.startswith("_")]

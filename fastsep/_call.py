@@ -34,10 +34,17 @@ BOOL = np.dtype(np.bool_)
 class Rules:
     """How a function treats dtypes. Keys of remembered calls hold it and compare it by identity."""
 
-    def __init__(self, rescale: bool, integer_out: bool, decides: bool) -> None:
+    def __init__(
+        self, rescale: bool, integer_out: bool, decides: bool, own_dtype: bool = False, same_dtype: bool = False
+    ) -> None:  # fmt: skip
         self.rescale = rescale  # integers to [0, 1] or [-1, 1]
         self.integer_out = integer_out  # an integer `out` settles the dtype; scikit-image wants `dtype` too
         self.decides = decides  # the result is bool, and `dtype` that of the arithmetic
+        # Pixels are compared, not summed: the dtype of the image is that of the arithmetic and of the result, but that
+        # an `out` of any dtype gets the values converted. There is no `dtype`.
+        self.own_dtype = own_dtype
+        # Without `out` and `dtype` the result has the dtype of the image; values become integers as C casts them.
+        self.same_dtype = same_dtype
 
 
 SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
@@ -46,6 +53,10 @@ PRESERVED = Rules(rescale=False, integer_out=False, decides=False)
 OWN = Rules(rescale=False, integer_out=True, decides=False)
 OWN_RESCALED = Rules(rescale=True, integer_out=True, decides=False)
 DECISION = Rules(rescale=True, integer_out=False, decides=True)
+#: Of order statistics: minimum, maximum, rank.
+ORDER = Rules(rescale=False, integer_out=True, decides=False, own_dtype=True)
+#: Of `fastsep.ndimage`, as in SciPy.
+NDIMAGE = Rules(rescale=False, integer_out=True, decides=False, same_dtype=True)
 
 
 class PerPixel:
@@ -268,6 +279,11 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     if rules.decides:
         arrays.check_bool(out_dtype)
         result, arithmetic = BOOL, arrays.arithmetic_dtype(image_dtype, dtype)
+    elif rules.own_dtype:
+        result = image_dtype.newbyteorder("=") if out_dtype is None else out_dtype
+        arithmetic = dtypes.order_dtype(image_dtype)
+    elif rules.same_dtype:
+        result = arithmetic = out_dtype or dtype or image_dtype.newbyteorder("=")
     else:
         result = arithmetic = arrays.result_dtype(image_dtype, dtype, out_dtype, rules.integer_out)
     frame = Frame(len(shape), channel, image_dtype, arithmetic, 0.0)
@@ -278,9 +294,15 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     what = builder(frame, *parameters)
 
     unit = dtypes.unit(image_dtype) if rules.rescale and not frame.integer else 1.0
-    source, target = dtypes.source_dtype(image_dtype), dtypes.target_dtype(arithmetic)
-    if "constant" in modes:
-        source = dtypes.border_dtype(source, target, cval * unit)
+    if rules.own_dtype:
+        source = target = arithmetic
+        cval = dtypes.order_border(source, cval)
+    elif rules.same_dtype and frame.integer:
+        source, target = dtypes.cast_dtypes(image_dtype, result, cval if "constant" in modes else None)
+    else:
+        source, target = dtypes.source_dtype(image_dtype), dtypes.target_dtype(arithmetic)
+        if "constant" in modes:
+            source = dtypes.border_dtype(source, target, cval * unit)
 
     # The engine takes channels last, or first as a batch; from between they are moved to the front.
     moved = channel if channel not in (None, 0, len(shape) - 1) else None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 _HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
-_ENTRY = re.compile(r"^(?=\w)", re.MULTILINE)
+_ENTRY = re.compile(r"^(?=[\w*])", re.MULTILINE)
 #: numpydoc's order of the sections that are completed, and what may follow them.
 _ORDER = ("", "Parameters", "Attributes", "Returns", "Raises", "See Also", "Notes", "References", "Examples")
 
@@ -41,7 +41,10 @@ def complete(functions: Iterable[Callable[..., Any]], shared: str | None) -> Non
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a signature; `inspect.signature` takes ten times as long."""
     code = (function.__init__ if isinstance(function, type) else function).__code__  # type: ignore[misc]
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    count = code.co_argcount + code.co_kwonlyargcount
+    names: tuple[str, ...] = code.co_varnames[:count]
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        names = (*names, f"**{code.co_varnames[count]}")
     return names[1:] if isinstance(function, type) else names
 
 

@@ -133,7 +133,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     """
     name = getattr(function, "__name__", type(function).__name__)
     first = _first_parameter(function)
-    if first not in ("image", "x"):
+    if first not in ("image", "input", "x"):
         raise TypeError(f"`function` must be a filter or a layer of fastsep; got {array_like.show(function)}.")
     if first in kwargs:
         args = (kwargs.pop(first), *args)

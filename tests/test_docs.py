@@ -25,6 +25,7 @@ of_a_checkout = pytest.mark.skipif(not README.exists(), reason="an installed pac
         "corners",
         "correlation",
         "layers",
+        "ndimage",
         "layer_cost",
         "factorization.kernel",
         "factorization.bank",

@@ -67,12 +67,18 @@ class ArgumentWriter:
         args.dst_row = self.width * plan.dst.itemsize
         args.mode_z, args.mode_y, args.mode_x = (MODES[mode] for mode in plan.modes)
         if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
-            # cval / scale may lie a rounding error beside the integer that it stands for.
-            value = plan.border if plan.src.kind == "f" else round(plan.border)
-            args.constant_row = self.address(np.full(self.padded + self.lanes, value, plan.src))
+            args.constant_row = self.address(np.full(self.padded + self.lanes, self.border(), plan.src))
         getattr(self, f"write_{plan.strategy}")()
         args.grain = self.grain
         return Block(self.words, lines_of(self.end), max(self.grain, self.halo), tuple(self.keep))
+
+    def border(self) -> float:
+        """The constant beyond the border as a value of the source dtype."""
+        if self.plan.src.kind == "f":
+            return self.plan.border
+        # cval / scale may lie a rounding error beside the integer that it stands for; and float64 has no largest int64.
+        info = np.iinfo(self.plan.src)
+        return min(max(round(self.plan.border), int(info.min)), int(info.max))
 
     # memory --------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class Candidates:
     integers: bool  # the image has no NaN or inf
     kernel: Array
     centre: tuple[int, ...]
+    most: int | None = None  # separable terms that there may be; None: as many as cost less than the other ways
 
     def prepare(self, request: Request) -> CorrelationProgram:
         """The cheapest of the plans that are allowed."""
@@ -59,8 +60,8 @@ class Candidates:
         options, separable = list(self.options), None
         if self.separable is not None:
             # To find the terms of a kernel takes longer than many a correlation.
-            most = None
-            if self.method == "auto" and takes_more_than(self.kernel, 1, 0.0):
+            most = self.most
+            if most is None and self.method == "auto" and takes_more_than(self.kernel, 1, 0.0):
                 most = self._most_terms(make, min(cost for _, _, cost in priced)) if tame else 1
             options.append(self.separable(most))
             if options[-1].what is not None:
@@ -181,6 +182,15 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
     found = Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
     return Operation(found.prepare)
+
+
+def near_exact(frame: Frame, kernel: Array, centre: tuple[int, ...]) -> Operation:
+    """The ways to correlate that round no more than sums tap by tap do: these, or one line for each axis."""
+    key, size = pack(kernel), float(np.abs(kernel).sum())
+    direct = Candidate("direct", Dense(kernel, centre), False, f"{np.count_nonzero(kernel)} taps", 0.0, size)
+    separable = partial(_separable, frame, unpack(key), centre, 0.0, False)
+    integers = frame.dtype.kind in "iub"
+    return Operation(Candidates((direct,), separable, "auto", integers, kernel, centre, most=1).prepare)
 
 
 # ---- kernels as keys

@@ -19,7 +19,9 @@ U8, U16, I16, I32 = (np.dtype(name) for name in ("uint8", "uint16", "int16", "in
 
 def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: float, border: float) -> DType:
     """float64 for float64 images and results, and where integers would not stay exact or differences would be lost;
-    else float32."""
+    else float32. The image's own where pixels are only compared."""
+    if what.own_dtype:
+        return src
     if what.cast:
         return F32 if max(src.itemsize, dst.itemsize) <= 2 and sums_exactly(what, src, dst, border, 24) else F64
     if F64 in (src, dst) or not what.fits_float32():

@@ -21,3 +21,14 @@ def beyond(index: Array, size: int, mode: str) -> Array:
         return np.where(index < size, index, period - index)
     index = index % (2 * size)
     return np.where(index < size, index, 2 * size - 1 - index)
+
+
+def lies_inside(mode: str, before: int, after: int) -> bool:
+    """Whether what stands for pixels outside lies under the part of a window that is inside, wherever it is.
+
+    `before`, `after`: pixels of the window on either side of its own. Those outside then count twice, which no minimum
+    notices.
+    """
+    return (
+        mode == "nearest" or (mode == "reflect" and abs(before - after) <= 1) or (mode == "mirror" and before == after)
+    )

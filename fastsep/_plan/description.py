@@ -107,6 +107,8 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "sweep": lambda plan: "once over the image",
     "box": lambda plan: "window sums from sums of groups",
     "small_box": lambda plan: "sums of integers, sliding down the columns",
+    "extremum": lambda plan: "down groups of rows, then along rows by doubling",
+    "flat": lambda plan: "runs of pixels, row by row",
 }
 
 

@@ -66,6 +66,18 @@ def order_dtype(image: DType) -> DType:
     return np.dtype({"b": "uint8", "f": "float32" if native.itemsize == 2 else "float64"}[native.kind])
 
 
+def order_border(source: DType, value: float) -> float:
+    """A border of `value` for order statistics in `source`: for integers truncated, and within their range.
+
+    Neither changes which pixels are smaller or larger, so that results are SciPy's, which truncates them, unless they
+    are a border out of range.
+    """
+    if source.kind == "f":
+        return value
+    info = np.iinfo(source)
+    return 0.0 if value != value else float(math.trunc(min(max(value, float(info.min)), float(info.max))))
+
+
 def cast_dtypes(image: DType, result: DType, border: float | None) -> tuple[DType, DType]:
     """What is read and what is written where integer results are casts: each its own dtype; bool is uint8.
 
@@ -143,11 +155,11 @@ def convert(image: Array, source: DType, front: int | None, clamp: bool) -> Arra
 
 
 def finish(values: Array, result: DType) -> Array:
-    """`values` in the dtype asked for; for an integer one rounded half to even and saturated."""
+    """`values` in the dtype asked for: rounded half to even and saturated for integers, for bool true where not 0."""
     if values.dtype == result:
         return values
     with np.errstate(all="ignore"):  # infinity is what float16 has for larger values, and zero for tiny ones
-        return values.astype(result) if result.kind == "f" else _rounded(values, result)
+        return values.astype(result) if result.kind in "fb" else _rounded(values, result)
 
 
 def _rounded(values: Array, result: DType) -> Array:

@@ -142,6 +142,22 @@ def gaussian_line(sigma: float, order: int, truncate: float) -> Line | None:
     return _line(values[::-1].tolist())
 
 
+def scipy_gaussian_line(sigma: float, order: int, radius: int) -> Line:
+    """SciPy's taps of a Gaussian or its derivative, to the last bit: sums in its order."""
+    x = np.arange(-radius, radius + 1)
+    variance = sigma * sigma
+    values = np.exp(-0.5 / variance * x**2)
+    values = values / values.sum()
+    if order:
+        # (q' - x / variance q) as a matrix that is multiplied with the coefficients of q.
+        slope = np.diag(np.arange(1.0, order + 1), 1) + np.diag(np.ones(order) / -variance, -1)
+        q = np.eye(order + 1)[0]
+        for _ in range(order):
+            q = slope.dot(q)
+        values = (x[:, None] ** np.arange(order + 1)).dot(q) * values
+    return _line(values[::-1].tolist())
+
+
 def _hermite(x: np.ndarray, sigma: float, order: int) -> np.ndarray:
     # d/dx (q(x) phi(x)) = (q'(x) - x / sigma^2 q(x)) phi(x), applied `order` times to q = 1.
     q = np.polynomial.Polynomial([1.0])

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastsep._kernels import selection
 from fastsep._plan import dtypes, fft_tiles
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
@@ -30,7 +31,21 @@ from fastsep._plan.differences import (
 )
 from fastsep._plan.division import MOST_SUMMED
 from fastsep._plan.plan import Axes, Context, Plan
-from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
+from fastsep._plan.spec import (
+    IDENTITY,
+    Box,
+    Dense,
+    Extremum,
+    Filter,
+    FlatExtremum,
+    Fourier,
+    Line,
+    Rank,
+    Roberts,
+    Separable,
+    Term,
+    lines_of,
+)
 from fastsep._validation.array_like import Array, DType
 
 
@@ -102,7 +117,7 @@ def _cast(what: Separable, context: Context) -> Plan:
     if len(what.terms) > 1:
         return _cast_laplacian(what, context) or _passes(what, context)
     what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
-    if _wraps(context) and is_whole(what) and max(abs(tap) for line in lines_of(what) for tap in line.taps) < SMALL_TAP:
+    if _wraps(context) and is_whole(what) and all(abs(tap) < SMALL_TAP for line in lines_of(what) for tap in line.taps):
         words = replace(context, acc=I16)
         plan = _gradient(what, words) or _smoothing(what, words)
         if plan is not None:
@@ -294,6 +309,15 @@ def _is_small(what: Box, context: Context) -> bool:
     return 1 < most <= MOST_SUMMED and what.sizes[-1] <= SMALL_ROW[src]
 
 
+def _extremum(what: Extremum, context: Context) -> Plan:
+    if len(context.axes.sizes) > 2:
+        return _passes(what, context)
+    what = what.of_axes(context.axes.start, context.axes.stop)
+    if len(what.sizes) == 1:
+        what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
+    return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
+
+
 def _laplacian(what: Dense, context: Context) -> Plan | None:
     """The sweep for a multiple of the Laplacian of a plane, if that is what this is: its five taps from registers."""
     axes = context.axes
@@ -310,27 +334,24 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
 
 
 def _dense(what: Dense, context: Context) -> Plan:
-    axes = context.axes
-    kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
-    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start]) * context.scale
+    taps = what.kernel * context.scale
     if what.cast:
-        kernel = np.where(np.abs(kernel) > EPSILON, kernel, 0.0)
-    centre = what.centre[axes.start : axes.stop]
-    if len(centre) == 1:
-        kernel, centre = kernel[None], (0, *centre)
-    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
-    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
-    flat = kernel.reshape(-1, *kernel.shape[-2:])
-    used = np.asarray(flat.any(axis=(1, 2)))
-    used[0] |= not used.any()
-    what = Dense(flat[used], centre[-2:], what.cast)
-    form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
+        taps = np.where(np.abs(taps) > EPSILON, taps, 0.0)
+    kernel, centre, slices = _in_planes(taps, what.centre, context.axes)
+    form = "differences" if context.acc == F32 and middle(kernel) is not None else "sums"
+    what = Dense(kernel, centre, what.cast)
     if what.cast:
         digits = 24 if context.acc == F32 else 53
         exact = sums_exactly(what, context.src, context.dst, context.border, digits)
         form = "sums cast" if exact else "ordered cast"
     plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
-    return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
+    return replace(plan, slices=slices)
+
+
+def _flat(what: FlatExtremum, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
+    what = FlatExtremum(what.which, footprint, centre)
+    return replace(context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum()), slices=slices)
 
 
 def _fourier(what: Fourier, context: Context) -> Plan:
@@ -338,6 +359,30 @@ def _fourier(what: Fourier, context: Context) -> Plan:
     blocks = fft_tiles.cut(context.shape, context.first, kernel.shape, context.acc.itemsize)
     plan = context.plan("fft", ("fft",), Fourier(kernel * context.scale, what.centre), 0.0)
     return replace(plan, blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
+
+
+def _rank(what: Rank, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
+    what = Rank(footprint, centre, what.rank)
+    height = selection.height(footprint)
+    network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
+    plan = context.plan("rank", ("rank", "table"), what, network.operations / height + 8.0)
+    return replace(plan, slices=slices)
+
+
+def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:
+    """A kernel as a stack of those of its planes that are not all zero, its centre there, and their `_slices`."""
+    kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
+    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
+    centre = centre[axes.start : axes.stop]
+    if len(centre) == 1:
+        kernel, centre = kernel[None], (0, *centre)
+    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
+    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
+    flat = kernel.reshape(-1, *kernel.shape[-2:])
+    used = np.asarray(flat.any(axis=(1, 2)))
+    used[0] |= not used.any()
+    return flat[used], centre[-2:], np.ascontiguousarray(slices[:, used])
 
 
 def _slices(
@@ -399,7 +444,10 @@ def _passes(what: Filter, context: Context) -> Plan:
 STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Separable: (_many_axes, _in_lines),
     Box: (_many_axes, _box),
+    Extremum: (_extremum,),
+    FlatExtremum: (_flat,),
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),
+    Rank: (_rank,),
 }

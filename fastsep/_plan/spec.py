@@ -1,7 +1,8 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
-A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, or Roberts' cross, which are not
-of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum or Roberts' cross,
+which are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of
+`Filter`.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class Filter:
     cast: bool = False
     #: The neighbours of a pixel along its row are found in the same vector: so images of few channels only.
     in_vector: bool = False
+    #: It only compares pixels: it is computed in the dtype of the image.
+    own_dtype: bool = False
 
     def idle(self) -> list[bool]:
         """Which axes it leaves alone."""
@@ -226,6 +229,50 @@ class Box(Filter):
 
 
 @dataclass(frozen=True, slots=True)
+class Extremum(Filter):
+    """The "minimum" or "maximum" of a rectangle: axis covers i - centre .. i - centre + size - 1."""
+
+    which: str
+    sizes: tuple[int, ...]
+    centres: tuple[int, ...]
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.sizes]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centres, self.sizes, strict=True))
+
+    def of_axes(self, start: int, stop: int) -> Extremum:
+        return Extremum(self.which, self.sizes[start:stop], self.centres[start:stop])
+
+    def passes(self) -> list[list[tuple[Filter, float]]]:
+        leading = zip(self.sizes[:-2], self.centres[:-2], strict=True)
+        return [
+            [
+                *((Extremum(self.which, (size, 1), (centre, 0)), 1.0) for size, centre in leading),
+                (self.of_axes(-2, len(self.sizes)), 1.0),
+            ]
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatExtremum(Filter):
+    """The "minimum" or "maximum" of the pixels under a footprint of any form, with `centre` on the result's pixel."""
+
+    which: str
+    footprint: Array  # bool, one axis per spatial axis
+    centre: tuple[int, ...]
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.footprint.shape]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Roberts(Filter):
     """Roberts' cross: "pos_diag", "neg_diag" or "magnitude"."""
 
@@ -279,6 +326,22 @@ class Fourier(_AnyKernel):
 
     def whole_gain(self) -> float:
         return math.inf  # integers of it have to come out exact
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rank(Filter):
+    """The value of a rank, counted from the smallest, 0, of the pixels x[i + k - centre] for all k in the footprint."""
+
+    footprint: Array  # bool, one axis per spatial axis
+    centre: tuple[int, ...]
+    rank: int
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.footprint.shape]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,10 @@ ALIGNED_BYTES = 32 << 10
 #: From so many values on a kernel looks for infinity and NaN; NumPy's two passes would take 0.1 ms and more.
 LOOKED_AT = 1 << 18
 #: Several results of this size together are written with non-temporal stores, which do not read the lines first; a
-#: single result gains nothing (measured).
+#: single result gains nothing (measured), but for those below.
 STREAM_RESULTS = 32 << 20
+#: Minima are so cheap that a single result gains by it (measured: 4K in float32 takes two thirds of the time).
+STREAM_EXTREMA = 16 << 20
 #: Up to this many rows are read in place; more are copied into a ring (measured).
 ROWS_IN_PLACE = 8
 #: Up to this many beside rows of slopes, which fill half of L2 (measured: copying takes 1.06 times as
@@ -98,6 +100,11 @@ PLANES_BYTES = 4 << 20
 FFT_CACHED = 512 << 10
 #: What Python takes for a block of transforms, in units of `fft_tiles.work_of` (measured).
 FFT_BLOCK_WORK = 3.5e5
+
+#: Rows of values that are compared, all together: they stay in the nearest cache.
+RANK_BYTES = L1 * 3 // 4
+#: Vectors of a row that are compared at a time.
+RANK_VECTORS = 2
 
 # ---- long rows, which are cut into pieces
 

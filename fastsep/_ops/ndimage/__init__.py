@@ -1,0 +1,1 @@
+"""Filters under the contract of `scipy.ndimage`, by the engine of all others."""

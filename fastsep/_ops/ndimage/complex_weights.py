@@ -1,0 +1,41 @@
+"""Correlation with complex weights, by correlations of real and imaginary parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastsep._ops.ndimage.calls import Function, Packed, joined, run
+from fastsep._validation import scipy_arguments
+from fastsep._validation.array_like import Array
+
+
+def weighted(
+    function: Function, weights: Any, others: tuple[Any, ...], image: Any, output: Any, mode: Any, cval: Any,
+    workers: Any, conjugate: bool = False,
+) -> Array:  # fmt: skip
+    """The result of a function whose first parameter is `weights`. `conjugate`: that of complex ones is meant."""
+    weights = np.asarray(weights)
+    if weights.dtype.kind != "c":
+        packed = Packed.of(weights.astype(np.float64, copy=False))
+        return run(function, (packed, *others), image, output, mode, cval, workers)
+
+    image = scipy_arguments.as_array(image)
+    dtype, out = scipy_arguments.output_of(output, image.shape, True)
+    result = out.dtype if out is not None else dtype or np.promote_types(image.dtype, np.complex64)
+    part = np.empty(0, result).real.dtype
+
+    def filtered(pixels: Array, taps: Array, border: Any) -> Array:
+        packed = Packed.of(taps.astype(np.float64))
+        return run(function, (packed, *others), pixels, part, mode, border, workers)
+
+    if conjugate:
+        weights = weights.conj()
+    if image.dtype.kind == "c":
+        of_real = [filtered(image.real, taps, np.real(cval)) for taps in (weights.real, weights.imag)]
+        of_imaginary = [filtered(image.imag, taps, np.imag(cval)) for taps in (weights.real, weights.imag)]
+        return joined(of_real[0] - of_imaginary[1], of_real[1] + of_imaginary[0], result, out)
+    if np.iscomplexobj(cval):
+        raise ValueError("`cval` must be real where `input` is.")
+    return joined(filtered(image, weights.real, cval), filtered(image, weights.imag, cval), result, out)

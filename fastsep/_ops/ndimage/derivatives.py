@@ -1,0 +1,83 @@
+"""Laplacians and gradient magnitudes of derivatives of the caller's own, composed as SciPy does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastsep._call import NotRun
+from fastsep._plan.description import Description
+from fastsep._validation import scipy_arguments
+from fastsep._validation.array_like import Array, DType, StandIn
+
+#: (input, axis, output, mode, cval, *extra_arguments, **extra_keywords), as SciPy calls it.
+Derivative = Callable[..., Any]
+
+
+def laplacian(
+    derivative2: Derivative, image: Any, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
+) -> Array:
+    """The sum of the second derivatives along `axes`."""
+    image, out, steps = _prepared(image, output, mode, axes)
+    if not steps:
+        return _copied(image, out)
+    keywords = keywords or {}
+    (axis, first), *others = steps
+    derivative2(image, axis, out, first, cval, *arguments, **keywords)
+    for axis, each in others:
+        out += derivative2(image, axis, out.dtype, each, cval, *arguments, **keywords)
+    return out
+
+
+def magnitude(
+    derivative: Derivative, image: Any, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
+) -> Array:
+    """The root of the sum of the squares of the derivatives along `axes`."""
+    image, out, steps = _prepared(image, output, mode, axes)
+    if not steps:
+        return _copied(image, out)
+    keywords = keywords or {}
+    (axis, first), *others = steps
+    derivative(image, axis, out, first, cval, *arguments, **keywords)
+    np.multiply(out, out, out)
+    for axis, each in others:
+        found = derivative(image, axis, out.dtype, each, cval, *arguments, **keywords)
+        np.multiply(found, found, found)
+        out += found
+    return np.sqrt(out, out, casting="unsafe")
+
+
+def _prepared(image: Any, output: Any, mode: Any, axes: Any) -> tuple[Array, Array, list[tuple[int, Any]]]:
+    """The image, an array to write into that shares no memory with it, and the axes with their modes."""
+    image = scipy_arguments.as_array(image)
+    found = scipy_arguments.axes_of(axes, image.ndim)
+    modes = scipy_arguments.per_axis("mode", mode, len(found))
+    dtype, out = scipy_arguments.output_of(output, image.shape, False)
+    if type(image) is StandIn:
+        raise NotRun(_Composed(image.dtype), image.dtype if out is None else out.dtype, True)
+    if out is None:
+        out = np.zeros(image.shape, image.dtype.newbyteorder("=") if dtype is None else dtype)
+    elif np.may_share_memory(image, out):
+        image = image.copy()
+    return image, out, list(zip(found, modes, strict=True))
+
+
+def _copied(image: Array, out: Array) -> Array:
+    out[...] = image
+    return out
+
+
+class _Composed:
+    """What `explain` gets to see."""
+
+    source = None
+
+    def __init__(self, arithmetic: DType) -> None:
+        self.arithmetic = arithmetic
+
+    def describe(self) -> Description:
+        return Description(
+            arithmetic=self.arithmetic, strategy="stages", why="the derivatives that are given, then NumPy"
+        )

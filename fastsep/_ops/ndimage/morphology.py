@@ -1,0 +1,120 @@
+"""Grey morphology as SciPy composes it: of erosions and dilations, in the dtype of the image."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastsep._ops.ndimage import order
+from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
+from fastsep._ops.ndimage.stages import described
+from fastsep._validation import scipy_arguments
+from fastsep._validation.array_like import Array, StandIn
+
+
+class Morphology(NamedTuple):
+    """The options of a call."""
+
+    size: Any
+    footprint: Packed | None
+    structure: Packed | None
+    origin: Any
+    axes: Any
+    mode: Any
+    cval: Any
+    workers: Any
+
+    def erode(self, image: Any, output: Any) -> Array:
+        return self._run(order.GREY_EROSION, image, output)
+
+    def dilate(self, image: Any, output: Any) -> Array:
+        return self._run(order.GREY_DILATION, image, output)
+
+    def _run(self, function: Function, image: Any, output: Any) -> Array:
+        shaped = self.structure is not None or (self.footprint is not None and not self.footprint.array.all())
+        if shaped and not isinstance(self.mode, str):
+            function = function._replace(modes=PASSED_ON)  # SciPy refuses them
+        return run(function, self[:5], image, output, self.mode, self.cval, self.workers)
+
+
+def options(
+    size: Any, footprint: Any, structure: Any, mode: Any, cval: Any, origin: Any, axes: Any, workers: Any
+) -> Morphology:
+    """Window and options of a call; `structure` makes `size` count for nothing."""
+    if size is None and footprint is None and structure is None:
+        raise ValueError("`size`, `footprint` or `structure` must be given; got none of them.")
+    size, footprint = order.window(size, footprint, 2)
+    if structure is not None:
+        structure = Packed.of(np.asarray(structure, dtype=np.float64))
+    return Morphology(size, footprint, structure, origin, axes, mode, cval, workers)
+
+
+def opened(how: Morphology, image: Any, output: Any) -> Array:
+    """Eroded, then dilated."""
+    if type(image) is StandIn:
+        described(image, how.erode, how.dilate)
+    return how.dilate(how.erode(image, None), output)
+
+
+def closed(how: Morphology, image: Any, output: Any) -> Array:
+    """Dilated, then eroded."""
+    if type(image) is StandIn:
+        described(image, how.dilate, how.erode)
+    return how.erode(how.dilate(image, None), output)
+
+
+def gradient(how: Morphology, image: Any, output: Any) -> Array:
+    """Dilated minus eroded. As in SciPy, an `output` that is a dtype counts for nothing."""
+    if type(image) is StandIn:
+        described(image, how.dilate, how.erode)
+    out = output if isinstance(output, np.ndarray) else None
+    image = _apart(image, out)
+    dilated = how.dilate(image, None)
+    eroded = how.erode(image, out)
+    return _minus_number(dilated, eroded, out)
+
+
+def laplacian(how: Morphology, image: Any, output: Any) -> Array:
+    """Dilated plus eroded minus twice the image. As in SciPy, an `output` that is a dtype counts for nothing."""
+    if type(image) is StandIn:
+        described(image, how.dilate, how.erode)
+    out = output if isinstance(output, np.ndarray) else None
+    image = _apart(image, out)
+    dilated = how.dilate(image, None)
+    result = how.erode(image, out)
+    np.add(dilated, result, result)
+    np.subtract(result, image, result)
+    return _minus_number(result, image, result)
+
+
+def white_tophat(how: Morphology, image: Any, output: Any) -> Array:
+    """The image minus what is opened."""
+    image = _apart(image, output)
+    found = opened(how, image, output)
+    return _minus(image, found, found)
+
+
+def black_tophat(how: Morphology, image: Any, output: Any) -> Array:
+    """What is closed minus the image."""
+    image = _apart(image, output)
+    found = closed(how, image, output)
+    return _minus(found, image, found)
+
+
+def _minus(one: Array, other: Array, out: Array) -> Array:
+    if one.dtype == np.bool_ and other.dtype == np.bool_:
+        result: Array = np.bitwise_xor(one, other, out)
+        return result
+    return _minus_number(one, other, out)
+
+
+def _minus_number(one: Array, other: Array, out: Array | None) -> Array:
+    result: Array = np.subtract(one, other, out)
+    return result
+
+
+def _apart(image: Any, output: Any) -> Array:
+    """The image, which is read again after `output` has been written to."""
+    pixels = scipy_arguments.as_array(image)
+    return pixels.copy() if isinstance(output, np.ndarray) and np.may_share_memory(pixels, output) else pixels

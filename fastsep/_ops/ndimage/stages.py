@@ -1,0 +1,43 @@
+"""What `explain` gets to see of filters that are composed of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastsep._call import FilterProgram, NotRun
+from fastsep._plan import description
+from fastsep._plan.description import Description, Stage
+from fastsep._validation.array_like import Array
+
+
+class Stages:
+    """Programs that run one after the other."""
+
+    source = None
+
+    def __init__(self, programs: list[tuple[str, Any]]) -> None:
+        self.programs = programs
+
+    def describe(self) -> Description:
+        stages = []
+        for name, program in self.programs:
+            if not isinstance(program, FilterProgram):  # by SciPy, or of several steps itself
+                return program.describe()  # type: ignore[no-any-return]
+            stages.append(Stage(name, (program.what,), (program.runner.plan,)))
+        return description.of_stages("", stages[0].plans[0].acc, stages, True, ())
+
+
+def described(image: Array, *steps: Callable[[Any, Any], Any]) -> None:
+    """Raise what says of all steps what would run."""
+    programs = []
+    found: NotRun
+    for step in steps:
+        try:
+            step(image, None)
+        except NotRun as instead:
+            found = instead
+            if instead.program is None:
+                raise
+            programs.append((step.__name__, instead.program))
+    raise NotRun(Stages(programs), found.result, found.direct)

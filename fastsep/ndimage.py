@@ -1,0 +1,985 @@
+"""The filters of `scipy.ndimage`, under its names and rules, many times faster.
+
+    import fastsep.ndimage as ndi  # in place of `import scipy.ndimage as ndi`
+
+Signatures, defaults, dtypes, borders and exceptions are those of SciPy 1.17; `workers`, by keyword, is
+on top. What is not accelerated goes to SciPy: other dtypes, options and functions, `generic_filter` and
+all that is no filter, such as `label` or `zoom`, which this module shows as its own.
+
+Differences from SciPy: a NaN in `uniform_filter` stays within its window, where SciPy spoils the
+rest of the line. Integers of 64 bits beyond 2**53, which SciPy sends through float64, come through
+`minimum_filter`, `median_filter` and the like unchanged. `output` may overlap `input` in any way, and
+nothing is written to it before all arguments are checked. float32 is computed in float32: results
+are within 8 units in the last place of the sum of the absolute taps times the largest value under
+them; SciPy sums in float64 and rounds after every axis.
+
+The options below mean the same in every function that has them; each function's page repeats those
+that it has.
+
+Parameters
+----------
+input : array_like
+    It is never changed, unless it is also `output`.
+output : array or dtype, optional
+    Array of the shape of `input` to write into, also returned, or the dtype of the result. Default:
+    the dtype of `input`.
+mode : str or one str for each axis that is filtered
+    What lies outside the image: "reflect" (d c b a | a b c d | d c b a), "constant" (`cval`),
+    "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a b c d | a b
+    c d | a b c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect, constant and wrap.
+    Functions of one axis, and those of kernels or footprints that are no products of lines, take
+    one mode.
+cval : scalar
+    Value outside the image for mode "constant".
+origin : int or one int for each axis that is filtered
+    Shifts the window: 0 has its middle on the pixel, positive values have it further left.
+axis : int
+    The axis to filter along.
+axes : int or several, optional
+    The axes to filter; None is all. Values for each axis belong to these.
+size : int or one int for each axis that is filtered
+    Length of the window.
+footprint : array_like of bool, optional
+    Which pixels of a window count, in place of `size`.
+structure : array_like, optional
+    Values that are added to the pixels of the window for a maximum, and subtracted for a minimum. Zeros
+    are a footprint of ones; anything else goes to SciPy.
+workers : int, optional
+    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine
+    allows. The result does not depend on it, and where SciPy does the work it has no effect.
+
+Returns
+-------
+ndarray of the shape of `input`
+    `output`, if that is an array.
+
+Raises
+------
+RuntimeError
+    For an unknown mode, a size below 1, a wrong number of values for each axis or of axes of a kernel,
+    a wrong shape of `output`, and dtypes that SciPy does not know.
+ValueError
+    For an `origin` outside the window, axes that are out of range or not unique, and other bad values.
+TypeError
+    For an argument of the wrong kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from fastsep._docs import complete
+from fastsep._ops.ndimage import derivatives, linear, morphology, order
+from fastsep._ops.ndimage.calls import run, scipy_module
+from fastsep._ops.ndimage.complex_weights import weighted
+from fastsep._validation.array_like import Array
+
+__all__ = [
+    "black_tophat",
+    "convolve",
+    "convolve1d",
+    "correlate",
+    "correlate1d",
+    "gaussian_filter",
+    "gaussian_filter1d",
+    "gaussian_gradient_magnitude",
+    "gaussian_laplace",
+    "generic_gradient_magnitude",
+    "generic_laplace",
+    "grey_closing",
+    "grey_dilation",
+    "grey_erosion",
+    "grey_opening",
+    "laplace",
+    "maximum_filter",
+    "maximum_filter1d",
+    "median_filter",
+    "minimum_filter",
+    "minimum_filter1d",
+    "morphological_gradient",
+    "morphological_laplace",
+    "percentile_filter",
+    "prewitt",
+    "rank_filter",
+    "sobel",
+    "uniform_filter",
+    "uniform_filter1d",
+    "white_tophat",
+]
+
+Output: TypeAlias = npt.ArrayLike | npt.DTypeLike | None
+Mode: TypeAlias = str | Sequence[str]
+Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
+Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
+Axes: TypeAlias = int | Sequence[int] | None
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *scipy_module().__all__})
+
+
+def __getattr__(name: str) -> Any:
+    """What is no filter, or not accelerated, from SciPy."""
+    if name.startswith("__") or name not in scipy_module().__all__:
+        raise AttributeError(f"module 'fastsep.ndimage' has no attribute {name!r}")
+    return getattr(scipy_module(), name)
+
+
+# ---- correlation with weights of one's own
+
+
+def correlate1d(
+    input: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    axis: int = -1,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    origin: int = 0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Correlate along one axis.
+
+    result[i] = sum over k of weights[k] * input[i + k - len(weights) // 2 - origin]. Complex weights are
+    conjugated.
+
+    Parameters
+    ----------
+    weights : 1-D array_like
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.correlate1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
+    [0, 27, 18, 9, 0]
+    """
+    return weighted(linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
+
+
+def convolve1d(
+    input: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    axis: int = -1,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    origin: int = 0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Convolve along one axis: `correlate1d` with the weights turned around.
+
+    Parameters
+    ----------
+    weights : 1-D array_like
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.convolve1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
+    [0, 9, 18, 27, 0]
+    """
+    return weighted(linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
+
+
+def correlate(
+    input: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Correlate with a kernel of any form.
+
+    The pixel lies under weights[shape // 2 + origin]; no NaN comes through a weight of zero. Complex
+    weights are conjugated.
+
+    Parameters
+    ----------
+    weights : array_like
+        One axis for each axis that is filtered, in the order of those of the array.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> image = np.zeros((3, 3))
+    >>> image[1, 1] = 1
+    >>> ndi.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
+    [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]]
+    """
+    return weighted(linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
+
+
+def convolve(
+    input: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Convolve with a kernel of any form: `correlate` with the kernel turned around.
+
+    Parameters
+    ----------
+    weights : array_like
+        One axis for each axis that is filtered, in the order of those of the array.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> image = np.zeros((3, 3))
+    >>> image[1, 1] = 1
+    >>> ndi.convolve(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
+    [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
+    """
+    return weighted(linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
+
+
+# ---- smoothing
+
+
+def gaussian_filter1d(
+    input: npt.ArrayLike,
+    sigma: float,
+    axis: int = -1,
+    order: int = 0,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    truncate: float = 4.0,
+    *,
+    radius: int | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Blur along one axis with a Gaussian, or take a derivative of the blurred image.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation in pixels.
+    order : int
+        0 blurs; n takes the n-th derivative.
+    truncate : float
+        The taps reach int(truncate * sigma + 0.5) pixels to each side.
+    radius : int, optional
+        How far they reach, in place of `truncate`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.gaussian_filter1d([0.0, 0.0, 1.0, 0.0, 0.0], 0.5).round(3).tolist()
+    [0.0, 0.106, 0.787, 0.106, 0.0]
+    """
+    return run(linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
+
+
+def gaussian_filter(
+    input: npt.ArrayLike,
+    sigma: Floats,
+    order: Integers = 0,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    truncate: float = 4.0,
+    *,
+    radius: Integers | None = None,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Blur with a Gaussian, or take derivatives of the blurred image.
+
+    Parameters
+    ----------
+    sigma : float or one float for each axis that is filtered
+        Standard deviation in pixels; 0 leaves an axis alone.
+    order : int or one int for each axis that is filtered
+        0 blurs; n takes the n-th derivative along the axis.
+    truncate : float
+        The taps reach int(truncate * sigma + 0.5) pixels to each side.
+    radius : int or one int for each axis that is filtered, optional
+        How far they reach, in place of `truncate`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> spot = np.zeros((5, 5))
+    >>> spot[2, 2] = 1
+    >>> ndi.gaussian_filter(spot, 0.5)[2].round(3).tolist()
+    [0.0, 0.084, 0.619, 0.084, 0.0]
+    """
+    return run(linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
+
+
+def uniform_filter1d(
+    input: npt.ArrayLike,
+    size: int,
+    axis: int = -1,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: complex = 0.0,
+    origin: int = 0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Mean over a window along one axis.
+
+    Parameters
+    ----------
+    size : int
+        Length of the window.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.uniform_filter1d([0.0, 3.0, 6.0, 0.0], 3).tolist()
+    [1.0, 3.0, 3.0, 2.0]
+    """
+    return run(linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+
+
+def uniform_filter(
+    input: npt.ArrayLike,
+    size: Integers = 3,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Mean over a window. Where `origin` is 0, the cost does not depend on its size.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.uniform_filter(np.eye(3), 3)[1].round(3).tolist()
+    [0.333, 0.333, 0.333]
+    """
+    return run(linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
+
+
+# ---- edges
+
+
+def sobel(
+    input: npt.ArrayLike,
+    axis: int = -1,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Sobel derivative: (-1, 0, 1) along `axis`, (1, 2, 1) along all others.
+
+    Unlike `fastsep.sobel` it is not divided by the sum of the smoothing taps.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> step = np.tile([0.0, 0.0, 1.0, 1.0], (3, 1))
+    >>> ndi.sobel(step)[1].tolist()
+    [0.0, 4.0, 4.0, 0.0]
+    """
+    return run(linear.SOBEL, (axis,), input, output, mode, cval, workers)
+
+
+def prewitt(
+    input: npt.ArrayLike,
+    axis: int = -1,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Prewitt derivative: (-1, 0, 1) along `axis`, (1, 1, 1) along all others.
+
+    Unlike `fastsep.prewitt` it is not divided by the sum of the smoothing taps.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> step = np.tile([0.0, 0.0, 1.0, 1.0], (3, 1))
+    >>> ndi.prewitt(step)[1].tolist()
+    [0.0, 3.0, 3.0, 0.0]
+    """
+    return run(linear.PREWITT, (axis,), input, output, mode, cval, workers)
+
+
+def laplace(
+    input: npt.ArrayLike,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Sum of the second differences (1, -2, 1) along all axes; `fastsep.laplace` has the other sign.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.laplace([0.0, 0.0, 1.0, 0.0, 0.0]).tolist()
+    [0.0, 1.0, -2.0, 1.0, 0.0]
+    """
+    return run(linear.LAPLACE, (axes,), input, output, mode, cval, workers)
+
+
+def gaussian_laplace(
+    input: npt.ArrayLike,
+    sigma: Floats,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+    **kwargs: Any,
+) -> Array:
+    """Laplacian of Gaussian: the sum over axes of the second derivatives of the blurred image.
+
+    Of several modes each counts for its term of the sum, along all axes.
+
+    Parameters
+    ----------
+    sigma : float or one float for each axis that is filtered
+        Standard deviation in pixels.
+    **kwargs
+        `truncate` and `radius` of `gaussian_filter`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> spot = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    >>> ndi.gaussian_laplace(spot, 1).round(2).tolist()
+    [0.04, 0.16, 0.0, -0.4, 0.0, 0.16, 0.04]
+    """
+    reach = linear.reach("gaussian_laplace", **kwargs)
+    return run(linear.GAUSSIAN_LAPLACE, (sigma, *reach, axes), input, output, mode, cval, workers)
+
+
+def gaussian_gradient_magnitude(
+    input: npt.ArrayLike,
+    sigma: Floats,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+    **kwargs: Any,
+) -> Array:
+    """Edge magnitude of the blurred image: root of the sum over axes of the squared first derivatives.
+
+    All axes are blurred, and derivatives taken along `axes`. Of several modes each counts for its term of
+    the sum, along all axes.
+
+    Parameters
+    ----------
+    sigma : float or one float for each axis of the array
+        Standard deviation in pixels.
+    **kwargs
+        `truncate` and `radius` of `gaussian_filter`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> step = np.repeat([0.0, 1.0], 4)
+    >>> ndi.gaussian_gradient_magnitude(step, 1).round(2).tolist()
+    [0.0, 0.01, 0.12, 0.36, 0.36, 0.12, 0.01, 0.0]
+    """
+    reach = linear.reach("gaussian_gradient_magnitude", **kwargs)
+    return run(linear.GAUSSIAN_GRADIENT_MAGNITUDE, (sigma, *reach, axes), input, output, mode, cval, workers)
+
+
+def generic_laplace(
+    input: npt.ArrayLike,
+    derivative2: Callable[..., Any],
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    extra_arguments: Sequence[Any] = (),
+    extra_keywords: Mapping[str, Any] | None = None,
+    *,
+    axes: Axes = None,
+) -> Array:
+    """Sum over axes of second derivatives that a function takes.
+
+    Parameters
+    ----------
+    derivative2 : callable
+        derivative2(input, axis, output, mode, cval, *extra_arguments, **extra_keywords), which writes into
+        `output` if that is an array, else returns an array of that dtype.
+    extra_arguments : sequence
+        Passed on to it.
+    extra_keywords : dict, optional
+        Passed on to it.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> def second(image, axis, output, mode, cval):
+    ...     return ndi.correlate1d(image, [1, -2, 1], axis, output, mode, cval)
+    >>> ndi.generic_laplace([0.0, 0.0, 1.0, 0.0, 0.0], second).tolist()
+    [0.0, 1.0, -2.0, 1.0, 0.0]
+    """
+    return derivatives.laplacian(derivative2, input, output, mode, cval, extra_arguments, extra_keywords, axes)
+
+
+def generic_gradient_magnitude(
+    input: npt.ArrayLike,
+    derivative: Callable[..., Any],
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: complex = 0.0,
+    extra_arguments: Sequence[Any] = (),
+    extra_keywords: Mapping[str, Any] | None = None,
+    *,
+    axes: Axes = None,
+) -> Array:
+    """Root of the sum over axes of squared derivatives that a function takes.
+
+    Parameters
+    ----------
+    derivative : callable
+        derivative(input, axis, output, mode, cval, *extra_arguments, **extra_keywords), which writes into
+        `output` if that is an array, else returns an array of that dtype.
+    extra_arguments : sequence
+        Passed on to it.
+    extra_keywords : dict, optional
+        Passed on to it.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.generic_gradient_magnitude(np.tril(np.ones((4, 4))), ndi.sobel)[1].round(2).tolist()
+    [1.41, 4.24, 4.24, 1.41]
+    """
+    return derivatives.magnitude(derivative, input, output, mode, cval, extra_arguments, extra_keywords, axes)
+
+
+# ---- minimum, maximum, ranks
+
+
+def minimum_filter1d(
+    input: npt.ArrayLike,
+    size: int,
+    axis: int = -1,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int = 0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Minimum over a window along one axis; the cost does not depend on its size.
+
+    NaN: a window that holds one gives NaN.
+
+    Parameters
+    ----------
+    size : int
+        Length of the window.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.minimum_filter1d([3, 5, 1, 4, 4], 3).tolist()
+    [3, 1, 1, 1, 4]
+    """
+    return run(order.MINIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+
+
+def maximum_filter1d(
+    input: npt.ArrayLike,
+    size: int,
+    axis: int = -1,
+    output: Output = None,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    origin: int = 0,
+    *,
+    workers: int | None = None,
+) -> Array:
+    """Maximum over a window along one axis; the cost does not depend on its size.
+
+    NaN: a window that holds one gives NaN.
+
+    Parameters
+    ----------
+    size : int
+        Length of the window.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.maximum_filter1d([3, 5, 1, 4, 4], 3).tolist()
+    [5, 5, 5, 4, 4]
+    """
+    return run(order.MAXIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+
+
+def minimum_filter(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Minimum over a window or footprint; that of a rectangle costs the same whatever its size.
+
+    NaN: a window that holds one gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.minimum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
+    [1, 1, 2]
+    """
+    size, packed = order.window(size, footprint, 1)
+    return order.run_window(order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+
+
+def maximum_filter(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Maximum over a window or footprint; that of a rectangle costs the same whatever its size.
+
+    NaN: a window that holds one gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.maximum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
+    [8, 9, 9]
+    """
+    size, packed = order.window(size, footprint, 1)
+    return order.run_window(order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+
+
+def rank_filter(
+    input: npt.ArrayLike,
+    rank: int,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """The value of a rank among those of a window or footprint.
+
+    NaN counts as larger than all numbers, as in `numpy.sort`.
+
+    Parameters
+    ----------
+    rank : int
+        0 is the smallest, -1 the largest.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.rank_filter([3, 5, 1, 4, 4], 1, size=3).tolist()
+    [3, 3, 4, 4, 4]
+    """
+    size, packed = order.window(size, footprint, 1)
+    rank = order.index_of(rank)
+    return run(order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
+
+
+def median_filter(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Median of a window or footprint; of an even number of pixels the larger one of the middle two.
+
+    NaN counts as larger than all numbers, as in `numpy.sort`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.median_filter([3, 5, 1, 4, 4], 3).tolist()
+    [3, 3, 4, 4, 4]
+    """
+    size, packed = order.window(size, footprint, 1)
+    return run(order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
+
+
+def percentile_filter(
+    input: npt.ArrayLike,
+    percentile: float,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """A percentile of the values of a window or footprint, without interpolation.
+
+    NaN counts as larger than all numbers, as in `numpy.sort`.
+
+    Parameters
+    ----------
+    percentile : float
+        The value of rank int(n * percentile / 100) of n pixels is taken; negative ones count from 100.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.percentile_filter([3, 5, 1, 4, 4], 50, size=3).tolist()
+    [3, 3, 4, 4, 4]
+    """
+    size, packed = order.window(size, footprint, 1)
+    return run(order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
+
+
+# ---- grey morphology
+
+
+def grey_erosion(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Minimum over a window, footprint or structure.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.grey_erosion([3, 5, 1, 4, 4], 3).tolist()
+    [3, 1, 1, 1, 4]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return how.erode(input, output)
+
+
+def grey_dilation(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Maximum over a window, footprint or structure, turned around.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.grey_dilation([3, 5, 1, 4, 4], 3).tolist()
+    [5, 5, 5, 4, 4]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return how.dilate(input, output)
+
+
+def grey_opening(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Erosion, then dilation: bright spots smaller than the window vanish.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.grey_opening([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
+    [1, 1, 1, 1, 1, 4, 4, 4]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.opened(how, input, output)
+
+
+def grey_closing(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Dilation, then erosion: dark spots smaller than the window vanish.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.grey_closing([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
+    [4, 4, 4, 4, 4, 1, 1, 1]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.closed(how, input, output)
+
+
+def morphological_gradient(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Dilation minus erosion. An `output` that is a dtype counts for nothing, as in SciPy.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.morphological_gradient([1, 1, 5, 5], 3).tolist()
+    [0, 4, 4, 0]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.gradient(how, input, output)
+
+
+def morphological_laplace(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """Dilation plus erosion, minus twice the image.
+
+    An `output` that is a dtype counts for nothing, as in SciPy.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.morphological_laplace([1, 1, 5, 5], 3).tolist()
+    [0, 4, -4, 0]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.laplacian(how, input, output)
+
+
+def white_tophat(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """The image minus its opening: bright spots smaller than the window.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.white_tophat([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
+    [0, 0, 4, 0, 0, 0, 0, 0]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.white_tophat(how, input, output)
+
+
+def black_tophat(
+    input: npt.ArrayLike,
+    size: Integers | None = None,
+    footprint: npt.ArrayLike | None = None,
+    structure: npt.ArrayLike | None = None,
+    output: Output = None,
+    mode: Mode = "reflect",
+    cval: float = 0.0,
+    origin: Integers = 0,
+    *,
+    axes: Axes = None,
+    workers: int | None = None,
+) -> Array:
+    """The closing minus the image: dark spots smaller than the window.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep.ndimage as ndi
+    >>> ndi.black_tophat([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
+    [0, 0, 3, 0, 0, 0, 0, 0]
+    """
+    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return morphology.black_tophat(how, input, output)
+
+
+complete((globals()[name] for name in __all__), __doc__)
