@@ -181,6 +181,13 @@ def test_values_out_of_range_wrap_as_in_c(result):
     check(lines((1.0,)), np.array(values * 5), result, ("reflect",))
 
 
+@pytest.mark.parametrize("shape", [(9,), (5, 40), (3, 4, 5, 6)])
+def test_nothing_but_a_cast(shape, rng):
+    image = pixels(rng, shape, "float32")
+    what = lines(*(None,) * len(shape))
+    np.testing.assert_array_equal(run(what, image, "int16", ("wrap",) * len(shape), 0.0), image.astype(np.int16))
+
+
 def test_no_value_traps():
     image = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300] * 7)
     for result in INTEGERS:
@@ -311,6 +318,7 @@ def test_whole_taps_need_no_float64():
     byte = np.dtype(np.uint8)
     assert plan_of(lines((-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)), (50, 70), byte, byte).acc == np.int16
     assert plan_of(Box((5, 5), cast=True), (50, 70), byte, byte).acc == np.uint16
+    assert plan_of(Box((30, 30), cast=True), (50, 70), byte, byte).acc == np.float32
     assert plan_of(lines(TAPS[0], TAPS[0]), (50, 70), byte, byte).acc == np.float64
 
 

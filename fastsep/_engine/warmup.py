@@ -137,7 +137,7 @@ def _kinds(dtype: str) -> list[Key]:
 
 def _filters(dtype: str) -> list[Key]:
     # Sums over windows of 16-bit integers do not fit float32.
-    found: list[Key] = [("box", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
+    found: list[Key] = [("box", "mean", dtype, "float64", dtype)] if dtype in ("uint16", "int16") else []
     if not dtype.startswith("float"):
         found.append(("small_box", dtype, "uint16" if dtype == "uint8" else "int32", dtype))
     planes = ("plane", "plane terms", "volume", "volume terms")
@@ -147,7 +147,7 @@ def _filters(dtype: str) -> list[Key]:
         if kind[1] == "float32":
             found.append(("fir", "plane slopes terms", *kind))
         found += [("sweep", form, "1", *kind) for form in sweeps]
-        found += [("sweep", "magnitude", "3", *kind), ("box", *kind)]
+        found += [("sweep", "magnitude", "3", *kind), ("box", "mean", *kind)]
         if kind[1:] == ("float32", "float32"):  # edges of volumes
             found.append(("fir", "volume differences terms", *kind))
     return found

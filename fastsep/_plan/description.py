@@ -106,7 +106,7 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "fir": _in_lines,
     "sweep": lambda plan: "once over the image",
     "box": lambda plan: "window sums from sums of groups",
-    "small_box": lambda plan: "sums of whole numbers, sliding down the columns",
+    "small_box": lambda plan: "sums of integers, sliding down the columns",
     "extremum": lambda plan: "down groups of rows, then along rows by doubling",
     "flat": lambda plan: "runs of pixels, row by row",
 }

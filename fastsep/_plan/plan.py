@@ -22,7 +22,8 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # a row of `HOW` in `_plan/description.py`, or the kernel of a step of a pipeline
+    #: "sweep", "fir", "box", "small_box", "dense", "rank", "fft", "passes", or the kernel of a step of a pipeline
+    strategy: str
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]

@@ -117,7 +117,7 @@ def _cast(what: Separable, context: Context) -> Plan:
     if len(what.terms) > 1:
         return _cast_laplacian(what, context) or _passes(what, context)
     what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
-    if _wraps(context) and is_whole(what) and max(abs(tap) for line in lines_of(what) for tap in line.taps) < SMALL_TAP:
+    if _wraps(context) and is_whole(what) and all(abs(tap) < SMALL_TAP for line in lines_of(what) for tap in line.taps):
         words = replace(context, acc=I16)
         plan = _gradient(what, words) or _smoothing(what, words)
         if plan is not None:
@@ -281,11 +281,13 @@ def _box(what: Box, context: Context) -> Plan:
     sizes = what.sizes[context.axes.start : context.axes.stop]
     middles = what.middles[context.axes.start : context.axes.stop]
     missing = 3 - len(sizes)
-    whole = Box((*(1,) * missing, *sizes), (*(0,) * missing, *middles), what.cast)
-    if missing and _is_small(whole, context):
+    box = Box((*(1,) * missing, *sizes), (*(0,) * missing, *middles), what.cast)
+    if _is_small(box, context) and (missing or what.cast):
         # Integers: no division but the last one rounds, and of bytes twice as many lanes as float32 has.
         acc = U16 if context.src == U8 else I32
-        return replace(context, acc=acc).plan("small_box", ("small_box",), whole, 14.0 + 2 * sizes[-1])
+        if not missing:
+            return _passes(what, context)
+        return replace(context, acc=acc).plan("small_box", ("small_box",), box, 14.0 + 2 * sizes[-1])
     if max(sizes) <= SMALL_BOX and what.cast:
         ones = (Line((1.0,) * n, at, n) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
         return _fir(Separable((Term(tuple(ones)),), chained=True, cast=True), context)
@@ -295,7 +297,7 @@ def _box(what: Box, context: Context) -> Plan:
         return _smoothing(term, context) or _fir(term, context)
     if not missing:
         return _passes(what, context)
-    return context.plan("box", ("box", "cast" if what.cast else "mean"), whole, 24.0)
+    return context.plan("box", ("box", "cast" if what.cast else "mean"), box, 24.0)
 
 
 def _is_small(what: Box, context: Context) -> bool:
@@ -332,12 +334,12 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
 
 
 def _dense(what: Dense, context: Context) -> Plan:
-    kernel = what.kernel * context.scale
+    taps = what.kernel * context.scale
     if what.cast:
-        kernel = np.where(np.abs(kernel) > EPSILON, kernel, 0.0)
-    kernel, centre, slices = _in_planes(kernel, what.centre, context.axes)
+        taps = np.where(np.abs(taps) > EPSILON, taps, 0.0)
+    kernel, centre, slices = _in_planes(taps, what.centre, context.axes)
+    form = "differences" if context.acc == F32 and middle(kernel) is not None else "sums"
     what = Dense(kernel, centre, what.cast)
-    form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
     if what.cast:
         digits = 24 if context.acc == F32 else 53
         exact = sums_exactly(what, context.src, context.dst, context.border, digits)
@@ -350,21 +352,6 @@ def _flat(what: FlatExtremum, context: Context) -> Plan:
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     what = FlatExtremum(what.which, footprint, centre)
     return replace(context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum()), slices=slices)
-
-
-def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:
-    """A kernel as a stack of those of its planes that are not all zero, its centre there, and their `_slices`."""
-    kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
-    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
-    centre = centre[axes.start : axes.stop]
-    if len(centre) == 1:
-        kernel, centre = kernel[None], (0, *centre)
-    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
-    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
-    flat = kernel.reshape(-1, *kernel.shape[-2:])
-    used = np.asarray(flat.any(axis=(1, 2)))
-    used[0] |= not used.any()
-    return flat[used], centre[-2:], np.ascontiguousarray(slices[:, used])
 
 
 def _fourier(what: Fourier, context: Context) -> Plan:
@@ -381,6 +368,21 @@ def _rank(what: Rank, context: Context) -> Plan:
     network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
     plan = context.plan("rank", ("rank", "table"), what, network.operations / height + 8.0)
     return replace(plan, slices=slices)
+
+
+def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:
+    """A kernel as a stack of those of its planes that are not all zero, its centre there, and their `_slices`."""
+    kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
+    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
+    centre = centre[axes.start : axes.stop]
+    if len(centre) == 1:
+        kernel, centre = kernel[None], (0, *centre)
+    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
+    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
+    flat = kernel.reshape(-1, *kernel.shape[-2:])
+    used = np.asarray(flat.any(axis=(1, 2)))
+    used[0] |= not used.any()
+    return flat[used], centre[-2:], np.ascontiguousarray(slices[:, used])
 
 
 def _slices(

@@ -1,7 +1,8 @@
-"""Means over a small rectangular window of whole numbers, in integers.
+"""Means of integers over a small rectangular window, in integers.
 
-Sums down the columns of a few rows slide from row to row; whole numbers are subtracted without a trace, so no result
-depends on where a band begins. They are added up along rows from memory that stays in the nearest cache.
+Sums down columns slide from row to row; integers are subtracted without a trace, so no result depends on where a band
+begins. A few rows of them, which stay in the nearest cache, are added up along the rows. What casts means as SciPy does
+divides after each axis.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def build(src_name: str, acc_name: str, dst_name: str):
                         src, acc, table, x * src_size, vectors, size_y, kept, sums + x * acc_size, sums_row,
                         args.divide_y,
                     )  # fmt: skip
+                    # The last vector overlaps the one before it, whose kept sums have gone on by now.
                     kept += vectors * lanes * acc_size
                 fresh = height
                 fill_beyond(args, sums, width)

@@ -1,4 +1,4 @@
-"""Register tiles of `small_box`: sums of whole numbers down columns and along rows, and what they are divided by.
+"""Register tiles of `small_box`: sums of integers down columns and along rows, and what they are divided by.
 
 As in `simd.fir`, dtypes are static and no address is checked.
 """
