@@ -22,8 +22,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    #: "sweep", "fir", "box", "small_box", "dense", "rank", "fft", "passes", or the kernel of a step of a pipeline
-    strategy: str
+    strategy: str  # as `STRATEGIES` in `planner` choose, or the kernel of a step of a pipeline
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]
@@ -39,9 +38,7 @@ class Plan:
     passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
     blocks: Blocks | None = None  # strategy "fft"
     axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
-    slices: Array | None = (
-        None  # strategies "dense", "rank": which plane stands at each offset from each; -1: the constant
-    )
+    slices: Array | None = None  # of dense, flat, rank: the plane at each offset from each; -1: the constant
 
 
 @dataclass(frozen=True, slots=True)
