@@ -433,7 +433,7 @@ def main() -> int:
         call = draw_call(arguments.seed, number, arguments.functions)
         fault = difference(call, ours)
         if fault:
-            print(f"# call {number}: {fault}\n{call.text()}\n")
+            print(f"# call {number}: {fault}\n{call.text()}\n", flush=True)
             failed += 1
             if failed == arguments.stop:
                 break
