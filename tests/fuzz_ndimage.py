@@ -330,6 +330,10 @@ def spoil(draw: Draw, call: Call) -> None:
     for name, text in call.arguments.items():
         if text.startswith("(") and name != "axes":
             call.arguments[name] = repr(next(iter(eval(text)), 1))
+    if argument != "origin":
+        call.arguments.pop("origin", None)
+    if "rank" in call.arguments:
+        call.arguments["rank"] = "0"
     if argument != "output":  # SciPy frees an array twice where it converts it and then refuses something else
         call.arguments.pop("output", None)
         del call.setup[1:]
