@@ -43,7 +43,8 @@ class Rules:
         # Pixels are compared, not summed: the dtype of the image is that of the arithmetic and of the result, but that
         # an `out` of any dtype gets the values converted. There is no `dtype`.
         self.own_dtype = own_dtype
-        self.same_dtype = same_dtype  # without `out` and `dtype` the result has the dtype of the image
+        # Without `out` and `dtype` the result has the dtype of the image; values become integers as C casts them.
+        self.same_dtype = same_dtype
 
 
 SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
@@ -281,9 +282,9 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     elif rules.own_dtype:
         result = image_dtype.newbyteorder("=") if out_dtype is None else out_dtype
         arithmetic = dtypes.order_dtype(image_dtype)
+    elif rules.same_dtype:
+        result = arithmetic = out_dtype or dtype or image_dtype.newbyteorder("=")
     else:
-        if rules.same_dtype and dtype is None and out_dtype is None:
-            dtype = image_dtype.newbyteorder("=")
         result = arithmetic = arrays.result_dtype(image_dtype, dtype, out_dtype, rules.integer_out)
     frame = Frame(len(shape), channel, image_dtype, arithmetic, 0.0)
     modes = axes.modes(mode, frame)
@@ -296,6 +297,8 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     if rules.own_dtype:
         source = target = arithmetic
         cval = dtypes.order_border(source, cval)
+    elif rules.same_dtype and frame.integer:
+        source, target = dtypes.cast_dtypes(image_dtype, result, cval if "constant" in modes else None)
     else:
         source, target = dtypes.source_dtype(image_dtype), dtypes.target_dtype(arithmetic)
         if "constant" in modes:

@@ -656,7 +656,7 @@ def minimum_filter(
     >>> ndi.minimum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [1, 1, 2]
     """
-    size, packed = order.window(size, footprint)
+    size, packed = order.window(size, footprint, 1)
     return order.run_window(order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
@@ -682,7 +682,7 @@ def maximum_filter(
     >>> ndi.maximum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [8, 9, 9]
     """
-    size, packed = order.window(size, footprint)
+    size, packed = order.window(size, footprint, 1)
     return order.run_window(order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
@@ -714,7 +714,7 @@ def rank_filter(
     >>> ndi.rank_filter([3, 5, 1, 4, 4], 1, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint)
+    size, packed = order.window(size, footprint, 1)
     rank = order.index_of(rank)
     return run(order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
 
@@ -741,7 +741,7 @@ def median_filter(
     >>> ndi.median_filter([3, 5, 1, 4, 4], 3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint)
+    size, packed = order.window(size, footprint, 1)
     return run(order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
 
 
@@ -773,7 +773,7 @@ def percentile_filter(
     >>> ndi.percentile_filter([3, 5, 1, 4, 4], 50, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint)
+    size, packed = order.window(size, footprint, 1)
     return run(order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
 
 

@@ -21,9 +21,10 @@ from fastsep._call import FilterProgram
 from fastsep._engine import memory
 from fastsep._engine.levels import for_level
 from fastsep._kernels import arguments, jit
+from fastsep._ops import order
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators, tuning
-from fastsep._plan.spec import Box, Dense, Filter, Roberts
+from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Roberts
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 #: Of x86-64: those whose vectors are smaller than the largest there are.
@@ -32,7 +33,13 @@ UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
 
 F4, F8, U1 = ("float32", "float32"), ("float64", "float64"), ("uint8", "uint8")
 U1_F8, U1_F4, U1_I2 = ("uint8", "float64"), ("uint8", "float32"), ("uint8", "int16")
-U2, I2_F4, F4_U1, U2_F8 = ("uint16", "uint16"), ("int16", "float32"), ("float32", "uint8"), ("uint16", "float64")
+I2, U2, I2_F4, F4_U1, U2_F8 = (
+    ("int16", "int16"),
+    ("uint16", "uint16"),
+    ("int16", "float32"),
+    ("float32", "uint8"),
+    ("uint16", "float64"),
+)
 
 
 def edge_filters():
@@ -58,10 +65,12 @@ class Case:
 
     @property
     def ndim(self):
-        if isinstance(self.what, Box):
+        if isinstance(self.what, Box | Extremum):
             return len(self.what.sizes)
         if isinstance(self.what, Dense):
             return self.what.kernel.ndim
+        if isinstance(self.what, FlatExtremum):
+            return self.what.footprint.ndim
         return 2 if isinstance(self.what, Roberts) else len(self.what.terms[0].lines)
 
     def shape(self, *spatial):
@@ -86,7 +95,7 @@ class Case:
 
     def gain(self):
         """How much larger than the image the sum of all products may be."""
-        if isinstance(self.what, Box | Roberts):
+        if isinstance(self.what, Box | Extremum | FlatExtremum | Roberts):
             return 2.0
         if isinstance(self.what, Dense):
             return max(float(np.abs(self.what.kernel).sum()), 1.0)
@@ -225,6 +234,29 @@ def edge(name, ndim, axes, kernel, dtypes, channels=0):
 
 def box(sizes, kernel, dtypes, channels=0):
     return named("box", Box(sizes), kernel, dtypes, channels, rescales=False, size=sizes)
+
+
+def extremum(which, sizes, centres, kernel, dtypes, channels=0):
+    """A minimum or maximum, whose results have the dtype of the image."""
+
+    def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
+        parameters = (which, sizes, centres)
+        return _call.apply(order.extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
+
+    return Case(kernel, run, Extremum(which, sizes, centres), dtypes, channels, rescales=False)
+
+
+def flat(seed, which, shape, centre, dtypes, channels=0):
+    """The same over a footprint of any form."""
+    footprint = np.random.default_rng(seed).random(shape) < 0.6
+
+    def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
+        parameters = (which, footprint, centre)
+        return _call.apply(
+            order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers
+        )
+
+    return Case(("flat", which), run, FlatExtremum(which, footprint, centre), dtypes, channels, rescales=False)
 
 
 def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False, form="sums"):
@@ -460,7 +492,21 @@ CASES = {
     "large box": box((29, 18), ("box",), (F4, U1, F8)),
     "large box RGB": box((5, 67), ("box",), (F4, U1), 3),
     "small box of integers": box((4, 3), ("box",), (U1,)),
+    # minima and maxima
+    "minimum": extremum("minimum", (3, 3), (1, 1), ("extremum", "minimum"), (U1, F4)),
+    "maximum, even": extremum("maximum", (2, 6), (1, 3), ("extremum", "maximum"), (F4, U2)),
+    "minimum, beside the pixel": extremum("minimum", (7, 5), (0, 4), ("extremum", "minimum"), (F8, U1)),
+    "maximum, tall": extremum("maximum", (29, 4), (11, 0), ("extremum", "maximum"), (I2, U1)),
+    "minimum, wide": extremum("minimum", (12, 170), (6, 85), ("extremum", "minimum"), (U1, F4)),
+    "maximum RGB": extremum("maximum", (9, 11), (4, 5), ("extremum", "maximum"), (U1, F4), 3),
+    "minimum along rows": extremum("minimum", (1, 21), (0, 10), ("extremum", "minimum"), (F4, U2)),
+    "maximum along columns": extremum("maximum", (40, 1), (20, 0), ("extremum", "maximum"), (U1, F8)),
+    "minimum, any footprint": flat(11, "minimum", (5, 7), (2, 3), (U1, F4)),
+    "maximum, wide footprint": flat(12, "maximum", (2, 40), (1, 3), (F4, U1)),
+    "minimum, any footprint RGB": flat(13, "minimum", (7, 4), (6, 0), (U1, F4), 3),
+    "maximum of a footprint in a volume": flat(14, "maximum", (3, 4, 3), (1, 2, 1), (U1, F8)),
     # axis after axis
+    "minimum of a volume": extremum("minimum", (3, 10, 4), (1, 5, 2), ("passes",), (U1, F4)),
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),
     "four axes": named("gaussian", operators.gaussian((0.8,) * 4, (0,) * 4, 4.0), ("passes",), (F4,), sigma=0.8),
     "edges of four axes": edge("sobel", 4, (0, 1, 2, 3), ("passes",), (F4,)),

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from fastsep._plan.spec import Box, Dense, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Box, Dense, Extremum, FlatExtremum, Line, Roberts, Separable, Term
 
 
 def positions(index, n, mode):
@@ -77,12 +77,36 @@ def dense(what, image, first, modes, cval):
     return result
 
 
+BETTER = {"minimum": np.minimum, "maximum": np.maximum}
+
+
+def flat(what, image, first, modes, cval):
+    result = np.full_like(image, {"minimum": np.inf, "maximum": -np.inf}[what.which])
+    for place in np.argwhere(what.footprint):
+        seen = image
+        for axis, (k, centre, mode) in enumerate(zip(place, what.centre, modes, strict=True)):
+            seen = shifted(seen, k - centre, first + axis, mode, cval)
+        result = BETTER[what.which](result, seen)
+    return result
+
+
+def extremum(what, image, first, modes, cval):
+    for axis, (size, centre, mode) in enumerate(zip(what.sizes, what.centres, modes, strict=True)):
+        seen = [shifted(image, k - centre, first + axis, mode, cval) for k in range(size)]
+        image = BETTER[what.which].reduce(seen)
+    return image
+
+
 def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
     """The filter `what` of `image` in float64, before any rounding to the result's dtype."""
     image = np.asarray(image, np.float64) * scale
     with np.errstate(all="ignore"):
         if isinstance(what, Roberts):
             return roberts(image, what.which, first, modes, cval)
+        if isinstance(what, Extremum):
+            return extremum(what, image, first, modes, cval)
+        if isinstance(what, FlatExtremum):
+            return flat(what, image, first, modes, cval)
         if isinstance(what, Dense):
             return dense(what, image, first, modes, cval)
         if isinstance(what, Box):

@@ -1,4 +1,4 @@
-"""Integer results of linear filters equal scipy.ndimage's to the last bit: its order of operations, cast axis by axis."""
+"""Integer results of linear filters equal scipy.ndimage's: its order of operations, cast axis by axis."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def in_turn(image, what, result, modes, cval):
 
 def as_bytes(array):
     """SciPy writes any byte into an array of bools; to the engine they are bytes."""
-    return array.view(np.uint8) if array.dtype == bool else array
+    return array.view(np.uint8) if array.dtype.kind == "b" else array
 
 
 def pixels(rng, shape, dtype):
@@ -80,7 +80,7 @@ def pixels(rng, shape, dtype):
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return (rng.standard_normal(shape) * 300).astype(dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         return rng.random(shape) < 0.5
     info = np.iinfo(dtype)
     return rng.integers(max(info.min, -(2**45)), min(info.max, 2**45), shape, dtype, endpoint=True)
@@ -162,12 +162,23 @@ def test_floats_become_integers(src, result, rng):
 
 @pytest.mark.parametrize("result", INTEGERS)
 def test_values_out_of_range_wrap_as_in_c(result):
-    values = np.array([0.9, -0.9, 255.5, -256.5, 65537.25, 2**31 - 0.5, -(2.0**31), 2.0**31 + 5, 2.0**32 - 1, -3e9])
-    within = [values, 2.0**40 * values, [2.0**53, 2.0**62, 2.0**63 + 2**20 if result == "uint64" else 5.0]]
-    image = np.concatenate(
-        [each for each in within if result not in ("int64", "uint64") or np.all(np.abs(each) < 2**64)]
-    )
-    check(lines((1.0,)), image[np.abs(image) < 2.0**63], result, ("reflect",))
+    values = [
+        0.9,
+        -0.9,
+        255.5,
+        -256.5,
+        65537.25,
+        2.0**31 - 0.5,
+        -(2.0**31),
+        2.0**31 + 5,
+        2.0**32 - 1,
+        -3e9,
+        1e15,
+        -1e15,
+    ]
+    if result == "uint64":
+        values += [2.0**63, 2.0**63 + 2.0**20]
+    check(lines((1.0,)), np.array(values * 5), result, ("reflect",))
 
 
 def test_no_value_traps():

@@ -19,7 +19,7 @@ from fastsep._plan import tuning
 from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, Line, Rank, Separable, Suppress
+from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, FlatExtremum, Line, Rank, Separable, Suppress
 from fastsep._validation.array_like import Array
 
 
@@ -160,31 +160,20 @@ class KernelArguments(FirArguments):
         plan, args = self.plan, at.Extremum(self.words)
         assert isinstance(plan.what, Extremum)
         size_y, size_x = plan.what.sizes
-        centre_y, centre_x = plan.what.centres
-        args.size_y, args.size_x, args.centre_y, args.centre_x = size_y, size_x, centre_y, centre_x
-        height, channels, vector = jit.target().tile, self.channels, self.vector
+        args.size_y, (args.centre_y, centre_x) = size_y, plan.what.centres
+        height, vector = jit.extremum_height(plan.src.itemsize), self.vector
         self.grain, self.halo = height, size_y - 1
-        if plan.modes[2] == "constant":
-            args.beyond_x = args.constant_row
-        elif lies_inside(plan.modes[2], centre_x, size_x - 1 - centre_x):
-            args.mode_x = at.CONSTANT
         if size_y > height:
             args.groups = groups = (size_y - height) // height
             args.first_y = size_y - 1 - groups * height
-        if channels == 1 and size_x > 3:
-            args.doublings = min((size_x - 1).bit_length(), self.lanes.bit_length()) - 1
-        pixel = channels * plan.src.itemsize
-        stored = math.prod(plan.view) * plan.dst.itemsize
-        args.streamed = int(stored >= tuning.STREAM_RESULTS and self.width >= 2 * self.lanes)
-        # A vector more is read than is needed, and one of an image narrower than a vector.
-        row = (self.padded + (size_x - 1) * channels) * plan.src.itemsize + 2 * vector
+        if self.channels == 1 and size_x > 3:
+            args.doublings = min((size_x - 1).bit_length() - 1, self.lanes.bit_length() + 2)
         self.take(8 * (size_y + height + 1))
-        args.constant_key = self.take(vector)
-        args.borders = self.take(8 * (size_x - 1))
-        args.margin = lines_of(centre_x * pixel)
+        row = self.keep_rows(size_x, centre_x)
         args.kept_row = odd_lines(args.margin + row)
         args.kept = self.take(height * args.kept_row)
-        args.work = self.take(row)
+        if lies_inside(plan.modes[2], centre_x, size_x - 1 - centre_x):
+            args.mode_x = at.CONSTANT
         if self.width < self.lanes:
             args.ring_row = vector
             args.ring = self.take((size_y + height - 1) * vector)
@@ -192,6 +181,48 @@ class KernelArguments(FirArguments):
             args.group_row = -(-self.width // self.lanes) * vector
             args.ring_of_groups = self.take(max(groups, 1) * args.group_row)
             args.prefix = self.take(args.group_row)
+
+    def keep_rows(self, size_x: int, centre_x: int) -> int:
+        """Arguments of windows along a row; the bytes of a row as it is kept, from its first pixel on."""
+        args, pixel = at.Window(self.words), self.channels * self.plan.src.itemsize
+        args.size_x, args.centre_x = size_x, centre_x
+        if self.plan.modes[2] == "constant":
+            args.beyond_x = args.constant_row
+        stored = math.prod(self.plan.view) * self.plan.dst.itemsize
+        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
+        # A vector more is read than is needed, and one of an image narrower than a vector.
+        row = self.padded * self.plan.src.itemsize + (size_x - 1) * pixel + 2 * self.vector
+        args.constant_key = self.take(self.vector)
+        args.borders = self.take(8 * (size_x - 1))
+        args.margin = lines_of(centre_x * pixel)
+        args.work = self.take(row)
+        return row
+
+    def write_flat(self) -> None:
+        plan, args = self.plan, at.Flat(self.words)
+        assert isinstance(plan.what, FlatExtremum)
+        assert plan.slices is not None
+        args.lead, centre_x = plan.what.centre
+        args.offsets, args.taken, size_x = plan.what.footprint.shape
+        args.slices = self.address(plan.slices)
+        self.halo = 4 * args.taken  # of which only the keys are made
+        looks = []
+        for offset, row_y, first, count in runs_along(plan.what.footprint):
+            level = count.bit_length() - 1  # one or two of a length that is a power of two
+            looks += [(offset, row_y, level, start) for start in sorted({first, first + count - (1 << level)})]
+        self.take(8 * max(len(looks), 1))
+        width = self.keep_rows(size_x, centre_x)
+        pixel = self.channels * plan.src.itemsize
+        args.levels = levels = max((level for _, _, level, _ in looks), default=0) + 1
+        args.level_row = row = odd_lines(args.margin + width)
+        table = np.zeros(max(len(looks), 1) * at.Look.length, np.int64)
+        for number, (offset, row_y, level, start) in enumerate(looks):
+            look = at.Look(table, number)
+            look.offset, look.row = offset, row_y
+            look.place = level * row + args.margin + (start - centre_x) * pixel
+        args.looks, args.look_count = self.address(table), len(looks)
+        args.kept_row = levels * row
+        args.kept = self.take(args.offsets * args.taken * args.kept_row)
 
     def write_dense(self) -> None:
         plan, acc, args = self.plan, self.plan.acc, at.Dense(self.words)
@@ -292,3 +323,11 @@ class KernelArguments(FirArguments):
             run = at.Run(table, number)
             run.row, run.offset, run.count, run.taps = first, start, len(taps), self.scalars(*taps)
         return self.address(table), len(runs)
+
+
+def runs_along(footprint: Array) -> list[tuple[int, int, int, int]]:
+    """The runs of pixels in the rows of a stack of planes: plane, row, first column and length of each."""
+    edges = np.diff(footprint.astype(np.int8), axis=2, prepend=0, append=0)
+    starts, stops = np.argwhere(edges > 0).tolist(), np.argwhere(edges < 0).tolist()
+    ends = zip(starts, stops, strict=True)
+    return [(plane, row, first, stop - first) for (plane, row, first), (_, _, stop) in ends]

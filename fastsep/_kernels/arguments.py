@@ -251,26 +251,52 @@ class Box(Head):
     group_columns: int  # offset of sums of groups of columns
 
 
-class Extremum(Head):
-    size_y: int  # the window
-    size_x: int
-    centre_y: int  # rows of it above a pixel ...
-    centre_x: int  # ... and columns left of it
-    groups: int  # groups of rows that lie under all windows of a block
-    first_y: int  # rows of the first window before them and the block's own group
-    doublings: int  # how often windows along a row are doubled in registers
+class Window(Head):
+    """What minima and maxima have in common. Between the steps rows are kept as keys, with the border around them."""
+
+    size_x: int  # of the window
+    centre_x: int  # columns of it left of a pixel
     beyond_x: int  # address of a vector of the value left and right of the image; 0: one that never counts
     constant_key: int  # offset of its key
     borders: int  # offset of the list of columns that stand for those beyond the image
-    kept: int  # offset of rows of what is best along columns
+    kept: int  # offset of the rows
     kept_row: int  # bytes from row to row of them
     margin: int  # bytes from the beginning of such a row to the first pixel of the image
-    work: int  # offset of such a row on its way to the result
+    work: int  # offset of a row on its way
+
+
+class Extremum(Window):
+    size_y: int
+    centre_y: int  # rows of the window above a pixel
+    groups: int  # groups of rows that lie under all windows of a block
+    first_y: int  # rows of the first window before them and the block's own group
+    doublings: int  # how often windows along a row are doubled in registers
     ring: int  # offset of copies of source rows; 0: they are read in place
     ring_row: int
     ring_of_groups: int  # offset of what is best in groups
     prefix: int  # offset of what is best in several
     group_row: int  # bytes from group to group
+
+
+class Look(Record):
+    """A run of pixels, in a row of a footprint, of which what is best has been found."""
+
+    offset: int  # number of the footprint's plane
+    row: int
+    place: int  # bytes from the beginning of what is kept of a source row
+
+
+class Flat(Window):
+    """Footprints. Of a source row are kept its keys, then what is best in runs of 2, 4 and so on of its pixels."""
+
+    lead: int  # rows needed above an output row
+    taken: int  # rows of the footprint
+    offsets: int  # number of offsets of the footprint along the axes before the last two
+    slices: int  # address of the plane at each offset from each plane; -1: the constant
+    looks: int  # address of `Look`s
+    look_count: int
+    levels: int  # lengths of runs
+    level_row: int  # bytes from one to the next
 
 
 class Run(Record):

@@ -183,6 +183,14 @@ def dense_height(differences: bool = False) -> int:
     return 4 if differences else 6
 
 
+def extremum_height(itemsize: int) -> int:
+    """Rows of results that a minimum makes together.
+
+    Fewer of large pixels: rows wait in the nearest caches (measured: 4K in float32 takes 5 to 20 % longer with eight).
+    """
+    return 8 if target().tile == 8 and itemsize <= 2 else 4
+
+
 def kernel(*key: str) -> int:
     """Address of the band function that `key` names: its module, then options (see `compile`)."""
     at = *key, target()

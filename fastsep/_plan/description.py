@@ -106,6 +106,8 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "fir": _in_lines,
     "sweep": lambda plan: "once over the image",
     "box": lambda plan: "window sums from sums of groups",
+    "extremum": lambda plan: "down groups of rows, then along rows by doubling",
+    "flat": lambda plan: "runs of pixels, row by row",
 }
 
 

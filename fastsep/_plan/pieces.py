@@ -20,7 +20,7 @@ import numpy as np
 from fastsep._kernels import jit
 from fastsep._plan import tuning
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Filter, Separable
+from fastsep._plan.spec import Dense, Filter, FlatExtremum, Separable
 from fastsep._validation.array_like import Array
 
 #: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
@@ -117,11 +117,12 @@ def _reach_of_lines(plan: Plan) -> tuple[bool, tuple[int, int]]:
 
 def _reach_of_kernels(plan: Plan) -> tuple[bool, tuple[int, int]]:
     """Of a stack of kernels of planes, one of which may be all zero in a pixel's own plane."""
-    assert isinstance(plan.what, Dense)
+    assert isinstance(plan.what, Dense | FlatExtremum)
     assert plan.slices is not None
-    centre, size = plan.what.centre[-1], plan.what.kernel.shape[-1]
+    shape = (plan.what.kernel if isinstance(plan.what, Dense) else plan.what.footprint).shape
+    centre = plan.what.centre[-1]
     leaves = any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
-    return leaves or plan.what.kernel.shape[:-1] != (1, 1), (centre, size - 1 - centre)
+    return leaves or shape[:-1] != (1, 1), (centre, shape[-1] - 1 - centre)
 
 
 def _reach_of_sweep(plan: Plan) -> tuple[bool, tuple[int, int]]:
@@ -133,6 +134,7 @@ def _reach_of_sweep(plan: Plan) -> tuple[bool, tuple[int, int]]:
 REACH: dict[str, Callable[[Plan], tuple[bool, tuple[int, int]]]] = {
     "fir": _reach_of_lines,
     "dense": _reach_of_kernels,
+    "flat": _reach_of_kernels,
     "sweep": _reach_of_sweep,
     "gradient_of_sum": _reach_of_sweep,
     "polar": lambda plan: (False, (0, 0)),

@@ -36,6 +36,7 @@ from fastsep._plan.spec import (
     Dense,
     Extremum,
     Filter,
+    FlatExtremum,
     Fourier,
     Line,
     Rank,
@@ -112,7 +113,11 @@ def _cast(what: Separable, context: Context) -> Plan:
     if len(what.terms) > 1:
         return _cast_laplacian(what, context) or _passes(what, context)
     what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
-    if _wraps(context) and is_whole(what) and max(abs(tap) for line in lines_of(what) for tap in line.taps) < SMALL_TAP:
+    if (
+        _wraps(context)
+        and is_whole(what)
+        and max((abs(tap) for line in lines_of(what) for tap in line.taps), default=0.0) < SMALL_TAP
+    ):
         words = replace(context, acc=I16)
         plan = _gradient(what, words) or _smoothing(what, words)
         if plan is not None:
@@ -290,9 +295,9 @@ def _box(what: Box, context: Context) -> Plan:
 
 
 def _extremum(what: Extremum, context: Context) -> Plan:
-    what = what.of_axes(context.axes.start, context.axes.stop)
-    if len(what.sizes) > 2:
+    if len(context.axes.sizes) > 2:
         return _passes(what, context)
+    what = what.of_axes(context.axes.start, context.axes.stop)
     if len(what.sizes) == 1:
         what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
     return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
@@ -317,7 +322,7 @@ def _dense(what: Dense, context: Context) -> Plan:
     taps = what.kernel * context.scale
     if what.cast:
         taps = np.where(np.abs(taps) > EPSILON, taps, 0.0)
-    kernel, centre, slices = _in_planes(taps, what.centre, context)
+    kernel, centre, slices = _in_planes(taps, what.centre, context.axes)
     form = "differences" if context.acc == F32 and middle(kernel) is not None else "sums"
     what = Dense(kernel, centre, what.cast)
     if what.cast:
@@ -328,6 +333,12 @@ def _dense(what: Dense, context: Context) -> Plan:
     return replace(plan, slices=slices)
 
 
+def _flat(what: FlatExtremum, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
+    what = FlatExtremum(what.which, footprint, centre)
+    return replace(context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum()), slices=slices)
+
+
 def _fourier(what: Fourier, context: Context) -> Plan:
     kernel = what.kernel
     blocks = fft_tiles.cut(context.shape, context.first, kernel.shape, context.acc.itemsize)
@@ -336,7 +347,7 @@ def _fourier(what: Fourier, context: Context) -> Plan:
 
 
 def _rank(what: Rank, context: Context) -> Plan:
-    footprint, centre, slices = _in_planes(what.footprint, what.centre, context)
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     what = Rank(footprint, centre, what.rank)
     height = selection.height(footprint)
     network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
@@ -344,15 +355,15 @@ def _rank(what: Rank, context: Context) -> Plan:
     return replace(plan, slices=slices)
 
 
-def _in_planes(kernel: Array, centre: tuple[int, ...], context: Context) -> tuple[Array, tuple[int, ...], Array]:
-    """A kernel of the axes that are filtered as a stack of planes, its centre in a plane, and their `_slices`."""
-    axes = context.axes
+def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:
+    """A kernel as a stack of those of its planes that are not all zero, its centre there, and their `_slices`."""
     kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
     kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
     centre = centre[axes.start : axes.stop]
     if len(centre) == 1:
         kernel, centre = kernel[None], (0, *centre)
-    slices = _slices(axes.sizes[:-2], kernel.shape[:-2], centre[:-2], axes.modes[:-2])
+    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
+    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
@@ -419,6 +430,7 @@ STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Separable: (_many_axes, _in_lines),
     Box: (_many_axes, _box),
     Extremum: (_extremum,),
+    FlatExtremum: (_flat,),
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),

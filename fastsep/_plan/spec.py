@@ -1,7 +1,8 @@
 """Filters as values: what to compute, without pixels, shapes or dtypes.
 
-A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum, or Roberts' cross, which
-are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of `Filter`.
+A filter is a sum of rank-1 terms, or the root of the sum of their squares; or a box, a minimum or Roberts' cross,
+which are not of that form; or a kernel of any form. Each says what planning has to know of it, in the methods of
+`Filter`.
 """
 
 from __future__ import annotations
@@ -253,6 +254,22 @@ class Extremum(Filter):
                 (self.of_axes(-2, len(self.sizes)), 1.0),
             ]
         ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatExtremum(Filter):
+    """The "minimum" or "maximum" of the pixels under a footprint of any form, with `centre` on the result's pixel."""
+
+    which: str
+    footprint: Array  # bool, one axis per spatial axis
+    centre: tuple[int, ...]
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.footprint.shape]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

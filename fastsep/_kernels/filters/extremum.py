@@ -14,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.filters.extremum_borders import borders
 from fastsep._kernels.helper import helper, step
-from fastsep._kernels.jit import target
-from fastsep._kernels.rows import list_sources, outside, rows_of_plane, share
+from fastsep._kernels.jit import extremum_height
+from fastsep._kernels.rows import list_sources, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
 from fastsep._kernels.simd.sweep import finish_streams
@@ -27,10 +28,10 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
     dtype = np.dtype(src_name)
     assert src_name == acc_name == dst_name
     lanes, size = emitter.lanes(dtype), dtype.itemsize
-    height = target().tile
+    height = extremum_height(dtype.itemsize)
     down = _down(which, dtype, height)
     prepare_groups, end_block = _groups(which, dtype, height)
-    prepare_borders, copy_borders = _borders(which, dtype, height)
+    prepare_borders, copy_borders = borders(which, dtype, height)
     along = _along(which, dtype)
 
     def band(block, index):
@@ -139,39 +140,6 @@ def _groups(which, dtype, height):
     return prepare_groups, end_block
 
 
-def _borders(which, dtype, height):
-    """`prepare_borders` and `copy_borders`, for what lies left and right of the image."""
-    lanes, size = emitter.lanes(dtype), dtype.itemsize
-    vector = lanes * size
-
-    @helper
-    def prepare_borders(args):
-        """List which column stands for each one left and right of the image; -1: the constant, which is put there."""
-        for k in range(args.size_x - 1):
-            pixel = k - args.centre_x if k < args.centre_x else k - args.centre_x + args.cols
-            memory.set_word(args.scratch + args.borders, k, outside(pixel, args.cols, args.mode_x))
-        simd.fill(dtype, which, args.scratch + args.constant_key, 1, args.beyond_x)
-        if args.mode_x == at.CONSTANT:
-            simd.fill(dtype, which, args.scratch + args.kept, height * args.kept_row // vector, args.beyond_x)
-
-    @step
-    def copy_borders(args, inside):
-        """Copy what stands for columns left and right of the image, whose first pixel is at `inside`."""
-        channels, centre = args.channels, args.centre_x
-        constant = args.scratch + args.constant_key
-        for k in range(args.size_x - 1):
-            pixel = k - centre if k < centre else k - centre + args.cols
-            column = memory.word(args.scratch + args.borders, k)
-            to = inside + pixel * channels * size
-            for _ in range(height):
-                for c in range(channels):
-                    beside = to + (column - pixel) * channels * size
-                    memory.copy_value(dtype, to + c * size, constant if column < 0 else beside + c * size)
-                to += args.kept_row
-
-    return prepare_borders, copy_borders
-
-
 def _along(which, dtype):
     """`along` for one dtype."""
     lanes, size = emitter.lanes(dtype), dtype.itemsize
@@ -186,7 +154,7 @@ def _along(which, dtype):
         have = 1
         if args.doublings > 0:
             have = 1 << args.doublings
-            simd.best_of_neighbours(dtype, which, source, args.doublings, work, (count + size_x - have) // lanes + 1)
+            simd.best_of_neighbours(dtype, which, source, args.doublings, work, (count + size_x - 1) // lanes)
             source = work
         while 3 * have < size_x:
             shift = have * channels

@@ -237,7 +237,7 @@ def _along(form, acc, dst):
                 if sloped:
                     fir.slopes_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
                 elif cast:
-                    fir.cast_along_strip(acc, dst, place, step, taps, count, kind, place, 0)
+                    fir.ordered_along_strip(acc, place, step, taps, count, kind, place, 0)
                 else:
                     fir.fir_along_strip(acc, place, step, taps, count, kind, target + column * vector, add)
             if several:

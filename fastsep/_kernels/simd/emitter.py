@@ -128,9 +128,14 @@ class Emitter:
 
     def store_transposed(self, columns, table, offset, dtype, cast=False):
         """Store `count` columns as pieces of the rows listed in `table`."""
+        if cast:
+            columns = [self.cast_word(column, dtype) for column in columns]
         for r, row in enumerate(self.transpose(columns)):
             place = self.b.add(self.word(table, I64(r)), offset)
-            self.store(row, place, dtype, cast=cast)
+            if cast:
+                self.b.store(self.b.trunc(row, self._lanes_of(dtype)), self.at(place), align=1)
+            else:
+                self.store(row, place, dtype)
             # Results go to as many rows as there are lanes, too many streams for the hardware.
             self.prefetch(self.b.add(place, I64(WRITE_AHEAD)), write=True, level=1)
 
@@ -152,18 +157,24 @@ class Emitter:
         return self.b.trunc(self.b.bitcast(self.b.fadd(value, magic), bits), into)
 
     def cast(self, value, dtype):
-        """`value` as an integer of `dtype`, as C casts it on x86-64: truncated and wrapped.
+        """`value` as an integer of `dtype`, as C casts it on x86-64: truncated and wrapped."""
+        return self.b.trunc(self.cast_word(value, dtype), self._lanes_of(dtype))
 
-        By way of int32, of int64 for uint32 and what is wider: values beyond these, and NaN, become their smallest
-        number, as with the instructions that C uses. (LLVM leaves open what they become; it is what these give.)
+    def _lanes_of(self, dtype):
+        return ir.VectorType(scalar_type(dtype), self.count)
+
+    def cast_word(self, value, dtype):
+        """`cast`, but for the last step, which leaves the low bits: an int32, or an int64 for uint32 and what is wider.
+
+        Values beyond these, and NaN, become their smallest number, as with the instructions that C uses. (LLVM leaves
+        open what they become; it is what these give.)
         """
         b = self.b
-        into = ir.VectorType(scalar_type(dtype), self.count)
         if dtype.itemsize < 4 or dtype == np.int32:
-            return b.trunc(b.fptosi(value, ir.VectorType(I32, self.count)), into)
+            return b.fptosi(value, ir.VectorType(I32, self.count))
         wide = ir.VectorType(I64, self.count)
         if dtype != np.uint64:
-            return b.trunc(b.fptosi(value, wide), into)
+            return b.fptosi(value, wide)
         half = self.splat(2.0**63)
         upper = b.fcmp_ordered(">=", value, half)
         word = b.fptosi(b.select(upper, self.sub(value, half), value), wide)
@@ -293,13 +304,15 @@ class Emitter:
         return self.shuffle(a, b, range(shift, shift + self.count))
 
     def transpose(self, rows):
-        """Transpose `count` vectors of `count` lanes.
+        """Transpose `count` vectors of `count` lanes, of the arithmetic or of integers.
 
         First inside 16-byte chunks with unpacks, then whole chunks with even/odd picks: each step
         is one instruction on SSE2, AVX2 and AVX-512 (64 for 16 x 16 float32).
         """
         n = self.count
-        per_chunk = min(n, 16 // self.acc.itemsize)
+        width = rows[0].type.element
+        size = width.width // 8 if isinstance(width, ir.IntType) else self.acc.itemsize
+        per_chunk = min(n, 16 // size)
         v = list(rows)
         width = 1
         while width < per_chunk:
@@ -577,8 +590,8 @@ class Emitter:
             },
         )
 
-    def fir_in_order(self, element, taps, count, kind, outputs, dtype):
-        """`fir` with SciPy's operations in its order; sums as it stores them in an integer `dtype`, if `kind` says so.
+    def fir_in_order(self, element, taps, count, kind, outputs):
+        """`fir` with SciPy's operations in its order.
 
         Behind the taps there stand 1 and, for DIVIDED, what sums are divided by, and its inverse.
         """
@@ -604,12 +617,23 @@ class Emitter:
             by, inverse = (self.broadcast(taps, b.add(count, I64(k))) for k in (1, 2))
             return [self.divide(value, by, inverse) for value in sums]
 
-        sums = self.switch(b.and_(kind, I64(DIVIDED)), {0: lambda: sums, DIVIDED: divided})
+        return self.switch(b.and_(kind, I64(DIVIDED)), {0: lambda: sums, DIVIDED: divided})
+
+    def cast_between(self, sums, kind, dtype, arrange=list):
+        """What the next axis reads of sums that SciPy stores in an integer `dtype`, if `kind` says so.
+
+        `arrange`: how vectors are rearranged meanwhile; words take less time than float64.
+        """
 
         def cast():
-            return [self.convert(self.cast(value, dtype), dtype) for value in sums]
+            b = self.b
+            words = [self.cast_word(value, dtype) for value in sums]
+            extend = b.zext if dtype.kind == "u" else b.sext
+            words = arrange([extend(b.trunc(word, self._lanes_of(dtype)), word.type) for word in words])
+            back = b.uitofp if dtype == np.uint64 else b.sitofp
+            return [back(word, self.vector) for word in words]
 
-        return self.switch(b.and_(kind, I64(CAST)), {0: lambda: sums, CAST: cast})
+        return self.switch(self.b.and_(kind, I64(CAST)), {0: lambda: arrange(sums), CAST: cast})
 
     def fir_outside_in(self, element, taps, count, one, outputs, combine=None):
         """`fir` for symmetric taps as SciPy computes it: the centre, then pairs from the outermost inwards.

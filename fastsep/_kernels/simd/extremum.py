@@ -14,11 +14,16 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare
+from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare, lanes
 from fastsep._kernels.simd.memory import dtype_of, nothing
 
 #: Bits of the fraction of floats, by their bytes.
 FRACTION = {4: 23, 8: 52}
+
+
+def most_doublings(dtype) -> int:
+    """How often a window along a row is doubled in registers: up to eight vectors."""
+    return lanes(dtype).bit_length() + 2
 
 
 class Keys(Emitter):
@@ -55,9 +60,12 @@ class Keys(Emitter):
         bits = self.key(address)
         return self.b.add(self._turned(bits), self.nan_shift) if self.float else bits
 
-    def pixel_bits(self, key):
-        """The pixels that have these keys."""
-        return self._turned(self.b.sub(key, self.nan_shift)) if self.float else key
+    def deliver(self, key, address, streamed=False):
+        """Store the pixels that have these keys; with a non-temporal store, if `streamed`, to a vector's own place."""
+        pixels = self._turned(self.b.sub(key, self.nan_shift)) if self.float else key
+        instruction = self.b.store(pixels, self.at(address), align=self.count * self.bits // 8 if streamed else 1)
+        if streamed:
+            instruction.set_metadata("nontemporal", self.b.module.add_metadata([I32(1)]))
 
     def _turned(self, bits):
         """All bits but the sign turned where that is set: its own inverse."""
@@ -103,9 +111,10 @@ def best_of_many(
 ):  # fmt: skip
     """`best_of_few` for windows that are taller than `height` rows, at a cost that does not depend on their size.
 
-    The last row under the first window and those behind it, `height` of them, are a group. `groups` groups before it lie
-    under all windows; what is best in them is kept in the vectors at `group` and `prefix`, where in return this group's
-    is kept: alone, and with what is there. Of the rows before those, `first` of them, each window has its share.
+    The last row under the first window and those behind it, `height` of them, are a group. `groups` groups before it
+    lie under all windows; what is best in them is kept in the vectors at `group` and `prefix`, where in return this
+    group's is kept: alone, and with what is there. Of the rows before those, `first` of them, each window has its
+    share.
     """
     dtype, name, rows = dtype_of(acc), which.literal_value, height.literal_value
 
@@ -198,10 +207,10 @@ def best_of_two(typing, acc, which, source, shift, to, count):
 
 @intrinsic(prefer_literal=True)
 def best_of_neighbours(typing, acc, which, source, doublings, to, count):
-    """`best_of_two` for shifts of 1, 2, 4 and so on values, one after the other: `doublings` of them, up to a vector.
+    """`best_of_two` for shifts of 1, 2, 4 and so on values, one after the other: `doublings` of them.
 
-    From the last vector to the first: of each result the next one, of which its neighbours are taken, is in a register.
-    What lies beyond vector number `count` does not count, so that one is right as far as others need it only.
+    From vector number `count` back to the first one: what lies further on, of which neighbours are taken, is in
+    registers. Nothing lies behind that vector.
     """
     dtype, name = dtype_of(acc), which.literal_value
 
@@ -211,21 +220,25 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
         size = e.count * dtype.itemsize
 
         def chain(times):
-            def step(k, after):
+            # For each shift the vectors that follow, the next one first: as many as the shift spans.
+            spans = [max((1 << number) // e.count, 1) for number in range(times)]
+
+            def step(k, carried):
                 place = builder.mul(builder.sub(count, k), I64(size))
                 here = e.key(builder.add(source, place))
                 kept = []
-                for number in range(times):
-                    kept.append(here)
-                    here = e.best(here, e.neighbours(here, after[number], 1 << number))
+                for number, span in enumerate(spans):
+                    after, carried = carried[:span], carried[span:]
+                    kept += [here, *after[:-1]]
+                    here = e.best(here, e.neighbours(here, after[-1], min(1 << number, e.count)))
                 e.keep(here, builder.add(to, place))
                 return kept
 
-            e.loop(I64(0), builder.add(count, I64(1)), [e.neutral] * times, step)
+            e.loop(I64(0), builder.add(count, I64(1)), [e.neutral] * sum(spans), step)
             return []
 
-        most = e.count.bit_length() - 1
-        e.switch(doublings, {times: lambda times=times: chain(times) for times in range(1, most + 1)})
+        cases = range(1, most_doublings(dtype) + 1)
+        e.switch(doublings, {times: lambda times=times: chain(times) for times in cases})
 
     return types.void(acc, which, *[types.int64] * 4), nothing(generate)
 
@@ -234,8 +247,8 @@ def best_of_neighbours(typing, acc, which, source, doublings, to, count):
 def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
     """Store the pixels that are best of three: of a vector, and those `middle` and `shift` bytes further on.
 
-    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for the first
-    and the last vector. If `middle` is 0, best of two.
+    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for the
+    first and the last vector. If `middle` is 0, best of two. A single vector may go to where it comes from.
     """
     dtype, name = dtype_of(acc), which.literal_value
 
@@ -243,36 +256,96 @@ def deliver(typing, acc, which, source, middle, shift, to, count, streamed):
         source, middle, shift, to, count, streamed = values[2:]
         e = Keys(builder, dtype, name)
         size = e.count * dtype.itemsize
-        hint = builder.module.add_metadata([I32(1)])
-        last = builder.mul(builder.sub(count, I64(e.count)), I64(dtype.itemsize))
-        skipped = builder.and_(builder.neg(to), I64(size - 1))
 
-        def pixels(place, three):
+        def store(place, three, streamed=False):
             here = builder.add(source, place)
             best = e.best(e.key(here), e.key(builder.add(here, shift)))
-            return e.pixel_bits(e.best(best, e.key(builder.add(here, middle))) if three else best)
-
-        def store(place, three):
-            e.keep(pixels(place, three), builder.add(to, place))
+            best = e.best(best, e.key(builder.add(here, middle))) if three else best
+            e.deliver(best, builder.add(to, place), streamed)
             return []
 
-        def stored(three):
-            vectors = builder.sdiv(builder.add(last, I64(size - 1)), I64(size))
-            return e.loop(I64(0), vectors, [], lambda k, _: store(builder.mul(k, I64(size)), three))
+        def row(three, streamed):
+            if streamed:
+                store(I64(0), three)
 
-        def streams(three):
             def step(k, _):
-                place = builder.add(skipped, builder.mul(k, I64(size)))
-                instruction = builder.store(pixels(place, three), e.at(to, place), align=size)
-                instruction.set_metadata("nontemporal", hint)
-                return []
+                # From the end to the start: what `best_of_neighbours` has stored last is needed last.
+                back = builder.mul(builder.sub(vectors, builder.add(k, I64(1))), I64(size))
+                return store(builder.add(start, back), three, streamed)
 
-            store(I64(0), three)
-            return e.loop(I64(0), builder.udiv(builder.sub(last, skipped), I64(size)), [], step)
+            return e.loop(I64(0), vectors, [], step)
 
         def ways(three):
-            return e.switch(streamed, {1: lambda: streams(three), 0: lambda: stored(three)}) + store(last, three)
+            e.switch(streamed, {1: lambda: row(three, True), 0: lambda: row(three, False)})
+            return store(last, three)
 
+        last = builder.mul(builder.sub(count, I64(e.count)), I64(dtype.itemsize))
+        start = builder.and_(builder.neg(to), builder.mul(streamed, I64(size - 1)))
+        vectors = builder.udiv(builder.add(builder.sub(last, start), I64(size - 1)), I64(size))
         e.switch(middle, {0: lambda: ways(False), 1: lambda: ways(True)})
 
     return types.void(acc, which, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def keep_pixels(typing, acc, which, source, to, count):
+    """Keep the keys of `count` pixels, a vector at least; the last vector overlaps."""
+    dtype, name = dtype_of(acc), which.literal_value
+
+    def generate(context, builder, signature, values):
+        source, to, count = values[2:]
+        e = Keys(builder, dtype, name)
+
+        def keep(number):
+            place = builder.mul(number, I64(dtype.itemsize))
+            e.keep(e.pixel(builder.add(source, place)), builder.add(to, place))
+            return []
+
+        e.loop(I64(0), builder.sdiv(count, I64(e.count)), [], lambda k, _: keep(builder.mul(k, I64(e.count))))
+        keep(builder.sub(count, I64(e.count)))
+
+    return types.void(acc, which, *[types.int64] * 3), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def best_of_listed(typing, acc, which, table, listed, to, count, streamed):
+    """Store the pixels that are best in the rows of keys whose addresses are in `table`, `listed` of them.
+
+    `count` pixels, a vector at least; the last vector overlaps. If `streamed`, with non-temporal stores but for vectors
+    at either end.
+    """
+    dtype, name = dtype_of(acc), which.literal_value
+
+    def generate(context, builder, signature, values):
+        table, listed, to, count, streamed = values[2:]
+        e = Keys(builder, dtype, name)
+        vector = e.count * dtype.itemsize
+        several = 4  # vectors for which addresses are read once
+
+        def store(place, vectors, streamed=False):
+            def look(k, best):
+                row = builder.add(e.word(table, k), place)
+                return [e.best(b, e.key(builder.add(row, I64(v * vector)))) for v, b in enumerate(best)]
+
+            for v, key in enumerate(e.loop(I64(0), listed, [e.neutral] * vectors, look)):
+                e.deliver(key, builder.add(to, builder.add(place, I64(v * vector))), streamed)
+            return []
+
+        def groups(streamed):
+            def step(k, _):
+                return store(builder.add(start, builder.mul(k, group)), several, streamed)
+
+            return e.loop(I64(0), number, [], step)
+
+        group = I64(several * vector)
+        length = builder.mul(count, I64(dtype.itemsize))
+        start = builder.and_(builder.neg(to), builder.mul(streamed, I64(vector - 1)))
+        number = builder.sdiv(builder.sub(length, start), group)
+        store(I64(0), 1)
+        e.switch(streamed, {1: lambda: groups(True), 0: lambda: groups(False)})
+        behind = builder.add(start, builder.mul(number, group))
+        rest = builder.sdiv(builder.sub(length, behind), I64(vector))
+        e.loop(I64(0), rest, [], lambda k, _: store(builder.add(behind, builder.mul(k, I64(vector))), 1))
+        store(builder.sub(length, I64(vector)), 1)
+
+    return types.void(acc, which, *[types.int64] * 5), nothing(generate)

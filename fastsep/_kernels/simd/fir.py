@@ -25,15 +25,14 @@ from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
 _plain = Emitter.fir
 _of_differences = partial(Emitter.fir, differences=True)
 _evenly = partial(Emitter.fir, even=True)
-
-
-def _in_order(dst):
-    """Sums in SciPy's order, and what it makes of them between the axes where results are of dtype `dst`."""
-    return partial(Emitter.fir_in_order, dtype=dtype_of(dst))
+_in_order = Emitter.fir_in_order
 
 
 def _to_strip(tokens, table, offset, strip, taps, count, kind, sums, add=None):
-    """The intrinsic `fir_to_strip` or one like it: `tokens` are its dtypes, `sums` tells how it sums."""
+    """The intrinsic `fir_to_strip` or one like it: `tokens` are its dtypes, `sums` tells how it sums.
+
+    Of three dtypes the last one is what sums are cast to.
+    """
     source, arithmetic = dtype_of(tokens[0]), dtype_of(tokens[1])
 
     def generate(context, builder, signature, values):
@@ -54,7 +53,7 @@ def _to_strip(tokens, table, offset, strip, taps, count, kind, sums, add=None):
 
             rows += sums(e, element, taps, count, kind, outputs)
         size = target().vector_bytes
-        columns = e.transpose(rows)
+        columns = e.cast_between(rows, kind, dtype_of(tokens[2]), e.transpose) if tokens[2:] else e.transpose(rows)
         places = [e.at(strip, k * size) for k in range(e.count)]
 
         def added():
@@ -92,7 +91,7 @@ def differences_to_strip(typing, src, acc, table, offset, strip, taps, count, ki
 @intrinsic
 def cast_to_strip(typing, src, acc, dst, table, offset, strip, taps, count, kind):
     """`fir_to_strip` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
-    return _to_strip((src, acc, dst), table, offset, strip, taps, count, kind, _in_order(dst))
+    return _to_strip((src, acc, dst), table, offset, strip, taps, count, kind, _in_order)
 
 
 @intrinsic
@@ -111,11 +110,11 @@ def load_strip(typing, src, acc, table, offset, strip):
     return signature_of(src, acc, table, offset, strip), nothing(generate)
 
 
-def _along_strip(tokens, strip, step, taps, count, kind, out, add, sums_of):
-    arithmetic = dtype_of(tokens[0])
+def _along_strip(acc, strip, step, taps, count, kind, out, add, sums_of):
+    arithmetic = dtype_of(acc)
 
     def generate(context, builder, signature, values):
-        strip, step, taps, count, kind, out, add = values[len(tokens) :]
+        strip, step, taps, count, kind, out, add = values[1:]
         e = Emitter(builder, arithmetic)
         size = target().vector_bytes
 
@@ -132,7 +131,7 @@ def _along_strip(tokens, strip, step, taps, count, kind, out, add, sums_of):
         for place, value in zip(places, e.switch(add, {0: lambda: sums, 1: added}), strict=True):
             builder.store(value, place, align=size)
 
-    return signature_of(*tokens, strip, step, taps, count, kind, out, add), nothing(generate)
+    return signature_of(acc, strip, step, taps, count, kind, out, add), nothing(generate)
 
 
 @intrinsic
@@ -141,25 +140,25 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
     The results are stored at `out`, or added to what is there if `add` is 1.
     """
-    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _plain)
+    return _along_strip(acc, strip, step, taps, count, kind, out, add, _plain)
 
 
 @intrinsic
 def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
-    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _of_differences)
+    return _along_strip(acc, strip, step, taps, count, kind, out, add, _of_differences)
 
 
 @intrinsic
 def slopes_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     """`fir_along_strip` for lines of slopes, too."""
-    return _along_strip((acc,), strip, step, taps, count, kind, out, add, _evenly)
+    return _along_strip(acc, strip, step, taps, count, kind, out, add, _evenly)
 
 
 @intrinsic
-def cast_along_strip(typing, acc, dst, strip, step, taps, count, kind, out, add):
-    """`fir_along_strip` with SciPy's operations in its order; the results are not cast yet."""
-    return _along_strip((acc, dst), strip, step, taps, count, kind, out, add, _in_order(dst))
+def ordered_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
+    """`fir_along_strip` with SciPy's operations in its order."""
+    return _along_strip(acc, strip, step, taps, count, kind, out, add, _in_order)
 
 
 def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums, cast=False):
@@ -208,7 +207,7 @@ def slopes_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset)
 @intrinsic
 def cast_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     """`fir_from_strip` with SciPy's operations in its order; integers are stored as C casts."""
-    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _in_order(dst), cast=True)
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _in_order, cast=True)
 
 
 def _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, between):
@@ -355,7 +354,10 @@ def _to_rows(tokens, table, offset, out, out_row, taps, count, kind, sums):
         def element(j):
             return e.load(builder.add(e.word(table, j), offset), source)
 
-        for r, value in enumerate(sums(e, element, taps, count, kind, tile(arithmetic))):
+        rows = sums(e, element, taps, count, kind, tile(arithmetic))
+        if tokens[2:]:
+            rows = e.cast_between(rows, kind, dtype_of(tokens[2]))
+        for r, value in enumerate(rows):
             builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
 
     return signature_of(*tokens, table, offset, out, out_row, taps, count, kind), nothing(generate)
@@ -370,7 +372,7 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
 @intrinsic
 def cast_to_rows(typing, src, acc, dst, table, offset, out, out_row, taps, count, kind):
     """`fir_to_rows` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
-    return _to_rows((src, acc, dst), table, offset, out, out_row, taps, count, kind, _in_order(dst))
+    return _to_rows((src, acc, dst), table, offset, out, out_row, taps, count, kind, _in_order)
 
 
 @intrinsic

@@ -33,8 +33,7 @@ class Function(NamedTuple):
     parameters: tuple[str, ...]  # those that are its own, in the order in which the builder takes them
     builder: Builder
     rules: Rules
-    images: str  # the dtypes that the engine takes, as characters ...
-    results: str  # ... and gives
+    dtypes: str  # those that the engine takes and gives, as characters
     modes: str = ONE
     linear: bool = True  # of a complex image the parts may be filtered one by one
 
@@ -63,7 +62,7 @@ def run(
     # What most calls are like goes to the memory of calls after a few looks: a small image takes 5 us in all.
     if (
         type(image) is ndarray
-        and image.dtype.char in function.results
+        and image.dtype.char in function.dtypes
         and type(mode) is str
         and image.ndim
         and (output is None or (type(output) is ndarray and _fits(output, image)))
@@ -104,8 +103,7 @@ def _by_engine(
     cval: Any, workers: Any,
 ) -> Array:  # fmt: skip
     result = out.dtype if out is not None else dtype or image.dtype
-    takes = image.ndim and image.dtype.char in function.images and result.char in function.results
-    if modes is None or not takes:
+    if modes is None or not image.ndim or image.dtype.char not in function.dtypes or result.char not in function.dtypes:
         raise Elsewhere
     if not function.rules.own_dtype or result == image.dtype:
         return apply(function.builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)

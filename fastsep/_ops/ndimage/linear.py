@@ -10,7 +10,7 @@ import numpy as np
 from fastsep._call import NDIMAGE, Builder, FilterProgram, Operation, Program, Request
 from fastsep._ops import choice
 from fastsep._ops.ndimage.calls import EACH, ONE, Elsewhere, Function, Packed
-from fastsep._plan import description, operators
+from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
 from fastsep._plan.spec import Box, Dense, Filter, Line, Separable, Term
 from fastsep._validation import scalars, scipy_arguments
@@ -29,13 +29,16 @@ class InOrder(Program):
 
     def __init__(self, filters: Sequence[Filter], request: Request) -> None:
         super().__init__(request)
-        requests = [request, *[request._replace(source=request.target)] * (len(filters) - 1)]
+        middle = request.target
+        if "constant" in request.modes:
+            middle = dtypes.border_dtype(middle, middle, request.cval)
+        requests = [request, *[request._replace(source=middle)] * (len(filters) - 1)]
         self.filters = tuple(filters)
         self.runners = [each.runner(what) for each, what in zip(requests, filters, strict=True)]
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         for runner in self.runners[:-1]:
-            image = runner.run(image, None, workers)
+            image = runner.run(image, None, workers).astype(self.runners[-1].plan.src, copy=False)
         self.runners[-1].run(image, outs[0], workers)
 
     def describe(self) -> Description:
@@ -47,20 +50,32 @@ class InOrder(Program):
 
 
 def _along(frame: Frame, lines: dict[int, Line | None], chained: bool = True) -> Filter | Operation:
-    """Taps along one axis after the other, in the order of `lines`.
-
-    That order counts beyond a constant border alone, which every pass sees as it is.
-    """
+    """Taps along one axis after the other, in the order of `lines`."""
 
     def only(axes: Sequence[int]) -> Separable:
-        return Separable(
-            (Term(tuple(lines[axis] if axis in axes else None for axis in range(frame.ndim))),), chained=chained
-        )
+        used = tuple(lines[axis] if axis in axes else None for axis in range(frame.ndim))
+        return Separable((Term(used),), chained=chained or frame.integer, cast=frame.integer)
 
     order = list(lines)
-    if order == sorted(order) or frame.border == 0 or not chained:
+    if order == sorted(order) or not _counts(frame, lines, chained):
         return only(order)
     return Operation(lambda request: InOrder([only((axis,)) for axis in order], request))
+
+
+def _counts(frame: Frame, lines: dict[int, Line | None], chained: bool) -> bool:
+    """Whether the order of the axes counts: beyond a constant, which every pass sees as it is, and where sums are cast.
+
+    Whole numbers that float64 holds may be cast, which wraps them, as late as one likes.
+    """
+    if not frame.integer:
+        return chained and frame.border != 0
+    whole = all(float(tap).is_integer() for line in lines.values() if line is not None for tap in line.taps)
+    return (
+        frame.border != 0
+        or not whole
+        or max(frame.dtype.itemsize, frame.result.itemsize) > 4
+        or frame.dtype.kind == "f"
+    )
 
 
 def _weights(packed: Packed) -> Array:
@@ -128,7 +143,7 @@ def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
     return operators.scipy_gaussian_line(sigma, scalars.integer("order", order, 0), reach)
 
 
-def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operation:
+def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter:
     found = scipy_arguments.axes_of(axes, frame.ndim)
     sizes, centres = [1] * frame.ndim, [0] * frame.ndim
     each = [scipy_arguments.per_axis(n, value, len(found)) for n, value in (("size", size), ("origin", origin))]
@@ -136,26 +151,15 @@ def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operat
         if length > 1:
             sizes[axis] = int(length)
             centres[axis] = scipy_arguments.centre(sizes[axis], shift)
-    return _box(sizes, centres)
+    return Box(tuple(sizes), tuple(centres), cast=frame.integer)
 
 
-def _uniform1d(frame: Frame, size: Any, axis: Any, origin: Any) -> Filter | Operation:
+def _uniform1d(frame: Frame, size: Any, axis: Any, origin: Any) -> Filter:
     axis = axis_index("axis", axis, frame.ndim)
     sizes, centres = [1] * frame.ndim, [0] * frame.ndim
     sizes[axis] = scipy_arguments.window_size("size", size)
     centres[axis] = scipy_arguments.centre(sizes[axis], origin)
-    return _box(sizes, centres)
-
-
-def _box(sizes: Sequence[int], centres: Sequence[int]) -> Filter:
-    if all(centre == size // 2 for size, centre in zip(sizes, centres, strict=True)):
-        return Box(tuple(sizes))
-    # Sums of a box are those of a window around the pixel.
-    lines = [
-        Line((1.0 / size,) * size, centre) if size > 1 else None
-        for size, centre in zip(sizes, centres, strict=True)
-    ]  # fmt: skip
-    return Separable((Term(tuple(lines)),))
+    return Box(tuple(sizes), tuple(centres), cast=frame.integer)
 
 
 def _edge(frame: Frame, smoothing: tuple[float, ...], axis: Any) -> Filter | Operation:
@@ -206,6 +210,11 @@ def _laplace(frame: Frame, axes: Any) -> Filter:
     found = scipy_arguments.axes_of(axes, frame.ndim)
     if not found:
         return _nothing(frame)
+    if frame.integer:
+        _refuse_bool(frame)
+        slope = Line((1.0, -2.0, 1.0), 1)
+        terms = tuple(Term(tuple(slope if at == axis else None for at in range(frame.ndim))) for axis in found)
+        return Separable(terms, chained=True, cast=True)
     kernel = -operators.laplace(len(found)).kernel
     kernel = np.expand_dims(kernel, tuple(axis for axis in range(frame.ndim) if axis not in found))
     return Dense(kernel, tuple(size // 2 for size in kernel.shape))
@@ -231,6 +240,7 @@ def _derivatives(
     """Derivatives of the blurred image along each of `axes`, combined."""
     if not axes:
         return _nothing(frame)
+    _refuse_bool(frame)
     radii = scipy_arguments.per_axis("radius", radius, frame.ndim)
     used = [scalars.number("sigma", sigma) > SMALLEST_SIGMA for sigma in sigmas]
 
@@ -242,10 +252,12 @@ def _derivatives(
     def prepare(request: Request) -> Program:
         modes = [request.modes[axis] for axis in axes]
         # In float32 SciPy adds what it has rounded; so do we, which its tests compare to the last bit.
-        if len(set(modes)) == 1 and not (combine == "sum" and request.target == np.float32):
+        fused = request.target == np.float64 or (combine == "magnitude" and not frame.integer)
+        if len(set(modes)) == 1 and fused:
             whole = request._replace(modes=(modes[0],) * frame.ndim)
             return FilterProgram(Separable(terms, combine=combine, chained=True), whole)
-        return Combined([Separable((term,), chained=True) for term in terms], modes, combine, request)
+        each = [Separable((term,), chained=True, cast=frame.integer) for term in terms]
+        return Combined(each, modes, combine, request)
 
     return Operation(prepare)
 
@@ -258,40 +270,46 @@ def reach(name: str, truncate: Any = 4.0, radius: Any = None, **others: Any) -> 
 
 
 def _nothing(frame: Frame) -> Filter:
-    return Separable((Term((None,) * frame.ndim),))
+    return Separable((Term((None,) * frame.ndim),), chained=True, cast=frame.integer)
+
+
+def _refuse_bool(frame: Frame) -> None:
+    """Leave it to NumPy what sums of bools are."""
+    if frame.result.kind == "b":
+        raise Elsewhere
 
 
 # ---- kernels
 
 
-def _correlate(frame: Frame, weights: Packed, origin: Any, axes: Any) -> Operation:
+def _correlate(frame: Frame, weights: Packed, origin: Any, axes: Any) -> Filter | Operation:
     return _kernel(frame, weights, origin, axes, flip=False)
 
 
-def _convolve(frame: Frame, weights: Packed, origin: Any, axes: Any) -> Operation:
+def _convolve(frame: Frame, weights: Packed, origin: Any, axes: Any) -> Filter | Operation:
     return _kernel(frame, weights, origin, axes, flip=True)
 
 
-def _kernel(frame: Frame, weights: Packed, origin: Any, axes: Any, flip: bool) -> Operation:
+def _kernel(frame: Frame, weights: Packed, origin: Any, axes: Any, flip: bool) -> Filter | Operation:
     found = scipy_arguments.axes_of(axes, frame.ndim)
     kernel = scipy_arguments.for_all_axes(_weights(weights), found, frame.ndim, "weights")
     origins = scipy_arguments.of_all_axes("origin", origin, found, frame.ndim)
     if flip:
         kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
         origins = [scipy_arguments.turned(size, shift) for size, shift in zip(kernel.shape, origins, strict=True)]
-    return choice.near_exact(frame, np.ascontiguousarray(kernel), scipy_arguments.centres(kernel.shape, origins))
+    kernel, centres = np.ascontiguousarray(kernel), scipy_arguments.centres(kernel.shape, origins)
+    return Dense(kernel, centres, cast=True) if frame.integer else choice.near_exact(frame, kernel, centres)
 
 
 # ---- the table
 
 
-#: float32 and float64, and with them what is read as one of them.
-FLOATS = "fd"
+#: What SciPy takes, too.
 REAL = "?bBhHiIlLqQfd"
 
 
 def _linear(name: str, parameters: str, builder: Builder, modes: str = ONE, linear: bool = True) -> Function:
-    return Function(name, tuple(parameters.split()), builder, NDIMAGE, REAL, FLOATS, modes, linear)
+    return Function(name, tuple(parameters.split()), builder, NDIMAGE, REAL, modes, linear)
 
 
 CORRELATE1D = _linear("correlate1d", "weights axis origin", _correlate1d)

@@ -44,7 +44,7 @@ def options(
     """Window and options of a call; `structure` makes `size` count for nothing."""
     if size is None and footprint is None and structure is None:
         raise ValueError("`size`, `footprint` or `structure` must be given; got none of them.")
-    size, footprint = order.window(size, footprint)
+    size, footprint = order.window(size, footprint, 2)
     if structure is not None:
         structure = Packed.of(np.asarray(structure, dtype=np.float64))
     return Morphology(size, footprint, structure, origin, axes, mode, cval, workers)

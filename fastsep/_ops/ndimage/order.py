@@ -27,6 +27,12 @@ def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[
     return engine.extremum(frame, which, tuple(sizes), tuple(centres))
 
 
+def _flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence[int]) -> Filter:
+    """Minimum or maximum under a footprint of any form."""
+    _check_border(frame)
+    return engine.flat_extremum(frame, which, footprint, tuple(centres))
+
+
 def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
     """The value of a rank, counted from the smallest, under any footprint."""
     _check_border(frame)
@@ -45,12 +51,15 @@ def _check_border(frame: Frame) -> None:
 # ---- windows: `size`, `footprint`, `structure`
 
 
-def window(size: Any, footprint: Any) -> tuple[Any, Packed | None]:
-    """`size` and `footprint` in hashable form; where both are given the footprint counts."""
+def window(size: Any, footprint: Any, depth: int) -> tuple[Any, Packed | None]:
+    """`size` and `footprint` in hashable form; where both are given the footprint counts.
+
+    `depth`: calls between the user's and this one, for the warning.
+    """
     if footprint is None:
         return size, None
     if size is not None:
-        warnings.warn("`size` is ignored, because `footprint` is given.", UserWarning, stacklevel=3)
+        warnings.warn("`size` is ignored, because `footprint` is given.", UserWarning, stacklevel=depth + 2)
     return None, Packed.of(np.asarray(footprint, dtype=bool))
 
 
@@ -86,7 +95,7 @@ def _of_window(
         if not shape.any():
             raise ValueError("`footprint` must not be all zero.")
         centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
-        return _rank(frame, shape, centres, 0 if which == "minimum" else int(np.count_nonzero(shape)) - 1)
+        return _flat_extremum(frame, which, shape, centres)
     if footprint is not None:
         size = footprint.shape
     elif size is None:
@@ -162,8 +171,8 @@ def _ranked(
     rank = rank_of(count)
     if not 0 <= rank < count:
         raise RuntimeError(f"the rank must lie within the {count} pixels of the footprint; got {rank}.")
-    if shape.all() and rank in (0, count - 1):
-        return _extremum(frame, "maximum" if rank else "minimum", shape.shape, centres)
+    if rank in (0, count - 1):
+        return _flat_extremum(frame, "maximum" if rank else "minimum", shape, centres)
     return _rank(frame, shape, centres, rank)
 
 
@@ -171,11 +180,11 @@ def _ranked(
 
 
 def _order(name: str, parameters: str, builder: Builder, modes: str) -> Function:
-    return Function(name, tuple(parameters.split()), builder, ORDER, ALL_REAL, ALL_REAL, modes, linear=False)
+    return Function(name, tuple(parameters.split()), builder, ORDER, REAL, modes, linear=False)
 
 
-#: All real dtypes but longdouble.
-ALL_REAL = "?bBhHiIlLqQefd"
+#: All real dtypes that fit float64 or integers of 64 bits.
+REAL = "?bBhHiIlLqQefd"
 
 MINIMUM_FILTER1D = _order("minimum_filter1d", "size axis origin", partial(_along_axis, "minimum"), ONE)
 MAXIMUM_FILTER1D = _order("maximum_filter1d", "size axis origin", partial(_along_axis, "maximum"), ONE)

@@ -1,0 +1,180 @@
+"""Promise: minima and maxima of rectangles are those of SciPy, in the image's own dtype, whatever the window."""
+
+import numpy as np
+import pytest
+import scipy.ndimage
+from helpers import LEVELS, MODES, layouts, noise, same_bits
+
+import fastsep
+from fastsep import _call
+from fastsep._ops import order
+from fastsep._plan.borders import beyond, lies_inside
+from fastsep._validation.array_like import StandIn
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+DTYPES = (*INTEGERS, "float32", "float64")
+ALL_DTYPES = (*DTYPES, "bool", "float16", ">i4", ">f8")
+WHICH = ("minimum", "maximum")
+
+
+def extremum(
+    image, which, sizes, origins=None, *, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None
+):  # fmt: skip
+    """With SciPy's origins: 0, the default, is the centre of a window."""
+    origins = (0,) * len(sizes) if origins is None else origins
+    centres = tuple(size // 2 + origin for size, origin in zip(sizes, origins, strict=True))
+    parameters = (which, tuple(sizes), centres)
+    return _call.apply(order.extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
+
+
+def scipys(image, which, sizes, origins=0, mode="reflect", cval=0.0):
+    return getattr(scipy.ndimage, f"{which}_filter")(image, sizes, origin=origins, mode=mode, cval=cval)
+
+
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_results_are_scipys_in_every_dtype(dtype, rng):
+    which = WHICH[ALL_DTYPES.index(dtype) % 2]  # a kernel for each dtype: they take their time to compile
+    image = noise(rng, dtype, (37, 150))
+    if image.dtype.itemsize == 8 and image.dtype.kind in "iu":  # SciPy's way is through float64
+        image >>= 11
+    for sizes, mode in (((3, 3), "mirror"), ((22, 5), "constant"), ((1, 40), "wrap"), ((19, 2), "nearest")):
+        result = extremum(image, which, sizes, mode=mode, cval=1.0)
+        assert result.dtype == np.dtype(dtype).newbyteorder("=")
+        known = image.astype(np.float32) if dtype == "float16" else image  # which SciPy refuses
+        np.testing.assert_array_equal(result, scipys(known, which, sizes, mode=mode, cval=1.0))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_the_largest_integers_come_out_exact(dtype):
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    image = np.array([[high, high - 1, high - 2], [low, low + 1, low + 2]], dtype)
+    expected = [[high - 1, high - 2, high - 2], [low, low, low + 1]]
+    np.testing.assert_array_equal(extremum(image, "minimum", (1, 3)), [[high - 1, high - 2, high - 2], expected[1]])
+    np.testing.assert_array_equal(
+        extremum(image, "maximum", (1, 2)), [[high, high, high - 1], [low, low + 1, low + 2]]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_every_size_and_every_centre_of_small_windows(axis, dtype, which, rng):
+    image = noise(rng, dtype, (41, 70) if axis else (70, 41))
+    for size in range(1, 75):
+        sizes = (1, size) if axis else (size, 1)
+        for origin in {-(size // 2), 0, (size - 1) // 2, rng.integers(-(size // 2), (size + 1) // 2)}:
+            origins = (0, origin) if axis else (origin, 0)
+            mode = MODES[(size + origin) % 5]
+            result = extremum(image, which, sizes, origins, mode=mode, cval=0.0)
+            np.testing.assert_array_equal(result, scipys(image, which, sizes, origins, mode), str((size, origin, mode)))
+
+
+@pytest.mark.parametrize("level", ["native", *LEVELS], indirect=True)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_windows_of_many_vectors_and_groups_of_rows(level, dtype, rng):
+    image = noise(rng, dtype, (130, 1100))
+    for sizes in ((9, 127), (64, 128), (101, 129), (17, 300), (250, 700), (33, 1100), (300, 5000)):
+        np.testing.assert_array_equal(extremum(image, "minimum", sizes), scipys(image, "minimum", sizes), str(sizes))
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_axes_and_channels(which, rng):
+    image = noise(rng, "uint8", (5, 9, 17, 12))
+    np.testing.assert_array_equal(extremum(image, which, (3, 2, 5, 4)), scipys(image, which, (3, 2, 5, 4)))
+    np.testing.assert_array_equal(
+        extremum(image, which, (3, 5, 4), channel_axis=1), scipys(image, which, (3, 1, 5, 4))
+    )  # fmt: skip
+    np.testing.assert_array_equal(
+        extremum(image, which, (3, 11, 1), channel_axis=-1), scipys(image, which, (3, 11, 1, 1))
+    )  # fmt: skip
+    np.testing.assert_array_equal(extremum(image[0, 0, 0], which, (5,)), scipys(image[0, 0, 0], which, 5))
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nan", [np.nan, -np.nan])
+def test_a_window_that_holds_a_nan_gives_nan_and_no_other_does(nan, dtype, which, rng):
+    image = noise(rng, dtype, (50, 90))
+    image[20, 31] = nan
+    image[3, 5], image[40, 60] = np.inf, -np.inf
+    for sizes in ((3, 5), (21, 34)):
+        result = extremum(image, which, sizes)
+        expected = scipys(np.isnan(image), "maximum", sizes)
+        np.testing.assert_array_equal(np.isnan(result), expected)
+        clean = scipys(np.nan_to_num(image, nan=0.0, posinf=np.inf, neginf=-np.inf), which, sizes)
+        np.testing.assert_array_equal(result[~expected], clean[~expected])
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_of_two_zeros_the_negative_one_is_smaller(which):
+    image = np.array([0.0, -0.0, 0.0, 0.0], np.float32)
+    signs = [True, True, True, False] if which == "minimum" else [False] * 4
+    assert np.signbit(extremum(image, which, (3,))).tolist() == signs
+
+
+@pytest.mark.parametrize("mode", MODES[:4])
+def test_borders_that_count_twice_change_nothing(mode):
+    for before, after, size in np.ndindex(6, 6, 7):
+        if size and lies_inside(mode, before, after):
+            for at in range(size):
+                window = np.arange(at - before, at + after + 1)
+                inside = window[(window >= 0) & (window < size)]
+                assert set(beyond(window, size, mode)) == set(inside)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cval", "border"),
+    [("uint8", 7.9, 7), ("uint8", -5, 0), ("uint8", 1e9, 255), ("int8", -3.5, -3), ("int64", 1e30, 2**63 - 1)],
+)
+def test_a_border_is_truncated_to_an_integer_in_range(dtype, cval, border, rng):
+    image = noise(rng, dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(image, 2, constant_values=border), (5, 5))
+    for which, expected in (("minimum", windows.min((2, 3))), ("maximum", windows.max((2, 3)))):
+        np.testing.assert_array_equal(extremum(image, which, (5, 5), mode="constant", cval=cval), expected)
+
+
+def test_a_border_of_nan_or_infinity_counts_for_floats(rng):
+    image = noise(rng, "float32", (9, 11))
+    result = extremum(image, "maximum", (3, 3), mode="constant", cval=np.nan)
+    assert np.isnan(result).sum() == 9 * 11 - 7 * 9
+    result = extremum(image, "maximum", (3, 3), mode="constant", cval=-np.inf)
+    np.testing.assert_array_equal(result, scipys(image, "maximum", 3, mode="nearest"))
+
+
+def test_layouts_of_an_image_and_results_of_other_dtypes(rng):
+    image = noise(rng, "int32", (30, 50))
+    expected = scipys(image, "maximum", (4, 9))
+    for name, same in layouts(image).items():
+        np.testing.assert_array_equal(extremum(same, "maximum", (4, 9)), expected, name)
+    for dtype in ("int64", "float64", "int32"):
+        out = np.zeros(image.shape, dtype)
+        assert extremum(image, "maximum", (4, 9), out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    assert same_bits(extremum(image, "maximum", (4, 9), out=image), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_is_converted(dtype):
+    with pytest.raises(_call.NotRun) as found:
+        extremum(StandIn((40, 50), np.dtype(dtype)), "minimum", (3, 3))
+    assert found.value.direct
+    assert found.value.program.describe().arithmetic == dtype
+
+
+def test_empty_images_and_windows_of_one_pixel(rng):
+    assert extremum(np.zeros((0, 5), np.int32), "minimum", (3, 3)).shape == (0, 5)
+    image = noise(rng, "uint32")
+    assert same_bits(extremum(image, "maximum", (1, 1)), image)
+
+
+def test_results_are_the_same_however_the_image_is_cut(small_images_go_parallel, rng):
+    """NaNs of several bit patterns, and zeros of both signs: the same one comes out."""
+    patterns = np.array([0x7FC00000, 0xFFC00001, 0x7F800003, 0xFF800001, 0, 0x80000000, 0x3F800000], np.uint32)
+    image = rng.choice(patterns, (90, 40)).view(np.float32)
+    image = np.where(rng.random(image.shape) < 0.8, np.float32(2), image)
+    fastsep.clear_caches()
+    for which in WHICH:
+        for sizes in ((2, 3), (23, 7), (40, 1)):
+            expected = extremum(image, which, sizes, workers=1)
+            for workers in (2, 3, 7, 40):
+                assert same_bits(extremum(image, which, sizes, workers=workers), expected)

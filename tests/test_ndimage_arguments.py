@@ -1,0 +1,234 @@
+"""`fastsep.ndimage` takes and refuses arguments as `scipy.ndimage` does."""
+
+import inspect
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from scipy import ndimage as theirs
+
+from fastsep import ndimage as ours
+
+IMAGE = np.arange(30, dtype=np.float32).reshape(5, 6)
+#: Least arguments beside the image.
+ARGUMENTS = {
+    "correlate1d": ([1, 2, 1],),
+    "convolve1d": ([1, 2, 1],),
+    "correlate": (np.ones((3, 3)),),
+    "convolve": (np.ones((3, 3)),),
+    "gaussian_filter1d": (1,),
+    "gaussian_filter": (1,),
+    "gaussian_laplace": (1,),
+    "gaussian_gradient_magnitude": (1,),
+    "generic_laplace": (theirs.sobel,),
+    "generic_gradient_magnitude": (theirs.sobel,),
+    "rank_filter": (1, 3),
+    "percentile_filter": (40, 3),
+    "sobel": (),
+    "prewitt": (),
+    "laplace": (),
+}
+#: Not for an `output` that is a dtype: SciPy ignores it.
+IGNORES_DTYPE = ("morphological_gradient", "morphological_laplace")
+
+
+def call(module, name, image=IMAGE, **options):
+    return getattr(module, name)(image, *ARGUMENTS.get(name, (3,)), **options)
+
+
+@pytest.mark.parametrize("name", ours.__all__)
+def test_signatures_are_those_of_scipy_with_workers_on_top(name):
+    mine, scipys = (inspect.signature(getattr(module, name)).parameters for module in (ours, theirs))
+    shared = [(p.name, p.default, p.kind) for p in mine.values() if p.name != "workers"]
+    assert shared == [(p.name, p.default, p.kind) for p in scipys.values()]
+    if name.startswith("generic"):
+        assert "workers" not in mine
+    else:
+        assert (mine["workers"].default, mine["workers"].kind) == (None, inspect.Parameter.KEYWORD_ONLY)
+
+
+@pytest.mark.parametrize("name", ours.__all__)
+def test_the_result_goes_into_output(name):
+    expected = call(theirs, name)
+    for output in (np.empty_like(IMAGE), np.empty((6, 5), np.float32).T, np.empty((5, 12))[:, ::2]):
+        assert call(ours, name, output=output) is output
+        np.testing.assert_allclose(output, expected, atol=1e-4)
+    swapped = np.empty(IMAGE.shape, ">f4")
+    call(ours, name, output=swapped)
+    np.testing.assert_allclose(swapped, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in ours.__all__ if name not in IGNORES_DTYPE])
+@pytest.mark.parametrize("output", [np.float64, "float64", np.dtype("f8"), float])
+def test_output_may_be_a_dtype(name, output):
+    found, expected = (call(module, name, output=output) for module in (ours, theirs))
+    assert found.dtype == expected.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ours.__all__)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_output_may_overlap_the_input(name, dtype):
+    if name.startswith("generic"):
+        dtype = "float32"
+    memory = (np.arange(60) * 7 % 50).astype(dtype)
+    expected = call(ours, name, memory[:30].reshape(5, 6).copy())
+    for start in (0, 1, 6):
+        shared = memory.copy()
+        call(ours, name, shared[:30].reshape(5, 6), output=shared[start : start + 30].reshape(5, 6))
+        np.testing.assert_array_equal(shared[start : start + 30].reshape(5, 6), expected)
+
+
+#: Bad values of arguments; what `mode` is, is for the derivatives of generic functions to look at.
+BAD = [
+    (name, argument, value)
+    for name in ours.__all__
+    for argument, value in (("mode", "unknown"), ("origin", 9), ("axes", (0, 0)), ("axis", 5))
+    if argument in inspect.signature(getattr(ours, name)).parameters
+    and not (argument == "mode" and name.startswith("generic"))
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), BAD)
+def test_nothing_is_written_before_the_arguments_are_checked(name, argument, value):
+    output = np.full(IMAGE.shape, 7, np.float32)
+    with pytest.raises((ValueError, RuntimeError)):
+        call(ours, name, output=output, **{argument: value})
+    np.testing.assert_array_equal(output, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("gaussian_filter", (1,), {"mode": "unknown"}),
+        ("gaussian_filter", (1,), {"mode": ["reflect"]}),
+        ("gaussian_filter", ((1, 2, 3),), {}),
+        ("gaussian_filter", (1,), {"output": np.empty((2, 2))}),
+        ("gaussian_filter", (1,), {"output": "U3"}),
+        ("gaussian_filter", (1,), {"axes": 2}),
+        ("gaussian_filter", (1,), {"axes": (0, 0)}),
+        ("gaussian_filter", (1,), {"axes": 1.5}),
+        ("gaussian_filter", (1,), {"axes": (0, 5)}),
+        ("gaussian_filter", (1,), {"order": -1}),
+        ("gaussian_filter", (1,), {"radius": 2.5}),
+        ("gaussian_filter", (1,), {"radius": -1}),
+        ("gaussian_filter1d", (-1,), {}),
+        ("gaussian_filter1d", (0,), {}),
+        ("gaussian_filter1d", (1,), {"axis": 2}),
+        ("gaussian_laplace", (1,), {"unknown": 2}),
+        ("correlate1d", ([],), {}),
+        ("correlate1d", ([[1, 2]],), {}),
+        ("correlate1d", ([1, 2, 3],), {"origin": 2}),
+        ("correlate", (np.ones(3),), {}),
+        ("correlate", (np.ones((3, 0)),), {}),
+        ("correlate", (np.ones((3, 3)),), {"mode": ["reflect", "wrap"]}),
+        ("correlate", (np.ones((3, 3)),), {"origin": (0, -2)}),
+        ("correlate", (np.full((3, 3), 1j),), {"cval": 1j}),
+        ("correlate", (np.ones((3, 3)),), {"cval": 1j, "mode": "constant"}),
+        ("convolve", (np.ones((3, 3)),), {"axes": (0,)}),
+        ("uniform_filter1d", (0,), {}),
+        ("uniform_filter1d", (3,), {"origin": 2}),
+        ("uniform_filter", (3,), {"origin": (0, 0, 0)}),
+        ("sobel", (7,), {}),
+        ("minimum_filter", (), {}),
+        ("minimum_filter1d", (0,), {}),
+        ("minimum_filter", (), {"footprint": np.zeros((3, 3))}),
+        ("minimum_filter", (), {"footprint": np.ones((3, 3, 3))}),
+        ("minimum_filter", (3,), {"origin": 2}),
+        ("median_filter", (), {}),
+        ("median_filter", (0,), {}),
+        ("median_filter", (3,), {"origin": -2}),
+        ("median_filter", (3,), {"mode": ["reflect", "wrap"]}),
+        ("maximum_filter", (), {"footprint": np.eye(3), "mode": ["reflect", "wrap"]}),
+        ("rank_filter", (9, 3), {}),
+        ("rank_filter", (-10, 3), {}),
+        ("rank_filter", (1.5, 3), {}),
+        ("percentile_filter", (101, 3), {}),
+        ("percentile_filter", (-101, 3), {}),
+        ("grey_erosion", (), {}),
+        ("grey_dilation", (), {"size": (3, 3, 3)}),
+        ("grey_dilation", (3,), {"origin": 2}),
+    ],
+)  # fmt: skip
+def test_bad_arguments_raise_what_callers_of_scipy_catch_in_one_line(name, arguments, options):
+    with pytest.raises(Exception) as expected:  # noqa: PT011 - whatever SciPy raises
+        getattr(theirs, name)(IMAGE, *arguments, **options)
+    with pytest.raises(expected.type) as found:
+        getattr(ours, name)(IMAGE, *arguments, **options)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("image", [IMAGE.astype(np.float16), IMAGE.astype(object), IMAGE.astype(np.longdouble)])
+def test_images_that_scipy_does_not_know_are_its_own_to_refuse(image):
+    with pytest.raises(RuntimeError):
+        ours.gaussian_filter(image, 1)
+
+
+@pytest.mark.parametrize("name", ["minimum_filter", "median_filter", "grey_opening"])
+def test_complex_images_have_no_order(name):
+    with pytest.raises(TypeError, match="Complex"):
+        getattr(ours, name)(IMAGE.astype(complex), 3)
+
+
+def test_a_read_only_output_is_refused():
+    output = np.zeros_like(IMAGE)
+    output.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        ours.gaussian_filter(IMAGE, 1, output=output)
+
+
+@pytest.mark.parametrize("workers", [0, 1.5, "two"])
+def test_workers_are_checked(workers):
+    for image in (IMAGE, IMAGE.astype(complex)):
+        with pytest.raises((ValueError, TypeError), match="workers"):
+            ours.gaussian_filter(image, 1, workers=workers)
+
+
+@pytest.mark.parametrize("name", ["minimum_filter", "rank_filter", "median_filter", "grey_closing", "white_tophat"])
+def test_a_size_beside_a_footprint_is_warned_of(name):
+    footprint = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+    rank = (1,) if name == "rank_filter" else ()
+    expected = getattr(theirs, name)(IMAGE, *rank, footprint=footprint)
+    with pytest.warns(UserWarning, match="size") as caught:
+        found = getattr(ours, name)(IMAGE, *rank, 5, footprint)
+    assert [warning.filename for warning in caught] == [__file__]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_real_dtype_for_a_complex_result_is_promoted():
+    with pytest.warns(UserWarning, match="complex"):
+        assert ours.correlate1d(IMAGE, [1j], output=np.float32).dtype == np.complex64
+    with pytest.raises(RuntimeError, match="complex"):
+        ours.correlate1d(IMAGE.astype(complex), [1], output=np.empty_like(IMAGE))
+
+
+def test_arguments_of_filters_that_do_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for image in (IMAGE, IMAGE.astype(np.uint8)):
+            np.testing.assert_array_equal(ours.gaussian_filter(image, 0), image)
+            np.testing.assert_array_equal(ours.gaussian_filter(image, 1, axes=()), image)
+            np.testing.assert_array_equal(ours.uniform_filter(image, (0, 1)), image)
+            np.testing.assert_array_equal(ours.minimum_filter(image, 1), image)
+            np.testing.assert_array_equal(ours.median_filter(image, 1), image)
+
+
+def test_what_is_no_filter_comes_from_scipy():
+    assert ours.label is theirs.label
+    assert ours.generic_filter is theirs.generic_filter
+    assert set(theirs.__all__) <= set(dir(ours))
+    with pytest.raises(AttributeError, match=r"fastsep\.ndimage"):
+        ours.gaussian  # noqa: B018
+
+
+def test_filters_run_without_scipy():
+    code = (
+        "import sys, numpy as np, fastsep.ndimage as ndi; ndi.gaussian_filter(np.ones((5, 6), 'f4'), 1);"
+        "ndi.median_filter(np.ones((5, 6), 'u1'), 3); ndi.correlate(np.ones((5, 6), 'f4'), np.eye(3));"
+        "ndi.grey_opening(np.ones((5, 6), 'u1'), 3); ndi.gaussian_filter(np.ones((5, 6), 'u1'), 1);"
+        "print('scipy.ndimage' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
