@@ -206,7 +206,7 @@ def gaussians(draw: Draw, call: Call) -> None:
     def each(value: Callable[[], Any]) -> str:
         return repr(tuple(value() for _ in range(count)) if several else value())
 
-    call.arguments["sigma"] = each(lambda: draw.one((0, 0.3, 0.7, 1, 1.6, 2.5, 4)))
+    call.arguments["sigma"] = each(lambda: draw.one((0.3 if single else 0, 0.3, 0.7, 1, 1.6, 2.5, 4)))
     if single:
         axis(draw, call)
     if draw.chance(0.4) and not call.name.startswith("gaussian_laplace") and "magnitude" not in call.name:
