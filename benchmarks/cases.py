@@ -34,6 +34,9 @@ QUICK = {
     "unsharp_mask 2160x3840 float32 radius=2 amount=1",
     "sobel 2160x3840 float32",
     "sobel_default 2160x3840 uint8",
+    "median 2160x3840 uint8 size=5",
+    "minimum_filter 2160x3840 float32 size=21",
+    "gaussian_filter 2160x3840 uint8 sigma=2",
     "canny 2160x3840 uint8 sigma=1.4",
     "corner_harris 2160x3840 float32",
     "correlate 2160x3840 float32 size=7",
@@ -84,6 +87,27 @@ DERIVATIVES = (
     *rows("gradient"),
     *rows("smooth_gradient", dtypes=["float32", "uint8"], sigma=1.5),
 )
+ORDER = (
+    *rows("median", dtypes="uint8", size=[3, 5, 7, 15]),
+    *rows("median", dtypes=["uint16", "float32"], size=[3, 5]),
+    *rows("median", [SMALL, RGB], "uint8", size=3),
+    *rows("median", (128, 128, 128), size=3),
+    *rows("minimum_filter", dtypes=["uint8", "float32"], size=[3, 21, 101]),
+    *rows("percentile_filter", dtypes="uint8", percentile=80, size=5),
+    *rows("erosion", dtypes=["uint8", "float32"], radius=1),
+    *rows("erosion", dtypes="uint8", radius=3),
+    *(
+        case
+        for operation in ("dilation", "opening", "closing", "white_tophat", "black_tophat")
+        for case in rows(operation, dtypes="uint8", radius=1)
+    ),
+    *rows("peak_local_max", min_distance=[1, 10]),
+)
+NDIMAGE = (
+    *rows("gaussian_filter", dtypes=["float32", "float64", "uint8", "uint16"], sigma=2),
+    *rows("uniform_filter", dtypes=["float32", "float64", "uint8"], size=[5, 21]),
+    *rows("correlate1d", length=9),
+)
 EDGES = (
     *rows("canny", dtypes="uint8", sigma=1.4),
     *rows("canny", dtypes="uint8", sigma=1.4, arithmetic="float32"),
@@ -131,7 +155,9 @@ def layers() -> Iterator[Case]:
 
 
 # Some layers differ by their filters alone, and are one depthwise case.
-CASES = tuple({case.name: case for case in (*SMOOTHING, *DERIVATIVES, *EDGES, *KERNELS, *layers())}.values())
+CASES = tuple(
+    {case.name: case for case in (*SMOOTHING, *DERIVATIVES, *ORDER, *NDIMAGE, *EDGES, *KERNELS, *layers())}.values()
+)
 
 
 def image(case: Case) -> Array:

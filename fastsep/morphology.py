@@ -29,7 +29,7 @@ workers : int, optional
 Returns
 -------
 ndarray of the image's shape and dtype, or `out`
-    Under a footprint of ones, a NaN makes the result NaN; under others it counts as larger than all numbers.
+    A NaN under the footprint makes the result NaN.
 
 Raises
 ------

@@ -36,11 +36,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import numpy.typing as npt
 
 from fastsep._docs import complete
 from fastsep._ops.ndimage import order
-from fastsep._ops.ndimage.calls import run
+from fastsep._ops.ndimage.calls import Packed, run
 from fastsep._validation import arrays, axes
 from fastsep._validation.array_like import Array
 
@@ -88,7 +89,7 @@ def median(
         arrays.check_shape(out, image.shape)
     channel = axes.channel(channel_axis, image.ndim)
     spatial = tuple(axis for axis in range(image.ndim) if axis != channel)
-    size, packed = (3, None) if footprint is None else order.window(None, footprint)
+    size, packed = (3, None) if footprint is None else (None, Packed.of(np.asarray(footprint, dtype=bool)))
     parameters = (size, packed, 0, None if channel is None else spatial)
     return run(order.MEDIAN_FILTER, parameters, image, out, mode, cval, workers)
 

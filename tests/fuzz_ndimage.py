@@ -206,7 +206,7 @@ def gaussians(draw: Draw, call: Call) -> None:
     def each(value: Callable[[], Any]) -> str:
         return repr(tuple(value() for _ in range(count)) if several else value())
 
-    call.arguments["sigma"] = each(lambda: draw.one((0, 0.3, 0.7, 1, 1.6, 2.5, 4)))
+    call.arguments["sigma"] = each(lambda: draw.one((0.3 if single else 0, 0.3, 0.7, 1, 1.6, 2.5, 4)))
     if single:
         axis(draw, call)
     if draw.chance(0.4) and not call.name.startswith("gaussian_laplace") and "magnitude" not in call.name:
@@ -330,6 +330,10 @@ def spoil(draw: Draw, call: Call) -> None:
     for name, text in call.arguments.items():
         if text.startswith("(") and name != "axes":
             call.arguments[name] = repr(next(iter(eval(text)), 1))
+    if argument != "origin":
+        call.arguments.pop("origin", None)
+    if "rank" in call.arguments:
+        call.arguments["rank"] = "0"
     if argument != "output":  # SciPy frees an array twice where it converts it and then refuses something else
         call.arguments.pop("output", None)
         del call.setup[1:]
@@ -433,7 +437,7 @@ def main() -> int:
         call = draw_call(arguments.seed, number, arguments.functions)
         fault = difference(call, ours)
         if fault:
-            print(f"# call {number}: {fault}\n{call.text()}\n")
+            print(f"# call {number}: {fault}\n{call.text()}\n", flush=True)
             failed += 1
             if failed == arguments.stop:
                 break

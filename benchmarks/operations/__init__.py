@@ -1,6 +1,14 @@
 """What is measured: for every operation a function (image, parameters) that sets up who does it, and how."""
 
 from benchmarks._contest import OPERATIONS
-from benchmarks.operations import derivatives, edges, kernels, layers, smoothing  # they register their operations
+from benchmarks.operations import (  # they register their operations
+    derivatives,
+    edges,
+    kernels,
+    layers,
+    ndimage,
+    order,
+    smoothing,
+)
 
-__all__ = ["OPERATIONS", "derivatives", "edges", "kernels", "layers", "smoothing"]
+__all__ = ["OPERATIONS", "derivatives", "edges", "kernels", "layers", "ndimage", "order", "smoothing"]

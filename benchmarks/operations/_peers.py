@@ -91,17 +91,20 @@ def ours(call: Call, **details: Any) -> Entry:
 
 def contest(
     function: Callable[..., Any], x: Array, *parameters: Any,
-    peers: list[Entry], results: int = 1, allocated: bool = True, **options: Any,
+    peers: list[Entry], results: int = 1, allocated: bool = True, out: str = "out", **options: Any,
 ) -> Contest:  # fmt: skip
-    """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers."""
+    """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers.
+
+    `out`: the name of the argument for what is allocated beforehand.
+    """
     plan = partial(fastsep.explain, function, x, *parameters, **options)
 
     def start(threads: int) -> Call:
         call = partial(function, x, *parameters, **options, workers=threads)
         if not allocated:
             return call
-        out = tuple(np.empty(x.shape, plan().result) for _ in range(results))
-        return partial(call, out=out[0] if results == 1 else out)
+        arrays = tuple(np.empty(x.shape, plan().result) for _ in range(results))
+        return partial(call, **{out: arrays[0] if results == 1 else arrays})
 
     def work() -> Work:
         found = plan()

@@ -44,7 +44,7 @@ def _check_border(frame: Frame) -> None:
     if frame.dtype.kind == "f":
         return
     info = np.iinfo(np.uint8 if frame.dtype.kind == "b" else frame.dtype)
-    if not info.min <= frame.border <= info.max:
+    if not float(info.min) <= frame.border <= float(info.max):  # as floats: the border is one
         raise Elsewhere
 
 
