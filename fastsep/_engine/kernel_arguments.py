@@ -10,14 +10,16 @@ import math
 
 import numpy as np
 
+from fastsep._engine import comparisons
 from fastsep._engine.argument_writer import Block, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
-from fastsep._kernels import jit
+from fastsep._kernels import jit, selection
+from fastsep._kernels.stages import stages
 from fastsep._plan import tuning
 from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Separable, Suppress
+from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Line, Rank, Separable, Suppress
 from fastsep._validation.array_like import Array
 
 
@@ -188,6 +190,71 @@ class KernelArguments(FirArguments):
         row = (2 * (edge + size_x - 1) if edge else chunk + size_x - 1) * pixel + self.vector
         args.ring_row = ring_row = odd_lines(row)
         args.ring = self.take(offsets * taken * ring_row)
+
+    def write_rank(self) -> None:
+        plan, args = self.plan, at.Rank(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        assert plan.slices is not None
+        size_y, size_x = what.footprint.shape[1:]
+        args.height = height = selection.height(what.footprint)
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        args.taken = size_y - 1 + height
+        args.offsets, args.slices = len(what.footprint), self.address(plan.slices)
+        self.grain, self.halo = height, size_y - 1
+        network = selection.network(what.footprint.tobytes(), what.footprint.shape, what.rank, height)
+        # Where the rows under a tile are, those of a strip of it, and where results go.
+        args.leaves, args.targets = self.take(2 * 8 * network.rows), self.take(8 * height)
+        args.borders = self.take(8 * (size_x - 1))
+        compiled = plan.kernel[1] != "table"
+        places = comparisons.places(network)
+        count = network.rows + stages(network).rows + height if compiled else places.rows
+
+        pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
+        unit = self.lanes // math.gcd(self.lanes, self.channels)  # so many pixels fill vectors
+        near, far = (size // (count * pixel) - halo for size in (tuning.RANK_BYTES, tuning.RANK_FAR_BYTES))
+        most = max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
+        args.chunk = chunk = min(most // unit, -(-self.cols // unit)) * unit
+        # Vectors of results, of what is seen right of them, and one that is loaded beside those.
+        more = -(-halo * pixel // self.vector)
+        left = max(-(-args.left // unit), 1) * unit
+        right = -(-(more + 3) * self.vector // (pixel * unit)) * unit
+        if compiled and left + right + unit <= self.cols:
+            args.left_strip, args.right_strip = left, right
+        widest = -(-max(chunk, left, right) * pixel // self.vector)
+        # A row that is copied may begin `left` pixels from the left end, and is copied in whole vectors.
+        args.value_row = row = (widest + more + 2 + -(-args.left * pixel // self.vector)) * self.vector
+        args.values = self.take(count * row + halo * pixel + self.vector)
+        if compiled:
+            results = np.arange(count - height, count) * row
+        else:
+            table, results = comparisons.table(network, places, row, pixel)
+            args.comparisons, args.comparison_count = self.address(table), len(network.comparisons)
+        args.results = self.address(results)
+
+    def write_histogram(self) -> None:
+        plan, args = self.plan, at.Histogram(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        _, size_y, size_x = what.footprint.shape
+        args.size_y, args.size_x, args.rank = size_y, size_x, what.rank
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        self.halo = 4 * size_y  # each band counts the rows of a window anew
+        bins = np.arange(16)
+        args.ones = self.address((bins[:, None] <= bins).astype(np.uint16))
+        counts = bins.size * 2
+        # As many columns as keep their histograms in the cache, but not so few that most of them are halo.
+        chunk = tuning.HISTOGRAM_BYTES // (counts * (1 + bins.size) * self.channels) - size_x
+        args.chunk = chunk = min(max(chunk, 2 * size_x), self.cols)
+        columns = (chunk + size_x) * self.channels  # of one window more than there are results
+        args.borders = self.take(8 * (size_x - 1))
+        args.copy_row = row = (columns + args.left * self.channels) // self.vector * self.vector + 2 * self.vector
+        args.copies = self.take(2 * row)
+        args.coarse, args.fine = self.take(counts * columns), self.take(counts * bins.size * columns)
+        args.recent = self.take(8 * at.Recent.length * bins.size)
+        args.sums = self.take(at.LINE + counts) + at.LINE
 
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""

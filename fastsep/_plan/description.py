@@ -104,6 +104,8 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "fir": _in_lines,
     "sweep": lambda plan: "once over the image",
     "box": lambda plan: "window sums from sums of groups",
+    "rank": lambda plan: "comparisons of rows of pixels",
+    "histogram": lambda plan: "histograms of columns",
 }
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastsep._plan import fft_tiles
+from fastsep._kernels import selection
+from fastsep._plan import fft_tiles, order, tuning
 from fastsep._plan.arithmetic import F32, I16, arithmetic_dtype
 from fastsep._plan.borders import beyond
 from fastsep._plan.differences import (
@@ -28,7 +29,7 @@ from fastsep._plan.differences import (
     takes_slopes,
 )
 from fastsep._plan.plan import Axes, Context, Plan
-from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Line, Roberts, Separable, Term, lines_of
+from fastsep._plan.spec import IDENTITY, Box, Dense, Filter, Fourier, Line, Rank, Roberts, Separable, Term, lines_of
 from fastsep._validation.array_like import Array, DType
 
 
@@ -67,6 +68,13 @@ LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 
 #: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
 SMALL_BOX = 15
+
+#: Medians of windows of at most so many pixels have kernels of their own, which are two to four times as fast as one
+#: that reads what to compare from a table, and take a second to compile (measured).
+COMPILED_WINDOW = 49
+
+#: What a histogram takes for a result, in operations of networks (measured).
+HISTOGRAM_WORK = 2000.0
 
 
 def _roberts(what: Roberts, context: Context) -> Plan:
@@ -241,21 +249,10 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
 
 
 def _dense(what: Dense, context: Context) -> Plan:
-    axes = context.axes
-    kernel = what.kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
-    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start]) * context.scale
-    centre = what.centre[axes.start : axes.stop]
-    if len(centre) == 1:
-        kernel, centre = kernel[None], (0, *centre)
-    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
-    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
-    flat = kernel.reshape(-1, *kernel.shape[-2:])
-    used = np.asarray(flat.any(axis=(1, 2)))
-    used[0] |= not used.any()
-    what = Dense(flat[used], centre[-2:])
-    form = "differences" if context.acc == F32 and middle(what.kernel) is not None else "sums"
-    plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
-    return replace(plan, slices=np.ascontiguousarray(slices[:, used]))
+    kernel, centre, slices = _in_planes(what.kernel * context.scale, what.centre, context)
+    form = "differences" if context.acc == F32 and middle(kernel) is not None else "sums"
+    plan = context.plan("dense", ("dense", form), Dense(kernel, centre), float(np.count_nonzero(kernel)) + 8.0)
+    return replace(plan, slices=slices)
 
 
 def _fourier(what: Fourier, context: Context) -> Plan:
@@ -263,6 +260,48 @@ def _fourier(what: Fourier, context: Context) -> Plan:
     blocks = fft_tiles.cut(context.shape, context.first, kernel.shape, context.acc.itemsize)
     plan = context.plan("fft", ("fft",), Fourier(kernel * context.scale, what.centre), 0.0)
     return replace(plan, blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
+
+
+def _histograms(what: Rank, context: Context) -> Plan | None:
+    """Histograms of bytes, for windows that are so large that they pay."""
+    footprint, centre, _ = _in_planes(what.footprint, what.centre, context)
+    if len(context.axes.sizes) > 2 or not order.has_histograms(footprint, context.src):
+        return None
+    if footprint.size <= order.MOST_COMPARED:
+        height = selection.height(footprint)
+        network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
+        if network.operations <= tuning.HISTOGRAM_PAYS * height:
+            return None
+    return context.plan("histogram", ("histogram",), Rank(footprint, centre, what.rank), HISTOGRAM_WORK)
+
+
+def _network(what: Rank, context: Context) -> Plan:
+    footprint, centre, slices = _in_planes(what.footprint, what.centre, context)
+    height = selection.height(footprint)
+    network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
+    median = what.rank == np.count_nonzero(footprint) // 2
+    small = (
+        len(footprint) == 1 and footprint.size <= COMPILED_WINDOW and network.comparisons and footprint[:, :, 0].any()
+    )
+    form = selection.name(footprint, what.rank, height) if median and small else "table"
+    work = network.operations / height + 8.0
+    plan = context.plan("rank", ("rank", form), Rank(footprint, centre, what.rank), work)
+    return replace(plan, slices=slices)
+
+
+def _in_planes(kernel: Array, centre: tuple[int, ...], context: Context) -> tuple[Array, tuple[int, ...], Array]:
+    """A kernel of the axes that are filtered as a stack of planes, its centre in a plane, and their `_slices`."""
+    axes = context.axes
+    kernel = kernel[(0,) * axes.start + (slice(None),) * (axes.stop - axes.start)]
+    kernel = kernel.reshape(kernel.shape[: axes.stop - axes.start])
+    centre = centre[axes.start : axes.stop]
+    if len(centre) == 1:
+        kernel, centre = kernel[None], (0, *centre)
+    slices = _slices(axes.sizes[:-2], kernel.shape[:-2], centre[:-2], axes.modes[:-2])
+    flat = kernel.reshape(-1, *kernel.shape[-2:])
+    used = np.asarray(flat.any(axis=(1, 2)))
+    used[0] |= not used.any()
+    return flat[used], centre[-2:], np.ascontiguousarray(slices[:, used])
 
 
 def _slices(
@@ -322,4 +361,5 @@ STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),
+    Rank: (_histograms, _network),
 }

@@ -268,6 +268,22 @@ class Fourier(_AnyKernel):
         return math.inf  # integers of it have to come out exact
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rank(Filter):
+    """The value of a rank, counted from the smallest, 0, of the pixels x[i + k - centre] for all k in the footprint."""
+
+    footprint: Array  # bool, one axis per spatial axis
+    centre: tuple[int, ...]
+    rank: int
+    own_dtype = True
+
+    def idle(self) -> list[bool]:
+        return [size == 1 for size in self.footprint.shape]
+
+    def halo(self) -> Halo:
+        return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Suppress:
     """Canny's non-maximum suppression: of (dy, dx, magnitude) a byte for each pixel."""
