@@ -108,6 +108,8 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "box": lambda plan: "window sums from sums of groups",
     "extremum": lambda plan: "down groups of rows, then along rows by doubling",
     "flat": lambda plan: "runs of pixels, row by row",
+    "rank": lambda plan: "comparisons of rows of pixels",
+    "histogram": lambda plan: "histograms of columns",
 }
 
 

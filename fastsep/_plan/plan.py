@@ -22,8 +22,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    # "sweep", "fir", "box", "dense", "extremum", "flat", "rank", "fft", "passes", or the kernel of a pipeline's step
-    strategy: str
+    strategy: str  # one of those that the glossary lists
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]
