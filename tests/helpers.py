@@ -17,19 +17,19 @@ from reference import assert_close
 
 import fastsep
 from fastsep import _call, filters
-from fastsep._call import FilterProgram
+from fastsep._call import FilterProgram, PerPixel
 from fastsep._engine import memory
 from fastsep._engine.levels import for_level
-from fastsep._kernels import arguments, jit
+from fastsep._kernels import arguments, jit, selection
 from fastsep._ops import order
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators, tuning
-from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Line, Rank, Roberts, Separable, Term
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 #: Of x86-64: those whose vectors are smaller than the largest there are.
 LEVELS = ("x86-64-v3", "x86-64-v2")
-UNITS = {"uint8": 255, "uint16": 65535, "int16": 32767}
+UNITS = {"uint8": 255, "int8": 127, "uint16": 65535, "int16": 32767}
 
 F4, F8, U1 = ("float32", "float32"), ("float64", "float64"), ("uint8", "uint8")
 U1_F8, U1_F4, U1_I2 = ("uint8", "float64"), ("uint8", "float32"), ("uint8", "int16")
@@ -69,7 +69,7 @@ class Case:
             return len(self.what.sizes)
         if isinstance(self.what, Dense):
             return self.what.kernel.ndim
-        if isinstance(self.what, FlatExtremum):
+        if isinstance(self.what, FlatExtremum | Rank):
             return self.what.footprint.ndim
         return 2 if isinstance(self.what, Roberts) else len(self.what.terms[0].lines)
 
@@ -307,6 +307,48 @@ def dense(seed, shape, dtypes, channels=0, *, zeros=0.3, whole=False, form="sums
         return fastsep.correlate(image, kernel, method="direct", **options)
 
     return Case(("dense", form), run, what, dtypes, channels, rescales=False)
+
+
+@dataclass(frozen=True)
+class Order(Case):
+    """Order statistics, in the dtype of the image; exact."""
+
+    def check(self, result, image, dst, modes, cval):
+        assert result.dtype == dst
+        np.testing.assert_array_equal(result, reference.exact(self.what, image, modes=modes, cval=cval))
+
+
+def rank(footprint, form, dtypes, channels=0, *, centre=None, number=None):
+    """A rank, by default the median's, within a footprint, by default seen from its middle."""
+    footprint = np.asarray(footprint, bool)
+    centre = tuple(n // 2 for n in footprint.shape) if centre is None else centre
+    number = np.count_nonzero(footprint) // 2 if number is None else number
+    what = Rank(footprint, centre, int(number))
+    if form is None:  # a network that is compiled
+        form = selection.name(footprint[None], number, selection.height(footprint[None]))
+
+    def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
+        parameters = (PerPixel(what.footprint), what.centre, what.rank)
+        return _call.apply(ranks, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
+
+    kernel = ("histogram",) if form == "histogram" else ("rank", form)
+    return Order(kernel, run, what, tuple((name, name) for name in dtypes), channels, rescales=False)
+
+
+def ranks(frame, footprint, centre, number):
+    return order.rank(frame, *footprint.values, centre, number)
+
+
+def cross(reach):
+    """The pixels of a row and of a column."""
+    footprint = np.zeros((2 * reach + 1,) * 2, bool)
+    footprint[reach] = footprint[:, reach] = True
+    return footprint
+
+
+def disk(radius):
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return y * y + x * x <= radius * radius
 
 
 def gradients(operator, kernel, dtypes, channels=0, *, ndim=2, sigma=None):
@@ -554,6 +596,19 @@ CASES = {
     "cast means": casts(Box((5, 4), cast=True), ("fir", "plane cast"), (U1, U2)),
     "cast means of large windows": casts(Box((29, 18), cast=True), ("box", "cast"), (U1, I2)),
     "cast kernel": casts(Dense(KERNEL, (2, 1), cast=True), ("dense", "ordered cast"), (U1, I2)),
+    # ranks
+    "median of nine": rank(np.ones((3, 3)), None, ("uint8", "float32")),
+    "median, wide": rank(np.ones((2, 7)), None, ("uint16", "float64"), centre=(1, 0)),
+    "median RGB": rank(np.ones((5, 5)), None, ("uint8", "float32"), 3),
+    "median of a cross": rank(cross(1), None, ("int16", "uint8")),
+    "median of a line": rank(np.ones((1, 5)), None, ("float32", "uint8")),
+    "rank in a disk": rank(disk(3), "table", ("uint8", "float32"), number=20),
+    "rank in a corner": rank([[0, 1, 0], [0, 0, 1]], "table", ("uint16", "float64"), centre=(0, 2)),
+    "rank of a large window": rank(np.ones((9, 12)), "table", ("int16", "float32"), 2, number=90),
+    "median by histograms": rank(np.ones((15, 13)), "histogram", ("uint8", "int8"), centre=(4, 7)),
+    "rank by histograms RGB": rank(np.ones((12, 19)), "histogram", ("int8", "uint8"), 3, number=90),
+    "median of a volume": rank(np.ones((3, 3, 3)), "table", ("uint8", "float32")),
+    "rank in four axes": rank(np.ones((2, 1, 2, 3)), "table", ("float32", "uint8"), number=0),
     # axis after axis
     "minimum of a volume": extremum("minimum", (3, 10, 4), (1, 5, 2), ("passes",), (U1, F4)),
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),
@@ -590,7 +645,7 @@ def make_image(rng, dtype, shape):
     if np.dtype(dtype).kind == "f":
         return (rng.random(shape) * 2 - 1).astype(dtype)
     unit = UNITS[dtype]
-    low = -unit if dtype == "int16" else 0
+    low = -unit if np.dtype(dtype).kind == "i" else 0
     image = rng.integers(low, unit, shape, dtype, endpoint=True)
     image.flat[2::7] = unit
     image.flat[4::11] = low

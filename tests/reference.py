@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from fastsep._plan.spec import Box, Dense, Extremum, FlatExtremum, Line, Roberts, Separable, Term
+from fastsep._plan.spec import Box, Dense, Extremum, FlatExtremum, Line, Rank, Roberts, Separable, Term
 
 
 def positions(index, n, mode):
@@ -97,8 +97,21 @@ def extremum(what, image, first, modes, cval):
     return image
 
 
+def ranked(what, image, first, modes, cval):
+    """In the image's own dtype; NaN is larger than all else, as in `numpy.sort`."""
+    seen = []
+    for place in np.argwhere(what.footprint).tolist():
+        values = image
+        for axis, (k, centre, mode) in enumerate(zip(place, what.centre, modes, strict=True)):
+            values = shifted(values, k - centre, first + axis, mode, cval)
+        seen.append(values)
+    return np.partition(np.stack(seen), what.rank, axis=0)[what.rank]
+
+
 def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
     """The filter `what` of `image` in float64, before any rounding to the result's dtype."""
+    if isinstance(what, Rank):
+        return ranked(what, np.asarray(image), first, modes, cval)
     image = np.asarray(image, np.float64) * scale
     with np.errstate(all="ignore"):
         if isinstance(what, Roberts):

@@ -11,14 +11,14 @@ from fastsep._kernels.selection import Network, Seen
 from fastsep._validation.array_like import Array
 
 
-class Rows(NamedTuple):
+class Places(NamedTuple):
     """Rows of memory: how many there are, and in which one each value lies; -1: it is no value of the network."""
 
-    count: int
+    rows: int
     of_value: Array
 
 
-def rows(network: Network) -> Rows:
+def places(network: Network) -> Places:
     """As few rows as there are values needed at a time: those that nobody needs any more are used again.
 
     A row may be written by the comparison that is the last to read it: it goes from the left to the right, and reads
@@ -40,15 +40,15 @@ def rows(network: Network) -> Rows:
                     free.append(count)
                     count += 1
                 place[value] = free.pop()
-    return Rows(count, place)
+    return Places(count, place)
 
 
-def table(network: Network, rows: Rows, row_bytes: int, pixel: int) -> tuple[Array, Array]:
+def table(network: Network, places: Places, row_bytes: int, pixel: int) -> tuple[Array, Array]:
     """`Comparison`s for rows of so many bytes, and the offset of each result."""
 
     def offset(seen: Seen) -> int:
         value, shift = seen
-        return int(rows.of_value[value]) * row_bytes + shift * pixel
+        return int(places.of_value[value]) * row_bytes + shift * pixel
 
     words = np.zeros(max(len(network.comparisons), 1) * Comparison.length, np.int64)
     for number, each in enumerate(network.comparisons):

@@ -15,6 +15,7 @@ from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit, selection
+from fastsep._kernels.stages import stages
 from fastsep._plan import tuning
 from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
@@ -306,19 +307,57 @@ class KernelArguments(FirArguments):
         args.offsets, args.slices = len(what.footprint), self.address(plan.slices)
         self.grain, self.halo = height, size_y - 1
         network = selection.network(what.footprint.tobytes(), what.footprint.shape, what.rank, height)
-        rows = comparisons.rows(network)
-        # As many columns as keep the rows in the cache, but not so few that most of them are halo.
+        # Where the rows under a tile are, those of a strip of it, and where results go.
+        args.leaves, args.targets = self.take(2 * 8 * network.rows), self.take(8 * height)
+        args.borders = self.take(8 * (size_x - 1))
+        compiled = plan.kernel[1] != "table"
+        places = comparisons.places(network)
+        count = network.rows + stages(network).rows + height if compiled else places.rows
+
         pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
-        chunk = max(tuning.RANK_BYTES // (rows.count * pixel) - halo, 3 * halo, 1)
-        vectors = -(-(min(chunk, self.cols) + halo) * pixel // self.vector)
-        args.vectors = vectors = -(-vectors // tuning.RANK_VECTORS) * tuning.RANK_VECTORS
-        args.chunk = min(vectors * self.vector // pixel - halo, self.cols)
-        args.value_row = row = (vectors + 1) * self.vector
-        args.borders = self.take(8 * halo)
-        args.values = self.take(rows.count * row + halo * pixel)
-        table, results = comparisons.table(network, rows, row, pixel)
-        args.comparisons, args.comparison_count = self.address(table), len(network.comparisons)
+        unit = self.lanes // math.gcd(self.lanes, self.channels)  # so many pixels fill vectors
+        near, far = (size // (count * pixel) - halo for size in (tuning.RANK_BYTES, tuning.RANK_FAR_BYTES))
+        most = max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
+        args.chunk = chunk = min(most // unit, -(-self.cols // unit)) * unit
+        # Vectors of results, of what is seen right of them, and one that is loaded beside those.
+        more = -(-halo * pixel // self.vector)
+        left = max(-(-args.left // unit), 1) * unit
+        right = -(-(more + 3) * self.vector // (pixel * unit)) * unit
+        if compiled and left + right + unit <= self.cols:
+            args.left_strip, args.right_strip = left, right
+        widest = -(-max(chunk, left, right) * pixel // self.vector)
+        # A row that is copied may begin `left` pixels from the left end, and is copied in whole vectors.
+        args.value_row = row = (widest + more + 2 + -(-args.left * pixel // self.vector)) * self.vector
+        args.values = self.take(count * row + halo * pixel + self.vector)
+        if compiled:
+            results = np.arange(count - height, count) * row
+        else:
+            table, results = comparisons.table(network, places, row, pixel)
+            args.comparisons, args.comparison_count = self.address(table), len(network.comparisons)
         args.results = self.address(results)
+
+    def write_histogram(self) -> None:
+        plan, args = self.plan, at.Histogram(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        _, size_y, size_x = what.footprint.shape
+        args.size_y, args.size_x, args.rank = size_y, size_x, what.rank
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        self.halo = 4 * size_y  # each band counts the rows of a window anew
+        bins = np.arange(16)
+        args.ones = self.address((bins[:, None] <= bins).astype(np.uint16))
+        counts = bins.size * 2
+        # As many columns as keep their histograms in the cache, but not so few that most of them are halo.
+        chunk = tuning.HISTOGRAM_BYTES // (counts * (1 + bins.size) * self.channels) - size_x
+        args.chunk = chunk = min(max(chunk, 2 * size_x), self.cols)
+        columns = (chunk + size_x) * self.channels  # of one window more than there are results
+        args.borders = self.take(8 * (size_x - 1))
+        args.copy_row = row = (columns + args.left * self.channels) // self.vector * self.vector + 2 * self.vector
+        args.copies = self.take(2 * row)
+        args.coarse, args.fine = self.take(counts * columns), self.take(counts * bins.size * columns)
+        args.recent = self.take(8 * at.Recent.length * bins.size)
+        args.sums = self.take(at.LINE + counts) + at.LINE
 
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""

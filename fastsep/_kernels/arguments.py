@@ -364,13 +364,47 @@ class Rank(Head):
     offsets: int  # number of offsets of the window along the axes before the last two
     slices: int  # address of the plane at each offset from each plane; -1: the constant
     chunk: int  # columns that are filtered together
+    left_strip: int  # columns of the first strip, which reads left of the image; 0: all strips are copied
+    right_strip: int  # columns of the last strip
     borders: int  # offset of the list of columns that stand for those beyond the image
+    leaves: int  # offset of a table of the rows under a tile, and of one of those of a strip of it
+    targets: int  # offset of a table of where results go
     values: int  # offset of rows of values; the first ones are those under the tile
     value_row: int  # bytes from row to row there
-    vectors: int  # of a row there that are compared
     comparisons: int  # address of `Comparison`s
     comparison_count: int
     results: int  # address of the offset of each result among the values
+
+
+class Recent(Record):
+    """The histogram of the lower bits in a window, for one value of the upper bits."""
+
+    counts_1: int  # four counts in each word
+    counts_2: int
+    counts_3: int
+    counts_4: int
+    window: int  # number of the window
+    unused_1: int  # records begin where vectors may
+    unused_2: int
+    unused_3: int
+
+
+class Histogram(Head):
+    size_y: int  # the window
+    size_x: int
+    rank: int
+    lead: int  # rows needed above an output row
+    left: int  # pixels needed left of an output pixel ...
+    right: int  # ... and right of it
+    chunk: int  # columns that are filtered together
+    borders: int  # offset of the list of columns that stand for those beyond the image
+    copies: int  # offset of copies of two rows
+    copy_row: int  # bytes of each
+    coarse: int  # offset of a histogram of the upper bits for each column
+    fine: int  # offset of those of the lower bits, for each value of the upper bits
+    recent: int  # offset of `Recent`s
+    sums: int  # offset of room for a histogram, behind a zero
+    ones: int  # address of the histograms of the bytes 0 to 15 alone
 
 
 class Corner(Head):

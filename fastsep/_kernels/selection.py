@@ -6,8 +6,8 @@ once: a value that is asked for at another place is the same value, seen further
 
 The lists that are sorted grow like this (Adams, "Fast median filters using separable sorting networks", SIGGRAPH 2021;
 for tiles, "Hierarchical tiling", arXiv 2507.19926). The pixels that all windows of a tile have in common are sorted
-column by column; the columns are merged two by two, the pairs two by two, and so on. What is left over of the windows of
-the upper half of the tile is sorted likewise and merged into the list, and so for the lower half, down to single
+column by column; the columns are merged two by two, the pairs two by two, and so on. What is left over of the windows
+of the upper half of the tile is sorted likewise and merged into the list, and so for the lower half, down to single
 windows. Of every list only those values are kept that may have the rank wanted.
 """
 
@@ -71,8 +71,8 @@ def height(footprint: Array) -> int:
 def network(footprint: bytes, shape: tuple[int, int, int], rank: int, height: int) -> Network:
     """For `height` windows, one below the other.
 
-    `footprint`: a bool for each pixel of the window, of `shape` (planes, rows, columns). The rows of pixels are those of
-    the first plane, from the top down, `shape[1]` + `height` - 1 of them, then those of the next one.
+    `footprint`: a bool for each pixel of the window, of `shape` (planes, rows, columns). The rows of pixels are those
+    of the first plane, from the top down, `shape[1]` + `height` - 1 of them, then those of the next one.
     """
     taken = shape[1] + height - 1
     window = [
@@ -81,6 +81,20 @@ def network(footprint: bytes, shape: tuple[int, int, int], rank: int, height: in
     network = _Builder(shape[0] * taken, rank, len(window))
     windows = [frozenset((row + below, x) for row, x in window) for below in range(height)]
     return network.of(network.select(windows, frozenset(), _Sorted([], 0, 0)))
+
+
+def name(footprint: Array, rank: int, height: int) -> str:
+    """The name of a network, for the key of a kernel that is compiled for it."""
+    bits = np.packbits(footprint).tobytes().hex()
+    return f"{'x'.join(map(str, footprint.shape))} {bits} {rank} {height}"
+
+
+def named(form: str) -> Network:
+    """The network of a name."""
+    sizes, bits, rank, height = form.split()
+    planes, rows, cols = map(int, sizes.split("x"))
+    footprint = np.unpackbits(np.frombuffer(bytes.fromhex(bits), np.uint8), count=planes * rows * cols).astype(bool)
+    return network(footprint.tobytes(), (planes, rows, cols), int(rank), int(height))
 
 
 class _Builder:

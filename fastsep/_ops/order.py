@@ -23,5 +23,8 @@ def flat_extremum(frame: Frame, which: str, footprint: Any, centre: tuple[int, .
 
 
 def rank(frame: Frame, footprint: Array, centre: tuple[int, ...], rank: int) -> Filter:
-    """The value of a rank, counted from the smallest, 0, within a footprint: bool, one axis per spatial axis."""
-    return Rank(footprint, centre, rank)
+    """The value of a rank, counted from the smallest, 0, within a footprint: bool, one axis per spatial axis.
+
+    NaN is larger than all other values, as in `numpy.sort`. See `order.can_rank` for what footprints there may be.
+    """
+    return Rank(footprint, centre, int(rank))

@@ -109,6 +109,8 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "small_box": lambda plan: "sums of integers, sliding down the columns",
     "extremum": lambda plan: "down groups of rows, then along rows by doubling",
     "flat": lambda plan: "runs of pixels, row by row",
+    "rank": lambda plan: "comparisons of rows of pixels",
+    "histogram": lambda plan: "histograms of columns",
 }
 
 

@@ -22,7 +22,7 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # as `STRATEGIES` in `planner` choose, or the kernel of a step of a pipeline
+    strategy: str  # one of those that the glossary lists
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastsep._kernels import selection
-from fastsep._plan import dtypes, fft_tiles
+from fastsep._plan import dtypes, fft_tiles, order, tuning
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
 from fastsep._plan.casting import EPSILON, as_scipy_reads, is_whole, sums_exactly
@@ -90,6 +90,13 @@ SMALL_BOX = 15
 
 #: So are integers along a row (measured: a window of 10 x 25 bytes takes 0.84 times as long so, one of 8 x 32 1.1).
 SMALL_ROW = {U8: 25, U16: SMALL_BOX, I16: SMALL_BOX}
+
+#: Medians of windows of at most so many pixels have kernels of their own, which are two to four times as fast as one
+#: that reads what to compare from a table, and take a second to compile (measured).
+COMPILED_WINDOW = 49
+
+#: What a histogram takes for a result, in operations of networks (measured).
+HISTOGRAM_WORK = 2000.0
 
 
 def _roberts(what: Roberts, context: Context) -> Plan:
@@ -361,12 +368,30 @@ def _fourier(what: Fourier, context: Context) -> Plan:
     return replace(plan, blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
 
 
-def _rank(what: Rank, context: Context) -> Plan:
+def _histograms(what: Rank, context: Context) -> Plan | None:
+    """Histograms of bytes, for windows that are so large that they pay."""
+    footprint, centre, _ = _in_planes(what.footprint, what.centre, context.axes)
+    if len(context.axes.sizes) > 2 or not order.has_histograms(footprint, context.src):
+        return None
+    if footprint.size <= order.MOST_COMPARED:
+        height = selection.height(footprint)
+        network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
+        if network.operations <= tuning.HISTOGRAM_PAYS * height:
+            return None
+    return context.plan("histogram", ("histogram",), Rank(footprint, centre, what.rank), HISTOGRAM_WORK)
+
+
+def _network(what: Rank, context: Context) -> Plan:
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
-    what = Rank(footprint, centre, what.rank)
     height = selection.height(footprint)
     network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
-    plan = context.plan("rank", ("rank", "table"), what, network.operations / height + 8.0)
+    median = what.rank == np.count_nonzero(footprint) // 2
+    small = (
+        len(footprint) == 1 and footprint.size <= COMPILED_WINDOW and network.comparisons and footprint[:, :, 0].any()
+    )
+    form = selection.name(footprint, what.rank, height) if median and small else "table"
+    work = network.operations / height + 8.0
+    plan = context.plan("rank", ("rank", form), Rank(footprint, centre, what.rank), work)
     return replace(plan, slices=slices)
 
 
@@ -377,8 +402,7 @@ def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Arra
     centre = centre[axes.start : axes.stop]
     if len(centre) == 1:
         kernel, centre = kernel[None], (0, *centre)
-    leading, sizes = kernel.shape[:-2], axes.sizes[:-2]
-    slices = _slices(sizes, leading, centre[:-2], axes.modes[:-2])
+    slices = _slices(axes.sizes[:-2], kernel.shape[:-2], centre[:-2], axes.modes[:-2])
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     used = np.asarray(flat.any(axis=(1, 2)))
     used[0] |= not used.any()
@@ -449,5 +473,5 @@ STRATEGIES: dict[type[Filter], tuple[Callable[..., Plan | None], ...]] = {
     Roberts: (_roberts,),
     Dense: (_laplacian, _dense),
     Fourier: (_fourier,),
-    Rank: (_rank,),
+    Rank: (_histograms, _network),
 }

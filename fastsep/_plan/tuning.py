@@ -107,10 +107,14 @@ FFT_CACHED = 512 << 10
 #: What Python takes for a block of transforms, in units of `fft_tiles.work_of` (measured).
 FFT_BLOCK_WORK = 3.5e5
 
-#: Rows of values that are compared, all together: they stay in the nearest cache.
-RANK_BYTES = L1 * 3 // 4
-#: Vectors of a row that are compared at a time.
-RANK_VECTORS = 2
+#: Rows of values that are compared, all together: they stay in the nearest cache; or in the next one, if rows would be
+#: shorter than so many times what is seen right of them (measured: 15 x 15 bytes take half the time then).
+RANK_BYTES, RANK_FAR_BYTES, RANK_HALOS = L1 * 3 // 4, L2 * 3 // 4, 32
+
+#: Histograms of columns: they stay in L2.
+HISTOGRAM_BYTES = L2 // 2
+#: Rectangles of bytes whose network has more operations for a result are ranked by histograms (measured).
+HISTOGRAM_PAYS = 500
 
 # ---- long rows, which are cut into pieces
 

@@ -13,72 +13,88 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
+from fastsep._kernels.filters.rank_rows import copier
 from fastsep._kernels.helper import helper, step
+from fastsep._kernels.jit import target
 from fastsep._kernels.rows import outside, rows_of_plane, share
-from fastsep._kernels.simd import emitter, memory
+from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import rank as rank_simd
 
 
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
-    """The band function for images of one dtype. `form`: "table" where comparisons are read from a table."""
+    """The band function for images of one dtype.
+
+    `form`: "table" where comparisons are read from a table, or the name of a network that is compiled.
+    """
     dtype = np.dtype(src_name)
     assert src_name == acc_name == dst_name
-    floats, size, lanes = dtype.kind == "f", dtype.itemsize, emitter.lanes(dtype)
-    find_borders, take_rows = taker(dtype)
+    floats, size, vector = dtype.kind == "f", dtype.itemsize, target().vector_bytes
+    compiled = form != "table"
+    find_borders, _ = copier(dtype)
+    find_rows, next_strip, take_rows = taker(dtype, compiled)
 
     def band(block, index):
         args = at.Rank(block)
-        rows, cols, depth = args.rows, args.cols, args.depth
+        rows, cols, height, taken = args.rows, args.cols, args.height, args.offsets * args.taken
         pixel = args.channels * size
-        unit, stop = share(args, index, args.planes * depth * rows)
+        halo = args.left + args.right
+        unit, stop = share(args, index, args.planes * args.depth * rows)
         values = args.scratch + args.values
+        leaves, targets = args.scratch + args.leaves, args.scratch + args.targets
         find_borders(args, args.scratch + args.borders)
         while unit < stop:
             plane, first_row, end = rows_of_plane(unit, stop, rows)
             unit += end - first_row
-            target = args.dst + plane * rows * args.dst_row
-            for column in range(0, cols, args.chunk):
-                count = min(args.chunk, cols - column)
-                for top in range(first_row, end, args.height):
-                    take_rows(args, values, plane, column, count, top)
-                    rank_simd.compare_rows(dtype, values, args.comparisons, args.comparison_count, args.vectors)
-                    for row in range(min(args.height, end - top)):
-                        result = values + memory.word(args.results, row)
-                        if floats:
-                            rank_simd.restore(dtype, result, (count * args.channels + lanes - 1) // lanes)
-                        memory.copy_bytes(target + (top + row) * args.dst_row + column * pixel, result, count * pixel)
+            result_rows = args.dst + plane * rows * args.dst_row
+            for top in range(first_row, end, height):
+                find_rows(args, leaves, plane, top)
+                column = 0
+                while column < cols:
+                    last = next_strip(args, column)
+                    count = last - column
+                    vectors = (count * pixel + vector - 1) // vector
+                    wide = vectors + (halo * pixel + vector - 1) // vector
+                    inside = column >= args.left and (column - args.left + halo) * pixel + wide * vector <= args.src_row
+                    take_rows(args, leaves, values, column, count, wide, inside)
+                    to = column * pixel
+                    fits = compiled and to + vectors * vector <= args.dst_row
+                    for row in range(height):
+                        place = values + memory.word(args.results, row)
+                        if fits and top + row < end:
+                            place = result_rows + (top + row) * args.dst_row + to
+                        memory.set_word(targets, row, place)
+                    if compiled:
+                        rank_simd.select_rows(
+                            dtype, form, leaves + 8 * taken, values + taken * args.value_row, args.value_row,
+                            pixel, wide, vectors, targets, height * args.src_row, height * args.dst_row,
+                        )  # fmt: skip
+                    else:
+                        rank_simd.compare_rows(
+                            dtype,
+                            values,
+                            args.comparisons,
+                            args.comparison_count,
+                            -(-wide // rank_simd.TOGETHER) * rank_simd.TOGETHER,
+                        )
+                    if not fits:
+                        for row in range(min(height, end - top)):
+                            result = values + memory.word(args.results, row)
+                            if floats and not compiled:
+                                rank_simd.restore_into(dtype, result, result, vectors)
+                            memory.copy_bytes(result_rows + (top + row) * args.dst_row + to, result, count * pixel)
+                    column = last
 
     return band
 
 
-def taker(dtype):
-    """`find_borders` and `take_rows` for pixels of a dtype."""
+def taker(dtype, compiled):
+    """What finds and copies the rows under a tile, for pixels of a dtype."""
     floats, size = dtype.kind == "f", dtype.itemsize
-
-    @helper
-    def find_borders(args, borders):
-        """List which column stands for each one left and right of the image; -1: none."""
-        for k in range(args.left + args.right):
-            pixel = k - args.left if k < args.left else k - args.left + args.cols
-            memory.set_word(borders, k, outside(pixel, args.cols, args.mode_x))
-
-    @helper
-    def copy_row(args, row, to, first, stop):
-        """Copy the pixels `first` .. `stop` - 1 of the row at `row`, some of them beyond its ends."""
-        pixel, cols = args.channels * size, args.cols
-        inside, end = max(first, 0), min(stop, cols)
-        memory.copy_bytes(to + (inside - first) * pixel, row + inside * pixel, (end - inside) * pixel)
-        for side in range(2):
-            begin, finish = (first, min(stop, 0)) if side == 0 else (max(first, cols), stop)
-            for x in range(begin, finish):
-                k = x + args.left if side == 0 else x + args.left - cols
-                column = memory.word(args.scratch + args.borders, k)
-                value = row + column * pixel if column >= 0 else args.constant_row
-                memory.copy_bytes(to + (x - first) * pixel, value, pixel)
+    _, copy_row = copier(dtype)
 
     @step
-    def take_rows(args, values, plane, column, count, top):
-        """Copy what lies under the tile of `count` columns that begins at `column` and row `top`."""
+    def find_rows(args, leaves, plane, top):
+        """List the rows under the tile that begins at row `top`."""
         rows = args.rows
         batch = plane // args.depth
         stands = args.slices + 8 * args.offsets * (plane - batch * args.depth)
@@ -89,9 +105,36 @@ def taker(dtype):
             address = args.src + ((batch * args.depth + source) * rows + row) * args.src_row
             if row < 0 or source < 0:
                 address = args.constant_row
-            to = values + number * args.value_row
-            copy_row(args, address, to, column - args.left, column + count + args.right)
-            if floats:
-                rank_simd.order(dtype, to, args.vectors)
+            memory.set_word(leaves, number, address)
 
-    return find_borders, take_rows
+    @helper
+    def next_strip(args, column):
+        """The column after the last one of the strip that begins at `column`."""
+        end = args.cols
+        if args.left_strip != 0:
+            if column == 0:
+                return args.left_strip
+            if column < end - args.right_strip:
+                end -= args.right_strip
+        return min(column + args.chunk, end)
+
+    @step
+    def take_rows(args, leaves, values, column, count, wide, inside):
+        """List where the rows under a strip begin, copied unless they can be read where they lie."""
+        number_of_rows = args.offsets * args.taken
+        pixel = args.channels * size
+        for number in range(number_of_rows):
+            row = memory.word(leaves, number)
+            to = values + number * args.value_row
+            place = row + (column - args.left) * pixel
+            if inside and floats:
+                rank_simd.order_into(dtype, place, to, wide, args.height * args.src_row)
+                place = to
+            elif not (inside and compiled):
+                copy_row(args, row, to, column - args.left, column + count + args.right, wide)
+                if floats:
+                    rank_simd.order_into(dtype, to, to, wide, 0)
+                place = to
+            memory.set_word(leaves, number_of_rows + number, place)
+
+    return find_rows, next_strip, take_rows

@@ -49,6 +49,19 @@ def copy_bytes(typing, target_address, source_address, count):
 
 
 @intrinsic
+def clear_bytes(typing, address, count):
+    """memset to zero."""
+
+    def generate(context, builder, signature, values):
+        address, count = values
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, ir.IntType(8), I64, ir.IntType(1)])
+        fill = declare(builder.module, kind, "llvm.memset.p0.i64")
+        builder.call(fill, [builder.inttoptr(address, POINTER), ir.IntType(8)(0), count, ir.IntType(1)(0)])
+
+    return signature_of(address, count), nothing(generate)
+
+
+@intrinsic
 def copy_value(typing, src, to, source):
     """Copy one value of dtype `src`."""
     kind = scalar_type(dtype_of(src))

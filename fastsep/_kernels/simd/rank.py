@@ -6,6 +6,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from fastsep._kernels import selection, stages
 from fastsep._kernels.arguments import Comparison
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, Emitter, declare
@@ -61,35 +62,44 @@ class Comparer(Emitter):
         return (1 << np.finfo(self.pixel).nmant) - 1
 
 
-def _in_place(typing, dtype, address, vectors, change):
+def _change(typing, dtype, source, to, vectors, change, ahead=None):
     pixel = dtype_of(dtype)
 
     def generate(context, builder, signature, values):
-        address, vectors = values[1:]
+        source, to, vectors = values[1:4]
         e = Comparer(builder, pixel)
         size = target().vector_bytes
 
         def step(k, _):
-            place = e.at(address, builder.mul(k, I64(size)))
-            value = builder.load(place, align=1, typ=e.vector)
-            builder.store(change(e)(value), place, align=1)
+            offset = builder.mul(k, I64(size))
+            value = builder.load(e.at(source, offset), align=1, typ=e.vector)
+            builder.store(change(e)(value), e.at(to, offset), align=1)
+            if ahead is not None:
+                e.prefetch(builder.add(builder.add(source, values[4]), offset))
             return []
 
         e.loop(I64(0), vectors, [], step)
 
-    return signature_of(dtype, address, vectors), nothing(generate)
+    more = () if ahead is None else (ahead,)
+    return signature_of(dtype, source, to, vectors, *more), nothing(generate)
 
 
 @intrinsic
-def order(typing, dtype, address, vectors):
-    """Turn so many vectors of floats into integers in the same order, where they are."""
-    return _in_place(typing, dtype, address, vectors, lambda e: e.ordered)
+def order_into(typing, dtype, source, to, vectors, ahead):
+    """Turn so many vectors of floats into integers in the same order; `ahead`: bytes to what is read next."""
+    return _change(typing, dtype, source, to, vectors, lambda e: e.ordered, ahead)
 
 
 @intrinsic
-def restore(typing, dtype, address, vectors):
-    """Turn so many vectors of such integers into the floats again, where they are."""
-    return _in_place(typing, dtype, address, vectors, lambda e: e.restored)
+def copy_vectors(typing, dtype, source, to, vectors):
+    """Copy so many vectors."""
+    return _change(typing, dtype, source, to, vectors, lambda e: lambda value: value)
+
+
+@intrinsic
+def restore_into(typing, dtype, source, to, vectors):
+    """Turn so many vectors of such integers into the floats again."""
+    return _change(typing, dtype, source, to, vectors, lambda e: e.restored)
 
 
 @intrinsic
@@ -140,3 +150,64 @@ def compare_rows(typing, dtype, values, comparisons, count, vectors):
         e.loop(I64(0), count, [], compare)
 
     return signature_of(dtype, values, comparisons, count, vectors), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def select_rows(
+    typing, dtype, form, leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead
+):  # fmt: skip
+    """Carry out the network that `form` names (see `selection.named`), stage by stage.
+
+    leaves[i]: address of row i under the tile; `values`: address of rows for what later stages read, `value_row` bytes
+    apart; `pixel`: bytes of one; `wide`: vectors that stages make for later ones; `vectors`: those of the results;
+    targets[r]: where result r goes. `ahead`, `write_ahead`: bytes to where the next tile reads and writes.
+    """
+    pixel_dtype, network = dtype_of(dtype), selection.named(form.literal_value)
+
+    def generate(context, builder, signature, arguments):
+        leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead = arguments[2:]
+        e = Comparer(builder, pixel_dtype)
+        size = target().vector_bytes
+        plan = stages.stages(network)
+        places = {}  # where values in memory begin
+        for row in range(network.rows):
+            places[row] = e.word(leaves, I64(row))
+        to = [e.word(targets, I64(number)) for number in range(len(network.results))]
+        for stage in plan.stages:
+            for value, row in stage.stored.items():
+                places[value] = builder.add(values, builder.mul(I64(row), value_row))
+
+            def step(k, _, stage=stage):
+                start = builder.mul(k, I64(size))
+                made, loaded = {}, {}
+
+                def seen(value, shift):
+                    if shift == 0 and value in made:
+                        return made[value]
+                    if (value, shift) not in loaded:
+                        place = builder.add(places[value], builder.mul(pixel, I64(shift)))
+                        loaded[value, shift] = builder.load(e.at(builder.add(place, start)), align=1, typ=e.vector)
+                    return loaded[value, shift]
+
+                for low, high, first, second in stage.comparisons:
+                    pair = seen(*first), seen(*second)
+                    for value, pick in ((low, e.smaller), (high, e.larger)):
+                        if value >= 0:
+                            made[value] = pick(*pair)
+                            if value in stage.stored:
+                                builder.store(made[value], e.at(builder.add(places[value], start)), align=size)
+                for number, (value, _) in enumerate(network.results):
+                    if value in made:
+                        result = e.restored(made[value]) if pixel_dtype.kind == "f" else made[value]
+                        place = builder.add(to[number], start)
+                        builder.store(result, e.at(place), align=1)
+                        e.prefetch(builder.add(place, write_ahead), write=True)
+                        if pixel_dtype.kind != "f":  # whose rows are copies
+                            row = network.rows - len(to) + number
+                            e.prefetch(builder.add(builder.add(places[row], start), ahead))
+                return []
+
+            e.loop(I64(0), wide if stage.stored else vectors, [], step)
+
+    addresses = [leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead]
+    return signature_of(dtype, form, *addresses), nothing(generate)

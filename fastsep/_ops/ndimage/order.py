@@ -13,6 +13,7 @@ import numpy as np
 from fastsep._call import ORDER, Builder
 from fastsep._ops import order as engine
 from fastsep._ops.ndimage.calls import EACH, ONE, PASSED_ON, Elsewhere, Function, Packed, run
+from fastsep._plan.order import can_rank
 from fastsep._plan.spec import Filter
 from fastsep._validation import scipy_arguments
 from fastsep._validation.array_like import Array
@@ -36,6 +37,8 @@ def _flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence
 def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
     """The value of a rank, counted from the smallest, under any footprint."""
     _check_border(frame)
+    if not can_rank(footprint, frame.result):
+        raise Elsewhere
     return engine.rank(frame, footprint, tuple(centres), rank)
 
 

@@ -1,0 +1,24 @@
+"""Which windows pixels can be ranked in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastsep._validation.array_like import Array, DType
+
+#: Pixels of the largest window that is ranked by comparisons: their network takes a third of a second to make.
+MOST_COMPARED = 1024
+#: Pixels of the largest window whose histogram has counts of 16 bits.
+MOST_COUNTED = (1 << 16) - 1
+
+
+def has_histograms(footprint: Array, dtype: DType) -> bool:
+    """Whether the footprint is a rectangle in a plane of bytes, of no more pixels than can be counted."""
+    used = [axis for axis, size in enumerate(footprint.shape) if size > 1]
+    plane = not used or used[-1] - used[0] < 2
+    return plane and dtype.itemsize == 1 and footprint.size <= MOST_COUNTED and bool(footprint.all())
+
+
+def can_rank(footprint: Array, dtype: DType) -> bool:
+    """Whether there is a kernel for this footprint (bool, an axis for each spatial one) on images of this dtype."""
+    return int(np.count_nonzero(footprint)) <= MOST_COMPARED or has_histograms(footprint, dtype)
