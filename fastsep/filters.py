@@ -54,8 +54,8 @@ Laplacians and differences of Gaussians, float32 keeps 1e-6 of the image's range
 smallest pixel, times the sum of the taps' magnitudes, because differences are taken before anything
 is summed; an infinite pixel may give NaN there.
 
-Coming from SciPy: for a float image x, `scipy.ndimage.sobel(x, k)` is
-4 ** (x.ndim - 1) * sobel(x, axis=k), `scipy.ndimage.prewitt(x, k)` is
+Coming from SciPy: `fastsep.ndimage` has its names and rules. Here, for a float image x,
+`scipy.ndimage.sobel(x, k)` is 4 ** (x.ndim - 1) * sobel(x, axis=k), `scipy.ndimage.prewitt(x, k)` is
 3 ** (x.ndim - 1) * prewitt(x, axis=k), `scipy.ndimage.laplace(x)` is -laplace(x),
 `scipy.ndimage.gaussian_filter(x, sigma)` is gaussian(x, sigma, mode="reflect"), and
 `scipy.ndimage.uniform_filter(x, size)` is box(x, size).

@@ -360,7 +360,7 @@ def uniform_filter(
     axes: Axes = None,
     workers: int | None = None,
 ) -> Array:
-    """Mean over a window. Where `origin` is 0, the cost does not depend on its size.
+    """Mean over a window; the cost does not depend on its size.
 
     Examples
     --------

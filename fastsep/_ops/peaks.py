@@ -13,7 +13,7 @@ import numpy as np
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed, run, scipy_module
 from fastsep._validation import scalars
-from fastsep._validation.array_like import Array, show
+from fastsep._validation.array_like import Array, StandIn, show
 
 
 class Search(NamedTuple):
@@ -173,6 +173,8 @@ def find(
     if not norm >= 1:
         raise ValueError(f"`p_norm` must be at least 1; got {show(p_norm)}.")
     size = 2 * min_distance + 1 if packed is None else None
+    if type(image) is StandIn:  # without pixels there is nothing to tell but of their maximum
+        Search(size, packed, None, min_distance, norm, workers).largest(image)
     if image.dtype.kind == "b":
         image = image.view(np.uint8)
     search = Search(size, packed, threshold(image, threshold_abs, threshold_rel), min_distance, norm, workers)
