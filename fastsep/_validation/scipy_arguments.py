@@ -128,7 +128,7 @@ def window_size(name: str, value: Any) -> int:
     """The size of a window along one axis."""
     size = integer(name, value)
     if size < 1:
-        raise RuntimeError(f"`{name}` must be at least 1; got {show(value)}.")
+        raise ArgumentError(f"`{name}` must be at least 1; got {show(value)}.")
     return size
 
 
