@@ -47,10 +47,10 @@ class Search(NamedTuple):
 
     def selected(self, image: Array, found: Array, count: float) -> Array:
         """Where `found` is true, the highest pixel first: at most `count`, and none too close to a higher one."""
-        places = np.nonzero(found)
-        heights = image[places]
+        places = np.flatnonzero(found)
+        heights = image.take(places)
         by_height = np.argsort(-heights, kind="stable")  # small unsigned integers wrap, as in scikit-image
-        coordinates = np.transpose(places)[by_height]
+        coordinates = np.stack(np.unravel_index(places[by_height], found.shape), axis=1)
         most = int(count) if np.isfinite(count) else len(coordinates)
         if self.spacing > 1 and len(coordinates):
             near = _near(self.spacing, self.norm, found.shape)
