@@ -36,8 +36,9 @@ class Explanation:
     strategy : str
         "sweep" (gradients and smoothing of short taps, in registers), "lines" (taps along one axis
         after the other), "direct" (tap by tap), "fft", "box" (sums that are reused), "passes" (more
-        than three axes), "separable" (common terms of a bank), "stages" (several steps, each on what the
-        one before has made), or "nothing" for an empty image.
+        than three axes), "extremum" and "flat" (minima and maxima of a rectangle, and under other
+        footprints), "rank", "separable" (common terms of a bank), "stages" (several steps, each on what
+        the one before has made), "scipy" (passed on to it), or "nothing" for an empty image.
     why : str
         What the strategy amounts to here.
     stages : tuple of str

@@ -8,7 +8,9 @@ all that is no filter, such as `label` or `zoom`, which this module shows as its
 
 Differences from SciPy: a NaN in `uniform_filter` stays within its window, where SciPy spoils the
 rest of the line. Integers of 64 bits beyond 2**53, which SciPy sends through float64, come through
-`minimum_filter`, `median_filter` and the like unchanged. `output` may overlap `input` in any way, and
+`minimum_filter`, `median_filter` and the like unchanged. Ranks of a line under a footprint with holes
+are those of the pixels that it names, where SciPy 1.17 takes them all; and `axes=-1`, a single
+negative axis, passes beside a kernel or footprint, too. `output` may overlap `input` in any way, and
 nothing is written to it before all arguments are checked. float32 is computed in float32: results
 are within 8 units in the last place of the sum of the absolute taps times the largest value under
 them; SciPy sums in float64 and rounds after every axis.

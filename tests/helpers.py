@@ -24,7 +24,7 @@ from fastsep._kernels import arguments, jit
 from fastsep._ops import order
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators, tuning
-from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Roberts
+from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Line, Roberts, Separable, Term
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 #: Of x86-64: those whose vectors are smaller than the largest there are.
@@ -203,6 +203,19 @@ class Connected(Case):
         np.testing.assert_array_equal(result, apply_hysteresis_threshold(image, *self.what[:2]))
 
 
+@dataclass(frozen=True)
+class Casts(Case):
+    """Integers that equal SciPy's to the last bit."""
+
+    def check(self, result, image, dst, modes, cval):
+        if isinstance(self.what, Dense):
+            modes = modes[:1] * len(modes)
+        images = np.moveaxis(image, -1, 0) if self.channels else image[None]
+        expected = [reference.in_turn(each, self.what, dst, modes, cval) for each in images]
+        assert result.dtype == dst
+        np.testing.assert_array_equal(result, np.stack(expected, -1) if self.channels else expected[0])
+
+
 def smooth(radius):
     """Any symmetric taps of this radius, none zero, that sum to one on each axis."""
     down = [1.0 + 0.25 * k for k in range(radius + 1)]
@@ -234,6 +247,27 @@ def edge(name, ndim, axes, kernel, dtypes, channels=0):
 
 def box(sizes, kernel, dtypes, channels=0):
     return named("box", Box(sizes), kernel, dtypes, channels, rescales=False, size=sizes)
+
+
+def casts(what, kernel, dtypes, channels=0):
+    """A filter under SciPy's rules for dtypes."""
+
+    def build(frame):
+        return what
+
+    def run(image, *, dtype=None, mode=("reflect",), cval=0.0, channel_axis=None, out=None, workers=None):
+        dtype = None if dtype is None else np.dtype(dtype)
+        mode = mode[0] if isinstance(what, Dense) else mode
+        mode = mode[0] if len(mode) == 1 else mode
+        return _call.apply(build, (), image, mode, cval, channel_axis, _call.NDIMAGE, dtype, out, workers)
+
+    return Casts(kernel, run, what, dtypes, channels, rescales=False)
+
+
+def cast_lines(*taps):
+    """One term whose sums are cast after each axis."""
+    lines = tuple(None if line is None else Line(line, len(line) // 2) for line in taps)
+    return Separable((Term(lines),), chained=True, cast=True)
 
 
 def extremum(which, sizes, centres, kernel, dtypes, channels=0):
@@ -311,6 +345,7 @@ def connected(low, high, ndim, dtypes):
 ODD, EVEN = (0.5, -1.0, 0.0, 2.0, 0.25, 0.125, -0.75), (1.0, -0.5, 0.0, 3.0)
 WHOLE, WHOLE_EVEN = (3.0, -1.0, 2.0, 0.0, 1.0), (1.0, 4.0, -2.0, 1.0, 0.0, 1.0)
 BOTH = "magnitude+orientation"
+KERNEL = np.outer(ODD[:5], EVEN[:3]) / 3 + np.eye(5, 3)
 GAUSS = operators.gaussian((1.6, 2.3), (0, 0), 4.0)
 CASES = {
     # sweeps
@@ -505,6 +540,16 @@ CASES = {
     "maximum, wide footprint": flat(12, "maximum", (2, 40), (1, 3), (F4, U1)),
     "minimum, any footprint RGB": flat(13, "minimum", (7, 4), (6, 0), (U1, F4), 3),
     "maximum of a footprint in a volume": flat(14, "maximum", (3, 4, 3), (1, 2, 1), (U1, F8)),
+    # integers as SciPy's
+    "cast gaussian": casts(cast_lines(*smooth(8)), ("fir", "plane cast"), (U1, ("float32", "int16"))),
+    "cast odd and even taps": casts(cast_lines(ODD, EVEN), ("fir", "plane cast"), (U1, I2)),
+    "cast RGB": casts(cast_lines(ODD, smooth(3)[1]), ("fir", "plane cast"), (U1, I2), 3),
+    "cast of a volume": casts(cast_lines(smooth(2)[0], EVEN, ODD), ("fir", "volume cast"), (U1, I2)),
+    "cast of four axes": casts(cast_lines(*smooth(1), *smooth(1)), ("passes",), (U1,)),
+    "cast derivative": casts(cast_lines((-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)), ("sweep", "dy", "1"), (U1, I2)),
+    "cast means": casts(Box((5, 4), cast=True), ("fir", "plane cast"), (U1, U2)),
+    "cast means of large windows": casts(Box((29, 18), cast=True), ("box", "cast"), (U1, I2)),
+    "cast kernel": casts(Dense(KERNEL, (2, 1), cast=True), ("dense", "ordered cast"), (U1, I2)),
     # axis after axis
     "minimum of a volume": extremum("minimum", (3, 10, 4), (1, 5, 2), ("passes",), (U1, F4)),
     "box of a volume": box((3, 17, 4), ("passes",), (F4, U1)),

@@ -116,6 +116,29 @@ def exact(what, image, *, first=0, modes, cval=0.0, scale=1.0):
         return result if what.clip is None else np.clip(result, *what.clip)
 
 
+def in_turn(image, what, result, modes, cval):
+    """SciPy's integers: its filter along one axis after the other, or with a kernel of any form."""
+    from scipy import ndimage
+
+    result = np.dtype(result)
+    if isinstance(what, Dense):
+        return as_bytes(ndimage.correlate(image, what.kernel, result, modes[0], cval))
+    for axis, mode in enumerate(modes):
+        if isinstance(what, Box):
+            size, centre = what.sizes[axis], what.middles[axis]
+            if size > 1:
+                image = ndimage.uniform_filter1d(image, size, axis, result, mode, cval, centre - size // 2)
+        elif (line := what.terms[0].lines[axis]) is not None:
+            origin = line.centre - len(line.taps) // 2
+            image = ndimage.correlate1d(image, line.taps, axis, result, mode, cval, origin)
+    return as_bytes(image)
+
+
+def as_bytes(array):
+    """SciPy writes any byte into an array of bools; to the engine they are bytes."""
+    return array.view(np.uint8) if array.dtype.kind == "b" else array
+
+
 def conv2d_exact(x, kernel, *, depthwise, stride, dilation, pads, mode, cval):
     """Cross-correlation in float64 of x (N, H, W, C) with a kernel (kh, kw, C, F), or (kh, kw, C, M) if `depthwise`."""
     x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)

@@ -90,6 +90,69 @@ def test_axes_and_channels(which, rng):
     np.testing.assert_array_equal(extremum(image[0, 0, 0], which, (5,)), scipys(image[0, 0, 0], which, 5))
 
 
+def flat(image, which, footprint, centre=None, *, mode="reflect", cval=0.0, channel_axis=None, workers=None):
+    centre = tuple(n // 2 for n in footprint.shape) if centre is None else centre
+    parameters = (which, footprint, centre)
+    return _call.apply(
+        order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, None, workers
+    )
+
+
+def disk(radius):
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    return y * y + x * x <= radius * radius
+
+
+FOOTPRINTS = {
+    "cross": disk(1),
+    "disk": disk(6),
+    "large disk": disk(40),
+    "diagonal": np.eye(9, dtype=bool),
+    "ring": disk(4) & ~np.pad(disk(3), 1),
+    "corner": np.tri(6, 5, dtype=bool),
+    "one pixel beside": np.arange(6).reshape(2, 3) == 5,
+    "rectangle": np.ones((3, 8), bool),
+}
+
+
+@pytest.mark.parametrize("name", FOOTPRINTS)
+def test_footprints_of_any_form(name, rng):
+    footprint = FOOTPRINTS[name]
+    for shape, dtype, which in (((60, 170), "uint8", "minimum"), ((7, 9), "float32", "maximum")):
+        image = noise(rng, dtype, shape)
+        for mode in MODES:
+            for origin in ((0, 0), (footprint.shape[0] // 4, -(footprint.shape[1] // 2))):
+                centre = tuple(size // 2 + o for size, o in zip(footprint.shape, origin, strict=True))
+                result = flat(image, which, footprint, centre, mode=mode, cval=0.0)
+                function = getattr(scipy.ndimage, f"{which}_filter")
+                expected = function(image, footprint=footprint, mode=mode, origin=origin)
+                np.testing.assert_array_equal(result, expected, str((shape, mode, origin)))
+
+
+@pytest.mark.parametrize("level", LEVELS, indirect=True)
+def test_footprints_with_smaller_vectors(level, rng):
+    test_footprints_of_any_form("disk", rng)
+
+
+def test_footprints_of_more_axes_and_of_channels(rng):
+    image = noise(rng, "uint8", (4, 6, 9, 11))
+    cross = scipy.ndimage.generate_binary_structure(4, 1)
+    expected = scipy.ndimage.minimum_filter(image, footprint=cross, mode="wrap")
+    np.testing.assert_array_equal(flat(image, "minimum", cross, mode="wrap"), expected)
+    expected = scipy.ndimage.minimum_filter(image, footprint=disk(2)[None, ..., None])
+    np.testing.assert_array_equal(flat(image[0], "minimum", disk(2), channel_axis=-1), expected[0])
+    line = np.array([True, False, True, True])
+    expected = scipy.ndimage.maximum_filter(image[0, 0, 0], footprint=line)
+    np.testing.assert_array_equal(flat(image[0, 0, 0], "maximum", line), expected)
+
+
+def test_a_nan_under_a_gap_of_a_footprint_does_not_count(rng):
+    image = noise(rng, "float32", (20, 30))
+    image[8, 11] = np.nan
+    result = flat(image, "minimum", disk(1))
+    np.testing.assert_array_equal(np.isnan(result), scipy.ndimage.binary_dilation(np.isnan(image)))
+
+
 @pytest.mark.parametrize("which", WHICH)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("nan", [np.nan, -np.nan])

@@ -221,6 +221,13 @@ def test_integers_of_64_bits_come_through_unchanged():
     np.testing.assert_array_equal(ours.median_filter(image[None], (1, 3))[0, 1:3], image[[2, 1]])
 
 
+def test_ranks_of_a_line_are_those_of_the_pixels_that_the_footprint_names(rng):
+    line, footprint = rng.standard_normal(20), [1, 0, 1, 1]
+    for axes in (0, -1):
+        found = ours.rank_filter(line, 1, footprint=footprint, axes=axes)
+        np.testing.assert_array_equal(found, theirs.rank_filter(line[None], 1, footprint=[footprint])[0])
+
+
 def test_generic_filters_call_derivatives_as_scipy_does(rng):
     image = rng.standard_normal((8, 9))
     calls = []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import LEVELS, MODES
+from reference import as_bytes, in_turn
 from scipy import ndimage
 
 from fastsep._engine.execution import Runner
@@ -55,24 +56,6 @@ def lines(*taps, centres=None):
     both = zip(taps, centres, strict=True)
     term = Term(tuple(None if line is None else Line(tuple(line), at) for line, at in both))
     return Separable((term,), chained=True, cast=True)
-
-
-def in_turn(image, what, result, modes, cval):
-    """SciPy's filter along one axis after the other."""
-    for axis, mode in enumerate(modes):
-        if isinstance(what, Box):
-            size, centre = what.sizes[axis], what.middles[axis]
-            if size > 1:
-                image = ndimage.uniform_filter1d(image, size, axis, np.dtype(result), mode, cval, centre - size // 2)
-        elif (line := what.terms[0].lines[axis]) is not None:
-            origin = line.centre - len(line.taps) // 2
-            image = ndimage.correlate1d(image, line.taps, axis, np.dtype(result), mode, cval, origin)
-    return as_bytes(image)
-
-
-def as_bytes(array):
-    """SciPy writes any byte into an array of bools; to the engine they are bytes."""
-    return array.view(np.uint8) if array.dtype.kind == "b" else array
 
 
 def pixels(rng, shape, dtype):
@@ -179,6 +162,13 @@ def test_values_out_of_range_wrap_as_in_c(result):
     if result == "uint64":
         values += [2.0**63, 2.0**63 + 2.0**20]
     check(lines((1.0,)), np.array(values * 5), result, ("reflect",))
+
+
+@pytest.mark.parametrize("shape", [(9,), (5, 40), (3, 4, 5, 6)])
+def test_nothing_but_a_cast(shape, rng):
+    image = pixels(rng, shape, "float32")
+    what = lines(*(None,) * len(shape))
+    np.testing.assert_array_equal(run(what, image, "int16", ("wrap",) * len(shape), 0.0), image.astype(np.int16))
 
 
 def test_no_value_traps():

@@ -21,7 +21,7 @@ def arithmetic_dtype(what: Filter, axes: Axes, src: DType, dst: DType, scale: fl
     else float32. The image's own where pixels are only compared."""
     if what.own_dtype:
         return src
-    if what.cast:
+    if what.cast:  # in float64 as SciPy, unless 24 digits hold every sum
         return F32 if max(src.itemsize, dst.itemsize) <= 2 and sums_exactly(what, src, dst, border, 24) else F64
     if F64 in (src, dst) or not what.fits_float32():
         return F64

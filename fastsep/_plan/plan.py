@@ -22,7 +22,8 @@ class Plan:
     and cols. The filter in `what` is that of these three axes, scale included.
     """
 
-    strategy: str  # "sweep", "fir", "box", "dense", "rank", "fft", "passes", or the kernel of a step of a pipeline
+    # "sweep", "fir", "box", "dense", "extremum", "flat", "rank", "fft", "passes", or the kernel of a pipeline's step
+    strategy: str
     kernel: tuple[str, ...]
     what: Filter | Step
     shape: tuple[int, ...]
@@ -38,9 +39,8 @@ class Plan:
     passes: tuple[tuple[Plan, ...], ...] = ()  # strategy "passes": of each term, in order
     blocks: Blocks | None = None  # strategy "fft"
     axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
-    slices: Array | None = (
-        None  # strategies "dense", "rank": which plane stands at each offset from each; -1: the constant
-    )
+    # Strategies "dense", "flat" and "rank": which plane stands at each offset from each; -1: the constant.
+    slices: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,11 +113,7 @@ def _cast(what: Separable, context: Context) -> Plan:
     if len(what.terms) > 1:
         return _cast_laplacian(what, context) or _passes(what, context)
     what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
-    if (
-        _wraps(context)
-        and is_whole(what)
-        and max((abs(tap) for line in lines_of(what) for tap in line.taps), default=0.0) < SMALL_TAP
-    ):
+    if _wraps(context) and is_whole(what) and all(abs(tap) < SMALL_TAP for line in lines_of(what) for tap in line.taps):
         words = replace(context, acc=I16)
         plan = _gradient(what, words) or _smoothing(what, words)
         if plan is not None:
