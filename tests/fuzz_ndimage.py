@@ -134,6 +134,8 @@ def output(draw: Draw, call: Call) -> None:
     choice = draw.rng.random()
     complex_image = call.dtype.startswith("complex")
     dtype = draw.one((call.dtype, "complex128") if complex_image else REAL[1:])
+    if dtype == "uint64" and np.dtype(call.dtype).kind != "u":
+        dtype = "int64"  # below zero the sums of the next axis would be beyond 2**53
     if choice < 0.55:
         return
     if choice < 0.75:

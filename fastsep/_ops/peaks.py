@@ -13,7 +13,7 @@ import numpy as np
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed, run, scipy_module
 from fastsep._validation import scalars
-from fastsep._validation.array_like import Array, show
+from fastsep._validation.array_like import Array, StandIn, show
 
 
 class Search(NamedTuple):
@@ -47,10 +47,10 @@ class Search(NamedTuple):
 
     def selected(self, image: Array, found: Array, count: float) -> Array:
         """Where `found` is true, the highest pixel first: at most `count`, and none too close to a higher one."""
-        places = np.nonzero(found)
-        heights = image[places]
+        places = np.flatnonzero(found)
+        heights = image.take(places)
         by_height = np.argsort(-heights, kind="stable")  # small unsigned integers wrap, as in scikit-image
-        coordinates = np.transpose(places)[by_height]
+        coordinates = np.stack(np.unravel_index(places[by_height], found.shape), axis=1)
         most = int(count) if np.isfinite(count) else len(coordinates)
         if self.spacing > 1 and len(coordinates):
             near = _near(self.spacing, self.norm, found.shape)
@@ -173,6 +173,8 @@ def find(
     if not norm >= 1:
         raise ValueError(f"`p_norm` must be at least 1; got {show(p_norm)}.")
     size = 2 * min_distance + 1 if packed is None else None
+    if type(image) is StandIn:  # without pixels there is nothing to tell but of their maximum
+        Search(size, packed, None, min_distance, norm, workers).largest(image)
     if image.dtype.kind == "b":
         image = image.view(np.uint8)
     search = Search(size, packed, threshold(image, threshold_abs, threshold_rel), min_distance, norm, workers)
