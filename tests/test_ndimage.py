@@ -176,6 +176,23 @@ def test_other_axes_are_left_alone(axes, rng):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("axes", [(2, 0), (1, 2, 0), (0, 1, 2)])
+def test_integers_are_cast_in_the_order_of_the_axes(axes, rng):
+    image = rng.integers(0, 256, (9, 8, 7), np.uint8)
+    for name, options in (("gaussian_filter", {"sigma": 1.3}), ("uniform_filter", {"size": (5, 4, 3)[: len(axes)]})):
+        found, expected = (getattr(module, name)(image, axes=axes, **options) for module in (ours, theirs))
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@pytest.mark.parametrize(("dtype", "cval"), [("uint8", 3.7), ("uint8", -2.25), ("float32", 0.0)])
+def test_means_equal_scipys_where_its_running_sums_round(dtype, cval, rng):
+    image = (rng.random((30, 40)) * 200).astype(dtype)
+    options = {"mode": "constant", "cval": cval, "output": np.uint8}
+    for size in (4, 5):
+        found, expected = (module.uniform_filter(image, size, **options) for module in (ours, theirs))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_passes_beyond_a_constant_border_come_in_the_order_of_scipy(rng):
     image = rng.standard_normal((9, 8, 7))
     for axis in range(3):

@@ -46,8 +46,8 @@ def _check_border(frame: Frame) -> None:
     """Leave a border that the dtype of the image does not reach to SciPy, which compares in float64."""
     if frame.dtype.kind == "f":
         return
-    info = np.iinfo(np.uint8 if frame.dtype.kind == "b" else frame.dtype)
-    if not float(info.min) <= frame.border <= float(info.max):  # as floats: the border is one
+    low, high = (0, 1) if frame.dtype.kind == "b" else (np.iinfo(frame.dtype).min, np.iinfo(frame.dtype).max)
+    if not float(low) <= frame.border <= float(high):  # as floats: the border is one
         raise Elsewhere
 
 
