@@ -593,8 +593,8 @@ CASES = {
     "cast of a volume": casts(cast_lines(smooth(2)[0], EVEN, ODD), ("fir", "volume cast"), (U1, I2)),
     "cast of four axes": casts(cast_lines(*smooth(1), *smooth(1)), ("passes",), (U1,)),
     "cast derivative": casts(cast_lines((-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)), ("sweep", "dy", "1"), (U1, I2)),
-    "cast means": casts(Box((5, 4), cast=True), ("fir", "plane cast"), (U1, U2)),
-    "cast means of large windows": casts(Box((29, 18), cast=True), ("box", "cast"), (U1, I2)),
+    "cast means": casts(Box((5, 4), cast=True), ("small_box",), (U1, U2)),
+    "cast means of large windows": casts(Box((29, 30), cast=True), ("box", "cast"), (U1, I2)),
     "cast kernel": casts(Dense(KERNEL, (2, 1), cast=True), ("dense", "ordered cast"), (U1, I2)),
     # ranks
     "median of nine": rank(np.ones((3, 3)), None, ("uint8", "float32")),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 import scipy.ndimage
 from helpers import LEVELS, MODES, layouts, noise, same_bits
 
@@ -9,6 +10,7 @@ import fastsep
 from fastsep import _call
 from fastsep._ops import order
 from fastsep._plan.borders import beyond, lies_inside
+from fastsep._plan.spec import FlatExtremum
 from fastsep._validation.array_like import StandIn
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -118,15 +120,24 @@ FOOTPRINTS = {
 @pytest.mark.parametrize("name", FOOTPRINTS)
 def test_footprints_of_any_form(name, rng):
     footprint = FOOTPRINTS[name]
-    for shape, dtype, which in (((60, 170), "uint8", "minimum"), ((7, 9), "float32", "maximum")):
-        image = noise(rng, dtype, shape)
-        for mode in MODES:
-            for origin in ((0, 0), (footprint.shape[0] // 4, -(footprint.shape[1] // 2))):
-                centre = tuple(size // 2 + o for size, o in zip(footprint.shape, origin, strict=True))
-                result = flat(image, which, footprint, centre, mode=mode, cval=0.0)
-                function = getattr(scipy.ndimage, f"{which}_filter")
-                expected = function(image, footprint=footprint, mode=mode, origin=origin)
-                np.testing.assert_array_equal(result, expected, str((shape, mode, origin)))
+    image = noise(rng, "uint8", (60, 170))
+    for mode in MODES:
+        for origin in ((0, 0), (footprint.shape[0] // 4, -(footprint.shape[1] // 2))):
+            centre = tuple(size // 2 + o for size, o in zip(footprint.shape, origin, strict=True))
+            result = flat(image, "minimum", footprint, centre, mode=mode, cval=0.0)
+            expected = scipy.ndimage.minimum_filter(image, footprint=footprint, mode=mode, origin=origin)
+            np.testing.assert_array_equal(result, expected, str((mode, origin)))
+
+
+@pytest.mark.parametrize("name", FOOTPRINTS)
+def test_footprints_larger_than_the_image(name, rng):
+    """Not compared with SciPy, which reads what is no pixel there."""
+    image, footprint = noise(rng, "float32", (7, 9)), FOOTPRINTS[name]
+    for mode in MODES:
+        centre = (footprint.shape[0] // 2, footprint.shape[1] - 1)
+        result = flat(image, "maximum", footprint, centre, mode=mode, cval=0.0)
+        expected = reference.flat(FlatExtremum("maximum", footprint, centre), image, 0, (mode, mode), 0.0)
+        np.testing.assert_array_equal(result, expected, mode)
 
 
 @pytest.mark.parametrize("level", LEVELS, indirect=True)
