@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import LEVELS, MODES
+from helpers import LEVELS, MODES, slow
 from scipy import ndimage as ndi
 
 import fastsep
@@ -13,7 +13,7 @@ from fastsep._plan.spec import Box
 
 PADS = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap", "constant": "constant"}
 DTYPES = ("uint8", "uint16", "int16")
-on_every_level = pytest.mark.parametrize("level", ["native", *LEVELS], indirect=True)
+on_every_level = pytest.mark.parametrize("level", ["native", *slow(*LEVELS)], indirect=True)
 
 
 def random_image(rng, dtype, shape):
