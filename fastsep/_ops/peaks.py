@@ -163,10 +163,7 @@ def find(
     packed = None if footprint is None else Packed.of(np.asarray(footprint, dtype=bool))
     if min_distance < 1 and (packed is None or math.prod(packed.shape) == 1):
         warnings.warn(
-            "When min_distance < 1, peak_local_max acts as finding"
-            " image > max(threshold_abs, threshold_rel * max(image)).",
-            RuntimeWarning,
-            stacklevel=3,
+            "When min_distance < 1, every pixel above both thresholds is a peak.", RuntimeWarning, stacklevel=3
         )
     widths = border_widths(exclude_border, min_distance, image.ndim)
     norm = scalars.number("p_norm", p_norm)
