@@ -166,7 +166,10 @@ def in_pieces(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.kernel[0] != "hysteresis"])
+# Ranks work in strips of a row, with the scratch memory of a strip: they need no pieces.
+@pytest.mark.parametrize(
+    "name", [name for name, case in CASES.items() if case.kernel[0] not in ("hysteresis", "rank", "histogram")]
+)
 def test_long_rows_in_pieces(name, rng):
     case = CASES[name]
     rows = {2: ((1,), (3,), (18,)), 3: ((1, 1), (2, 3)), 4: ((2, 1, 2),)}[case.ndim]
