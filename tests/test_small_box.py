@@ -8,7 +8,8 @@ from scipy import ndimage as ndi
 import fastsep
 from fastsep._engine import execution
 from fastsep._plan import planner
-from fastsep._plan.division import MOST_SUMMED, NEVER, division, float_division
+from fastsep._plan.division import NEVER, division, float_division
+from fastsep._plan.planner import MOST_SUMMED
 from fastsep._plan.spec import Box
 
 PADS = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap", "constant": "constant"}

@@ -10,16 +10,13 @@ import math
 
 import numpy as np
 
-from fastsep._engine import comparisons
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
-from fastsep._kernels import jit, selection
-from fastsep._kernels.stages import stages
+from fastsep._kernels import jit
 from fastsep._plan import tuning
 from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
-from fastsep._plan.division import division, float_division
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, FlatExtremum, Line, Rank, Separable, Suppress
 from fastsep._validation.array_like import Array
@@ -184,6 +181,8 @@ class KernelArguments(FirArguments):
 
     def divided(self, by: int, truncated: bool) -> int:
         """How sums of so many integers are divided by their number."""
+        from fastsep._plan.division import division, float_division  # for them alone
+
         if self.plan.src.itemsize == 1:
             return self.scalars(*division(by, truncated))
         return self.address(np.array(float_division(by, truncated), np.float32))
@@ -295,6 +294,11 @@ class KernelArguments(FirArguments):
         args.ring = self.take(offsets * taken * ring_row)
 
     def write_rank(self) -> None:
+        # For ranks alone: starts without them take 2 ms less.
+        from fastsep._engine import comparisons
+        from fastsep._kernels import selection
+        from fastsep._kernels.stages import stages
+
         plan, args = self.plan, at.Rank(self.words)
         what = plan.what
         assert isinstance(what, Rank)

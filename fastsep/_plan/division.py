@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Sums of so many bytes, and what is added to round them, fit into 16 bits; of so many of 16 bits, into float32.
-MOST_SUMMED = 256
 #: No remainder of a division is as large.
 NEVER = 2**16 - 1
 

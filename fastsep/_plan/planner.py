@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastsep._kernels import selection
 from fastsep._plan import dtypes, fft_tiles, order, tuning
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
@@ -29,7 +28,6 @@ from fastsep._plan.differences import (
     takes_differences,
     takes_slopes,
 )
-from fastsep._plan.division import MOST_SUMMED
 from fastsep._plan.plan import Axes, Context, Plan
 from fastsep._plan.spec import (
     IDENTITY,
@@ -87,6 +85,9 @@ LAPLACIAN = np.array([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
 
 #: Windows up to this size are added up tap by tap: cheaper than running sums (measured).
 SMALL_BOX = 15
+
+#: Sums of so many integers, and what is added to round them, fit into the lanes of `small_box` (see `_plan.division`).
+MOST_SUMMED = 256
 
 #: So are integers along a row (measured: a window of 10 x 25 bytes takes 0.84 times as long so, one of 8 x 32 1.1).
 SMALL_ROW = {U8: 25, U16: SMALL_BOX, I16: SMALL_BOX}
@@ -370,6 +371,8 @@ def _fourier(what: Fourier, context: Context) -> Plan:
 
 def _histograms(what: Rank, context: Context) -> Plan | None:
     """Histograms of bytes, for windows that are so large that they pay."""
+    from fastsep._kernels import selection  # for ranks alone: starts without them take 2 ms less
+
     footprint, centre, _ = _in_planes(what.footprint, what.centre, context.axes)
     if len(context.axes.sizes) > 2 or not order.has_histograms(footprint, context.src):
         return None
@@ -382,6 +385,8 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
 
 
 def _network(what: Rank, context: Context) -> Plan:
+    from fastsep._kernels import selection  # as above
+
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     height = selection.height(footprint)
     network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
