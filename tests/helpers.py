@@ -808,6 +808,13 @@ def slow(*values):
     return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
+#: What minima, maxima and ranks are tested with: each dtype has kernels of its own.
+ORDER_DTYPES = (
+    "bool", "uint8", "float32",
+    *slow("int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float64"),
+)  # fmt: skip
+
+
 def on_level(level):
     """A context in which calls run as on a CPU of a level of x86-64; "native": as on this one."""
     return nullcontext() if level == "native" else for_level(level)

@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-from helpers import slow
+from helpers import ORDER_DTYPES, slow
 from skimage import filters, morphology
 
 import fastsep
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
-DTYPES = (
-    "bool", "uint8", "float32",
-    *slow("int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float64"),
-)  # fmt: skip
 
 
 def pixels(shape, dtype, seed=1):
@@ -29,7 +25,7 @@ def check(image, footprint=None, **options):
     np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ORDER_DTYPES)
 def test_every_dtype(dtype):
     for footprint in (None, np.ones((5, 5)), morphology.disk(2)):
         check(pixels((17, 40), dtype), footprint)

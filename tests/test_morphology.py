@@ -4,17 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import slow
+from helpers import ORDER_DTYPES
 from skimage import morphology
 
 import fastsep
 from fastsep.morphology import __all__ as NAMES
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "max", "min", "ignore")
-DTYPES = (
-    "bool", "uint8", "float32",
-    *slow("int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float64"),
-)  # fmt: skip
 
 
 def pixels(shape, dtype, seed=1):
@@ -76,7 +72,7 @@ def test_every_border(name, mode):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ORDER_DTYPES)
 def test_every_dtype(name, dtype):
     # scikit-image's largest integer of 64 bits goes through double precision, and overflows.
     for mode in ("reflect",) if dtype.endswith("int64") else ("reflect", "ignore"):
