@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -183,4 +183,4 @@ def narrow(plan: Plan, piece: Piece) -> Plan:
     view = (*rows, piece.cols, channels)
     what = plan.what.from_column(piece.start - piece.left) if isinstance(plan.what, Filter) else plan.what
     work = plan.work * math.prod(view) / math.prod(plan.view)
-    return replace(plan, what=what, view=view, work=work)
+    return plan._replace(what=what, view=view, work=work)
