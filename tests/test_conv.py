@@ -259,7 +259,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("dtypes", [FLOATS[:1], *slow(FLOATS[1:], DTYPES[2:])])
+@pytest.mark.parametrize("dtypes", [FLOATS[:1], *slow(FLOATS, DTYPES[2:])])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_image_size(name, dtypes):
     rng = np.random.default_rng(2024)
@@ -270,7 +270,9 @@ def test_every_image_size(name, dtypes):
         for dtype in ("float32", "float64")
     }
     for index, (h, w) in enumerate((h, w) for h in range(1, 21) for w in range(1, 21)):
-        src, dtype = dtypes[index % len(dtypes)]
+        if index % 2 >= len(dtypes):  # each dtype meets every second size
+            continue
+        src, dtype = dtypes[index % 2]
         chosen = dict(options)
         if kind != "pointwise":
             pads = pads_of(("same", 3, ((4, 2), (5, 9)))[index % 3], (h, w), size, stride, dilation)
