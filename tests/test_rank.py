@@ -138,12 +138,12 @@ def test_large_windows_of_bytes(dtype, rng):
 
 
 def test_an_empty_image():
-    assert rank(np.ones((3, 3)), None, ("uint8",)).call(np.zeros((0, 4), np.uint8)).shape == (0, 4)
+    assert rank(np.ones((3, 3)), "registers", ("uint8",)).call(np.zeros((0, 4), np.uint8)).shape == (0, 4)
 
 
 def test_only_medians_of_small_windows_are_compiled_by_themselves():
     fastsep.clear_caches()
-    for footprint, number, expected in ((disk(2), 6, None), (disk(2), 5, "table"), (np.ones((8, 8)), 32, "table")):
+    for footprint, number, expected in ((disk(2), 6, "rows"), (disk(2), 5, "table"), (np.ones((8, 8)), 32, "table")):
         case = rank(footprint, expected, ("uint8",), number=number)
         assert case.kernel in [key[:2] for key in kernels_of(case, "uint8", "uint8", (40, 40))]
 

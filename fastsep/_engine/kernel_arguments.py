@@ -314,14 +314,17 @@ class KernelArguments(FirArguments):
         # Where the rows under a tile are, those of a strip of it, and where results go.
         args.leaves, args.targets = self.take(2 * 8 * network.rows), self.take(8 * height)
         args.borders = self.take(8 * (size_x - 1))
-        compiled = plan.kernel[1] != "table"
+        how = plan.kernel[1].partition(" ")[0]
+        compiled, registers = how != "table", how == "registers"
         places = comparisons.places(network)
-        count = network.rows + stages(network).rows + height if compiled else places.rows
+        count = places.rows
+        if compiled:
+            count = network.rows + height + (0 if registers else stages(network).rows)
 
         pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
         unit = self.lanes // math.gcd(self.lanes, self.channels)  # so many pixels fill vectors
         near, far = (size // (count * pixel) - halo for size in (tuning.RANK_BYTES, tuning.RANK_FAR_BYTES))
-        most = max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
+        most = far if registers else max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
         args.chunk = chunk = min(most // unit, -(-self.cols // unit)) * unit
         # Vectors of results, of what is seen right of them, and one that is loaded beside those.
         more = -(-halo * pixel // self.vector)
@@ -329,7 +332,8 @@ class KernelArguments(FirArguments):
         right = -(-(more + 3) * self.vector // (pixel * unit)) * unit
         if compiled and left + right + unit <= self.cols:
             args.left_strip, args.right_strip = left, right
-        widest = -(-max(chunk, left, right) * pixel // self.vector)
+        # The first strip may be longer by less than a vector.
+        widest = -(-max(chunk, left + unit, right) * pixel // self.vector)
         # A row that is copied may begin `left` pixels from the left end, and is copied in whole vectors.
         args.value_row = row = (widest + more + 2 + -(-args.left * pixel // self.vector)) * self.vector
         args.values = self.take(count * row + halo * pixel + self.vector)

@@ -385,7 +385,7 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
 
 
 def _network(what: Rank, context: Context) -> Plan:
-    from fastsep._kernels import selection  # as above
+    from fastsep._kernels import selection, stages  # as above
 
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     height = selection.height(footprint)
@@ -394,7 +394,11 @@ def _network(what: Rank, context: Context) -> Plan:
     small = (
         len(footprint) == 1 and footprint.size <= COMPILED_WINDOW and network.comparisons and footprint[:, :, 0].any()
     )
-    form = selection.name(footprint, what.rank, height) if median and small else "table"
+    form = "table"
+    if median and small:
+        channels, name = context.axes.channels, selection.name(footprint, what.rank, height)
+        near = channels <= SWEEP_CHANNELS and context.reaches(2)
+        form = f"registers {channels} {name}" if near and stages.fits_registers(network) else f"rows {name}"
     work = network.operations / height + 8.0
     plan = context.plan("rank", ("rank", form), Rank(footprint, centre, what.rank), work)
     return replace(plan, slices=slices)
