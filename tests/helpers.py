@@ -332,7 +332,7 @@ def rank(footprint, form, dtypes, channels=0, *, centre=None, number=None):
         parameters = (PerPixel(what.footprint), what.centre, what.rank)
         return _call.apply(ranks, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
-    kernel = ("histogram",) if form == "histogram" else ("rank", form)
+    kernel = (form,) if form in ("histogram", "cumulative") else ("rank", form)
     return Order(kernel, run, what, tuple((name, name) for name in dtypes), channels, rescales=False)
 
 
@@ -608,8 +608,10 @@ CASES = {
     "rank in a disk": rank(disk(3), "table", ("uint8", "float32"), number=20),
     "rank in a corner": rank([[0, 1, 0], [0, 0, 1]], "table", ("uint8", "float64"), centre=(0, 2)),
     "rank of a large window": rank(np.ones((9, 12)), "table", ("uint8", "float32"), 2, number=90),
-    "median by histograms": rank(np.ones((15, 13)), "histogram", ("uint8", "int8"), centre=(4, 7)),
-    "rank by histograms RGB": rank(np.ones((12, 19)), "histogram", ("uint8", "int8"), 3, number=90),
+    "median by cumulative histograms": rank(np.ones((15, 13)), "cumulative", ("uint8", "int8"), centre=(4, 7)),
+    "rank by cumulative histograms RGB": rank(np.ones((12, 19)), "cumulative", ("uint8", "int8"), 3, number=90),
+    "median by histograms": rank(np.ones((15, 19)), "histogram", ("uint8", "int8"), centre=(4, 7)),
+    "rank by histograms RGB": rank(np.ones((14, 19)), "histogram", ("uint8", "int8"), 3, number=90),
     "median of a volume": rank(np.ones((3, 3, 3)), "table", ("uint8", "float32")),
     "rank in four axes": rank(np.ones((2, 1, 2, 3)), "table", ("uint8", "float32"), number=0),
     # axis after axis

@@ -130,7 +130,9 @@ class _Builder:
         low, high = self.exchange((pair[0], 0), (pair[1], 0))
         smallest, middle = self.exchange(low, (third, 0))
         median, largest = self.exchange(middle, high)
-        (a, b, c), columns, (d, e, f) = ([(value, x + by) for by in range(3)] for value, x in (smallest, median, largest))
+        (a, b, c), columns, (d, e, f) = (
+            [(value, x + by) for by in range(3)] for value, x in (smallest, median, largest)
+        )
         most, least = self.take(True, self.take(True, a, b), c), self.take(False, self.take(False, d, e), f)
         return self.median_of_three(most, self.median_of_three(*columns), least)
 

@@ -97,7 +97,7 @@ SMALL_ROW = {U8: 25, U16: SMALL_BOX, I16: SMALL_BOX}
 COMPILED_WINDOW = 49
 
 #: What a histogram takes for a result, in operations of networks (measured).
-HISTOGRAM_WORK = 2000.0
+HISTOGRAM_WORK, CUMULATIVE_WORK = 2000.0, 800.0
 
 
 def _roberts(what: Roberts, context: Context) -> Plan:
@@ -381,7 +381,9 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
         network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
         if network.operations <= tuning.HISTOGRAM_PAYS * height:
             return None
-    return context.plan("histogram", ("histogram",), Rank(footprint, centre, what.rank), HISTOGRAM_WORK)
+    few = footprint.size <= order.MOST_IN_BYTES
+    name, work = ("cumulative", CUMULATIVE_WORK) if few else ("histogram", HISTOGRAM_WORK)
+    return context.plan(name, (name,), Rank(footprint, centre, what.rank), work)
 
 
 def _network(what: Rank, context: Context) -> Plan:
