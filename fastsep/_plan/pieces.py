@@ -52,7 +52,7 @@ class Piece:
 
 
 #: Strategies that are never cut, or by themselves.
-WHOLE = ("fft", "passes", "polar", "rank", "histogram")
+WHOLE = ("fft", "passes", "polar", "rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:

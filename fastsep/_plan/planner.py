@@ -97,7 +97,7 @@ SMALL_ROW = {U8: 25, U16: SMALL_BOX, I16: SMALL_BOX}
 COMPILED_WINDOW = 49
 
 #: What a histogram takes for a result, in operations of networks (measured).
-HISTOGRAM_WORK = 2000.0
+HISTOGRAM_WORK, CUMULATIVE_WORK = 2000.0, 800.0
 
 
 def _roberts(what: Roberts, context: Context) -> Plan:
@@ -382,11 +382,13 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
         network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
         if network.operations <= tuning.HISTOGRAM_PAYS * height:
             return None
-    return context.plan("histogram", ("histogram",), Rank(footprint, centre, what.rank), HISTOGRAM_WORK)
+    few = footprint.size <= order.MOST_IN_BYTES
+    name, work = ("cumulative", CUMULATIVE_WORK) if few else ("histogram", HISTOGRAM_WORK)
+    return context.plan(name, (name,), Rank(footprint, centre, what.rank), work)
 
 
 def _network(what: Rank, context: Context) -> Plan:
-    from fastsep._kernels import selection  # as above
+    from fastsep._kernels import selection, stages  # as above
 
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     height = selection.height(footprint)
@@ -395,7 +397,11 @@ def _network(what: Rank, context: Context) -> Plan:
     small = (
         len(footprint) == 1 and footprint.size <= COMPILED_WINDOW and network.comparisons and footprint[:, :, 0].any()
     )
-    form = selection.name(footprint, what.rank, height) if median and small else "table"
+    form = "table"
+    if median and small:
+        channels, name = context.axes.channels, selection.name(footprint, what.rank, height)
+        near = channels <= SWEEP_CHANNELS and context.reaches(2)
+        form = f"registers {channels} {name}" if near and stages.fits_registers(network) else f"rows {name}"
     work = network.operations / height + 8.0
     plan = context.plan("rank", ("rank", form), Rank(footprint, centre, what.rank), work)
     return plan._replace(slices=slices)
