@@ -17,7 +17,7 @@ from fastsep._plan.spec import FlatExtremum
 from fastsep._validation.array_like import StandIn
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES = (*INTEGERS, "float32", "float64")
+DTYPES = (*INTEGERS, "float16", "float32", "float64")
 FEW_DTYPES = ("uint8", "bool", "float32", "float16", *slow(*INTEGERS[:4], *INTEGERS[5:], "float64", ">i4", ">f8"))
 WHICH = ("minimum", "maximum")
 
@@ -180,6 +180,20 @@ def test_a_window_that_holds_a_nan_gives_nan_and_no_other_does(nan, dtype, which
         np.testing.assert_array_equal(np.isnan(result), expected)
         clean = scipys(np.nan_to_num(image, nan=0.0, posinf=np.inf, neginf=-np.inf), which, sizes)
         np.testing.assert_array_equal(result[~expected], clean[~expected])
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_half_precision_gives_the_pixels_that_single_precision_gives(which, rng):
+    image = noise(rng, "float16", (50, 90)) - np.float16(0.5)
+    image.flat[rng.integers(0, image.size, 40)] = np.resize(
+        np.float16([np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.0]), 40
+    )
+    single = image.astype(np.float32)
+    for result, expected in (
+        (extremum(image, which, (5, 9)), extremum(single, which, (5, 9))),
+        (flat(image, which, disk(3)), flat(single, which, disk(3))),
+    ):
+        assert same_bits(result.astype(np.float32), expected)
 
 
 @pytest.mark.parametrize("level", ["native", *slow(*LEVELS)], indirect=True)

@@ -19,7 +19,7 @@ from fastsep._kernels.simd.emitter import I32, I64, Emitter, declare, lanes
 from fastsep._kernels.simd.memory import dtype_of, nothing
 
 #: Bits of the fraction of floats, by their bytes.
-FRACTION = {4: 23, 8: 52}
+FRACTION = {2: 10, 4: 23, 8: 52}
 
 
 def most_doublings(dtype) -> int:
