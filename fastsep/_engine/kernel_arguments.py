@@ -220,14 +220,15 @@ class KernelArguments(FirArguments):
         args.size_x, args.centre_x = size_x, centre_x
         if self.plan.modes[2] == "constant":
             args.beyond_x = args.constant_row
-        stored = math.prod(self.plan.view) * self.plan.dst.itemsize
-        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
         # A vector more is read than is needed, and one of an image narrower than a vector.
         row = self.padded * self.plan.src.itemsize + (size_x - 1) * pixel + 2 * self.vector
         args.constant_key = self.take(self.vector)
         args.borders = self.take(8 * (size_x - 1))
         args.margin = lines_of(centre_x * pixel)
         args.work = self.take(row)
+        itemsize = self.plan.dst.itemsize
+        if math.prod(self.plan.view) * itemsize >= tuning.STREAM_EXTREMA and self.width * itemsize >= 2 * at.LINE:
+            args.streamed = args.work
         return row
 
     def write_flat(self) -> None:

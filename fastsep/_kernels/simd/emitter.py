@@ -59,9 +59,9 @@ def tile(dtype) -> int:
 
 
 def scalar_type(dtype) -> ir.Type:
-    if dtype.kind == "f":
+    if dtype.kind == "f" and dtype.itemsize > 2:
         return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
-    return ir.IntType(8 * dtype.itemsize)
+    return ir.IntType(8 * dtype.itemsize)  # float16, too, which is copied and compared, but no number
 
 
 def _constant(vector: ir.VectorType, value) -> ir.Constant:
