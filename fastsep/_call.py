@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,7 +24,7 @@ from fastsep._plan import dtypes, planner
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, DType, StandIn
+from fastsep._validation.array_like import Array, Block, DType, StandIn
 from fastsep._validation.axes import Frame
 
 if TYPE_CHECKING:
@@ -80,6 +82,13 @@ class Request(NamedTuple):
     modes: tuple[str, ...]
     cval: float
     scale: float  # what values are multiplied by before anything else
+    whole: tuple[int, ...] | None = None  # of a block, the shape of the image that it is a part of
+    within: bool | None = None  # of a block, see `Block`
+
+    @property
+    def of_whole(self) -> Request:
+        """The same for the whole image, by which the ways to compute something are compared."""
+        return self if self.whole is None else self._replace(shape=self.whole, whole=None)
 
     def plan(self, what: Filter) -> Plan:
         """How one filter runs on these images."""
@@ -102,6 +111,7 @@ class Program:
     """An operation that is ready to run on images of one shape and dtype, in any thread. It holds no pixels."""
 
     alone: Runner | None = None  # where `run` does nothing but run one plan
+    limit: float | None = None  # where `run` first looks whether all pixels are finite and no larger than this
 
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
@@ -249,19 +259,26 @@ def apply_for_several(
 def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Array]:
     """A call that is new, has several results or needs conversions."""
     image = arrays.as_image(image)
+    if not isinstance(image, ndarray):
+        return foreign().apply(options, image, outs, workers)  # type: ignore[no-any-return]
     workers = None if workers is None else scalars.check_workers(workers)
     given = arrays.dtype_of_outs(outs)
+    part = None
+    if type(image) is Block:
+        part, image = (image.whole, image.within), image.view(ndarray)
     try:
         hash(options)
     except TypeError:  # lists or arrays
         builder, parameters, mode, *others = options
         options = (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
     key: Any = (image.shape, image.dtype, given, *options)
+    if part is not None:
+        key = (*key, *part)
     try:
         known = _calls.get(key)
     except TypeError:  # unhashable, hence refused below or not remembered
         key, known = None, None
-    call: Call = known or _prepare(options, image.shape, image.dtype, given)
+    call: Call = known or _prepare(options, image.shape, image.dtype, given, part)
     for out in outs:
         arrays.check_shape(out, call.shape)
     if type(image) is StandIn:
@@ -272,8 +289,16 @@ def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers:
     return results
 
 
-def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None) -> Call:
-    """Check what does not depend on pixels and let the program be made."""
+def foreign() -> ModuleType:
+    """What handles arrays of other packages: imported by name, because it stands above this module."""
+    return import_module("fastsep._arrays")
+
+
+def _prepare(
+    options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None,
+    part: tuple[tuple[int, ...], bool | None] | None,
+) -> Call:  # fmt: skip
+    """Check what does not depend on pixels and let the program be made. `part`: of a block, `whole` and `within`."""
     builder, parameters, mode, cval, _, channel_axis, rules, dtype = options
     channel = axes.channel(channel_axis, len(shape))
     if rules.decides:
@@ -314,7 +339,10 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     clamp = unit != 1.0 and image_dtype.kind == "i"
     program = None
     if 0 not in shape:
-        program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit))
+        whole, within = part or (None, None)
+        if whole is not None and moved is not None:
+            whole = axes.drop_axis(whole, moved)
+        program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit, whole, within))
     direct = False
     if program is not None:
         # Dtypes compare byte orders, too; and to NumPy None equals float64.

@@ -26,6 +26,7 @@ LAYERS = (
     {"__main__", "_cli", "_pyinstaller"},
     {path.stem for path in PACKAGE.glob("[a-z]*.py")},
     {"_docs"},
+    {"_arrays"},
     {"_ops"},
     {"_call"},
     {"factorization"},

@@ -68,19 +68,26 @@ class BankProgram(Program):
         super().__init__(request)
         self.request, self.kernels = request, kernels
         self.shape = (*request.shape, self.kernels.count)
-        self.direct_cost = _direct_cost(self.kernels, math.prod(request.shape), self.target)
+        whole = request.of_whole
+        self.direct_cost = _direct_cost(self.kernels, math.prod(whole.shape), self.target)
         auto = method == "auto"
         self.bank: Bank | None = None
         if method == "separable" or (auto and request.finite_border):
-            self.bank = _bank_of(self.kernels.parts(), request)
+            self.bank = _bank_of(self.kernels.parts(), whole)
         self.takes_terms = self.bank is not None and not (auto and self.bank.cost > self.direct_cost)
-        self.looks = auto and request.source.kind == "f"
+        if self.takes_terms and auto and request.source.kind == "f":
+            if request.within is None:
+                self.limit = _limit(self.kernels, self.target)
+            else:
+                self.takes_terms = request.within
+        if self.takes_terms and whole is not request:
+            self.bank = _bank_of(self.kernels.parts(), request)
         self.runners: list[execution.Runner] | None = None
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         terms = self.takes_terms
-        if terms and self.looks:
-            terms = execution.is_within(image, _limit(self.kernels, self.target), workers)
+        if self.limit is not None:
+            terms = execution.is_within(image, self.limit, workers)
         if terms:
             assert self.bank is not None
             fits = self.bank.dtype == self.target
@@ -115,7 +122,7 @@ class BankProgram(Program):
             dense_multiplications=parts.dense_multiplications,
             halo=tuple((n // 2, n - 1 - n // 2) for n in (height, width)), error=parts.error if terms else 0.0,
             seconds=ways[takes][0], rejected=((other, *ways[other]),),
-            notes=("an image with NaN or infinity takes another way: direct",) if terms and self.looks else (),
+            notes=("an image with NaN or infinity takes another way: direct",) if self.limit is not None else (),
         )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def arithmetic_dtype(image: DType, dtype: Any) -> DType:
 
 
 def as_image(image: Any) -> Array:
-    """`image` as a plain array of a real dtype with at least one axis."""
+    """`image` as a plain array of a real dtype with at least one axis; those of dask and xarray stay what they are."""
     one_image("image", image, False)
     array = real_array("image", image)
     if not array.ndim:

@@ -1,0 +1,1 @@
+"""Arrays of other packages: imported with the first one that comes."""
