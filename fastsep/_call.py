@@ -18,11 +18,12 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import Runner, vector_bytes
+from fastsep._engine.execution import Runner, is_within, vector_bytes
 from fastsep._engine.memory import empty
 from fastsep._plan import dtypes, planner
+from fastsep._plan.pieces import unit_of
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Filter
+from fastsep._plan.spec import Filter, Halo
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array, Block, DType, StandIn
 from fastsep._validation.axes import Frame
@@ -47,6 +48,10 @@ class Rules:
         self.own_dtype = own_dtype
         # Without `out` and `dtype` the result has the dtype of the image; values become integers as C casts them.
         self.same_dtype = same_dtype
+
+    def __reduce__(self) -> str:
+        """Pickled by name, so that it stays the same object."""
+        return next(name for name, value in globals().items() if value is self)
 
 
 SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
@@ -112,6 +117,22 @@ class Program:
 
     alone: Runner | None = None  # where `run` does nothing but run one plan
     limit: float | None = None  # where `run` first looks whether all pixels are finite and no larger than this
+    local = True  # a result depends on nothing but the pixels within `halo`, and on what `look` sees
+
+    @property
+    def unit(self) -> int:
+        """Pixels are added up in groups, so many of which are whole groups along any axis."""
+        return 1
+
+    @property
+    def halo(self) -> Halo:
+        """Pixels that a result needs beside its own, along each spatial axis."""
+        return self.describe().halo
+
+    @property
+    def look(self) -> Callable[..., bool] | None:
+        """What `run` asks of all pixels first, as a function of (image, workers=): true if it is of all parts."""
+        return None if self.limit is None else partial(is_within, limit=self.limit)
 
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
@@ -152,6 +173,14 @@ class FilterProgram(Program):
         super().__init__(request)
         self.what = what
         self.alone = self.runner = request.runner(what)
+
+    @property
+    def unit(self) -> int:
+        return unit_of(self.runner.plan)
+
+    @property
+    def halo(self) -> Halo:
+        return self.what.halo()
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         self.runner.run(image, outs[0], workers)
@@ -266,11 +295,7 @@ def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers:
     part = None
     if type(image) is Block:
         part, image = (image.whole, image.within), image.view(ndarray)
-    try:
-        hash(options)
-    except TypeError:  # lists or arrays
-        builder, parameters, mode, *others = options
-        options = (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
+    options = _hashable(options)
     key: Any = (image.shape, image.dtype, given, *options)
     if part is not None:
         key = (*key, *part)
@@ -287,6 +312,21 @@ def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers:
     if known is None and key is not None:
         _calls.keep(key, call)  # not earlier: by now the program has made all that it keeps
     return results
+
+
+def _hashable(options: tuple[Any, ...]) -> tuple[Any, ...]:
+    try:
+        hash(options)
+    except TypeError:  # lists or arrays
+        builder, parameters, mode, *others = options
+        return (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
+    return options
+
+
+def for_whole(options: tuple[Any, ...], shape: tuple[int, ...], dtype: DType) -> tuple[tuple[Any, ...], Call]:
+    """Options as those of its blocks, and the call for an image of which only shape and dtype are known."""
+    options = _hashable(options)
+    return options, _prepare(options, shape, dtype, None, None)
 
 
 def foreign() -> ModuleType:

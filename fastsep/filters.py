@@ -82,8 +82,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, apply
+from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, Operation, apply, foreign
 from fastsep._docs import complete
+from fastsep._ops.clipping import clipped
 from fastsep._plan import dtypes, operators, spec
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array
@@ -239,13 +240,9 @@ def unsharp_mask(
     >>> fastsep.unsharp_mask(step, amount=2, dtype=np.uint8).tolist()
     [100, 100, 99, 94, 116, 111, 110, 110]
     """
-    image = arrays.as_image(image)
-    # The range depends on the pixels and so has to be part of the key of the plan.
-    signed = (not preserve_range or image.dtype.kind == "i") and dtypes.has_negative(image)
-    return apply(
-        _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
-        PRESERVED if preserve_range else SKIMAGE, dtype, out, workers,
-    )  # fmt: skip
+    rules = PRESERVED if preserve_range else SKIMAGE
+    parameters = (radius, amount, bool(preserve_range))
+    return apply(_unsharp, parameters, image, mode, cval, channel_axis, rules, dtype, out, workers)
 
 
 def box(
@@ -728,6 +725,9 @@ def _masked(
     if mask is None:
         return apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
     image = arrays.as_image(image)
+    if not isinstance(image, np.ndarray):
+        result = apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
+        return foreign().masked(result, mask, channel_axis)  # type: ignore[no-any-return]
     inside = arrays.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
     with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
@@ -755,11 +755,12 @@ def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -
     return operators.difference_of_gaussians(low, high, truncate)
 
 
-def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> spec.Filter:
+def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool) -> spec.Filter | Operation:
     truncate = operators.TRUNCATE  # scikit-image's unsharp_mask does not let one choose it
     radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
-    clip = dtypes.clip_range(frame, preserve_range, signed)
-    return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)
+    sharpened = operators.unsharp(radius, scalars.finite("amount", amount), truncate, None)
+    ranges = [dtypes.clip_range(frame, preserve_range, signed) for signed in (False, True)]
+    return clipped(sharpened, *ranges)
 
 
 def _box(frame: Frame, size: Any) -> spec.Filter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Of every axis so many pixels are read, if the image has them: how axes of few pixels are filtered depends on their
+#: Of an axis so many pixels are read, if the image has them: how axes of few pixels are filtered depends on their
 #: number, which must not be that of a block.
 LEAST = 16
 
@@ -20,14 +20,17 @@ class Reads(NamedTuple):
     inner: slice  # the block's own results in what is made of these
 
 
-def reads(start: int, stop: int, length: int, halo: tuple[int, int], wraps: bool, unit: int = 1) -> Reads:
+def reads(
+    start: int, stop: int, length: int, halo: tuple[int, int], wraps: bool, unit: int = 1, least: int = LEAST
+) -> Reads:  # fmt: skip
     """What results `start` .. `stop` - 1 of an axis of `length` pixels depend on.
 
     `wraps`: the axis goes round its ends. `unit`: the filter adds in groups of pixels, so many of which are whole
-    groups: the first pixel that is read is a multiple of it.
+    groups: the first pixel that is read is a multiple of it. `least`: pixels that are read, if there are as many.
     """
     before, after = halo
     low, high = start - before, stop + after
+    least = min(max(least, before + after), length)  # whether an axis is shorter than the halo counts, too
     if not wraps:
         # A border that reflects reads as far inside as the filter reaches outside.
         if low <= 0:
@@ -35,10 +38,10 @@ def reads(start: int, stop: int, length: int, halo: tuple[int, int], wraps: bool
         if high >= length:
             low = min(low, length - 1 - after)
         low, high = max(low, 0), min(high, length)
-    missing = min(LEAST, length) - (high - low)
+    missing = least - (high - low)
     if missing > 0 and not wraps:
         high = min(high + missing, length)
-        low = max(min(low, high - min(LEAST, length)), 0)
+        low = max(min(low, high - least), 0)
     elif missing > 0:
         high += missing
     low -= low % unit

@@ -26,7 +26,7 @@ from fastsep._plan import arithmetic, cost_model, description, differences, dtyp
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Line, Separable, Term
+from fastsep._plan.spec import Dense, Halo, Line, Separable, Term
 from fastsep._validation import array_like, axes, filter_kernels, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
@@ -84,6 +84,10 @@ class BankProgram(Program):
             self.bank = _bank_of(self.kernels.parts(), request)
         self.runners: list[execution.Runner] | None = None
 
+    @property
+    def halo(self) -> Halo:
+        return tuple((n // 2, n - 1 - n // 2) for n in self.kernels.dense().shape[1:])
+
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         terms = self.takes_terms
         if self.limit is not None:
@@ -107,7 +111,7 @@ class BankProgram(Program):
     def describe(self) -> Description:
         bank = _bank_of(self.kernels.parts(), self.request) if self.bank is None else self.bank
         parts, terms = bank.parts, self.takes_terms
-        count, height, width = self.kernels.dense().shape
+        count = self.kernels.count
         ways = {
             "separable": (bank.cost * 1e-9, f"{parts.rank} terms for {count} kernels"),
             "direct": (self.direct_cost * 1e-9, f"{count} kernels one by one"),
@@ -120,7 +124,7 @@ class BankProgram(Program):
             terms=tuple(f"{shown(y.tolist())} x {shown(x.tolist())}" for y, x in lines),
             multiplications=parts.multiplications if terms else parts.dense_multiplications,
             dense_multiplications=parts.dense_multiplications,
-            halo=tuple((n // 2, n - 1 - n // 2) for n in (height, width)), error=parts.error if terms else 0.0,
+            halo=self.halo, error=parts.error if terms else 0.0,
             seconds=ways[takes][0], rejected=((other, *ways[other]),),
             notes=("an image with NaN or infinity takes another way: direct",) if self.limit is not None else (),
         )  # fmt: skip

@@ -78,6 +78,8 @@ def _canny(
 class CannyProgram(Program):
     """Canny's edges of images of one shape and dtype."""
 
+    local = False
+
     def __init__(
         self, sigma: tuple[float, float], low: float, high: float, use_quantiles: bool, divide: bool,
         mask: PerPixel | None, request: Request,

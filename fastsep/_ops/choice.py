@@ -20,7 +20,7 @@ from fastsep._engine.execution import Runner, is_within
 from fastsep._plan import cost_model, description
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Halo, Line, Separable, Term
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -131,6 +131,11 @@ class CorrelationProgram(Program):
             self.alone = self.runner
         else:
             self.limit = limit
+
+    @property
+    def halo(self) -> Halo:
+        assert self.chosen.what is not None
+        return self.chosen.what.halo()
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         runner = self.runner

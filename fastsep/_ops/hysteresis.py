@@ -109,6 +109,8 @@ def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
 class HysteresisProgram(Program):
     """Hysteresis for images of one shape and dtype."""
 
+    local = False
+
     def __init__(self, low: Any, high: Any, request: Request) -> None:
         super().__init__(request)
         self.source, self.target, self.dtype = None, BOOL, request.frame.dtype

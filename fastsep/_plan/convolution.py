@@ -355,7 +355,7 @@ def source_dtype(image: DType, arithmetic: DType) -> DType:
 def as_images(x: Any) -> Array:
     """One image or a batch as a plain array of a real dtype. A list of images with channels is a batch."""
     array_like.one_image("x", x, True)
-    return array_like.real_array("x", x)
+    return array_like.real_image("x", x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ class Piece:
         return self.left + self.stop - self.start + self.right
 
 
+def unit_of(plan: Plan) -> int:
+    """So many pixels, along any axis, are whole groups of those that are added up together."""
+    steps = [plan, *(step for steps in plan.passes for step in steps)]
+    return UNIT if any(step.strategy == "box" for step in steps) else 1
+
+
 #: Strategies that are never cut, or by themselves.
 WHOLE = ("fft", "passes", "polar", "rank", "histogram")
 

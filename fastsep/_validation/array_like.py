@@ -67,7 +67,16 @@ def is_sequence(value: Any) -> bool:
 
 def real_array(name: str, value: Any) -> Array:
     """`value` as a plain array of a real dtype."""
-    array = value if type(value) in (np.ndarray, StandIn, Block) or is_foreign(value) else _as_array(name, value)
+    return _check_real(name, value if type(value) in (np.ndarray, StandIn, Block) else _as_array(name, value))
+
+
+def real_image(name: str, value: Any) -> Array:
+    """The same for what is filtered: arrays of dask and xarray stay what they are."""
+    plain = type(value) is np.ndarray or not is_foreign(value)
+    return real_array(name, value) if plain else _check_real(name, value)
+
+
+def _check_real(name: str, array: Array) -> Array:
     if array.dtype.kind == "c":
         raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
     if array.dtype.kind not in "biuf":

@@ -12,6 +12,7 @@ from fastsep._ops import choice
 from fastsep._ops.ndimage.calls import EACH, ONE, Elsewhere, Function, Packed
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
+from fastsep._plan.pieces import unit_of
 from fastsep._plan.spec import Box, Dense, Filter, Line, Separable, Term
 from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array
@@ -35,6 +36,10 @@ class InOrder(Program):
         requests = [request, *[request._replace(source=middle)] * (len(filters) - 1)]
         self.filters = tuple(filters)
         self.runners = [each.runner(what) for each, what in zip(requests, filters, strict=True)]
+
+    @property
+    def unit(self) -> int:
+        return max(unit_of(runner.plan) for runner in self.runners)
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         for runner in self.runners[:-1]:
