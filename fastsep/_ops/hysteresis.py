@@ -106,10 +106,22 @@ def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
     return Operation(partial(HysteresisProgram, low, high))
 
 
-class HysteresisProgram(Program):
-    """Hysteresis for images of one shape and dtype."""
+class Tracking(Program):
+    """An operation that tells strong and weak pixels apart, and follows edges from the strong ones."""
 
     local = False
+    diagonal: bool  # pixels are neighbours at corners, too
+    use_quantiles = False  # what is strong depends on all pixels
+
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        """Fill in WEAK, STRONG or 0 for each pixel."""
+        raise NotImplementedError
+
+
+class HysteresisProgram(Tracking):
+    """Hysteresis for images of one shape and dtype."""
+
+    diagonal = False
 
     def __init__(self, low: Any, high: Any, request: Request) -> None:
         super().__init__(request)
@@ -124,9 +136,13 @@ class HysteresisProgram(Program):
         shape = image.shape if image.ndim > 1 else (1, image.size)
         codes = np.zeros([size + 2 for size in shape], np.uint8)
         inside = codes[(slice(1, -1),) * len(shape)]
-        _classify(image.reshape(shape), self.lower, self.high, inside, workers)
+        self.classify(image.reshape(shape), inside, workers)
         track(codes, False, workers)
         outs[0][...] = inside.view(BOOL).reshape(image.shape)
+
+    @np.errstate(all="ignore")
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        _classify(image, self.lower, self.high, codes, workers)
 
     def describe(self) -> Description:
         stages = [description.Stage("both thresholds"), description.Stage("hysteresis")]
