@@ -137,6 +137,7 @@ class Program:
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
         self.target, self.shape = request.target, request.shape  # of each result
+        self.wraps = tuple(mode == "wrap" for mode in request.modes)  # along each spatial axis
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         """Compute `outs`. They are C-contiguous and share no memory with the image; so is that, if it has a source."""

@@ -23,11 +23,10 @@ from dask.utils import funcname
 
 from fastsep import _call
 from fastsep._arrays.regions import LEAST, Reads, reads
-from fastsep._call import Program
+from fastsep._call import NotRun, Program
 from fastsep._plan import dtypes
 from fastsep._validation import array_like, arrays, axes, scalars
-from fastsep._validation.array_like import Array, Block, DType
-from fastsep._validation.axes import Frame
+from fastsep._validation.array_like import Array, Block, DType, StandIn
 
 #: A result keeps the memory of the block that it was cut out of, unless that is larger by more than this part.
 SPARE = 1 / 8
@@ -38,14 +37,35 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
     check(image, outs)
     workers = 1 if workers is None else scalars.check_workers(workers)
     options, call = _call.for_whole(options, image.shape, image.dtype)
-    builder, _, mode, *_, channel_axis, _, _ = options
+    builder, *_, channel_axis, _, _ = options
     channel = axes.channel(channel_axis, image.ndim)
-    modes = axes.modes(mode, Frame(image.ndim, channel, image.dtype, call.result, 0.0))
     tail = call.shape[image.ndim :]
     job = Job(partial(_run, options, len(outs), workers), image.shape, image.dtype)
-    reach, look = reach_of(call.program, image.ndim, channel, modes), look_of(call.program, workers)
+    reach, look = reach_of(call.program, image.ndim, channel), look_of(call.program, workers)
     name = funcname(builder).strip("_")
     return in_blocks(image, name, job, reach, (call.result,) * len(outs), tail, look)
+
+
+def by_blocks(
+    call: Callable[..., Array], name: str, image: DaskArray, result: DType | None, out: Any, workers: Any
+) -> DaskArray:  # fmt: skip
+    """What `call(image, workers)` gives for an array in memory. `result`: its dtype; None: the one `explain` tells."""
+    check(image, (out,))
+    workers = 1 if workers is None else scalars.check_workers(workers)
+    stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape).view(StandIn)
+    try:
+        call(stand_in, None)
+    except NotRun as instead:
+        program, told = instead.program, instead.result
+    reach, look = reach_of(program, image.ndim, None), look_of(program, workers)
+    job = Job(partial(_called, call, workers), image.shape, image.dtype)
+    return in_blocks(image, name, job, reach, (result or told,), (), look)[0]
+
+
+def joined(join: Callable[..., Array], real: DaskArray, imaginary: DaskArray, dtype: DType, out: Any) -> DaskArray:
+    """A complex array of both parts."""
+    check(real, (out,))
+    return map_blocks(join, real, imaginary, dtype, None, dtype=dtype.newbyteorder("="))
 
 
 def masked(result: DaskArray, mask: Any, channel_axis: Any) -> DaskArray:
@@ -100,6 +120,10 @@ class Along(NamedTuple):
 
 def _run(options: tuple[Any, ...], count: int, workers: int, block: Array) -> list[Array]:
     return _call._checked(options, block, (None,) * count, workers)
+
+
+def _called(call: Callable[..., Array], workers: int, block: Array) -> list[Array]:
+    return [call(block, workers)]
 
 
 def _filtered(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> list[Array]:
@@ -157,15 +181,15 @@ class Reach(NamedTuple):
     unit: int
 
 
-def reach_of(program: Program | None, ndim: int, channel: int | None, modes: Sequence[str]) -> Reach:
-    """That of a program; None: of an empty image. `modes`: of all axes but that of the channels."""
+def reach_of(program: Program | None, ndim: int, channel: int | None) -> Reach:
+    """That of a program; None: of an empty image."""
     if program is None:
         return Reach(((0, 0),) * ndim, (False,) * ndim, (1,) * ndim, 1)
     if not program.local:
         raise ValueError(
             "`image` must be an array in memory here, because pixels depend on all others: `.compute()` it."
         )
-    halo, wraps = list(program.halo), [mode == "wrap" for mode in modes]
+    halo, wraps = list(program.halo), list(program.wraps)
     if channel is not None:
         halo.insert(channel, (0, 0))
         wraps.insert(channel, False)
