@@ -118,6 +118,7 @@ class Program:
     alone: Runner | None = None  # where `run` does nothing but run one plan
     limit: float | None = None  # where `run` first looks whether all pixels are finite and no larger than this
     local = True  # a result depends on nothing but the pixels within `halo`, and on what `look` sees
+    accelerated = True  # it is not passed on to SciPy
 
     @property
     def unit(self) -> int:

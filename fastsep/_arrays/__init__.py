@@ -23,11 +23,18 @@ def by_blocks(call: Callable[..., Any], name: str, image: Any, result: Any, out:
     return chunked.by_blocks(call, name, image, result, out, workers)
 
 
-def check(image: Any, outs: Sequence[Any]) -> None:
-    """Refuse what is not computed later, piece by piece."""
-    chunked.check(image, outs)
+def check(name: str, image: Any, outs: Sequence[Any]) -> None:
+    """Refuse what cannot be filtered chunk by chunk."""
+    chunked.check(name, image, outs)
 
 
 def joined(join: Callable[..., Any], real: Any, imaginary: Any, dtype: Any, out: Any) -> Any:
     """A complex array of both parts."""
     return chunked.joined(join, real, imaginary, dtype, out)
+
+
+def convolve(spec: Any, x: Any, out: Any, workers: Any) -> Any:
+    """What the layer of this specification makes of `x`."""
+    from fastsep._arrays import chunked_layers  # they are apart from filters
+
+    return chunked_layers.convolve(spec, x, out, workers)

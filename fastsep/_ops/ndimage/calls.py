@@ -176,27 +176,27 @@ def _by_scipy(
     function: Function, parameters: tuple[Any, ...], image: Array, output: Any, mode: Any, cval: Any
 ) -> Array:
     """The one place where a call goes to SciPy."""
+    if type(image) is StandIn:
+        raise NotRun(BySciPy(function, parameters, image, mode), _result(image, output), True)
     named = {
         name: value.array if type(value) is Packed else value
         for name, value in zip(function.parameters, parameters, strict=True)
         if name != "axes" or value is not None  # not every SciPy has it
     }
-    filtered = partial(getattr(scipy_module(), function.name), mode=mode, cval=cval, **named)
-    result: Array
-    if type(image) is StandIn:
-        # What SciPy refuses, and the dtype of its result, are found with a single pixel.
-        result = filtered(np.zeros((1,) * image.ndim, image.dtype), output=getattr(output, "dtype", output))
-        raise NotRun(BySciPy(function, parameters, image, mode), result.dtype, True)
     if isinstance(output, ndarray) and may_share_memory(image, output):
         image = image.copy()
-    result = filtered(image, output=output)
+    result: Array = getattr(scipy_module(), function.name)(image, output=output, mode=mode, cval=cval, **named)
     return result
+
+
+def _result(image: Array, output: Any) -> DType:
+    return image.dtype.newbyteorder("=") if output is None else getattr(output, "dtype", output)
 
 
 class BySciPy(Program):
     """What is known of a call that SciPy does."""
 
-    source = None
+    source, accelerated = None, False
 
     def __init__(self, function: Function, parameters: tuple[Any, ...], image: Array, mode: Any) -> None:
         self.name, self.named = function.name, dict(zip(function.parameters, parameters, strict=True))

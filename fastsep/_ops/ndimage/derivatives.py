@@ -81,7 +81,7 @@ def _lazily(
     found = scipy_arguments.axes_of(axes, image.ndim)
     modes = scipy_arguments.per_axis("mode", mode, len(found))
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
-    foreign().check(image, (out,))
+    foreign().check("input", image, (out,))
     dtype = image.dtype.newbyteorder("=") if dtype is None else dtype
     options, keywords = (cval, *arguments), keywords or {}
     for axis, each in zip(found[:1], modes, strict=False):

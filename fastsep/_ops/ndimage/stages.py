@@ -20,6 +20,7 @@ class Stages(Program):
     def __init__(self, programs: list[tuple[str, Program]]) -> None:
         self.programs = programs
         self.wraps = programs[0][1].wraps
+        self.accelerated = all(program.accelerated for _, program in programs)
 
     @property
     def halo(self) -> Halo:
