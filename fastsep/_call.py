@@ -118,6 +118,7 @@ class Program:
     alone: Runner | None = None  # where `run` does nothing but run one plan
     limit: float | None = None  # where `run` first looks whether all pixels are finite and no larger than this
     local = True  # a result depends on nothing but the pixels within `halo`, and on what `look` sees
+    accelerated = True  # it is not passed on to SciPy
 
     @property
     def unit(self) -> int:
@@ -137,6 +138,7 @@ class Program:
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
         self.target, self.shape = request.target, request.shape  # of each result
+        self.wraps = tuple(mode == "wrap" for mode in request.modes)  # along each spatial axis
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         """Compute `outs`. They are C-contiguous and share no memory with the image; so is that, if it has a source."""

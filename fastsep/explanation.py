@@ -153,7 +153,8 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         told = Description(arithmetic=found.result, strategy="nothing", why="the image is empty", seconds=0.0)
     else:
         told, source = found.program.describe(), found.program.source
-        if source is not None and (source != image.dtype or not (found.direct or image.flags.c_contiguous)):
+        straight = found.direct or not isinstance(image, np.ndarray) or image.flags.c_contiguous
+        if source is not None and not (straight and source == image.dtype):
             told = told._replace(notes=(f"the image is copied once, as {source}", *told.notes))
     return Explanation(function=name, shape=image.shape, dtype=image.dtype, result=found.result, **told._asdict())
 

@@ -854,7 +854,7 @@ def grey_opening(
     [1, 1, 1, 1, 1, 4, 4, 4]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.opened(how, input, output)
+    return morphology.composed(morphology.opened, how, input, output)
 
 
 def grey_closing(
@@ -879,7 +879,7 @@ def grey_closing(
     [4, 4, 4, 4, 4, 1, 1, 1]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.closed(how, input, output)
+    return morphology.composed(morphology.closed, how, input, output)
 
 
 def morphological_gradient(
@@ -904,7 +904,7 @@ def morphological_gradient(
     [0, 4, 4, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.gradient(how, input, output)
+    return morphology.composed(morphology.gradient, how, input, output)
 
 
 def morphological_laplace(
@@ -931,7 +931,7 @@ def morphological_laplace(
     [0, 4, -4, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.laplacian(how, input, output)
+    return morphology.composed(morphology.laplacian, how, input, output)
 
 
 def white_tophat(
@@ -956,7 +956,7 @@ def white_tophat(
     [0, 0, 4, 0, 0, 0, 0, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.white_tophat(how, input, output)
+    return morphology.composed(morphology.white_tophat, how, input, output)
 
 
 def black_tophat(
@@ -981,7 +981,7 @@ def black_tophat(
     [0, 0, 3, 0, 0, 0, 0, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.black_tophat(how, input, output)
+    return morphology.composed(morphology.black_tophat, how, input, output)
 
 
 complete((globals()[name] for name in __all__), __doc__)

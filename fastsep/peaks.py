@@ -78,6 +78,11 @@ def peak_local_max(
     ([[3, 2], [3, 4]], [[3, 2]])
     """
     image = arrays.as_image(image)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            "`image` must be an array in memory here, because peaks are chosen among all pixels: `.compute()` it; or"
+            " compare it with its `fastsep.ndimage.maximum_filter`."
+        )
     arrays.need_pixels(image, 1)
     return find(
         image, min_distance, threshold_abs, threshold_rel, exclude_border, num_peaks, footprint, labels,

@@ -23,11 +23,10 @@ from dask.utils import funcname
 
 from fastsep import _call
 from fastsep._arrays.regions import LEAST, Reads, reads
-from fastsep._call import Program
+from fastsep._call import NotRun, Program
 from fastsep._plan import dtypes
 from fastsep._validation import array_like, arrays, axes, scalars
-from fastsep._validation.array_like import Array, Block, DType
-from fastsep._validation.axes import Frame
+from fastsep._validation.array_like import Array, Block, DType, StandIn
 
 #: A result keeps the memory of the block that it was cut out of, unless that is larger by more than this part.
 SPARE = 1 / 8
@@ -35,17 +34,40 @@ SPARE = 1 / 8
 
 def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], workers: Any) -> list[DaskArray]:
     """`_call._checked` for an array of dask."""
-    check(image, outs)
+    check("image", image, outs)
     workers = 1 if workers is None else scalars.check_workers(workers)
     options, call = _call.for_whole(options, image.shape, image.dtype)
-    builder, _, mode, *_, channel_axis, _, _ = options
+    builder, *_, channel_axis, _, _ = options
     channel = axes.channel(channel_axis, image.ndim)
-    modes = axes.modes(mode, Frame(image.ndim, channel, image.dtype, call.result, 0.0))
     tail = call.shape[image.ndim :]
     job = Job(partial(_run, options, len(outs), workers), image.shape, image.dtype)
-    reach, look = reach_of(call.program, image.ndim, channel, modes), look_of(call.program, workers)
+    reach, look = reach_of(call.program, image.ndim, channel), look_of(call.program, workers)
     name = funcname(builder).strip("_")
     return in_blocks(image, name, job, reach, (call.result,) * len(outs), tail, look)
+
+
+def by_blocks(
+    call: Callable[..., Array], name: str, image: DaskArray, result: DType | None, out: Any, workers: Any
+) -> DaskArray:  # fmt: skip
+    """What `call(image, workers)` gives for an array in memory. `result`: its dtype; None: the one `explain` tells."""
+    check("image", image, (out,))
+    workers = 1 if workers is None else scalars.check_workers(workers)
+    stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape).view(StandIn)
+    try:
+        call(stand_in, None)
+    except NotRun as instead:
+        program, told = instead.program, instead.result
+    if program is not None and not program.accelerated:  # what SciPy refuses, it shall refuse at once
+        told = call(np.zeros((1,) * image.ndim, image.dtype), workers).dtype
+    reach, look = reach_of(program, image.ndim, None), look_of(program, workers)
+    job = Job(partial(_called, call, workers), image.shape, image.dtype)
+    return in_blocks(image, name, job, reach, (result or told,), (), look)[0]
+
+
+def joined(join: Callable[..., Array], real: DaskArray, imaginary: DaskArray, dtype: DType, out: Any) -> DaskArray:
+    """A complex array of both parts."""
+    check("input", real, (out,))
+    return map_blocks(join, real, imaginary, dtype, None, dtype=dtype.newbyteorder("="))
 
 
 def masked(result: DaskArray, mask: Any, channel_axis: Any) -> DaskArray:
@@ -61,7 +83,7 @@ def masked(result: DaskArray, mask: Any, channel_axis: Any) -> DaskArray:
     return map_blocks(_times, result, inside, dtype=result.dtype)
 
 
-def check(image: DaskArray, outs: Sequence[Any]) -> None:
+def check(name: str, image: DaskArray, outs: Sequence[Any]) -> None:
     """Refuse what cannot be filtered chunk by chunk."""
     if any(out is not None for out in outs):
         raise ValueError(
@@ -69,12 +91,12 @@ def check(image: DaskArray, outs: Sequence[Any]) -> None:
             " on the result."
         )
     if array_like.is_masked(image._meta):
-        raise ValueError("`image` must not hold a masked array; fill it with `dask.array.ma.filled(image, value)`.")
+        raise ValueError(f"`{name}` must not hold masked arrays; fill them by `dask.array.ma.filled({name}, value)`.")
     if type(image._meta) is not np.ndarray:
-        raise TypeError(f"`image` must be made of NumPy arrays; got chunks of {type(image._meta).__name__}.")
+        raise TypeError(f"`{name}` must be made of NumPy arrays; got chunks of {type(image._meta).__name__}.")
     if any(length != length for length in image.shape):
         raise ValueError(
-            "`image` must have chunks of known sizes; got some that are not. Call `image.compute_chunk_sizes()` first."
+            f"`{name}` must have chunks of known sizes; got some that are not. Call `{name}.compute_chunk_sizes()`."
         )
 
 
@@ -102,10 +124,14 @@ def _run(options: tuple[Any, ...], count: int, workers: int, block: Array) -> li
     return _call._checked(options, block, (None,) * count, workers)
 
 
+def _called(call: Callable[..., Array], workers: int, block: Array) -> list[Array]:
+    return [call(block, workers)]
+
+
 def _filtered(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> list[Array]:
     """The results of a block that is made of parts of these chunks, the last axis running fastest."""
-    block = Block.of(_assembled(place, chunks, job.dtype), job.whole, within)
-    return [_cut(result, tuple(along.inner for along in place)) for result in job.call(block)]
+    block = Block.of(assembled(place, chunks, job.dtype), job.whole, within)
+    return [cut(result, tuple(along.inner for along in place)) for result in job.call(block)]
 
 
 def _single(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> Array:
@@ -113,7 +139,7 @@ def _single(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Ar
     return _filtered(job, place, within, *chunks)[0]
 
 
-def _assembled(place: tuple[Along, ...], chunks: Sequence[Array], dtype: DType) -> Array:
+def assembled(place: tuple[Along, ...], chunks: Sequence[Array], dtype: DType) -> Array:
     if len(chunks) == 1:
         return np.asarray(chunks[0], dtype)[tuple(part for along in place for part, _ in along.parts)]
     block = np.empty([along.size for along in place], dtype)
@@ -123,7 +149,7 @@ def _assembled(place: tuple[Along, ...], chunks: Sequence[Array], dtype: DType) 
     return block
 
 
-def _cut(values: Array, inner: tuple[slice, ...]) -> Array:
+def cut(values: Array, inner: tuple[slice, ...]) -> Array:
     result = values[inner]
     return result if values.nbytes <= (1 + SPARE) * result.nbytes else result.copy()
 
@@ -157,15 +183,15 @@ class Reach(NamedTuple):
     unit: int
 
 
-def reach_of(program: Program | None, ndim: int, channel: int | None, modes: Sequence[str]) -> Reach:
-    """That of a program; None: of an empty image. `modes`: of all axes but that of the channels."""
+def reach_of(program: Program | None, ndim: int, channel: int | None) -> Reach:
+    """That of a program; None: of an empty image."""
     if program is None:
         return Reach(((0, 0),) * ndim, (False,) * ndim, (1,) * ndim, 1)
     if not program.local:
         raise ValueError(
             "`image` must be an array in memory here, because pixels depend on all others: `.compute()` it."
         )
-    halo, wraps = list(program.halo), [mode == "wrap" for mode in modes]
+    halo, wraps = list(program.halo), list(program.wraps)
     if channel is not None:
         halo.insert(channel, (0, 0))
         wraps.insert(channel, False)
@@ -188,11 +214,11 @@ def _places(image: DaskArray, reach: Reach) -> list[list[Along]]:
     for sizes, length, halo, wraps, least in zip(image.chunks, image.shape, *reach[:3], strict=True):
         starts = [0, *accumulate(sizes)]
         block = partial(reads, length=length, halo=halo, wraps=wraps, unit=reach.unit, least=least)
-        found.append([_place(block(start, stop), starts) for start, stop in pairwise(starts)])
+        found.append([part_of(block(start, stop), starts) for start, stop in pairwise(starts)])
     return found
 
 
-def _place(reads: Reads, starts: list[int]) -> Along:
+def part_of(reads: Reads, starts: list[int]) -> Along:
     """`starts`: of the chunks, and where the last one ends."""
     chunks, parts, at = [], [], 0
     for low, high in reads.runs:
@@ -235,7 +261,7 @@ def in_blocks(
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[image])
     chunks = (*image.chunks, *((length,) for length in tail))
     if single:
-        return [_array(graph, name, chunks, results[0])]
+        return [array_of(graph, name, chunks, results[0])]
     return [_item(graph, name, number, chunks, dtype) for number, dtype in enumerate(results)]
 
 
@@ -251,8 +277,8 @@ def _item(graph: HighLevelGraph, name: str, number: int, chunks: Any, dtype: DTy
     keys = product((name,), *(range(len(sizes)) for sizes in chunks))
     layer = {(own, *key[1:]): Task((own, *key[1:]), operator.getitem, TaskRef(key), number) for key in keys}
     layers, dependencies = {**graph.layers, own: layer}, {**graph.dependencies, own: {name}}
-    return _array(HighLevelGraph(layers, dependencies), own, chunks, dtype)
+    return array_of(HighLevelGraph(layers, dependencies), own, chunks, dtype)
 
 
-def _array(graph: HighLevelGraph, name: str, chunks: Any, dtype: DType) -> DaskArray:
+def array_of(graph: HighLevelGraph, name: str, chunks: Any, dtype: DType) -> DaskArray:
     return DaskArray(graph, name, chunks, meta=np.empty((0,) * len(chunks), dtype))

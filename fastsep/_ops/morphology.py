@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastsep._call import foreign
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed
 from fastsep._ops.ndimage.stages import described
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, DType, StandIn, makes_array, show
+from fastsep._validation.array_like import Array, DType, StandIn, is_foreign, makes_array, show
 
 #: scikit-image's borders, which have no other names.
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "max", "min", "ignore")
@@ -98,6 +99,9 @@ def run(
     image = arrays.as_image(image)
     if not isinstance(mode, str) or mode not in MODES:
         raise scalars.ArgumentError(f"unsupported mode: `mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
+    if is_foreign(image):
+        call = partial(_run_block, name, footprint, mode, cval, channel_axis)
+        return foreign().by_blocks(call, name, image, image.dtype, out, workers)  # type: ignore[no-any-return]
     channel = axes.channel(channel_axis, image.ndim)
     spatial = tuple(axis for axis in range(image.ndim) if axis != channel)
     options = Options(mode, cval, None if channel is None else spatial, workers)
@@ -122,6 +126,12 @@ def run(
     else:
         np.subtract(found, image, out=found)
     return found
+
+
+def _run_block(
+    name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, workers: Any
+) -> Array:  # fmt: skip
+    return run(name, image, footprint, None, mode, cval, channel_axis, workers)
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

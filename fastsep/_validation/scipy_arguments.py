@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, DType, StandIn, show
+from fastsep._validation.array_like import Array, Block, DType, StandIn, is_foreign, show
 from fastsep._validation.axes import border_mode
 from fastsep._validation.scalars import ArgumentError, integer
 
 
 def as_array(value: Any) -> Array:
-    """`value` as a plain array of any dtype, or the stand-in for one."""
-    return value if type(value) in (np.ndarray, StandIn) else np.asarray(value)
+    """`value` as a plain array of any dtype, or what stands for one; arrays of dask and xarray stay what they are."""
+    return value if type(value) in (np.ndarray, StandIn, Block) or is_foreign(value) else np.asarray(value)
 
 
 def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple[DType | None, Array | None]:
@@ -28,6 +28,8 @@ def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple
         return None, None
     if isinstance(value, type | np.dtype | str):
         return _dtype_of(value, complex_result), None
+    if is_foreign(value):
+        raise TypeError(f"`output` must be a NumPy array or a dtype; got {type(value).__name__}.")
     out = np.asarray(value)
     if out.shape != shape:
         raise ArgumentError(f"`output` must have the shape of `input`, {shape}; got {out.shape}.")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import ndarray
 
-from fastsep._call import Call, NotRun, at_once, perform
+from fastsep._call import Call, NotRun, at_once, foreign, perform
 from fastsep._engine.caches import MIB, Cache
 from fastsep._kernels import jit
 from fastsep._ops.layers.prepared import PreparedLayer
@@ -48,6 +48,8 @@ def call(
 @np.errstate(all="ignore")  # of weights that are packed, and results
 def _new_call(spec: LayerSpec, key: Any, x: Any, out: Any, workers: Any) -> Array:
     array = convolution.as_images(x)
+    if not isinstance(array, ndarray):
+        return foreign().convolve(spec.owned(), array, out, workers)
     image = convolution.image_of(spec, array.shape, array.dtype)
     if key is not None:
         spec = spec.owned()  # the caller's arrays may be part of something large
@@ -79,6 +81,8 @@ class Layer:
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
         array = convolution.as_images(x)
+        if not isinstance(array, ndarray):
+            return foreign().convolve(self._spec, array, out, workers)
         key = array.shape, array.dtype
         known: Call | None = self._calls.get(key)
         if known is not None:

@@ -13,7 +13,7 @@ from fastsep._ops.ndimage.calls import EACH, ONE, Elsewhere, Function, Packed
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
 from fastsep._plan.pieces import unit_of
-from fastsep._plan.spec import Box, Dense, Filter, Line, Separable, Term
+from fastsep._plan.spec import Box, Dense, Filter, Halo, Line, Separable, Term
 from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame, axis_index
@@ -211,6 +211,14 @@ class Combined(Program):
         self.terms, self.combine = tuple(terms), combine
         requests = [request._replace(modes=(mode,) * len(request.modes)) for mode in modes]
         self.runners = [each.runner(term) for each, term in zip(requests, terms, strict=True)]
+        self.wraps = ("wrap" in modes and len(set(modes)) == 1,) * len(request.modes)
+        self.apart = "wrap" in modes and len(set(modes)) > 1
+
+    @property
+    def halo(self) -> Halo:
+        if self.apart:  # an axis goes round its ends in one term and not in another one
+            return tuple((length, length) for length in self.shape)
+        return super().halo
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:

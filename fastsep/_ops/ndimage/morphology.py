@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastsep._call import foreign
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
 from fastsep._ops.ndimage.stages import described
 from fastsep._validation import scipy_arguments
-from fastsep._validation.array_like import Array, StandIn
+from fastsep._validation.array_like import Array, StandIn, is_foreign
 
 
 class Morphology(NamedTuple):
@@ -48,6 +51,21 @@ def options(
     if structure is not None:
         structure = Packed.of(np.asarray(structure, dtype=np.float64))
     return Morphology(size, footprint, structure, origin, axes, mode, cval, workers)
+
+
+def composed(function: Callable[..., Array], how: Morphology, image: Any, output: Any) -> Array:
+    """One of the functions below."""
+    if not is_foreign(image):
+        return function(how, image, output)
+    dtype, out = scipy_arguments.output_of(output, image.shape, False)
+    result = dtype if function in (opened, closed, white_tophat, black_tophat) else None
+    call = partial(_run_block, function, how, dtype)
+    name = function.__name__
+    return foreign().by_blocks(call, name, image, result or image.dtype, out, how.workers)  # type: ignore[no-any-return]
+
+
+def _run_block(function: Callable[..., Array], how: Morphology, output: Any, image: Array, workers: Any) -> Array:
+    return function(how._replace(workers=workers), image, output)
 
 
 def opened(how: Morphology, image: Any, output: Any) -> Array:
