@@ -6,6 +6,7 @@ copy, or none where they are one chunk; then it filters the block on one thread,
 
 from __future__ import annotations
 
+import math
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from dask.utils import funcname
 from fastsep import _call
 from fastsep._arrays.regions import LEAST, Reads, reads
 from fastsep._call import NotRun, Program
+from fastsep._ops.hysteresis import Tracking
 from fastsep._plan import dtypes
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.array_like import Array, Block, DType, StandIn
@@ -37,6 +39,10 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
     check("image", image, outs)
     workers = 1 if workers is None else scalars.check_workers(workers)
     options, call = _call.for_whole(options, image.shape, image.dtype)
+    if isinstance(call.program, Tracking):
+        from fastsep._arrays import tracked  # it is built on this module
+
+        return [tracked.apply(options, image, call.program, workers)]
     builder, *_, channel_axis, _, _ = options
     channel = axes.channel(channel_axis, image.ndim)
     tail = call.shape[image.ndim :]
@@ -106,7 +112,7 @@ def check(name: str, image: DaskArray, outs: Sequence[Any]) -> None:
 class Job(NamedTuple):
     """What all blocks of an image have in common."""
 
-    call: Callable[[Array], list[Array]]
+    call: Callable[..., list[Array]]  # of a block of the image, and those of arrays beside it
     whole: tuple[int, ...]  # shape of the image
     dtype: DType
 
@@ -130,8 +136,12 @@ def _called(call: Callable[..., Array], workers: int, block: Array) -> list[Arra
 
 def _filtered(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> list[Array]:
     """The results of a block that is made of parts of these chunks, the last axis running fastest."""
-    block = Block.of(assembled(place, chunks, job.dtype), job.whole, within)
-    return [cut(result, tuple(along.inner for along in place)) for result in job.call(block)]
+    count = math.prod(len(along.chunks) for along in place)
+    block = Block.of(assembled(place, chunks[:count], job.dtype), job.whole, within)
+    beside = [
+        assembled(place, chunks[at : at + count], chunks[at].dtype) for at in range(count, len(chunks), count)
+    ]
+    return [cut(result, tuple(along.inner for along in place)) for result in job.call(block, *beside)]
 
 
 def _single(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> Array:
@@ -187,7 +197,7 @@ def reach_of(program: Program | None, ndim: int, channel: int | None) -> Reach:
     """That of a program; None: of an empty image."""
     if program is None:
         return Reach(((0, 0),) * ndim, (False,) * ndim, (1,) * ndim, 1)
-    if not program.local:
+    if not (program.local or isinstance(program, Tracking)):
         raise ValueError(
             "`image` must be an array in memory here, because pixels depend on all others: `.compute()` it."
         )
@@ -236,10 +246,11 @@ def part_of(reads: Reads, starts: list[int]) -> Along:
 
 def in_blocks(
     image: DaskArray, name: str, job: Job, reach: Reach, results: tuple[DType, ...], tail: tuple[int, ...],
-    look: Callable[[Array], bool] | None,
+    look: Callable[[Array], bool] | None, beside: Sequence[DaskArray] = (),
 ) -> list[DaskArray]:  # fmt: skip
-    """Results of the dtypes `results`, block by block. `tail`: axes behind those of the image."""
-    token = tokenize(job, reach, results, tail, look, image.name)
+    """Results of the dtypes `results`, block by block. `tail`: axes behind those of the image. `beside`: arrays of its
+    shape and chunks, of which a task gets the same block."""
+    token = tokenize(job, reach, results, tail, look, image.name, *(each.name for each in beside))
     name, common = f"fastsep-{name}-{token}", f"job-{token}"
     layer: dict[Any, Any] = {common: DataNode(common, job)}
     within = None
@@ -256,9 +267,10 @@ def in_blocks(
             layer[key] = Task(key, partial(_nothing, shape, results))
             continue
         place = tuple(along[number] for along, number in zip(places, index, strict=True))
-        read = [TaskRef((image.name, *chunk)) for chunk in product(*(along.chunks for along in place))]
+        wanted = list(product(*(along.chunks for along in place)))
+        read = [TaskRef((array.name, *chunk)) for array in (image, *beside) for chunk in wanted]
         layer[key] = Task(key, _single if single else _filtered, TaskRef(common), place, within, *read)
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=[image])
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=[image, *beside])
     chunks = (*image.chunks, *((length,) for length in tail))
     if single:
         return [array_of(graph, name, chunks, results[0])]

@@ -60,7 +60,8 @@ def canny(
     arrays.need_range(image)
     low, high = _thresholds(low, high, use_quantiles, dtypes.unit(image.dtype))
     if mask is not None:
-        mask = PerPixel(arrays.expanded_mask(mask, array_like.real_array("mask", mask), image.shape, None))
+        read = array_like.real_array if isinstance(image, np.ndarray) else array_like.real_image
+        mask = PerPixel(arrays.expanded_mask(mask, read("mask", mask), image.shape, None))
     # scikit-image divides for this mode by this name only.
     divide = isinstance(mode, str) and mode == "constant" and mask is None
     parameters = (sigma, low, high, use_quantiles, divide, mask)

@@ -18,6 +18,7 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
+from fastsep._plan.spec import Halo
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
@@ -109,7 +110,7 @@ def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
 class Tracking(Program):
     """An operation that tells strong and weak pixels apart, and follows edges from the strong ones."""
 
-    local = False
+    local = False  # but what `classify` finds is
     diagonal: bool  # pixels are neighbours at corners, too
     use_quantiles = False  # what is strong depends on all pixels
 
@@ -122,6 +123,10 @@ class HysteresisProgram(Tracking):
     """Hysteresis for images of one shape and dtype."""
 
     diagonal = False
+
+    @property
+    def halo(self) -> Halo:
+        return ((0, 0),) * len(self.shape)
 
     def __init__(self, low: Any, high: Any, request: Request) -> None:
         super().__init__(request)
