@@ -138,9 +138,7 @@ def _filtered(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: 
     """The results of a block that is made of parts of these chunks, the last axis running fastest."""
     count = math.prod(len(along.chunks) for along in place)
     block = Block.of(assembled(place, chunks[:count], job.dtype), job.whole, within)
-    beside = [
-        assembled(place, chunks[at : at + count], chunks[at].dtype) for at in range(count, len(chunks), count)
-    ]
+    beside = [assembled(place, chunks[at : at + count], chunks[at].dtype) for at in range(count, len(chunks), count)]
     return [cut(result, tuple(along.inner for along in place)) for result in job.call(block, *beside)]
 
 
