@@ -19,7 +19,10 @@ def masked(result: Any, mask: Any, channel_axis: Any) -> Any:
 
 
 def by_blocks(call: Callable[..., Any], name: str, image: Any, result: Any, out: Any, workers: Any) -> Any:
-    """What `call(image, workers)` gives for an array in memory. `result`: its dtype; None: the one `explain` tells."""
+    """What `call(image, out, workers)` gives for an array in memory.
+
+    `result`: its dtype; None: the one that `explain` tells.
+    """
     return chunked.by_blocks(call, name, image, result, out, workers)
 
 

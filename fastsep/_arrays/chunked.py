@@ -1,7 +1,7 @@
 """Calls with arrays of dask: a task for each chunk of the result, handed all chunks of the image that it reads.
 
-Nothing is computed while the graph is made. A task puts the pixels that it reads together in one block, with a single
-copy, or none where they are one chunk; then it filters the block on one thread, unless `workers` says otherwise.
+Nothing is computed while the graph is made, and no layers of slices and concatenations are: a task copies what it reads
+into one block (see `tasks`). It runs on one thread, unless `workers` says otherwise.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.utils import funcname
 
 from fastsep import _call
+from fastsep._arrays import tasks
 from fastsep._arrays.regions import LEAST, Reads, reads
+from fastsep._arrays.tasks import Along, Job
 from fastsep._call import NotRun, Program
 from fastsep._ops.hysteresis import Tracking
-from fastsep._plan import dtypes
 from fastsep._validation import array_like, arrays, axes, scalars
-from fastsep._validation.array_like import Array, Block, DType, StandIn
+from fastsep._validation.array_like import Array, DType, StandIn
 
-#: A result keeps the memory of the block that it was cut out of, unless that is larger by more than this part.
-SPARE = 1 / 8
+#: A block is filtered in strips of rows of about so many bytes, which stay in cache (measured: chunks of 2048 x 2048
+#: pixels of float32 take 0.8 times as long, and less memory) ...
+STRIP_BYTES = 4 << 20
+#: ... and of so many times the rows that are read beside them.
+STRIP_HALOS = 8
 
 
 def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], workers: Any) -> list[DaskArray]:
@@ -44,30 +48,30 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
 
         return [tracked.apply(options, image, call.program, workers)]
     builder, *_, channel_axis, _, _ = options
-    channel = axes.channel(channel_axis, image.ndim)
-    tail = call.shape[image.ndim :]
-    job = Job(partial(_run, options, len(outs), workers), image.shape, image.dtype)
-    reach, look = reach_of(call.program, image.ndim, channel), look_of(call.program, workers)
-    name = funcname(builder).strip("_")
-    return in_blocks(image, name, job, reach, (call.result,) * len(outs), tail, look)
+    results, tail = (call.result,) * len(outs), call.shape[image.ndim :]
+    job = Job(partial(tasks.run, options, workers), image.shape, image.dtype, results, tail)
+    reach = reach_of(call.program, image.ndim, axes.channel(channel_axis, image.ndim))
+    return in_blocks(image, funcname(builder).strip("_"), job, reach, look_of(call.program, workers))
 
 
 def by_blocks(
     call: Callable[..., Array], name: str, image: DaskArray, result: DType | None, out: Any, workers: Any
 ) -> DaskArray:  # fmt: skip
-    """What `call(image, workers)` gives for an array in memory. `result`: its dtype; None: the one `explain` tells."""
+    """What `call(image, out, workers)` gives for an array in memory.
+
+    `result`: its dtype; None: the one that `explain` tells.
+    """
     check("image", image, (out,))
     workers = 1 if workers is None else scalars.check_workers(workers)
     stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape).view(StandIn)
     try:
-        call(stand_in, None)
+        call(stand_in, None, None)
     except NotRun as instead:
         program, told = instead.program, instead.result
     if program is not None and not program.accelerated:  # what SciPy refuses, it shall refuse at once
-        told = call(np.zeros((1,) * image.ndim, image.dtype), workers).dtype
-    reach, look = reach_of(program, image.ndim, None), look_of(program, workers)
-    job = Job(partial(_called, call, workers), image.shape, image.dtype)
-    return in_blocks(image, name, job, reach, (result or told,), (), look)[0]
+        told = call(np.zeros((1,) * image.ndim, image.dtype), None, workers).dtype
+    job = Job(partial(tasks.run_call, call, workers), image.shape, image.dtype, (result or told,))
+    return in_blocks(image, name, job, reach_of(program, image.ndim, None), look_of(program, workers))[0]
 
 
 def joined(join: Callable[..., Array], real: DaskArray, imaginary: DaskArray, dtype: DType, out: Any) -> DaskArray:
@@ -82,11 +86,10 @@ def masked(result: DaskArray, mask: Any, channel_axis: Any) -> DaskArray:
     inside = arrays.expanded_mask(mask, array_like.real_image("mask", mask), result.shape, channel)
     chunks = tuple((1,) if n == 1 else sizes for n, sizes in zip(inside.shape, result.chunks, strict=True))
     inside = inside.rechunk(chunks) if isinstance(inside, DaskArray) else from_array(inside, chunks)
-    job = Job(partial(_eroded, channel), inside.shape, inside.dtype)
+    job = Job(partial(tasks.erode, channel), inside.shape, inside.dtype, (np.dtype(bool),))
     halo = tuple((0, 0) if axis == channel else (1, 1) for axis in range(result.ndim))
-    reach = Reach(halo, (False,) * result.ndim, (1,) * result.ndim, 1)
-    (inside,) = in_blocks(inside, "mask", job, reach, (np.dtype(bool),), (), None)
-    return map_blocks(_times, result, inside, dtype=result.dtype)
+    (eroded,) = in_blocks(inside, "mask", job, Reach(halo, (False,) * len(halo), (1,) * len(halo), 1), None)
+    return map_blocks(tasks.times, result, eroded, dtype=result.dtype)
 
 
 def check(name: str, image: DaskArray, outs: Sequence[Any]) -> None:
@@ -106,80 +109,7 @@ def check(name: str, image: DaskArray, outs: Sequence[Any]) -> None:
         )
 
 
-# ---- what runs in a task
-
-
-class Job(NamedTuple):
-    """What all blocks of an image have in common."""
-
-    call: Callable[..., list[Array]]  # of a block of the image, and those of arrays beside it
-    whole: tuple[int, ...]  # shape of the image
-    dtype: DType
-
-
-class Along(NamedTuple):
-    """What a block reads along one axis."""
-
-    size: int
-    chunks: tuple[int, ...]
-    parts: tuple[tuple[slice, slice], ...]  # of each of these chunks the pixels, and where they go in the block
-    inner: slice  # results that are wanted
-
-
-def _run(options: tuple[Any, ...], count: int, workers: int, block: Array) -> list[Array]:
-    return _call._checked(options, block, (None,) * count, workers)
-
-
-def _called(call: Callable[..., Array], workers: int, block: Array) -> list[Array]:
-    return [call(block, workers)]
-
-
-def _filtered(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> list[Array]:
-    """The results of a block that is made of parts of these chunks, the last axis running fastest."""
-    count = math.prod(len(along.chunks) for along in place)
-    block = Block.of(assembled(place, chunks[:count], job.dtype), job.whole, within)
-    beside = [assembled(place, chunks[at : at + count], chunks[at].dtype) for at in range(count, len(chunks), count)]
-    return [cut(result, tuple(along.inner for along in place)) for result in job.call(block, *beside)]
-
-
-def _single(job: Job, place: tuple[Along, ...], within: bool | None, *chunks: Array) -> Array:
-    """The same where there is one result."""
-    return _filtered(job, place, within, *chunks)[0]
-
-
-def assembled(place: tuple[Along, ...], chunks: Sequence[Array], dtype: DType) -> Array:
-    if len(chunks) == 1:
-        return np.asarray(chunks[0], dtype)[tuple(part for along in place for part, _ in along.parts)]
-    block = np.empty([along.size for along in place], dtype)
-    for chunk, parts in zip(chunks, product(*(along.parts for along in place)), strict=True):
-        source, target = zip(*parts, strict=True)
-        block[target] = chunk[source]
-    return block
-
-
-def cut(values: Array, inner: tuple[slice, ...]) -> Array:
-    result = values[inner]
-    return result if values.nbytes <= (1 + SPARE) * result.nbytes else result.copy()
-
-
-def _eroded(channel: int | None, mask: Array) -> list[Array]:
-    return [arrays.eroded(mask.view(np.ndarray) != 0, channel)]
-
-
-def _times(values: Array, mask: Array) -> Array:
-    with np.errstate(all="ignore"):  # infinity outside the mask is NaN
-        return np.multiply(values, mask)
-
-
-def _looked(look: Callable[..., bool], source: DType, chunk: Array) -> bool:
-    return look(dtypes.convert(np.asarray(chunk), source, None, False))
-
-
-def _all(*answers: bool) -> bool:
-    return all(answers)
-
-
-# ---- what is known before
+# ---- what a block reads
 
 
 class Reach(NamedTuple):
@@ -213,42 +143,68 @@ def look_of(program: Program | None, workers: int) -> Callable[[Array], bool] | 
     if program is None or program.look is None:
         return None
     assert program.source is not None
-    return partial(_looked, partial(program.look, workers=workers), program.source)
+    return partial(tasks.look_at, partial(program.look, workers=workers), program.source)
 
 
-def _places(image: DaskArray, reach: Reach) -> list[list[Along]]:
-    """For each axis and each chunk along it, what a block there reads."""
-    found = []
-    for sizes, length, halo, wraps, least in zip(image.chunks, image.shape, *reach[:3], strict=True):
+class Stretch(NamedTuple):
+    """What is read for a chunk of the result along one axis."""
+
+    chunks: tuple[int, ...]
+    strips: tuple[Along, ...]  # parts of the chunk, one behind the other
+
+
+def stretch(found: Sequence[Reads], starts: Sequence[int]) -> Stretch:
+    """The chunks that strips read. `starts`: of the chunks of the image, and where the last one ends."""
+    numbers: dict[int, int] = {}  # of chunks, in the order in which the task gets them
+    strips = []
+    for region in found:
+        parts, at = [], 0
+        for low, high in region.runs:
+            for chunk in range(bisect_right(starts, low) - 1, bisect_left(starts, high)):
+                begin, end = max(low, starts[chunk]), min(high, starts[chunk + 1])
+                if begin < end:
+                    source = slice(begin - starts[chunk], end - starts[chunk])
+                    parts.append((numbers.setdefault(chunk, len(numbers)), source, slice(at, at + end - begin)))
+                    at += end - begin
+        strips.append(Along(at, tuple(parts), region.inner))
+    return Stretch(tuple(numbers), tuple(strips))
+
+
+def _stretches(image: DaskArray, reach: Reach) -> list[list[Stretch]]:
+    """For each axis and each chunk along it, what is read there."""
+    found: list[list[Stretch]] = []
+    height = _strip_height(image, reach)
+    for axis, (sizes, length) in enumerate(zip(image.chunks, image.shape, strict=True)):
         starts = [0, *accumulate(sizes)]
-        block = partial(reads, length=length, halo=halo, wraps=wraps, unit=reach.unit, least=least)
-        found.append([part_of(block(start, stop), starts) for start, stop in pairwise(starts)])
+        strip = partial(
+            reads, length=length, halo=reach.halo[axis], wraps=reach.wraps[axis], unit=reach.unit,
+            least=reach.least[axis],
+        )  # fmt: skip
+        found.append([])
+        for start, stop in pairwise(starts):
+            count = 1 if axis else max((stop - start) // height, 1)
+            bounds = [start + (stop - start) * number // count for number in range(count + 1)]
+            found[axis].append(stretch([strip(*bound) for bound in pairwise(bounds)], starts))
     return found
 
 
-def part_of(reads: Reads, starts: list[int]) -> Along:
-    """`starts`: of the chunks, and where the last one ends."""
-    chunks, parts, at = [], [], 0
-    for low, high in reads.runs:
-        for number in range(bisect_right(starts, low) - 1, bisect_left(starts, high)):
-            begin, end = max(low, starts[number]), min(high, starts[number + 1])
-            if begin < end:
-                chunks.append(number)
-                parts.append((slice(begin - starts[number], end - starts[number]), slice(at, at + end - begin)))
-                at += end - begin
-    return Along(at, tuple(chunks), tuple(parts), reads.inner)
+def _strip_height(image: DaskArray, reach: Reach) -> int:
+    """Rows of a strip, at least."""
+    beside = zip(image.chunks[1:], reach.halo[1:], strict=True)
+    row: int = image.dtype.itemsize * math.prod(max(sizes) + sum(halo) for sizes, halo in beside)
+    return max(STRIP_BYTES // max(row, 1), STRIP_HALOS * (sum(reach.halo[0]) + reach.unit), reach.least[0])
 
 
 # ---- graphs
 
 
 def in_blocks(
-    image: DaskArray, name: str, job: Job, reach: Reach, results: tuple[DType, ...], tail: tuple[int, ...],
-    look: Callable[[Array], bool] | None, beside: Sequence[DaskArray] = (),
+    image: DaskArray, name: str, job: Job, reach: Reach, look: Callable[[Array], bool] | None,
+    beside: Sequence[DaskArray] = (),
 ) -> list[DaskArray]:  # fmt: skip
-    """Results of the dtypes `results`, block by block. `tail`: axes behind those of the image. `beside`: arrays of its
-    shape and chunks, of which a task gets the same block."""
-    token = tokenize(job, reach, results, tail, look, image.name, *(each.name for each in beside))
+    """The results of a job, block by block. `beside`: arrays of the image's shape and chunks, of which the job gets the
+    same blocks."""
+    token = tokenize(job, reach, look, image.name, [each.name for each in beside])
     name, common = f"fastsep-{name}-{token}", f"job-{token}"
     layer: dict[Any, Any] = {common: DataNode(common, job)}
     within = None
@@ -256,29 +212,31 @@ def in_blocks(
         within = TaskRef(f"within-{token}")
         looks = [(f"look-{token}", *index) for index in np.ndindex(image.numblocks)]
         layer.update({key: Task(key, look, TaskRef((image.name, *key[1:]))) for key in looks})
-        layer[within.key] = Task(within.key, _all, *map(TaskRef, looks))
-    places, single = _places(image, reach), len(results) == 1
+        layer[within.key] = Task(within.key, tasks.all_of, *map(TaskRef, looks))
+    stretches = _stretches(image, reach)
+    run = tasks.filtered_once if len(job.results) == 1 else tasks.filtered
     for index in np.ndindex(image.numblocks):
-        key = (name, *index, *(0,) * len(tail))
-        shape = (*(sizes[number] for sizes, number in zip(image.chunks, index, strict=True)), *tail)
+        key = (name, *index, *(0,) * len(job.tail))
+        shape = (*(sizes[number] for sizes, number in zip(image.chunks, index, strict=True)), *job.tail)
         if 0 in shape:
-            layer[key] = Task(key, partial(_nothing, shape, results))
+            layer[key] = Task(key, partial(tasks.nothing, shape, job.results))
             continue
-        place = tuple(along[number] for along, number in zip(places, index, strict=True))
-        wanted = list(product(*(along.chunks for along in place)))
-        read = [TaskRef((array.name, *chunk)) for array in (image, *beside) for chunk in wanted]
-        layer[key] = Task(key, _single if single else _filtered, TaskRef(common), place, within, *read)
+        read = [along[number] for along, number in zip(stretches, index, strict=True)]
+        strips, others = read[0].strips, tuple(along.strips[0] for along in read[1:])
+        grid, refs = given(image, read)
+        refs += (ref for each in beside for ref in given(each, read)[1])
+        layer[key] = Task(key, run, TaskRef(common), strips, others, grid, within, *refs)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[image, *beside])
-    chunks = (*image.chunks, *((length,) for length in tail))
-    if single:
-        return [array_of(graph, name, chunks, results[0])]
-    return [_item(graph, name, number, chunks, dtype) for number, dtype in enumerate(results)]
+    chunks = (*image.chunks, *((length,) for length in job.tail))
+    if len(job.results) == 1:
+        return [array_of(graph, name, chunks, job.results[0])]
+    return [_item(graph, name, number, chunks, dtype) for number, dtype in enumerate(job.results)]
 
 
-def _nothing(shape: tuple[int, ...], results: tuple[DType, ...]) -> Any:
-    """The results of a chunk without pixels."""
-    found = [np.empty(shape, dtype) for dtype in results]
-    return found if len(found) > 1 else found[0]
+def given(image: DaskArray, read: Sequence[Stretch]) -> tuple[tuple[int, ...], list[TaskRef]]:
+    """The chunks that a task gets: how many along each axis, and which, the last axis running fastest."""
+    refs = [TaskRef((image.name, *chunk)) for chunk in product(*(along.chunks for along in read))]
+    return tuple(len(along.chunks) for along in read), refs
 
 
 def _item(graph: HighLevelGraph, name: str, number: int, chunks: Any, dtype: DType) -> DaskArray:
@@ -291,4 +249,5 @@ def _item(graph: HighLevelGraph, name: str, number: int, chunks: Any, dtype: DTy
 
 
 def array_of(graph: HighLevelGraph, name: str, chunks: Any, dtype: DType) -> DaskArray:
+    """The array that a layer computes."""
     return DaskArray(graph, name, chunks, meta=np.empty((0,) * len(chunks), dtype))

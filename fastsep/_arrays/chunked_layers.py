@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import accumulate, pairwise, product
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ from dask.array import Array as DaskArray
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
-from fastsep._arrays.chunked import Along, array_of, assembled, check, cut, part_of
+from fastsep._arrays.chunked import Stretch, array_of, check, given, stretch
 from fastsep._arrays.regions import Reads
+from fastsep._arrays.tasks import Along, assembled, cut
 from fastsep._ops.layers.calls import Layer
 from fastsep._plan import convolution
 from fastsep._plan.convolution import LayerSpec, Sizes
@@ -26,7 +27,7 @@ Runs = tuple[tuple[int, int], ...]
 class Window(NamedTuple):
     """What a block reads along an axis, and what comes of it."""
 
-    along: Along
+    reads: Stretch
     pads: Sizes  # that the layer adds to it
     results: int
 
@@ -49,8 +50,8 @@ class Axis(NamedTuple):
         found = []
         for first, stop in pairwise(sorted(bounds)):
             runs, pads, skipped = self._reads(first, stop, starts[-1])
-            along = part_of(Reads(runs, slice(skipped, skipped + stop - first)), starts)
-            found.append(Window(along, pads, stop - first))
+            reads = stretch([Reads(runs, slice(skipped, skipped + stop - first))], starts)
+            found.append(Window(reads, pads, stop - first))
         return found
 
     def _reads(self, first: int, stop: int, length: int) -> tuple[Runs, Sizes, int]:
@@ -113,10 +114,9 @@ def convolve(spec: LayerSpec, x: DaskArray, out: Any, workers: Any) -> DaskArray
         if common not in layer:
             one = spec if padding is None else replace(spec, place=replace(place, padding=padding))
             layer[common] = DataNode(common, Layer(one))
-        reads = tuple(window.along for window in block)
-        chunks = product(*(along.chunks for along in reads))
-        read = (TaskRef((x.name, *chunk)) for chunk in chunks)
-        layer[(name, *index)] = Task((name, *index), _convolved, TaskRef(common), reads, x.dtype, workers, *read)
+        grid, refs = given(x, [window.reads for window in block])
+        reads = tuple(window.reads.strips[0] for window in block)
+        layer[(name, *index)] = Task((name, *index), _convolved, TaskRef(common), reads, grid, x.dtype, workers, *refs)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[x])
     return array_of(graph, name, tuple(tuple(window.results for window in along) for along in windows), image.dtype)
 
@@ -125,11 +125,13 @@ def _as_it_is(chunks: tuple[int, ...]) -> list[Window]:
     """An axis whose chunks are read as they are."""
     found = []
     for number, size in enumerate(chunks):
-        all_of_it = slice(0, size)
-        found.append(Window(Along(size, (number,), ((all_of_it, all_of_it),), slice(None)), (0, 0), size))
+        along = Along(size, ((0, slice(0, size), slice(0, size)),), slice(None))
+        found.append(Window(Stretch((number,), (along,)), (0, 0), size))
     return found
 
 
-def _convolved(layer: Layer, reads: tuple[Along, ...], dtype: DType, workers: int, *chunks: Array) -> Array:
-    result = layer(assembled(reads, chunks, dtype), workers=workers)
+def _convolved(
+    layer: Layer, reads: tuple[Along, ...], grid: tuple[int, ...], dtype: DType, workers: int, *chunks: Array
+) -> Array:  # fmt: skip
+    result = layer(assembled(chunks, grid, reads, dtype), workers=workers)
     return cut(result, tuple(along.inner for along in reads))

@@ -20,7 +20,8 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from fastsep import _call
-from fastsep._arrays.chunked import Job, in_blocks, reach_of
+from fastsep._arrays.chunked import in_blocks, reach_of
+from fastsep._arrays.tasks import Job
 from fastsep._call import PerPixel
 from fastsep._ops.hysteresis import Tracking
 from fastsep._ops.joining import Marks, finished, join, marks
@@ -38,9 +39,9 @@ def apply(options: tuple[Any, ...], image: DaskArray, program: Tracking, workers
     per_pixel = [number for number, value in enumerate(parameters) if isinstance(value, PerPixel)]
     beside = [_like(parameters[number].values[0], image) for number in per_pixel]
     bare = tuple(None if number in per_pixel else value for number, value in enumerate(parameters))
-    job = Job(partial(_codes, (builder, bare, *others), per_pixel, workers), image.shape, image.dtype)
-    reach = reach_of(program, image.ndim, None)
-    (codes,) = in_blocks(image, "codes", job, reach, (np.dtype(np.uint8),), (), None, beside)
+    classify = partial(_codes, (builder, bare, *others), per_pixel, workers)
+    job = Job(classify, image.shape, image.dtype, (np.dtype(np.uint8),))
+    (codes,) = in_blocks(image, "codes", job, reach_of(program, image.ndim, None), None, beside)
     return tracked(codes, program.diagonal)
 
 
@@ -51,14 +52,17 @@ def _like(values: Any, image: DaskArray) -> DaskArray:
     return broadcast_to(values, image.shape).rechunk(image.chunks)
 
 
-def _codes(options: tuple[Any, ...], per_pixel: list[int], workers: int, block: Array, *beside: Array) -> list[Array]:
+def _codes(
+    options: tuple[Any, ...], per_pixel: list[int], workers: int, block: Array, outs: Sequence[Array | None],
+    *beside: Array,
+) -> list[Array]:  # fmt: skip
     """WEAK, STRONG or 0 for each pixel of a block. `per_pixel`: numbers of the parameters that `beside` holds."""
     builder, parameters, *others = options
     values = dict(zip(per_pixel, map(PerPixel, beside), strict=True))
     parameters = tuple(values.get(number, value) for number, value in enumerate(parameters))
     _, call = _call.for_whole((builder, parameters, *others), block.shape, block.dtype)
     assert isinstance(call.program, Tracking)
-    codes = np.empty(block.shape, np.uint8)
+    codes = np.empty(block.shape, np.uint8) if outs[0] is None else outs[0]
     call.program.classify(block.view(np.ndarray), codes, workers)
     return [codes]
 

@@ -129,9 +129,9 @@ def run(
 
 
 def _run_block(
-    name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, workers: Any
+    name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, out: Array | None, workers: Any
 ) -> Array:  # fmt: skip
-    return run(name, image, footprint, None, mode, cval, channel_axis, workers)
+    return run(name, image, footprint, out, mode, cval, channel_axis, workers)
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

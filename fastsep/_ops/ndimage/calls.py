@@ -105,10 +105,10 @@ def _run_any(
 
 
 def _run_block(
-    function: Function, parameters: tuple[Any, ...], output: DType | None, mode: Any, cval: Any, image: Array,
-    workers: Any,
+    function: Function, parameters: tuple[Any, ...], dtype: DType | None, mode: Any, cval: Any, image: Array,
+    out: Array | None, workers: Any,
 ) -> Array:  # fmt: skip
-    return run(function, parameters, image, output, mode, cval, workers)
+    return run(function, parameters, image, dtype if out is None else out, mode, cval, workers)
 
 
 def _by_engine(

@@ -13,7 +13,7 @@ from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
 from fastsep._ops.ndimage.stages import described
 from fastsep._validation import scipy_arguments
-from fastsep._validation.array_like import Array, StandIn, is_foreign
+from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
 
 
 class Morphology(NamedTuple):
@@ -64,8 +64,10 @@ def composed(function: Callable[..., Array], how: Morphology, image: Any, output
     return foreign().by_blocks(call, name, image, result or image.dtype, out, how.workers)  # type: ignore[no-any-return]
 
 
-def _run_block(function: Callable[..., Array], how: Morphology, output: Any, image: Array, workers: Any) -> Array:
-    return function(how._replace(workers=workers), image, output)
+def _run_block(
+    function: Callable[..., Array], how: Morphology, dtype: DType | None, image: Array, out: Array | None, workers: Any
+) -> Array:
+    return function(how._replace(workers=workers), image, dtype if out is None else out)
 
 
 def opened(how: Morphology, image: Any, output: Any) -> Array:
