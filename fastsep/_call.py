@@ -215,10 +215,27 @@ class Call:
 class NotRun(Exception):
     """Raised instead of running where the image is a stand-in: what would run."""
 
-    def __init__(self, program: Any, result: DType, direct: bool) -> None:
-        """`program`: a `Program`, or what has a `source` and can `describe` itself, too; None for an empty image."""
+    def __init__(
+        self, program: Any, result: DType, direct: bool, shape: tuple[int, ...], channel: int | None, count: int
+    ) -> None:  # fmt: skip
+        """`program`: a `Program`, or what has a `source` and can `describe` itself, too; None for an empty image.
+        `count`: of results, each of `shape`. `channel`: the axis of the image that is not filtered."""
         super().__init__()
         self.program, self.result, self.direct = program, result, direct
+        self.shape, self.channel, self.count = shape, channel, count
+
+
+def not_run(
+    function: Callable[..., Any], shape: tuple[int, ...], dtype: DType, /, *args: Any, **kwargs: Any
+) -> NotRun:  # fmt: skip
+    """What `function(image, *args, **kwargs)`, of this package, would run for an image of this shape and dtype."""
+    image = np.broadcast_to(np.zeros((), dtype), shape).view(StandIn)
+    try:
+        function(image, *args, **kwargs)
+    except NotRun as found:
+        return found
+    name = getattr(function, "__name__", type(function).__name__)
+    raise TypeError(f"`function` must be a filter or a layer of fastsep; got {name}.")
 
 
 #: Remembered calls, by all that they depend on. Bounded by bytes: a program may hold several copies of a kernel.
@@ -309,7 +326,8 @@ def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers:
     for out in outs:
         arrays.check_shape(out, call.shape)
     if type(image) is StandIn:
-        raise NotRun(call.program, call.result, call.direct)
+        channel = axes.channel(options[5], image.ndim)
+        raise NotRun(call.program, call.result, call.direct, call.shape, channel, len(outs))
     results = perform(call, image, outs, workers)
     if known is None and key is not None:
         _calls.keep(key, call)  # not earlier: by now the program has made all that it keeps

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import NotRun
+from fastsep._call import not_run
 from fastsep._plan.description import Description
 from fastsep._validation import array_like, arrays
 
@@ -142,13 +142,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
     image = arrays.as_image(args[0])
-    stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape).view(array_like.StandIn)
-    try:
-        function(stand_in, *args[1:], **kwargs)
-    except NotRun as instead:
-        found = instead
-    else:
-        raise TypeError(f"`function` must be a filter or a layer of fastsep; got {name}.")
+    found = not_run(function, image.shape, image.dtype, *args[1:], **kwargs)
     if found.program is None:
         told = Description(arithmetic=found.result, strategy="nothing", why="the image is empty", seconds=0.0)
     else:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from fastsep._arrays import chunked
+
+def _chunked() -> ModuleType:
+    """What needs dask, which is imported by now."""
+    return import_module("fastsep._arrays.chunked")
 
 
 def apply(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Any]:
     """`_call._checked` for an array of dask."""
-    return chunked.apply(options, image, outs, workers)
+    return _chunked().apply(options, image, outs, workers)  # type: ignore[no-any-return]
 
 
 def masked(result: Any, mask: Any, channel_axis: Any) -> Any:
     """A result times a mask, less the pixels with a neighbour outside of it."""
-    return chunked.masked(result, mask, channel_axis)
+    return _chunked().masked(result, mask, channel_axis)
 
 
 def by_blocks(call: Callable[..., Any], name: str, image: Any, result: Any, out: Any, workers: Any) -> Any:
@@ -23,17 +28,17 @@ def by_blocks(call: Callable[..., Any], name: str, image: Any, result: Any, out:
 
     `result`: its dtype; None: the one that `explain` tells.
     """
-    return chunked.by_blocks(call, name, image, result, out, workers)
+    return _chunked().by_blocks(call, name, image, result, out, workers)
 
 
 def check(name: str, image: Any, outs: Sequence[Any]) -> None:
     """Refuse what cannot be filtered chunk by chunk."""
-    chunked.check(name, image, outs)
+    _chunked().check(name, image, outs)
 
 
 def joined(join: Callable[..., Any], real: Any, imaginary: Any, dtype: Any, out: Any) -> Any:
     """A complex array of both parts."""
-    return chunked.joined(join, real, imaginary, dtype, out)
+    return _chunked().joined(join, real, imaginary, dtype, out)
 
 
 def convolve(spec: Any, x: Any, out: Any, workers: Any) -> Any:

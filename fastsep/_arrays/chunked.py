@@ -27,6 +27,7 @@ from fastsep._arrays import tasks
 from fastsep._arrays.regions import LEAST, Reads, reads
 from fastsep._arrays.tasks import Along, Job
 from fastsep._call import NotRun, Program
+from fastsep._ops.hysteresis import Tracking
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn
 
@@ -42,6 +43,10 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
     check("image", image, outs)
     workers = 1 if workers is None else scalars.check_workers(workers)
     options, call = _call.for_whole(options, image.shape, image.dtype)
+    if isinstance(call.program, Tracking):
+        from fastsep._arrays import tracked  # it is built on this module
+
+        return [tracked.apply(options, image, call.program, workers)]
     builder, *_, channel_axis, _, _ = options
     results, tail = (call.result,) * len(outs), call.shape[image.ndim :]
     job = Job(partial(tasks.run, options, workers), image.shape, image.dtype, results, tail)
@@ -120,7 +125,7 @@ def reach_of(program: Program | None, ndim: int, channel: int | None) -> Reach:
     """That of a program; None: of an empty image."""
     if program is None:
         return Reach(((0, 0),) * ndim, (False,) * ndim, (1,) * ndim, 1)
-    if not program.local:
+    if not (program.local or isinstance(program, Tracking)):
         raise ValueError(
             "`image` must be an array in memory here, because pixels depend on all others: `.compute()` it."
         )
@@ -194,10 +199,12 @@ def _strip_height(image: DaskArray, reach: Reach) -> int:
 
 
 def in_blocks(
-    image: DaskArray, name: str, job: Job, reach: Reach, look: Callable[[Array], bool] | None
+    image: DaskArray, name: str, job: Job, reach: Reach, look: Callable[[Array], bool] | None,
+    beside: Sequence[DaskArray] = (),
 ) -> list[DaskArray]:  # fmt: skip
-    """The results of a job, block by block."""
-    token = tokenize(job, reach, look, image.name)
+    """The results of a job, block by block. `beside`: arrays of the image's shape and chunks, of which the job gets the
+    same blocks."""
+    token = tokenize(job, reach, look, image.name, [each.name for each in beside])
     name, common = f"fastsep-{name}-{token}", f"job-{token}"
     layer: dict[Any, Any] = {common: DataNode(common, job)}
     within = None
@@ -217,8 +224,9 @@ def in_blocks(
         read = [along[number] for along, number in zip(stretches, index, strict=True)]
         strips, others = read[0].strips, tuple(along.strips[0] for along in read[1:])
         grid, refs = given(image, read)
+        refs += (ref for each in beside for ref in given(each, read)[1])
         layer[key] = Task(key, run, TaskRef(common), strips, others, grid, within, *refs)
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=[image])
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=[image, *beside])
     chunks = (*image.chunks, *((length,) for length in job.tail))
     if len(job.results) == 1:
         return [array_of(graph, name, chunks, job.results[0])]

@@ -30,26 +30,23 @@ def reads(
     """
     before, after = halo
     low, high = start - before, stop + after
+    # Pixels of the other end, which stand at the block's other side: a filter that goes round the ends of the block
+    # finds them there, and for its later steps, which may reflect, the end of the image stays that of the block.
+    left, right = (max(-low, 0), max(high - length, 0)) if wraps else (0, 0)
+    right += -right % unit
+    # A border that reflects reads as far inside as the filter reaches outside. Of several steps the first reads around
+    # what a later one reads there.
+    if low <= 0:
+        high = max(high, before + after + 1)
+    if high >= length:
+        low = min(low, length - 1 - after - before)
+    low, high = max(low, 0), min(high, length)
     least = min(max(least, before + after), length)  # whether an axis is shorter than the halo counts, too
-    if not wraps:
-        # A border that reflects reads as far inside as the filter reaches outside.
-        if low <= 0:
-            high = max(high, before + 1)
-        if high >= length:
-            low = min(low, length - 1 - after)
-        low, high = max(low, 0), min(high, length)
-    missing = least - (high - low)
-    if missing > 0 and not wraps:
-        high = min(high + missing, length)
-        low = max(min(low, high - least), 0)
-    elif missing > 0:
-        high += missing
+    high = min(max(high, low + least), length)
+    low = max(min(low, high - least), 0)
     low -= low % unit
-    if high - low >= length:
+    if left + high - low + right >= length:
         return Reads(((0, length),), slice(start, stop))
-    inner = slice(start - low, stop - low)
-    if low < 0:
-        return Reads(((length + low, length), (0, high)), inner)
-    if high > length:
-        return Reads(((low, length), (0, high - length)), inner)
-    return Reads(((low, high),), inner)
+    runs = [(0, right), (low, high), (length - left, length)]
+    inner = slice(right + start - low, right + stop - low)
+    return Reads(tuple(run for run in runs if run[0] < run[1]), inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -30,7 +31,8 @@ class Along(NamedTuple):
 class Job(NamedTuple):
     """What all blocks of an image have in common."""
 
-    call: Callable[..., Sequence[Array]]  # of a block and as many arrays for its results, or None
+    # Of a block, as many arrays for its results, or None, and such blocks of arrays beside the image.
+    call: Callable[..., Sequence[Array]]
     whole: tuple[int, ...]  # shape of the image
     dtype: DType  # of the image
     results: tuple[DType, ...]
@@ -43,22 +45,28 @@ def filtered(
 ) -> list[Array]:  # fmt: skip
     """The results of a block, of which `strips` of rows are filtered one after the other.
 
-    `others`: the axes behind the first. `chunks`: as many along each axis as `grid` says, the last axis running
-    fastest. `within`: see `Block`.
+    `others`: the axes behind the first. `chunks`: of the image and of each array beside it as many along each axis as
+    `grid` says, the last axis running fastest. `within`: see `Block`.
     """
+    count = math.prod(grid)
+
+    def call(strip: Along, outs: Sequence[Array | None]) -> Sequence[Array]:
+        place = (strip, *others)
+        block = Block.of(assembled(chunks[:count], grid, place, job.dtype), job.whole, within)
+        beside = (chunks[at : at + count] for at in range(count, len(chunks), count))
+        return job.call(block, outs, *(assembled(each, grid, place, each[0].dtype) for each in beside))
+
     inner = tuple(along.inner for along in others)
     if len(strips) == 1:
-        block = assembled(chunks, grid, (*strips, *others), job.dtype)
-        found = job.call(Block.of(block, job.whole, within), (None,) * len(job.results))
+        found = call(strips[0], (None,) * len(job.results))
         return [cut(values, (strips[0].inner, *inner)) for values in found]
     starts, total = _starts(strips)
     shape = (total, *(along.size for along in others), *job.tail)
     outs = [empty(shape, dtype) for dtype in job.results]
     for strip, start in zip(strips, starts, strict=True):
-        block = assembled(chunks, grid, (strip, *others), job.dtype)
         targets = [out[start : start + strip.size] for out in outs]
         above = [target[: strip.inner.start].copy() for target in targets]  # results of the strip before
-        job.call(Block.of(block, job.whole, within), targets)
+        call(strip, targets)
         for target, rows in zip(targets, above, strict=True):
             target[: len(rows)] = rows
     wanted = slice(starts[0] + strips[0].inner.start, starts[-1] + strips[-1].inner.stop)

@@ -18,6 +18,7 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
+from fastsep._plan.spec import Halo
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
@@ -106,10 +107,26 @@ def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
     return Operation(partial(HysteresisProgram, low, high))
 
 
-class HysteresisProgram(Program):
+class Tracking(Program):
+    """An operation that tells strong and weak pixels apart, and follows edges from the strong ones."""
+
+    local = False  # but what `classify` finds is
+    diagonal: bool  # pixels are neighbours at corners, too
+    use_quantiles = False  # what is strong depends on all pixels
+
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        """Fill in WEAK, STRONG or 0 for each pixel."""
+        raise NotImplementedError
+
+
+class HysteresisProgram(Tracking):
     """Hysteresis for images of one shape and dtype."""
 
-    local = False
+    diagonal = False
+
+    @property
+    def halo(self) -> Halo:
+        return ((0, 0),) * len(self.shape)
 
     def __init__(self, low: Any, high: Any, request: Request) -> None:
         super().__init__(request)
@@ -124,9 +141,13 @@ class HysteresisProgram(Program):
         shape = image.shape if image.ndim > 1 else (1, image.size)
         codes = np.zeros([size + 2 for size in shape], np.uint8)
         inside = codes[(slice(1, -1),) * len(shape)]
-        _classify(image.reshape(shape), self.lower, self.high, inside, workers)
+        self.classify(image.reshape(shape), inside, workers)
         track(codes, False, workers)
         outs[0][...] = inside.view(BOOL).reshape(image.shape)
+
+    @np.errstate(all="ignore")
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        _classify(image, self.lower, self.high, codes, workers)
 
     def describe(self) -> Description:
         stages = [description.Stage("both thresholds"), description.Stage("hysteresis")]

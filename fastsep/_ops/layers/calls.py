@@ -166,7 +166,7 @@ def _run(known: Call, x: Any, out: Any, workers: Any) -> Array:
         convolution.check_out(out, known.shape, known.result)
     workers = None if workers is None else scalars.check_workers(workers)
     if type(x) is StandIn:
-        raise NotRun(known.program, known.result, known.direct)
+        raise NotRun(known.program, known.result, known.direct, known.shape, None, 1)
     return perform(known, x, (out,), workers)[0]
 
 

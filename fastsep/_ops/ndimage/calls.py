@@ -177,7 +177,8 @@ def _by_scipy(
 ) -> Array:
     """The one place where a call goes to SciPy."""
     if type(image) is StandIn:
-        raise NotRun(BySciPy(function, parameters, image, mode), _result(image, output), True)
+        program = BySciPy(function, parameters, image, mode)
+        raise NotRun(program, _result(image, output), True, image.shape, None, 1)
     named = {
         name: value.array if type(value) is Packed else value
         for name, value in zip(function.parameters, parameters, strict=True)

@@ -66,7 +66,8 @@ def _prepared(image: Any, output: Any, mode: Any, axes: Any) -> tuple[Array, Arr
     modes = scipy_arguments.per_axis("mode", mode, len(found))
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
     if type(image) is StandIn:
-        raise NotRun(_Composed(image.dtype), image.dtype if out is None else out.dtype, True)
+        result = image.dtype if out is None else out.dtype
+        raise NotRun(_Composed(image.dtype), result, True, image.shape, None, 1)
     if out is None:
         out = np.zeros(image.shape, image.dtype.newbyteorder("=") if dtype is None else dtype)
     elif np.may_share_memory(image, out):

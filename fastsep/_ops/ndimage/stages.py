@@ -49,4 +49,4 @@ def described(image: Array, *steps: Callable[[Any, Any], Any]) -> None:
             if instead.program is None:
                 raise
             programs.append((step.__name__, instead.program))
-    raise NotRun(Stages(programs), found.result, found.direct)
+    raise NotRun(Stages(programs), found.result, found.direct, found.shape, None, 1)
