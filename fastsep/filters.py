@@ -8,7 +8,9 @@ Parameters
 image : array_like, at least 1-D (2-D where a filter says so)
     bool, integer or float. It is never changed. A C-contiguous array of uint8, uint16, int16,
     float32 or float64 is read where it lies; other layouts and dtypes are converted into one copy.
-    Several images go in as one array with `channel_axis`, not as a list.
+    Several images go in as one array with `channel_axis`, not as a list. An array of dask gives an
+    array of dask in the same chunks, with the same values, which is computed when it is asked for;
+    `out` must then be None.
 mode : str or one str per spatial axis
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
@@ -27,8 +29,8 @@ dtype : dtype, optional
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
     never wrapped; NaN becomes the smallest value.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
-    The result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows;
+    for an array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------

@@ -5,7 +5,8 @@ The options below mean the same in every function; each function's page repeats 
 Parameters
 ----------
 image : array_like, at least 1-D
-    bool, integer or float. It is never changed, unless it is also `out`. It is compared in its own dtype.
+    bool, integer or float. It is never changed, unless it is also `out`. It is compared in its own dtype. An array of
+    dask gives an array of dask, which is computed when it is asked for; `out` must then be None.
 footprint : ndarray or sequence of (ndarray, int), optional
     Which neighbours of a pixel count, with as many axes as are filtered: those that are not 0. Default:
     the pixel and its neighbours along each axis. Its middle lies on the pixel; of an even length the left one
@@ -23,8 +24,8 @@ cval : float
 channel_axis : int, optional
     An axis that is not filtered.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows. The
-    result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
+    array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------

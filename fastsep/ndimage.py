@@ -21,7 +21,10 @@ that it has.
 Parameters
 ----------
 input : array_like
-    It is never changed, unless it is also `output`.
+    It is never changed, unless it is also `output`. An array of dask gives an array of dask in the
+    same chunks, with the same values, which is computed when it is asked for; `output` may then be a
+    dtype only. Where SciPy takes running sums, in `uniform_filter` of floats with an `output` of
+    integers, values are the same to rounding.
 output : array or dtype, optional
     Array of the shape of `input` to write into, also returned, or the dtype of the result. Default:
     the dtype of `input`.
@@ -48,7 +51,8 @@ structure : array_like, optional
     are a footprint of ones; anything else goes to SciPy.
 workers : int, optional
     Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine
-    allows. The result does not depend on it, and where SciPy does the work it has no effect.
+    allows; for an array of dask, one for each of its tasks. The result does not depend on it, and
+    where SciPy does the work it has no effect.
 
 Returns
 -------

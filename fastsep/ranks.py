@@ -3,7 +3,8 @@
 Parameters
 ----------
 image : array_like, at least 1-D
-    bool, integer or float. It is never changed, unless it is also `out`.
+    bool, integer or float. It is never changed, unless it is also `out`. An array of dask gives an array of dask,
+    which is computed when it is asked for; `out` must then be None.
 out : ndarray, optional
     Array of the image's shape to write into, also returned. It may be the image itself or overlap it.
 mode : str or one str per spatial axis
@@ -15,8 +16,8 @@ cval : float
 channel_axis : int, optional
     An axis that is not filtered.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows. The
-    result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
+    array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------

@@ -58,10 +58,13 @@ def composed(function: Callable[..., Array], how: Morphology, image: Any, output
     if not is_foreign(image):
         return function(how, image, output)
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
-    result = dtype if function in (opened, closed, white_tophat, black_tophat) else None
+    result = image.dtype if function in (gradient, laplacian) or dtype is None else dtype
+    if function not in (opened, closed):  # what NumPy cannot subtract, it shall refuse at once
+        pixels = np.empty(0, image.dtype)
+        made = np.empty(0, result)
+        (_minus_number if function in (gradient, laplacian) else _minus)(pixels, made, made)
     call = partial(_run_block, function, how, dtype)
-    name = function.__name__
-    return foreign().by_blocks(call, name, image, result or image.dtype, out, how.workers)  # type: ignore[no-any-return]
+    return foreign().by_blocks(call, function.__name__, image, result, out, how.workers)  # type: ignore[no-any-return]
 
 
 def _run_block(
