@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, Block, DType, StandIn, is_foreign, show
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_foreign, show
 from fastsep._validation.axes import border_mode
 from fastsep._validation.scalars import ArgumentError, integer
 
 
 def as_array(value: Any) -> Array:
-    """`value` as a plain array of any dtype, or what stands for one; arrays of dask and xarray stay what they are."""
-    return value if type(value) in (np.ndarray, StandIn, Block) or is_foreign(value) else np.asarray(value)
+    """`value` as a plain array of any dtype, or what stands for one; arrays of other packages stay what they are."""
+    if type(value) not in (np.ndarray, StandIn, Block):
+        from fastsep._validation.borrowing import lent  # for arrays of other packages alone
+
+        value = lent("input", value)
+        if type(value) is not Borrowed and not is_foreign(value):
+            value = np.asarray(value)
+    array: Array = value
+    return array
 
 
 def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple[DType | None, Array | None]:
