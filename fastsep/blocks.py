@@ -36,9 +36,9 @@ def filter_blocks(
     Parameters
     ----------
     function : callable
-        A function of this package, `fastsep.ndimage` included, whose results depend on a neighbourhood. Not:
-        `canny`, `apply_hysteresis_threshold`, `peak_local_max`, layers, and what `fastsep.ndimage` passes on to
-        SciPy.
+        A function of this package, `fastsep.ndimage` included, but for `peak_local_max`, layers, and what
+        `fastsep.ndimage` passes on to SciPy; `canny` without quantiles. Edges are joined across blocks when all have
+        been looked at; there is no journal of such work.
     source : array
         The image: anything with `shape`, `dtype` and slices that make NumPy arrays, such as `numpy.memmap`, an
         array of zarr, a dataset of h5py, or what `tifffile.imread(path, aszarr=True)` opens by zarr.

@@ -444,6 +444,38 @@ def test_a_listed_block_is_on_the_disk_before(files, monkeypatch):
     assert order == ["sync", "list"] * 3
 
 
+# ---- edges, which are followed through all blocks
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "wrap"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("block", [(7, 60), (30, 11), (64, 9)])
+def test_edges_are_joined_across_blocks(block, masked, mode):
+    rng = np.random.default_rng(5)
+    image = (fastsep.gaussian(rng.random((70, 61)), 1.5) * 255).astype(np.uint8)
+    options = {"mode": mode, "low_threshold": 2, "high_threshold": 8}
+    if masked:
+        options["mask"] = rng.random(image.shape) < 0.99
+    target = np.ones(image.shape, bool)
+    filter_blocks(fastsep.canny, image, target, block=block, **options)
+    np.testing.assert_array_equal(target, fastsep.canny(image, **options))
+
+
+@pytest.mark.parametrize("shape", [(300,), (40, 50), (12, 14, 10)])
+def test_thresholds_are_joined_across_blocks(shape):
+    image = np.random.default_rng(6).random(shape)
+    target = np.ones(shape, bool)
+    filter_blocks(fastsep.apply_hysteresis_threshold, image, target, 0.4, 0.9, block=7)
+    np.testing.assert_array_equal(target, fastsep.apply_hysteresis_threshold(image, 0.4, 0.9))
+
+
+def test_edges_have_no_journal(tmp_path):
+    image, target = np.ones((9, 9)), np.zeros((9, 9), bool)
+    for options in ({"resume": True}, {"journal": tmp_path / "journal"}):
+        refused(ValueError, "must not be given where edges are followed", fastsep.canny, image, target, **options)
+    refused(ValueError, "`use_quantiles` must be False", fastsep.canny, image, target, use_quantiles=True)
+
+
 # ---- refusals
 
 
@@ -460,7 +492,6 @@ def refused(kind, message, function, source, target, *args, **options):
 @pytest.mark.parametrize(
     ("function", "kind", "message"),
     [
-        (fastsep.canny, ValueError, "of canny a result may depend on any pixel"),
         (ndimage.generic_laplace, ValueError, "generic_laplace does not: a derivative of one's own may read anything"),
         (fastsep.peak_local_max, ValueError, "peak_local_max does not: its result is a list"),
         (fastsep.conv2d, TypeError, "`function` must be a filter of fastsep; got conv2d"),

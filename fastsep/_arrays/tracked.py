@@ -24,7 +24,7 @@ from fastsep._arrays.chunked import in_blocks, reach_of
 from fastsep._arrays.tasks import Job
 from fastsep._call import PerPixel
 from fastsep._ops.hysteresis import Tracking
-from fastsep._ops.joining import Marks, finished, join, marks
+from fastsep._ops.joining import Marks, finished, join, marks, two_axes
 from fastsep._validation.array_like import Array
 
 
@@ -86,19 +86,14 @@ def tracked(codes: DaskArray, diagonal: bool) -> DaskArray:
         ):
             layer[key] = Task(key, *call)
     all_ends = List(*(TaskRef((ends, *index)) for index in blocks))
-    layer[join_key] = Task(join_key, partial(join, whole=_two_axes(codes.shape), diagonal=diagonal), all_ends)
+    layer[join_key] = Task(join_key, partial(join, whole=two_axes(codes.shape), diagonal=diagonal), all_ends)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[codes])
     return DaskArray(graph, name, codes.chunks, meta=np.empty((0,) * codes.ndim, bool))
 
 
-def _two_axes(lengths: Sequence[int], first: int = 1) -> tuple[int, ...]:
-    """A line as an image of one row."""
-    return (first, *lengths) if len(lengths) == 1 else tuple(lengths)
-
-
 def _marks(start: Sequence[int], codes: Array, whole: Sequence[int], diagonal: bool) -> tuple[tuple[int, ...], Marks]:
-    lifted = codes.reshape(_two_axes(codes.shape))
-    return codes.shape, marks(lifted, _two_axes(start, 0), _two_axes(whole), diagonal)
+    lifted = codes.reshape(two_axes(codes.shape))
+    return codes.shape, marks(lifted, two_axes(start, 0), two_axes(whole), diagonal)
 
 
 def _ends(marked: tuple[tuple[int, ...], Marks]) -> tuple[Array, Array]:

@@ -28,6 +28,11 @@ class Marks(NamedTuple):
     faces: Array  # of the edges at faces that the block shares, such indices
 
 
+def two_axes(lengths: Sequence[int], first: int = 1) -> tuple[int, ...]:
+    """The shape of an image, with that of a line as of one row; or, with 0, where a block of it begins."""
+    return (first, *lengths) if len(lengths) == 1 else tuple(lengths)
+
+
 def marks(codes: Array, start: Sequence[int], whole: Sequence[int], diagonal: bool) -> Marks:
     """Of the bytes of a block, WEAK, STRONG and 0, that begins at `start` of an image of shape `whole`.
 

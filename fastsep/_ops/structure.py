@@ -20,7 +20,6 @@ from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
 from fastsep._plan.operators import TRUNCATE
-from fastsep._plan.spec import Halo
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -102,24 +101,10 @@ class HessianMatrix(NamedTuple):
             Stage("blur", (blur,), plans[:1]),
             Stage("differences of differences", (), plans[1:], ((2, 2), (2, 2))),
         ]
-        return of_floats(HessianSweep(request, pipeline, range(3)[:: 1 if forwards else -1], stages, range(3)), given)
+        return of_floats(Sweep(request, pipeline, range(3)[:: 1 if forwards else -1], stages, range(3)), given)
 
 
 # ---- programs
-
-
-class HessianSweep(Sweep):
-    """Differences of a blurred image of two axes."""
-
-    @property
-    def halo(self) -> Halo:
-        return _of_differences(self)
-
-
-def _of_differences(program: Program) -> Halo:
-    """The halo of differences, which end with the image also where the blur goes round: then all pixels count."""
-    halo = zip(program.describe().halo, program.shape, program.wraps, strict=True)
-    return tuple((length, length) if wraps else sides for sides, length, wraps in halo)
 
 
 def of_floats(program: Program, request: Request) -> Program:
@@ -137,10 +122,6 @@ class OfIntegers(Program):
         reflect = ("reflect",) * len(request.modes)
         given = request._replace(source=self.source, target=program.source, modes=reflect, cval=0.0)
         self.convert = given.runner(operators.separable((None,) * len(reflect)))
-
-    @property
-    def halo(self) -> Halo:
-        return self.program.halo
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         self.program.run(self.convert.run(image, None, workers), outs, workers)
@@ -244,10 +225,6 @@ class HessianArrays(Program):
             orders = {axis: tuple(int(i == axis) for i in range(ndim)) for axis in axes}
             self.whats = {axis: operators.gaussian(sigma, order, truncate) for axis, order in orders.items()}
         self.steps = {axis: request.runner(what) for axis, what in self.whats.items()}
-
-    @property
-    def halo(self) -> Halo:
-        return super().halo if self.blur is None else _of_differences(self)
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:

@@ -13,6 +13,7 @@ from fastsep._arrays import regions
 from fastsep._arrays.regions import Reads
 from fastsep._call import NotRun, not_run
 from fastsep._engine.memory import empty
+from fastsep._ops.hysteresis import Tracking
 from fastsep._validation.array_like import Array, Block, DType, show
 
 #: Why a function does not work block by block.
@@ -55,6 +56,7 @@ class Local(NamedTuple):
     look: Callable[..., bool] | None  # see `Program`
     source: DType | None
     work: int  # bytes a pixel that it takes meanwhile, about
+    tracks: bool | None  # edges are followed through all blocks; True: pixels are neighbours at corners, too
 
     @property
     def uses_neighbours(self) -> bool:
@@ -73,6 +75,14 @@ class Local(NamedTuple):
         whole = tuple(axis.length for axis in self.axes)
         found = self.function(Block.of(image, whole, within), **arguments)
         return [found] if isinstance(found, np.ndarray) else found
+
+    def codes(self, image: Array, mask: Array | None) -> Array:
+        """WEAK, STRONG or 0 for each pixel of a block, where edges are followed."""
+        arguments = self.arguments if mask is None else {**self.arguments, "mask": mask}
+        program = not_run(self.function, image.shape, image.dtype, **arguments).program
+        codes = np.empty(image.shape, np.uint8)
+        program.classify(image, codes, None)
+        return codes
 
 
 class Spare:
@@ -110,7 +120,12 @@ def of_call(
             raise ValueError(f"`{word}` must not be given: results go to `target`.")
     mask = arguments.pop("mask", None)
     found = not_run(function, shape, dtype, **arguments)
-    if not found.program.local:
+    tracks = None
+    if isinstance(found.program, Tracking):
+        tracks = found.program.diagonal
+        if found.program.use_quantiles:
+            raise ValueError("`use_quantiles` must be False: a quantile needs the magnitudes of all pixels at once.")
+    elif not found.program.local:
         raise ValueError(f"`function` must work on neighbourhoods; of {name} a result may depend on any pixel.")
     wanted = target.newbyteorder("=")
     if found.result != wanted:
@@ -132,7 +147,9 @@ def of_call(
     if out == "out" and found.count == 1 and isinstance(arguments.get("output"), tuple | list):
         out = None  # one result, as a tuple
     look, dtype = found.program.look, found.result
-    return Local(function, arguments, out, axes, spatial, found.shape, dtype, found.count, look, source, work), mask
+    return Local(
+        function, arguments, out, axes, spatial, found.shape, dtype, found.count, look, source, work, tracks
+    ), mask
 
 
 def _checked(function: Any) -> tuple[str, inspect.Signature]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastsep._arrays.blocks import mapped
-from fastsep._arrays.regions import Reads
 from fastsep._validation.array_like import Array
 
 #: Start and stop of pixels along each axis, of one run or of two.
@@ -101,13 +100,3 @@ class Rows:
 
     def release(self, block: Array) -> None:
         """Nothing is left of it elsewhere."""
-
-
-def clear_beyond(mask: Array, reads: Sequence[Reads]) -> Array:
-    """The mask without pixels that lie beyond an end of the image, where borders go round its ends."""
-    for axis, (runs, inner) in enumerate(reads):
-        if len(runs) == 2:
-            first = runs[0][1] - runs[0][0]
-            beyond = slice(first) if inner.start >= first else slice(first, None)
-            mask[(slice(None),) * axis + (beyond,)] = 0  # parts from two ends are a copy
-    return mask

@@ -13,6 +13,7 @@ import numpy as np
 
 import fastsep
 from fastsep._arrays.blocks import arguments, grid, local, reading
+from fastsep._arrays.blocks.edges import Edges
 from fastsep._arrays.blocks.grid import Bounds
 from fastsep._arrays.blocks.journal import Journal, digest, identity
 from fastsep._arrays.blocks.local import Local, Spare
@@ -43,7 +44,11 @@ def run(
     mask = arguments.mask_of(mask, call)
     arguments.check_targets(targets, several, call, source, mask)
     chosen = _given(block, call) if block is not None else _chosen(memory, call, source, mask, targets)
-    place = place_of(targets[0])
+    place = place_of(targets[0]) if call.tracks is None else None
+    if call.tracks is not None and (resume or journal is not None):
+        raise ValueError(
+            "`resume` and `journal` must not be given where edges are followed: what blocks know of each other is lost."
+        )
     if journal is None and place is not None:
         journal = f"{place.beside}.fastsep-journal"
     if resume and journal is None:
@@ -130,6 +135,7 @@ class _Work:
     ) -> None:  # fmt: skip
         """`ahead` reads, `behind` writes."""
         self.call, self.targets, self.blocks, self.ahead, self.behind = call, targets, blocks, ahead, behind
+        self.whole = tuple(axis.length for axis in call.axes)
         shared = sum(call.axes[0].halo) + call.axes[0].unit - 1
         self.image = reading.reader(source, shared)
         self.mask = None if mask is None else reading.reader(mask, shared)
@@ -137,6 +143,7 @@ class _Work:
 
     def run(self, journal: Journal, report: Report) -> None:
         """All blocks that the journal does not list."""
+        edges = None if self.call.tracks is None else Edges(self.whole, self.call.tracks)
         if self.call.look is not None and journal.within is None:
             journal.within = self._is_within()
         finished = set(journal.done)
@@ -144,8 +151,12 @@ class _Work:
         written: Future[None] | None = None
         spare, written_from = Spare(), Spare()
         for number, read in zip(rest, _one_ahead(self._read, rest, self.ahead), strict=True):
-            results = self.call.run(read.image, read.mask, journal.within, spare)
-            results = [values[read.inner] for values in results]
+            if edges is not None:
+                codes = self.call.codes(read.image, read.mask)[read.inner]
+                results: Sequence[Array] = [edges.add(self.blocks[number], np.ascontiguousarray(codes))]
+            else:
+                results = self.call.run(read.image, read.mask, journal.within, spare)
+                results = [values[read.inner] for values in results]
             self.image.release(read.image)
             del read  # before another block is fetched
             if written is not None:
@@ -156,13 +167,14 @@ class _Work:
         if written is not None:
             written.result()
             report(len(journal.done), len(self.blocks))
+        if edges is not None:
+            edges.join(self.targets[0])
 
     def _read(self, number: int) -> _Read:
         reads = [axis.reads(*bounds) for axis, bounds in zip(self.call.axes, self.blocks[number], strict=True)]
         image, mask = self.image.read([each.runs for each in reads]), None
         if self.mask is not None:
-            of_mask = [reads[axis] for axis in self.masked]
-            mask = reading.clear_beyond(self.mask.read([each.runs for each in of_mask]), of_mask)
+            mask = self.mask.read([reads[axis].runs for axis in self.masked])
         return _Read(image, mask, tuple(each.inner for each in reads))
 
     def _write(self, number: int, results: Sequence[Array], journal: Journal) -> None:

@@ -32,6 +32,10 @@ class Target:
             view[...] = values
             mapped.release(view)
 
+    def read(self, bounds: Bounds) -> Array:
+        """What was written there, as an array of its own."""
+        return np.array(self.array[tuple(slice(start, stop) for start, stop in bounds)])
+
     def sync(self) -> None:
         """Bring what was written as far as the array's kind allows: to the disk, or to the program that keeps it."""
         if self.file is not None:
