@@ -162,7 +162,7 @@ def test_what_is_passed_on_to_scipy_agrees(image, rng):
     assert agree(ndi.grey_dilation, image, structure=structure, mode="wrap")
     assert agree(ndi.grey_opening, image, structure=structure)
     assert agree(ndi.maximum_filter, image.astype(np.uint8), size=5, mode="constant", cval=-3.5)
-    assert agree(ndi.median_filter, image, footprint=np.ones((40, 30)))
+    assert agree(ndi.median_filter, image, 30, footprint=np.ones((40, 30)))
     assert agree(ndi.correlate, image, weights=np.array([[1, np.inf], [2, 3]]))
 
 

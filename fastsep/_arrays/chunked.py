@@ -99,6 +99,8 @@ def check(name: str, image: DaskArray, outs: Sequence[Any]) -> None:
             "`out` must be None for an array of dask, which is computed later; call `dask.array.store`, or `.compute()`"
             " on the result."
         )
+    if not isinstance(image.dask, HighLevelGraph):
+        raise TypeError(f"`{name}` must have a graph; set dask's `array.query-planning` to False before its import.")
     if array_like.is_masked(image._meta):
         raise ValueError(f"`{name}` must not hold masked arrays; fill them by `dask.array.ma.filled({name}, value)`.")
     if type(image._meta) is not np.ndarray:
