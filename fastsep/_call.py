@@ -8,7 +8,6 @@ program runs on any image of that shape and dtype.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial, wraps
 from importlib import import_module
 from types import ModuleType
@@ -403,7 +402,7 @@ def _prepare(
     modes = axes.modes(mode, frame)
     cval = scalars.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
     if "constant" in modes:
-        frame = replace(frame, border=cval)
+        frame = frame._replace(border=cval)
     what = builder(frame, *parameters)
 
     unit = dtypes.unit(image_dtype) if rules.rescale and not frame.integer else 1.0
