@@ -1,5 +1,7 @@
 """Promise: minima and maxima of rectangles are those of SciPy, in the image's own dtype, whatever the window."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import reference
@@ -9,12 +11,13 @@ from helpers import LEVELS, MODES, layouts, noise, same_bits, slow
 import fastsep
 from fastsep import _call
 from fastsep._ops import order
+from fastsep._plan import tuning
 from fastsep._plan.borders import beyond, lies_inside
 from fastsep._plan.spec import FlatExtremum
 from fastsep._validation.array_like import StandIn
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES = (*INTEGERS, "float32", "float64")
+DTYPES = (*INTEGERS, "float16", "float32", "float64")
 FEW_DTYPES = ("uint8", "bool", "float32", "float16", *slow(*INTEGERS[:4], *INTEGERS[5:], "float64", ">i4", ">f8"))
 WHICH = ("minimum", "maximum")
 
@@ -92,11 +95,11 @@ def test_axes_and_channels(which, rng):
     np.testing.assert_array_equal(extremum(image[0, 0, 0], which, (5,)), scipys(image[0, 0, 0], which, 5))
 
 
-def flat(image, which, footprint, centre=None, *, mode="reflect", cval=0.0, channel_axis=None, workers=None):
+def flat(image, which, footprint, centre=None, *, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
     centre = tuple(n // 2 for n in footprint.shape) if centre is None else centre
     parameters = (which, footprint, centre)
     return _call.apply(
-        order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, None, workers
+        order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers
     )
 
 
@@ -177,6 +180,44 @@ def test_a_window_that_holds_a_nan_gives_nan_and_no_other_does(nan, dtype, which
         np.testing.assert_array_equal(np.isnan(result), expected)
         clean = scipys(np.nan_to_num(image, nan=0.0, posinf=np.inf, neginf=-np.inf), which, sizes)
         np.testing.assert_array_equal(result[~expected], clean[~expected])
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_half_precision_gives_the_pixels_that_single_precision_gives(which, rng):
+    image = noise(rng, "float16", (50, 90)) - np.float16(0.5)
+    image.flat[rng.integers(0, image.size, 40)] = np.resize(
+        np.float16([np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.0]), 40
+    )
+    single = image.astype(np.float32)
+    for result, expected in (
+        (extremum(image, which, (5, 9)), extremum(single, which, (5, 9))),
+        (flat(image, which, disk(3)), flat(single, which, disk(3))),
+    ):
+        assert same_bits(result.astype(np.float32), expected)
+
+
+@pytest.mark.parametrize("level", ["native", *slow(*LEVELS)], indirect=True)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_rows_that_are_written_around_the_cache_end_where_they_should(level, dtype, rng, monkeypatch):
+    """Results begin and rows end anywhere in a cache line."""
+    monkeypatch.setattr(tuning, "STREAM_EXTREMA", 0)
+    fastsep.clear_caches()
+    for width in (128, 131, 191, 192, 300):
+        image = noise(rng, dtype, (19, width))
+        room = np.empty(image.size + 128, dtype)
+        line = -room.ctypes.data % 64 // room.itemsize
+        for call, expected in (
+            (partial(extremum, sizes=(3, 3)), scipys(image, "minimum", (3, 3))),
+            (partial(extremum, sizes=(4, 41)), scipys(image, "minimum", (4, 41))),
+            (partial(flat, footprint=disk(2)), scipy.ndimage.minimum_filter(image, footprint=disk(2))),
+        ):
+            for start in (line, line + 1, line + 15):
+                stop = start + image.size
+                room[...] = 77
+                call(image, "minimum", out=room[start:stop].reshape(image.shape))
+                np.testing.assert_array_equal(room[start:stop].reshape(image.shape), expected)
+                assert (room[:start] == 77).all()
+                assert (room[stop:] == 77).all()
 
 
 @pytest.mark.parametrize("which", WHICH)

@@ -10,6 +10,7 @@ from helpers import MODES, layouts, noise, same_bits, slow
 from reference import assert_close
 
 import fastsep
+from fastsep._engine.memory import aligned
 from fastsep._ops import gradient
 from fastsep._plan import operators, tuning
 
@@ -484,6 +485,30 @@ def test_results_written_around_the_cache_are_the_same(source, dtype, channels, 
                 results.append(np.stack(outs))
                 assert (memory[:, :shift] == 77).all()
                 assert (memory[:, shift + image.size :] == 77).all()
+        assert all(same_bits(results[0], other) for other in results)
+    fastsep.clear_caches()
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "function", [fastsep.sobel, fastsep.sobel_v, fastsep.laplace, fastsep.roberts, partial(fastsep.gaussian, sigma=0.6)]
+)
+def test_a_single_result_written_around_the_cache_is_the_same(function, dtype, rng, monkeypatch):
+    """Wherever it starts, and whether or not its rows are whole vectors."""
+    for shape in ((23, 320), (9, 128), (31, 129), (2, 192), (7, 16)):
+        image = noise(rng, dtype, shape)
+        results = []
+        for limit in (1 << 60, 0):
+            monkeypatch.setattr(tuning, "STREAM_RESULT", limit)
+            fastsep.clear_caches()
+            for shift, workers in itertools.product((0, 1, 64 // image.itemsize), (1, 3)):
+                memory = aligned((image.size + 200,), image.dtype)
+                memory[:] = 77
+                out = memory[shift : shift + image.size].reshape(shape)
+                function(image, out=out, workers=workers)
+                results.append(out)
+                assert (memory[:shift] == 77).all()
+                assert (memory[shift + image.size :] == 77).all()
         assert all(same_bits(results[0], other) for other in results)
     fastsep.clear_caches()
 

@@ -168,7 +168,7 @@ def guard_scratch_and_taps(fill):
     guard_scratch(fill)
     argument_writer.ArgumentWriter.address = address
     tuning.DENSE_EDGES_PAY = 1  # small images, too, are read in place
-    tuning.STREAM_RESULTS = tuning.STREAM_EXTREMA = 0  # and written around the cache
+    tuning.STREAM_RESULTS = tuning.STREAM_RESULT = tuning.STREAM_EXTREMA = 0  # and written around the cache
     fastsep.clear_caches()
     return keep
 

@@ -49,8 +49,11 @@ class KernelArguments(FirArguments):
         self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels + at.PARTS * at.Part.length))
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
-        if results > 1 and self.plan.dst == self.plan.acc and size >= tuning.STREAM_RESULTS:
-            args.streamed = self.take(results * height * at.PIECE * self.lanes * self.plan.dst.itemsize)
+        if self.plan.dst == self.plan.acc:
+            if results > 1 and size >= tuning.STREAM_RESULTS:
+                args.streamed = self.take(results * height * at.PIECE * self.vector)
+            elif results == 1 and size >= tuning.STREAM_RESULT and not form.startswith("wide"):
+                args.streamed = 1
         # Copies of the start and the end of each source row.
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         args.copies = self.take(2 * taken * piece)
@@ -221,14 +224,15 @@ class KernelArguments(FirArguments):
         args.size_x, args.centre_x = size_x, centre_x
         if self.plan.modes[2] == "constant":
             args.beyond_x = args.constant_row
-        stored = math.prod(self.plan.view) * self.plan.dst.itemsize
-        args.streamed = int(stored >= tuning.STREAM_EXTREMA and self.width >= 2 * self.lanes)
         # A vector more is read than is needed, and one of an image narrower than a vector.
         row = self.padded * self.plan.src.itemsize + (size_x - 1) * pixel + 2 * self.vector
         args.constant_key = self.take(self.vector)
         args.borders = self.take(8 * (size_x - 1))
         args.margin = lines_of(centre_x * pixel)
         args.work = self.take(row)
+        itemsize = self.plan.dst.itemsize
+        if math.prod(self.plan.view) * itemsize >= tuning.STREAM_EXTREMA and self.width * itemsize >= 2 * at.LINE:
+            args.streamed = args.work
         return row
 
     def write_flat(self) -> None:

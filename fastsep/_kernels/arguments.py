@@ -102,7 +102,7 @@ class Head(Common):
     src_2: int  # address of a second source
     src_2_row: int
     src_plane: int  # bytes from one plane of a source of several to the next
-    streamed: int  # offset of room for results on their way to non-temporal stores; 0: ordinary stores
+    streamed: int  # 0: ordinary stores, 1: non-temporal ones; else offset of room for results on their way to these
 
 
 class Line(Record):

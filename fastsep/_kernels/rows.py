@@ -101,6 +101,14 @@ def deliver_narrow(target, row_bytes, top, stop, spare, spare_row, size):
 
 
 @helper
+def copy_ends(target, ends, length):
+    """Copy parts of lines to both ends of a row of `length` bytes, whose first and last `LINE` bytes are at `ends`."""
+    before, behind = -target & at.LINE - 1, target + length & at.LINE - 1
+    memory.copy_bytes(target, ends, before)
+    memory.copy_bytes(target + length - behind, ends + 2 * at.LINE - behind, behind)
+
+
+@helper
 def whole_or_last(part, width, lanes):
     """The first column and the number of vectors of part 0 or 1 of a row: whole vectors; the last one again.
 

@@ -58,12 +58,12 @@ def border_dtype(source: DType, target: DType, value: float) -> DType:
 def order_dtype(image: DType) -> DType:
     """What order statistics of an image are read, computed and written in: its own dtype, where kernels know it.
 
-    Bool is uint8, float16 is float32, and what is wider than float64 is float64.
+    Bool is uint8, and what is wider than float64 is float64.
     """
     native: DType = image.newbyteorder("=")
-    if native.kind in "iu" or native in (np.float32, np.float64):
+    if native.kind in "iu" or native in (np.float16, np.float32, np.float64):
         return native
-    return np.dtype({"b": "uint8", "f": "float32" if native.itemsize == 2 else "float64"}[native.kind])
+    return np.dtype({"b": "uint8", "f": "float64"}[native.kind])
 
 
 def order_border(source: DType, value: float) -> float:

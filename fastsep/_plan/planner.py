@@ -359,7 +359,8 @@ def _dense(what: Dense, context: Context) -> Plan:
 def _flat(what: FlatExtremum, context: Context) -> Plan:
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     what = FlatExtremum(what.which, footprint, centre)
-    plan = context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum())
+    # Measured: 2 ns for a vector of results and a row of the footprint, in bytes as in float32.
+    plan = context.plan("flat", ("flat", what.which), what, 6.0 + 6.0 * footprint.any(2).sum())
     return plan._replace(slices=slices)
 
 

@@ -129,7 +129,8 @@ def _along(acc, dst, cast):
         rest = size_x - count - groups * count
         column_sums = scratch + args.group_columns
         high = (cols + count - 1) // count
-        for group in range(1, high + groups):
+        # Windows shorter than two groups hold no whole one.
+        for group in range(1, high + groups if groups > 0 else 0):
             for c in range(channels):
                 place = (group * count * channels + c) * vector
                 sums = column_sums + (group * channels + c) * vector

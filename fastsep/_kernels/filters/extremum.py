@@ -17,7 +17,7 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels.filters.extremum_borders import borders
 from fastsep._kernels.helper import helper, step
 from fastsep._kernels.jit import extremum_height
-from fastsep._kernels.rows import list_sources, rows_of_plane, share
+from fastsep._kernels.rows import copy_ends, list_sources, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
 from fastsep._kernels.simd.sweep import finish_streams
@@ -164,10 +164,12 @@ def _along(which, dtype):
             source = work
         shift = (size_x - have) * channels * size
         middle = have * channels * size if 2 * have < size_x else 0
-        if count < lanes:
-            simd.deliver(dtype, which, source, middle, shift, work, lanes, 0)
+        narrow = count < lanes
+        ends = args.scratch + args.streamed if args.streamed != 0 else 0
+        simd.deliver(dtype, which, source, middle, shift, work if narrow else to, max(count, lanes), ends)
+        if narrow:
             memory.copy_bytes(to, work, count * size)
-        else:
-            simd.deliver(dtype, which, source, middle, shift, to, count, args.streamed)
+        elif ends != 0:
+            copy_ends(to, ends, count * size)
 
     return along

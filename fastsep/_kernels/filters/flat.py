@@ -12,7 +12,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters.extremum_borders import borders
 from fastsep._kernels.helper import step
-from fastsep._kernels.rows import outside, rows_of_plane, share
+from fastsep._kernels.rows import copy_ends, outside, rows_of_plane, share
 from fastsep._kernels.simd import emitter, memory
 from fastsep._kernels.simd import extremum as simd
 from fastsep._kernels.simd.sweep import finish_streams
@@ -31,6 +31,7 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
         width = args.cols * args.channels
         unit, stop = share(args, index, args.planes * slices * rows)
         table, kept, work = args.scratch, args.scratch + args.kept, args.scratch + args.work
+        narrow, ends = width < lanes, args.scratch + args.streamed if args.streamed != 0 else 0
         prepare_borders(args)
         while unit < stop:
             plane, first, end = rows_of_plane(unit, stop, rows)
@@ -52,11 +53,12 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
                     place = look.offset * taken + (row - args.lead + look.row) % taken
                     memory.set_word(table, number, kept + place * args.kept_row + look.place)
                 target = args.dst + (plane * rows + row) * args.dst_row
-                if width < lanes:
-                    simd.best_of_listed(dtype, which, table, args.look_count, work, lanes, 0)
+                to = work if narrow else target
+                simd.best_of_listed(dtype, which, table, args.look_count, to, max(width, lanes), ends)
+                if narrow:
                     memory.copy_bytes(target, work, width * size)
-                else:
-                    simd.best_of_listed(dtype, which, table, args.look_count, target, width, args.streamed)
+                elif ends != 0:
+                    copy_ends(target, ends, width * size)
         if args.streamed != 0:
             finish_streams()
 

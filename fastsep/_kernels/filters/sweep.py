@@ -34,6 +34,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     src_size, dst_size, line = src.itemsize, dst.itemsize, lanes * dst.itemsize
     list_rows = lister(src, acc, taken, margin)
     sweep = getattr(sweep_simd, f"{kind}_sweep")
+    straight = results == 1 and dst == acc and kind != "wide"  # streamed, if at all, without a detour
     prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)
     stream_pieces = streamer(results, height, lanes, dst_size)
 
@@ -52,6 +53,9 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         spare_row = line if width < lanes else 0
         streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
         part_count = prepare(args, beyond, pieces, scratch + args.streamed, parts, streamed)
+        # Between the ends of rows, if all vectors are at multiples of their size.
+        fits = (args.dst | dst_row | width * dst_size) % line == 0
+        between = 1 if straight and args.streamed != 0 and fits else 0
         while unit < stop:
             plane, first_row, end = rows_of_plane(unit, stop, rows)
             unit += end - first_row
@@ -74,14 +78,15 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                     part = at.Part(parts, number)
                     sweep(
                         src, acc, dst, form, channels, height, table + 8 * part.table * taken, part.start * src_size,
-                        part.vectors, targets, part.column * dst_size, args.taps_y, args.taps_x,
+                        part.vectors, targets, part.column * dst_size, between if part.table == 0 else 0,
+                        args.taps_y, args.taps_x,
                     )  # fmt: skip
                 column = lanes
                 while results > 1 and streamed and column < width - 2 * lanes:
                     vectors = min(at.PIECE, (width - lanes - column) // lanes)
                     sweep(
                         src, acc, dst, form, channels, height, table, column * src_size,
-                        vectors, pieces, 0, args.taps_y, args.taps_x,
+                        vectors, pieces, 0, 0, args.taps_y, args.taps_x,
                     )  # fmt: skip
                     stream_pieces(pieces, targets, end - top, column, vectors)
                     column += (vectors - 1) * lanes if vectors == at.PIECE else width
@@ -92,7 +97,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         width * dst_size,
                     )  # fmt: skip
 
-        if results > 1:
+        if results > 1 or straight:
             sweep_simd.finish_streams()
 
     return band

@@ -27,7 +27,7 @@ def gradient_value(e, name, dy, dx, exact=False):
 
 @intrinsic(prefer_literal=True)
 def gradient_sweep(
-    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, streamed, taps_y, taps_x,
 ):  # fmt: skip
     """3 x 3 derivatives of `height` rows, along `vectors` vectors of columns.
 
@@ -36,7 +36,7 @@ def gradient_sweep(
     SciPy's order of operations, rounded after each, for weights of 1 and 2.
     table[0] is the row above the first output row. Columns from one vector before `offset` to one
     behind the last are read; each is loaded once and its neighbours are shuffled out of registers.
-    Row r of result k goes to targets[k * height + r] + place.
+    Row r of result k goes to targets[k * height + r] + place; `streamed`: see `Emitter.store_or_stream`.
     `taps_y`: address of the smoothing taps' side and centre, with all scaling in them; `taps_x` is of no use here.
     """
     source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
@@ -48,7 +48,7 @@ def gradient_sweep(
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, weights, _ = values[6:]
+        table, offset, vectors, targets, place, streamed, weights, _ = values[6:]
         e = Emitter(builder, arithmetic)
         side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
         source_step = I64(e.count * source.itemsize)
@@ -111,6 +111,7 @@ def gradient_sweep(
             now = builder.mul(k, source_step)
             kept = len(carried) // 2
             before, here = carried[:kept], carried[kept:]
+            made = []
             after = [load(r, builder.add(now, source_step)) for r in range(rows + 2)]
             after += down(after)
             to = builder.mul(k, result_step)
@@ -122,7 +123,8 @@ def gradient_sweep(
                     middle = triple[1]
                     column = e.add(e.sub(middle, above[1]), e.sub(middle, below[1]))
                     row = e.add(e.sub(middle, left), e.sub(middle, right))
-                    e.store(e.mul(e.add(column, row), side), builder.add(into[r], to), result)
+                    made.append((e.mul(e.add(column, row), side), builder.add(into[r], to)))
+                e.store_or_stream(made, result, streamed)
                 return [*here, *after]
             if roberts is not None:
                 rights = [across(triple)[1] for triple in triples]
@@ -132,11 +134,18 @@ def gradient_sweep(
                     difference = falling if roberts == "pos" else rising
                     if roberts == "magnitude":
                         difference = e.sqrt(e.muladd(rising, rising, e.mul(falling, falling)))
-                    e.store(e.mul(difference, side), builder.add(into[r], to), result)
+                    made.append((e.mul(difference, side), builder.add(into[r], to)))
+                e.store_or_stream(made, result, streamed)
                 return [*here, *after]
             for r, (dy, dx) in enumerate(exact_derivatives(triples, downs) if exact else derivatives(triples)):
                 for number, name in enumerate(names):
-                    e.store(gradient_value(e, name, dy, dx, exact), builder.add(into[number * rows + r], to), result)
+                    value, address = gradient_value(e, name, dy, dx, exact), builder.add(into[number * rows + r], to)
+                    if len(names) == 1:
+                        made.append((value, address))
+                    else:  # so that few vectors are alive at a time
+                        e.store(value, address, result)
+            if made:
+                e.store_or_stream(made, result, streamed)
             return [*here, *after]
 
         def begin(at):
@@ -147,12 +156,12 @@ def gradient_sweep(
         e.loop(I64(0), vectors, begin(back) + begin(I64(0)), step)
 
     tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+    return types.void(*tokens, *[types.int64] * 8), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
 def wide_sweep(
-    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, streamed, taps_y, taps_x,
 ):  # fmt: skip
     """Derivatives of any small radius; arguments as in `gradient_sweep`, with "wide2 " or the like before the results.
 
@@ -164,7 +173,7 @@ def wide_sweep(
     wants_y, wants_x = names != ["dx"], names != ["dy"]
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, slopes, sides = values[6:]
+        table, offset, vectors, targets, place, _, slopes, sides = values[6:]
         e = Emitter(builder, arithmetic)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
@@ -222,12 +231,12 @@ def wide_sweep(
         e.loop(I64(0), vectors, column(back) + column(I64(0)), step)
 
     tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+    return types.void(*tokens, *[types.int64] * 8), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
 def smooth_sweep(
-    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, taps_y, taps_x,
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, streamed, taps_y, taps_x,
 ):  # fmt: skip
     """Symmetric taps of one small radius along both axes; arguments as in `gradient_sweep`, `form` "smooth2" or so.
 
@@ -238,7 +247,7 @@ def smooth_sweep(
     reach, shift, rows = sweep_radius(form.literal_value), channels.literal_value, height.literal_value
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, taps_y, taps_x = values[6:]
+        table, offset, vectors, targets, place, streamed, taps_y, taps_x = values[6:]
         e = Emitter(builder, arithmetic)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
@@ -264,20 +273,22 @@ def smooth_sweep(
             now = builder.mul(k, source_step)
             after = vertical(builder.add(now, source_step))
             to = builder.mul(k, result_step)
+            made = []
             for r in range(rows):
                 total = e.mul(across[0], here[r])
                 for j in range(1, reach + 1):
                     left = e.neighbours(before[r], here[r], e.count - j * shift)
                     right = e.neighbours(here[r], after[r], j * shift)
                     total = e.muladd(across[j], e.add(right, left), total)
-                e.store(total, builder.add(into[r], to), result)
+                made.append((total, builder.add(into[r], to)))
+            e.store_or_stream(made, result, streamed)
             return [*here, *after]
 
         back = I64(-e.count * source.itemsize)
         e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
 
     tokens = [src, acc, dst, form, channels, height]
-    return types.void(*tokens, *[types.int64] * 7), nothing(generate)
+    return types.void(*tokens, *[types.int64] * 8), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
