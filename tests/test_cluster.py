@@ -49,7 +49,9 @@ def target():
 
 
 @pytest.mark.parametrize("image", [IMAGE, pytest.param(BYTES, marks=pytest.mark.slow)], ids=["float32", "uint8"])
-@pytest.mark.parametrize("name", ["box", *(pytest.param(name, marks=pytest.mark.slow) for name in CALLS if name != "box")])
+@pytest.mark.parametrize(
+    "name", ["box", *(pytest.param(name, marks=pytest.mark.slow) for name in CALLS if name != "box")]
+)
 def test_workers_of_other_widths_give_the_same_bits(client, name, image):
     skip_without(AVX2)
     assert AVX2 in client.run(target).values()
