@@ -8,11 +8,10 @@ program runs on any image of that shape and dtype.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy import may_share_memory, ndarray
@@ -25,7 +24,7 @@ from fastsep._plan.pieces import unit_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter, Halo
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, Block, DType, StandIn
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_wrapper
 from fastsep._validation.axes import Frame
 
 if TYPE_CHECKING:
@@ -307,7 +306,7 @@ def apply_for_several(
 def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Array]:
     """A call that is new, has several results or needs conversions."""
     image = arrays.as_image(image)
-    if not isinstance(image, ndarray):
+    if not isinstance(image, ndarray) or type(image) is Borrowed:
         return foreign().apply(options, image, outs, workers)  # type: ignore[no-any-return]
     workers = None if workers is None else scalars.check_workers(workers)
     given = arrays.dtype_of_outs(outs)
@@ -354,6 +353,34 @@ def foreign() -> ModuleType:
     return import_module("fastsep._arrays")
 
 
+def wrapped() -> ModuleType:
+    """What handles those that have another array inside."""
+    return import_module("fastsep._arrays.wrapped")
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def takes_wrappers(function: Function) -> Function:
+    """A function of several steps, whose first argument is an image, runs on the array that a wrapper has inside.
+
+    Functions that do nothing with their image but give it to `apply` do not need this. Arguments come by position, as
+    names would make small calls slower.
+    """
+
+    @wraps(function)
+    def call(image: Any, *args: Any) -> Any:
+        if type(image) is not ndarray:
+            from fastsep._validation.borrowing import lent  # for arrays of other packages alone
+
+            image = lent("image", image)
+            if is_wrapper(image):
+                return wrapped().call(function, image, args)
+        return function(image, *args)
+
+    return call  # type: ignore[return-value]
+
+
 def _prepare(
     options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None,
     part: tuple[tuple[int, ...], bool | None] | None,
@@ -375,7 +402,7 @@ def _prepare(
     modes = axes.modes(mode, frame)
     cval = scalars.number("cval", cval) + 0.0  # no negative zero: it equals zero as a key
     if "constant" in modes:
-        frame = replace(frame, border=cval)
+        frame = frame._replace(border=cval)
     what = builder(frame, *parameters)
 
     unit = dtypes.unit(image_dtype) if rules.rescale and not frame.integer else 1.0

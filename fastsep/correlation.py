@@ -225,5 +225,5 @@ complete((separable_filter, correlate, correlate_bank), filters.__doc__)
 complete((convolve,), correlate.__doc__)
 
 
-def _separable(frame: Frame, lines: tuple[Any, ...]) -> spec.Filter:
-    return _taps.separable(filter_kernels.taps_per_axis(lines, len(frame.spatial)))
+def _separable(frame: Frame, taps: Any) -> spec.Filter:
+    return _taps.separable(filter_kernels.taps_per_axis(taps, len(frame.spatial)))

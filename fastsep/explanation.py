@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import not_run
+from fastsep._call import not_run, wrapped
 from fastsep._plan.description import Description
 from fastsep._validation import array_like, arrays
+from fastsep._validation.array_like import is_labelled
 
 __all__ = ["Explanation", "explain"]
 
@@ -141,8 +142,9 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         args = (kwargs.pop(first), *args)
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
-    image = arrays.as_image(args[0])
-    found = not_run(function, image.shape, image.dtype, *args[1:], **kwargs)
+    image: Any = arrays.as_image(args[0])
+    named = wrapped().with_dimensions(function, image.dims) if is_labelled(image) else function
+    found = not_run(named, image.shape, image.dtype, *args[1:], **kwargs)
     if found.program is None:
         told = Description(arithmetic=found.result, strategy="nothing", why="the image is empty", seconds=0.0)
     else:

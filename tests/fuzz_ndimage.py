@@ -284,7 +284,7 @@ def neighbourhoods(draw: Draw, call: Call) -> None:
         held = min(math.prod(size) if isinstance(size, tuple) else size ** max(count, 1), 50)
         call.arguments["rank"] = str(int(draw.rng.integers(-held - 1, held + 1)))
     if call.name == "percentile_filter":
-        call.arguments["percentile"] = str(draw.one((0, 10, 33.3, 50, 80, 100, -20, -100, 101)))
+        call.arguments["percentile"] = str(draw.one((0, 10, 33.3, 50, 80, 100, -20, -100)))
     border(draw, call, count, several=flat and call.name not in RANKED)
     origins(draw, call, size)
 
@@ -336,6 +336,10 @@ def spoil(draw: Draw, call: Call) -> None:
         call.arguments.pop("origin", None)
     if "rank" in call.arguments:
         call.arguments["rank"] = "0"
+    if call.arguments.get("size") == "0":
+        call.arguments["size"] = "1"
+    if argument != "footprint" and call.arguments.pop("footprint", None):  # it may be all zero, or have no axes
+        call.arguments["size"] = "3"
     if argument != "output":  # SciPy frees an array twice where it converts it and then refuses something else
         call.arguments.pop("output", None)
         del call.setup[1:]
@@ -415,8 +419,11 @@ def difference(call: Call, ours: ModuleType) -> str:
         exec(call.setup[0], names)
         cval = abs(float(call.arguments.get("cval", 0)))
         largest = float(np.abs(names["x"].astype(complex)).max(initial=cval))
+        # Of complex images and weights, SciPy rounds parts of the sums to the precision of the image.
+        both = call.dtype == "complex64" and "j" in call.arguments.get("weights", "")
+        dtype = np.dtype(np.complex64) if both else expected.dtype
         with np.errstate(all="ignore"):
-            close = np.abs(got - expected) <= tolerance(call, expected.dtype, largest)
+            close = np.abs(got - expected) <= tolerance(call, dtype, largest)
         equal = close | (got == expected) | (np.isnan(got) & np.isnan(expected))
     if equal.all():
         return ""

@@ -324,14 +324,15 @@ def rank(footprint, form, dtypes, channels=0, *, centre=None, number=None):
     centre = tuple(n // 2 for n in footprint.shape) if centre is None else centre
     number = np.count_nonzero(footprint) // 2 if number is None else number
     what = Rank(footprint, centre, int(number))
-    if form is None:  # a network that is compiled
-        form = selection.name(footprint[None], number, selection.height(footprint[None]))
+    if form in ("rows", "registers"):  # a network that is compiled
+        form += f" {channels or 1}" * (form == "registers")
+        form += f" {selection.name(footprint[None], number, selection.height(footprint[None]))}"
 
     def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
         parameters = (PerPixel(what.footprint), what.centre, what.rank)
         return _call.apply(ranks, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
-    kernel = ("histogram",) if form == "histogram" else ("rank", form)
+    kernel = (form,) if form in ("histogram", "cumulative") else ("rank", form)
     return Order(kernel, run, what, tuple((name, name) for name in dtypes), channels, rescales=False)
 
 
@@ -407,7 +408,7 @@ CASES = {
     "farid dy": edge("farid", 2, (0,), ("sweep", "wide2 dy", "1"), (F4, U1_F4)),
     "farid dx": edge("farid", 2, (1,), ("sweep", "wide2 dx", "1"), (F4, I2_F4, F8)),
     "roberts": named("roberts", Roberts("magnitude"), ("sweep", "roberts_magnitude"), (F4, U1_F8)),
-    "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (U2_F8,)),
+    "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (F4, U2_F8)),
     "roberts -": named("roberts_neg_diag", Roberts("neg_diag"), ("sweep", "roberts_neg"), (F4,)),
     # taps of any length
     "gaussian": named("gaussian", GAUSS, ("fir", "plane"), (F4, U1, F8), sigma=(1.6, 2.3)),
@@ -421,7 +422,7 @@ CASES = {
         order=(1, 0),
     ),
     "odd and even taps": from_taps((ODD, EVEN), ("fir", "plane"), (F4, F8)),
-    "whole taps": from_taps((WHOLE_EVEN, WHOLE), ("fir", "plane"), (U1_I2, U1)),
+    "whole taps": from_taps((WHOLE_EVEN, WHOLE), ("fir", "plane"), (U1, U1_I2)),
     "one axis": from_taps((None, ODD), ("fir", "plane"), (F4,)),
     "laplace": named("laplace", operators.laplace(2), ("sweep", "laplace", "1"), (F4, U1_F8)),
     "laplace RGB": named("laplace", operators.laplace(2), ("sweep", "laplace", "3"), (F4, U1), 3),
@@ -555,8 +556,8 @@ CASES = {
     "dense": dense(1, (5, 7), (F4, U1, F8)),
     "dense, even": dense(2, (4, 6), (F8, U2_F8), zeros=0),
     "dense, wide": dense(3, (3, 21), (F4,)),
-    "dense, tall RGB": dense(4, (11, 2), (U1_F4, F4), 3),
-    "dense, whole": dense(5, (3, 3), (U1_I2, U1_F8), whole=True),
+    "dense, tall RGB": dense(4, (11, 2), (F4, U1_F4), 3),
+    "dense, whole": dense(5, (3, 3), (U1_F8, U1_I2), whole=True),
     "dense, differences": dense(9, (7, 6), (F4, U1_F4), zeros=0, form="differences"),
     "dense, differences, RGB": dense(10, (5, 4), (F4, U1_F4), 3, form="differences"),
     "dense of a volume": dense(6, (3, 4, 3), (F4, U1_F8)),
@@ -597,16 +598,20 @@ CASES = {
     "cast means of large windows": casts(Box((29, 30), cast=True), ("box", "cast"), (U1, I2)),
     "cast kernel": casts(Dense(KERNEL, (2, 1), cast=True), ("dense", "ordered cast"), (U1, I2)),
     # ranks
-    "median of nine": rank(np.ones((3, 3)), None, ("uint8", "float32")),
-    "median, wide": rank(np.ones((2, 7)), None, ("uint16", "float64"), centre=(1, 0)),
-    "median RGB": rank(np.ones((5, 5)), None, ("uint8", "float32"), 3),
-    "median of a cross": rank(cross(1), None, ("uint8", "int16")),
-    "median of a line": rank(np.ones((1, 5)), None, ("uint8", "float32")),
+    "median of nine": rank(np.ones((3, 3)), "registers", ("uint8", "float32")),
+    "median of nine, RGB": rank(np.ones((3, 3)), "registers", ("uint8", "int8"), 3),
+    "median of nine, many channels": rank(np.ones((3, 3)), "rows", ("uint8",), 5),
+    "median, even": rank(np.ones((4, 5)), "rows", ("uint8", "uint16", "float64"), centre=(1, 0)),
+    "median RGB": rank(np.ones((5, 5)), "rows", ("uint8", "float32"), 3),
+    "median of a cross": rank(cross(1), "registers", ("uint8", "int16")),
+    "median of a line": rank(np.ones((1, 3)), "registers", ("uint8", "float32")),
     "rank in a disk": rank(disk(3), "table", ("uint8", "float32"), number=20),
     "rank in a corner": rank([[0, 1, 0], [0, 0, 1]], "table", ("uint8", "float64"), centre=(0, 2)),
     "rank of a large window": rank(np.ones((9, 12)), "table", ("uint8", "float32"), 2, number=90),
-    "median by histograms": rank(np.ones((15, 13)), "histogram", ("uint8", "int8"), centre=(4, 7)),
-    "rank by histograms RGB": rank(np.ones((12, 19)), "histogram", ("uint8", "int8"), 3, number=90),
+    "median by cumulative histograms": rank(np.ones((15, 13)), "cumulative", ("uint8", "int8"), centre=(4, 7)),
+    "rank by cumulative histograms RGB": rank(np.ones((12, 19)), "cumulative", ("uint8", "int8"), 3, number=90),
+    "median by histograms": rank(np.ones((15, 19)), "histogram", ("uint8", "int8"), centre=(4, 7)),
+    "rank by histograms RGB": rank(np.ones((14, 19)), "histogram", ("uint8", "int8"), 3, number=90),
     "median of a volume": rank(np.ones((3, 3, 3)), "table", ("uint8", "float32")),
     "rank in four axes": rank(np.ones((2, 1, 2, 3)), "table", ("uint8", "float32"), number=0),
     # axis after axis

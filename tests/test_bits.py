@@ -168,7 +168,8 @@ def in_pieces(monkeypatch):
 @pytest.mark.slow
 # Ranks work in strips of a row, with the scratch memory of a strip: they need no pieces.
 @pytest.mark.parametrize(
-    "name", [name for name, case in CASES.items() if case.kernel[0] not in ("hysteresis", "rank", "histogram")]
+    "name",
+    [name for name, case in CASES.items() if case.kernel[0] not in ("hysteresis", "rank", "histogram", "cumulative")],
 )
 def test_long_rows_in_pieces(name, rng):
     case = CASES[name]

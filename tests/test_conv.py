@@ -223,12 +223,12 @@ def random_padding(rng, index):
     return ("same", "valid", few[0], (few[0], few[1]), ((few[0], few[1]), (few[2], few[3])), "same")[index % 6]
 
 
-@pytest.mark.parametrize("dtypes", [FLOATS, *slow(DTYPES[2:])])
+@pytest.mark.parametrize("dtypes", [FLOATS[:1], *slow(FLOATS[1:], DTYPES[2:])])
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_numbers_of_channels(channels, dtypes, rng):
     for index, results in enumerate(RESULTS):
         for number, kind in enumerate(FUNCTIONS):
-            src, dtype = dtypes[(index + number) % 2]
+            src, dtype = dtypes[(index + number) % len(dtypes)]
             # Few pixels, several tiles of them, and in between.
             shape = ((5, 6), (40, 27), (9, 14))[(index + channels) % 3]
             problem = make(rng, kind, (3, 3), channels, results, dtype, multiplier=index % 3 + 1)
@@ -259,7 +259,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("dtypes", [FLOATS, *slow(DTYPES[2:])])
+@pytest.mark.parametrize("dtypes", [FLOATS[:1], *slow(FLOATS, DTYPES[2:])])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_image_size(name, dtypes):
     rng = np.random.default_rng(2024)
@@ -270,6 +270,8 @@ def test_every_image_size(name, dtypes):
         for dtype in ("float32", "float64")
     }
     for index, (h, w) in enumerate((h, w) for h in range(1, 21) for w in range(1, 21)):
+        if index % 2 >= len(dtypes):  # each dtype meets every second size
+            continue
         src, dtype = dtypes[index % 2]
         chosen = dict(options)
         if kind != "pointwise":
@@ -483,9 +485,9 @@ def test_steps_too_large_for_any_image_are_harmless(rng):
     ],
 )
 def test_dtype_of_the_result(kernels, image_dtype, expected, rng):
-    first = rng.integers(0, 2, (3, 3, 4)).astype(kernels[0])
-    second = rng.integers(0, 2, (4, 5)).astype(kernels[1])
-    x = rng.integers(0, 2, (6, 7, 4)).astype(image_dtype)
+    first = rng.integers(0, 2, (3, 3, 3)).astype(kernels[0])
+    second = rng.integers(0, 2, (3, 5)).astype(kernels[1])
+    x = rng.integers(0, 2, (6, 7, 3)).astype(image_dtype)
     result = fastsep.separable_conv2d(x, first, second)
     assert result.dtype == expected
     # Sums of small integers are exact.

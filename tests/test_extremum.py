@@ -222,11 +222,11 @@ def test_a_border_of_nan_or_infinity_counts_for_floats(rng):
 
 
 def test_layouts_of_an_image_and_results_of_other_dtypes(rng):
-    image = noise(rng, "int32", (30, 50))
+    image = noise(rng, "uint8", (30, 50))
     expected = scipys(image, "maximum", (4, 9))
     for name, same in layouts(image).items():
         np.testing.assert_array_equal(extremum(same, "maximum", (4, 9)), expected, name)
-    for dtype in ("int64", "float64", "int32"):
+    for dtype in ("int64", "float64", "uint8"):
         out = np.zeros(image.shape, dtype)
         assert extremum(image, "maximum", (4, 9), out=out) is out
         np.testing.assert_array_equal(out, expected)
@@ -243,7 +243,7 @@ def test_nothing_is_converted(dtype):
 
 def test_empty_images_and_windows_of_one_pixel(rng):
     assert extremum(np.zeros((0, 5), np.int32), "minimum", (3, 3)).shape == (0, 5)
-    image = noise(rng, "uint32")
+    image = noise(rng, "float32")
     assert same_bits(extremum(image, "maximum", (1, 1)), image)
 
 

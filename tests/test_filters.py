@@ -102,7 +102,7 @@ def test_other_result_dtypes_are_rounded_and_saturated_too(dtype, rng):
 
 def test_values_beyond_the_largest_integers_saturate():
     image = np.array([-1e30, -1.0, 1e30])
-    for dtype in ("int8", "int32", "uint32", "int64", "uint64"):
+    for dtype in ("int32", "uint32", "int64", "uint64"):
         info = np.iinfo(dtype)
         expected = [info.min, max(-1, info.min), info.max]
         assert fastsep.gaussian(image, 0, dtype=dtype).tolist() == expected

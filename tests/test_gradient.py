@@ -61,9 +61,9 @@ def test_derivatives_are_those_of_scikit_image(operator, mode, rng):
 
 
 def test_the_magnitude_is_that_of_the_filter_times_the_root_of_the_number_of_axes(rng):
-    for dtype, shape in (("uint8", (40, 50)), ("float32", (40, 50)), ("float32", (9, 10, 11))):
-        image = noise(rng, dtype, shape)
-        for operator in OPERATORS:
+    for shape, used in (((40, 50), OPERATORS), ((9, 10, 11), ["prewitt"])):
+        image = noise(rng, "float32", shape)
+        for operator in used:
             result = fastsep.gradient(image, operator, output="magnitude")
             assert_close(result, getattr(fastsep, operator)(image) * np.sqrt(image.ndim), np.ones(1))
 
@@ -142,7 +142,7 @@ def test_nan_and_infinity_reach_as_far_as_in_the_operators(rng):
             expected = np.arctan2(results[0], results[1])
         np.testing.assert_array_equal(np.isnan(results[3]), np.isnan(expected))
     for way in ("smoothing, sweep", "smoothing, wide sweep", "smoothing, taps, polar", "gaussian"):
-        result = of_way(way, image, output="magnitude")
+        result = of_way(way, image, output=ALL)[2]
         assert not np.isfinite(result[[4, 20], [5, 30]]).any()
         far = np.hypot(*(np.mgrid[:29, :41] - np.array([4, 5]).reshape(2, 1, 1))) > 14
         far &= np.hypot(*(np.mgrid[:29, :41] - np.array([20, 30]).reshape(2, 1, 1))) > 14
@@ -154,7 +154,7 @@ def kernel_of(operator, axis):
     """The taps of an operator, from its response to an impulse."""
     impulse = np.zeros((9, 9))
     impulse[4, 4] = 1
-    response = fastsep.gradient(impulse, operator, output=("dy", "dx")[axis])
+    response = fastsep.gradient(impulse, operator, output=ALL)[axis]
     return response[2:7, 2:7][::-1, ::-1].copy()
 
 
@@ -365,11 +365,17 @@ def test_out_is_written_and_returned(way, rng):
             for result, out, value in zip(results, outs, expected, strict=True):
                 assert out is None or result is out
                 np.testing.assert_array_equal(result, value)
-    out = np.empty((rows, cols), "float32")
+
+
+@pytest.mark.parametrize("way", ["sweep", *slow(*list(WAYS)[1:])])
+def test_out_of_a_single_result(way, rng):
+    image = noise(rng, "float32")
+    _, dx, magnitude, _ = of_way(way, image, output=ALL)
+    out = np.empty(image.shape, "float32")
     assert of_way(way, image, output="magnitude", out=out) is out
-    np.testing.assert_array_equal(out, expected[2])
+    np.testing.assert_array_equal(out, magnitude)
     assert of_way(way, image, output=("dx",), out=(out,))[0] is out
-    np.testing.assert_array_equal(out, expected[1])
+    np.testing.assert_array_equal(out, dx)
 
 
 def test_a_float_out_settles_the_dtype(rng):
@@ -427,7 +433,7 @@ def test_empty_images_give_empty_results(shape):
 
 
 @ways
-@pytest.mark.parametrize("dtype", ["float32", "float64", *slow("uint8")])
+@pytest.mark.parametrize("dtype", ["float32", *slow("float64", "uint8")])
 @pytest.mark.usefixtures("small_images_go_parallel")
 def test_the_number_of_workers_does_not_change_a_bit(way, dtype, rng):
     for shape, channel_axis in (((160, 67), None), ((97, 150), None), ((3, 40), None), ((70, 31, 3), -1)):
@@ -494,15 +500,18 @@ def test_a_remembered_gradient_does_not_serve_another_call(rng):
         {"mode": "constant"},
         {"mode": "constant", "cval": 1},
         {"output": ("dx", "magnitude")},
-        {"output": ("magnitude", "orientation")},
-        {"output": ("orientation", "dx", "dy")},
+        {"output": ALL[::-1]},
     )
-    first = [fastsep.gradient(image, **each) for each in options]
+
+    def gradient(**options):
+        return fastsep.gradient(image, **{"output": ALL} | options)
+
+    first = [gradient(**each) for each in options]
     assert not any(map(np.array_equal, *zip(*itertools.combinations(first, 2), strict=True)))
     for each, expected in zip(options, first, strict=True):
-        assert all(map(same_bits, fastsep.gradient(image, **each), expected))
+        assert all(map(same_bits, gradient(**each), expected))
     for same in ({"sigma": np.float32(1)}, {"sigma": True}, {"sigma": [1, 1.0]}, {"sigma": np.ones(2)}):
-        assert all(map(same_bits, fastsep.gradient(image, **same), first[3]))
+        assert all(map(same_bits, gradient(**same), first[3]))
 
 
 def test_lists_and_subclasses_are_taken_as_plain_arrays():

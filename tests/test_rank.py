@@ -106,7 +106,7 @@ def test_other_dtypes_come_back_as_they_are(dtype, rng):
     np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("size", [3, 6])
+@pytest.mark.parametrize("size", [3, *slow(6), 8])
 @pytest.mark.parametrize("dtype", ["float32", *slow("float64")])
 def test_nan_of_either_sign_is_larger_than_infinity(dtype, size, rng):
     image = noise(rng, dtype)
@@ -137,13 +137,26 @@ def test_large_windows_of_bytes(dtype, rng):
             case.check(case.call(image), image, dtype, ("reflect",) * 2, 0.0)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", *slow("int8")])
+def test_results_that_differ_more_than_histograms_have_values(dtype, rng):
+    rows, cols = np.ogrid[:150, :300]
+    contrast = np.where(cols // 40 % 2, 0, 255), np.where(rows // 23 % 2, 3, 130) + cols // 3, rows + 0 * cols
+    for number in (0, 112, 224):
+        case = rank(np.ones((15, 15)), "cumulative", (dtype,), number=number)
+        for values in contrast:
+            image = (values + rng.integers(0, 4, values.shape)).clip(0, 255).astype(np.uint8)
+            if dtype == "int8":
+                image = (image ^ 128).view(np.int8)
+            case.check(case.call(image), image, dtype, ("reflect",) * 2, 0.0)
+
+
 def test_an_empty_image():
-    assert rank(np.ones((3, 3)), None, ("uint8",)).call(np.zeros((0, 4), np.uint8)).shape == (0, 4)
+    assert rank(np.ones((3, 3)), "registers", ("uint8",)).call(np.zeros((0, 4), np.uint8)).shape == (0, 4)
 
 
 def test_only_medians_of_small_windows_are_compiled_by_themselves():
     fastsep.clear_caches()
-    for footprint, number, expected in ((disk(2), 6, None), (disk(2), 5, "table"), (np.ones((8, 8)), 32, "table")):
+    for footprint, number, expected in ((disk(2), 6, "rows"), (disk(2), 5, "table"), (np.ones((8, 8)), 32, "table")):
         case = rank(footprint, expected, ("uint8",), number=number)
         assert case.kernel in [key[:2] for key in kernels_of(case, "uint8", "uint8", (40, 40))]
 

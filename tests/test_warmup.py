@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,23 @@ def calls(group, dtype):
             *(("separable_filter", (image, lines), option) for option in options),
             *(("correlate_bank", (image, np.stack([kernel] * 3)), option) for option in floats),
         ],
+        "morphology": [
+            *((name, (image,), {}) for name in ("erosion", "dilation", "closing", "white_tophat", "peak_local_max")),
+            *((f"ndimage.{name}", (image, 5), {}) for name in ("minimum_filter", "maximum_filter", "grey_opening")),
+        ],
+        "ranks": [
+            ("median", (image,), {}),
+            *(("ndimage.median_filter", (image, size), {}) for size in (3, 5, 15)),
+            ("ndimage.percentile_filter", (image, 30, 3), {}),
+        ],
+        "ndimage": [
+            *(("ndimage.gaussian_filter", (image, sigma), {}) for sigma in (1, 3)),
+            *((f"ndimage.{name}", (image, 2), {}) for name in ("gaussian_laplace", "gaussian_gradient_magnitude")),
+            *(("ndimage.uniform_filter", (image, size), {}) for size in (5, 31)),
+            *((f"ndimage.{name}", (image,), {}) for name in ("laplace", "prewitt")),
+            *(("ndimage.sobel", (image, axis), {}) for axis in (0, 1)),
+            ("ndimage.correlate", (image, kernel), {}),
+        ],
         "layers": [
             ("conv2d", (maps[..., :3], full), {}),
             ("depthwise_conv2d", (maps, depth), {"padding": "same"}),
@@ -119,7 +137,7 @@ def missing():
             ready = set(warmup.keys([group], [dtype]))
             for name, arguments, options in calls(group, dtype):
                 asked.clear()
-                getattr(fastsep, name)(*arguments, **options)
+                attrgetter(name)(fastsep)(*arguments, **options)
                 found += [f"{name} {dtype} {options} {' '.join(key)}" for key in asked if key not in ready]
     say("\n".join(found) or "all")
 

@@ -1,4 +1,8 @@
-"""Arrays of other packages: imported with the first one that comes."""
+"""Arrays of other packages: imported with the first one that comes.
+
+Those of dask are filtered chunk by chunk. Those of xarray, and those that are lent by DLPack, are wrappers: the call
+goes on with the array inside, which may be one of dask.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from fastsep._validation.array_like import is_wrapper
+
 
 def _chunked() -> ModuleType:
     """What needs dask, which is imported by now."""
@@ -14,8 +20,9 @@ def _chunked() -> ModuleType:
 
 
 def apply(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Any]:
-    """`_call._checked` for an array of dask."""
-    return _chunked().apply(options, image, outs, workers)  # type: ignore[no-any-return]
+    """`_call._checked` for an array of another package."""
+    module = import_module("fastsep._arrays.wrapped") if is_wrapper(image) else _chunked()
+    return module.apply(options, image, outs, workers)  # type: ignore[no-any-return]
 
 
 def masked(result: Any, mask: Any, channel_axis: Any) -> Any:

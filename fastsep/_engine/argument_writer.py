@@ -5,7 +5,7 @@ Sizes here are what keeps kernels inside their memory: each allowance is named a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ MODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """The words of a block, what bands need, and the arrays that the words point to."""
 
     words: Array

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ from fastsep._plan.differences import (
 from fastsep._plan.spec import IDENTITY, Divisors, Line, Separable, Term, tap_sum
 
 
-@dataclass(frozen=True, slots=True)
-class _Depth:
+class _Depth(NamedTuple):
     """A line along the depth of a volume, and the differences that it applies to."""
 
     line: Line

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from fastsep._engine import memory
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
 from fastsep._engine.fir_arguments import FirArguments
 from fastsep._kernels import arguments as at
@@ -315,14 +316,17 @@ class KernelArguments(FirArguments):
         # Where the rows under a tile are, those of a strip of it, and where results go.
         args.leaves, args.targets = self.take(2 * 8 * network.rows), self.take(8 * height)
         args.borders = self.take(8 * (size_x - 1))
-        compiled = plan.kernel[1] != "table"
+        how = plan.kernel[1].partition(" ")[0]
+        compiled, registers = how != "table", how == "registers"
         places = comparisons.places(network)
-        count = network.rows + stages(network).rows + height if compiled else places.rows
+        count = places.rows
+        if compiled:
+            count = network.rows + height + (0 if registers else stages(network).rows)
 
         pixel, halo = self.channels * plan.acc.itemsize, size_x - 1
         unit = self.lanes // math.gcd(self.lanes, self.channels)  # so many pixels fill vectors
         near, far = (size // (count * pixel) - halo for size in (tuning.RANK_BYTES, tuning.RANK_FAR_BYTES))
-        most = max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
+        most = far if registers else max(near, min(far, tuning.RANK_HALOS * halo), 3 * halo, unit)
         args.chunk = chunk = min(most // unit, -(-self.cols // unit)) * unit
         # Vectors of results, of what is seen right of them, and one that is loaded beside those.
         more = -(-halo * pixel // self.vector)
@@ -330,7 +334,8 @@ class KernelArguments(FirArguments):
         right = -(-(more + 3) * self.vector // (pixel * unit)) * unit
         if compiled and left + right + unit <= self.cols:
             args.left_strip, args.right_strip = left, right
-        widest = -(-max(chunk, left, right) * pixel // self.vector)
+        # The first strip may be longer by less than a vector.
+        widest = -(-max(chunk, left + unit, right) * pixel // self.vector)
         # A row that is copied may begin `left` pixels from the left end, and is copied in whole vectors.
         args.value_row = row = (widest + more + 2 + -(-args.left * pixel // self.vector)) * self.vector
         args.values = self.take(count * row + halo * pixel + self.vector)
@@ -363,6 +368,28 @@ class KernelArguments(FirArguments):
         args.coarse, args.fine = self.take(counts * columns), self.take(counts * bins.size * columns)
         args.recent = self.take(8 * at.Recent.length * bins.size)
         args.sums = self.take(at.LINE + counts) + at.LINE
+
+    def write_cumulative(self) -> None:
+        plan, args = self.plan, at.Cumulative(self.words)
+        what = plan.what
+        assert isinstance(what, Rank)
+        _, size_y, size_x = what.footprint.shape
+        args.size_y, args.size_x, args.rank = size_y, size_x, what.rank
+        args.lead, args.left = what.centre
+        args.right = size_x - 1 - args.left
+        self.halo = size_y  # each band counts the rows of a window anew
+        args.chunk, args.height = chunk, height = min(tuning.CUMULATIVE_TILE[1], self.cols), tuning.CUMULATIVE_TILE[0]
+        columns = (chunk + size_x) * self.channels
+        args.borders = self.take(8 * (size_x - 1))
+        args.copy_row = row = (columns + args.left * self.channels) // self.vector * self.vector + 2 * self.vector
+        args.copies = self.take((height + size_y) * row) + row  # a row that is not used is read before them
+        args.histograms = self.take(self.vector * columns)
+        args.found = self.take(2 * 16 * height)
+        # Values start between `vector` below zero and 255; where nothing has to go out, all bytes are above.
+        starts = np.arange(-self.vector - 255, 256)[:, None]
+        steps = memory.aligned((len(starts), self.vector), np.dtype(np.uint8))
+        steps[:] = starts + np.arange(self.vector) >= 0
+        args.steps = self.address(steps) + (self.vector + 255) * self.vector
 
     def edge(self, rows: int, halo: int) -> int:
         """Pixels at either end of a row whose sources are copied, if the others can be read in place; else 0."""

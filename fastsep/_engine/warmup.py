@@ -27,7 +27,7 @@ from fastsep._kernels import cache, jit
 from fastsep._validation.scalars import check_workers, one_of, words
 
 Key = tuple[str, ...]
-GROUPS = ("filters", "edges", "corners", "correlation", "layers")
+GROUPS = ("filters", "edges", "corners", "correlation", "morphology", "ranks", "ndimage", "layers")
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 #: A process for so many kernels: starting one costs as much as compiling the first of them.
 FEW = 4
@@ -48,7 +48,8 @@ def warmup(
         Called as `progress(done, total, label)`: before the first kernel that has to be compiled, and after each.
         In the last call, done == total.
     only : str or sequence of str, optional
-        What the kernels are for: "filters", "edges", "corners", "correlation", "layers". Default: all.
+        What the kernels are for: "filters", "edges", "corners", "correlation", "morphology", "ranks" (medians),
+        "ndimage" (the linear filters of `fastsep.ndimage`), "layers". Default: all.
     dtype : dtype or sequence of dtypes, optional
         Of the images: uint8, uint16, int16, float32, float64. Default: uint8, float32, and float64 but for layers.
     workers : int, optional
@@ -195,6 +196,38 @@ def _correlation(dtype: str) -> list[Key]:
     return found
 
 
+def _morphology(dtype: str) -> list[Key]:
+    """Minima and maxima in windows, and under other footprints."""
+    return [(form, which, *[dtype] * 3) for form in ("extremum", "flat") for which in ("minimum", "maximum")]
+
+
+def _ranks(dtype: str) -> list[Key]:
+    """Medians of 3 x 3 and 5 x 5 pixels, which have kernels of their own, and other ranks."""
+    from fastsep._kernels import selection
+
+    windows = [np.ones((1, size, size), bool) for size in (3, 5)]
+    medians = [selection.name(window, window.size // 2, selection.height(window)) for window in windows]
+    found: list[Key] = [("rank", form, *[dtype] * 3) for form in (*medians, "table")]
+    return [*found, ("histogram", *[dtype] * 3)] if dtype == "uint8" else found
+
+
+def _ndimage(dtype: str) -> list[Key]:
+    """Linear filters whose results have the image's dtype."""
+    own = (dtype, dtype, dtype)
+    if not dtype.startswith("float"):
+        sums = "uint16" if dtype == "uint8" else "int32"
+        return [
+            ("fir", "plane cast", dtype, "float64", dtype), ("dense", "ordered cast", dtype, "float64", dtype),
+            ("small_box", dtype, sums, dtype), ("box", "cast", dtype, "float32", dtype),
+            *(("sweep", form, "1", dtype, "int16", dtype) for form in ("dy", "dx", "laplace")),
+        ]  # fmt: skip
+    forms = ("plane", "plane differences", "plane slopes terms") if dtype == "float32" else ("plane", "plane terms")
+    return [
+        *(("fir", form, *own) for form in forms), ("dense", "sums", *own), ("box", "mean", *own),
+        *(("sweep", form, "1", *own) for form in ("smooth2", "smooth4", "laplace")),
+    ]  # fmt: skip
+
+
 def _layers(dtype: str) -> list[Key]:
     """Layers of common sizes; kernels of float64 for images of float64 only."""
     acc = "float64" if dtype == "float64" else "float32"
@@ -220,6 +253,9 @@ _FAMILIES: dict[str, Callable[[str], list[Key]]] = {
     "edges": _edges,
     "corners": _corners,
     "correlation": _correlation,
+    "morphology": _morphology,
+    "ranks": _ranks,
+    "ndimage": _ndimage,
     "layers": _layers,
 }
 

@@ -411,6 +411,23 @@ class Histogram(Head):
     ones: int  # address of the histograms of the bytes 0 to 15 alone
 
 
+class Cumulative(Head):
+    size_y: int  # the window
+    size_x: int
+    rank: int
+    lead: int  # rows needed above an output row
+    left: int  # pixels needed left of an output pixel ...
+    right: int  # ... and right of it
+    chunk: int  # columns of a tile
+    height: int  # rows of a tile, at most
+    borders: int  # offset of the list of columns that stand for those beyond the image
+    copies: int  # offset of copies of the rows under a tile
+    copy_row: int  # bytes from row to row there
+    histograms: int  # offset of a vector for each column
+    found: int  # offset of two tables of two words for each row of a tile
+    steps: int  # address of the step of zero where values start from zero
+
+
 class Corner(Head):
     """The source has three planes."""
 

@@ -52,3 +52,11 @@ def stages(network: Network) -> Stages:
         for before in found[: number + 1]:
             free += [row for value, row in before.stored.items() if read[value] == number]
     return Stages(found, rows)
+
+
+def fits_registers(network: Network) -> bool:
+    """Whether there are two stages, and only the second one sees values further right, by no more than two pixels."""
+    found = stages(network).stages
+    shifts = [max(each.first[1], each.second[1]) for stage in found for each in stage.comparisons]
+    first = len(found[0].comparisons)
+    return len(found) == 2 and not any(shifts[:first]) and max(shifts) <= 2

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import BOOL, DECISION, Operation, PerPixel, Request, apply
+from fastsep._call import BOOL, DECISION, Operation, PerPixel, Request, apply, takes_wrappers
 from fastsep._engine import execution
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
@@ -51,6 +51,7 @@ class Smoothing:
 AS_IS = Smoothing((0.0, 0.0), ("reflect", "reflect"), 0.0, 1.0, False)
 
 
+@takes_wrappers
 def canny(
     image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
     dtype: Any, workers: Any,

@@ -131,8 +131,8 @@ class Gradient(NamedTuple):
             for plan in plans:
                 stages.append(Stage(plan, at, len(buffers), halo_of(plan)))
                 buffers.append(Buffer(acc, 1))
-            polar = replace(
-                plans[-1], strategy="polar", kernel=("polar", "+".join(names), acc.name, request.target.name),
+            polar = plans[-1]._replace(
+                strategy="polar", kernel=("polar", "+".join(names), acc.name, request.target.name),
                 src=acc, acc=acc, dst=request.target,
             )  # fmt: skip
             told.append(description.Stage(", ".join(names), (), (polar,)))
@@ -157,14 +157,14 @@ class Gradient(NamedTuple):
         what = self.smoothing()
         lines = [line or IDENTITY for line in what.terms[0].lines]
         taps_used = sum(len(line.taps) for line in lines)
-        change = replace(
-            fused, strategy="deviation", kernel=("deviation", source.name, acc.name),
+        change = fused._replace(
+            strategy="deviation", kernel=("deviation", source.name, acc.name),
             what=Separable((Term((None, *lines)),)), src=source, dst=acc,
             work=(taps_used + 12.0) * math.prod(fused.view),
         )  # fmt: skip
         _, form, channels, _, _, target = fused.kernel
         kernel = ("gradient_of_sum", form, channels, source.name, acc.name, target)
-        swept = replace(fused, strategy="gradient_of_sum", kernel=kernel)
+        swept = fused._replace(strategy="gradient_of_sum", kernel=kernel)
         stages = [Stage(change, IMAGE, 0, halo_of(change)), Stage(swept, 0, RESULT, 1, second=IMAGE)]
         told = [description.Stage("smoothing", (what,), (change,)), description.Stage("derivatives", whats, (swept,))]
         return Pipeline(stages, [Buffer(acc, 1)]), told
@@ -178,7 +178,7 @@ class Gradient(NamedTuple):
         if plan.strategy != "sweep":
             return None
         form = plan.kernel[1].replace("magnitude", "+".join(names))
-        return replace(plan, kernel=("sweep", form, *plan.kernel[2:]))
+        return plan._replace(kernel=("sweep", form, *plan.kernel[2:]))
 
 
 def _plan(what: Separable, request: Request) -> Plan:

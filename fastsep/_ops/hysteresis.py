@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import BOOL, Operation, PerPixel, Program, Request
+from fastsep._call import BOOL, DECISION, Operation, PerPixel, Program, Request, apply, takes_wrappers
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, emptied_by, remembered
@@ -19,6 +19,7 @@ from fastsep._kernels import jit
 from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
 from fastsep._plan.spec import Halo
+from fastsep._validation import arrays
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
@@ -96,6 +97,17 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
         lines = [line + step for line in lines for step in (-stride, 0, stride)]
         stride *= size
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
+
+
+@takes_wrappers
+def thresholded(image: Any, low: Any, high: Any, out: Any, workers: Any) -> Array:
+    """`edges.apply_hysteresis_threshold`."""
+    image = arrays.as_image(image)
+    for name, value in (("low", low), ("high", high)):
+        arrays.check_threshold(name, value, image.shape)
+    limits = (value if isinstance(value, int | float | np.generic) else PerPixel(value) for value in (low, high))
+    parameters = (*limits, type(low), type(high))
+    return apply(hysteresis, parameters, image, "reflect", 0.0, None, DECISION, None, out, workers)
 
 
 def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._call import foreign
+from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed
 from fastsep._ops.ndimage.stages import described
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, DType, StandIn, is_foreign, makes_array, show
+from fastsep._validation.array_like import Array, DType, StandIn, makes_array, show
 
 #: scikit-image's borders, which have no other names.
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "max", "min", "ignore")
@@ -92,14 +92,15 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, Sequence) and len(value) == 2 and makes_array(value[0]) and isinstance(value[1], Integral)
 
 
+@takes_wrappers
 def run(
-    name: str, image: Any, footprint: Any, out: Any, mode: Any, cval: Any, channel_axis: Any, workers: Any
+    image: Any, name: str, footprint: Any, out: Any, mode: Any, cval: Any, channel_axis: Any, workers: Any
 ) -> Array:
     """The function of scikit-image of that name."""
     image = arrays.as_image(image)
     if not isinstance(mode, str) or mode not in MODES:
         raise scalars.ArgumentError(f"unsupported mode: `mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
-    if is_foreign(image):
+    if not isinstance(image, np.ndarray):
         call = partial(_run_block, name, footprint, mode, cval, channel_axis)
         return foreign().by_blocks(call, name, image, image.dtype, out, workers)  # type: ignore[no-any-return]
     channel = axes.channel(channel_axis, image.ndim)
@@ -131,7 +132,7 @@ def run(
 def _run_block(
     name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, out: Array | None, workers: Any
 ) -> Array:  # fmt: skip
-    return run(name, image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, name, footprint, out, mode, cval, channel_axis, workers)
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

@@ -111,6 +111,7 @@ HOW: dict[str, Callable[[Plan], str]] = {
     "flat": lambda plan: "runs of pixels, row by row",
     "rank": lambda plan: "comparisons of rows of pixels",
     "histogram": lambda plan: "histograms of columns",
+    "cumulative": lambda plan: "cumulative histograms of columns, tile by tile",
 }
 
 

@@ -8,8 +8,8 @@ from fastsep._validation.array_like import Array, DType
 
 #: Pixels of the largest window that is ranked by comparisons: their network takes a third of a second to make.
 MOST_COMPARED = 1024
-#: Pixels of the largest window whose histogram has counts of 16 bits.
-MOST_COUNTED = (1 << 16) - 1
+#: Pixels of the largest windows whose histograms have counts of 8 and of 16 bits.
+MOST_IN_BYTES, MOST_COUNTED = (1 << 8) - 1, (1 << 16) - 1
 
 
 def has_histograms(footprint: Array, dtype: DType) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def unit_of(plan: Plan) -> int:
 
 
 #: Strategies that are never cut, or by themselves.
-WHOLE = ("fft", "passes", "polar", "rank", "histogram")
+WHOLE = ("fft", "passes", "polar", "rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:
@@ -189,4 +189,4 @@ def narrow(plan: Plan, piece: Piece) -> Plan:
     view = (*rows, piece.cols, channels)
     what = plan.what.from_column(piece.start - piece.left) if isinstance(plan.what, Filter) else plan.what
     work = plan.work * math.prod(view) / math.prod(plan.view)
-    return replace(plan, what=what, view=view, work=work)
+    return plan._replace(what=what, view=view, work=work)

@@ -6,7 +6,7 @@ A plan holds no address, does not depend on the number of threads, and on the CP
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastsep._kernels import jit
 from fastsep._plan.fft_tiles import Blocks
@@ -14,8 +14,7 @@ from fastsep._plan.spec import Filter, Step
 from fastsep._validation.array_like import Array, DType
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """How one filter runs on images of one shape and dtype.
 
     The image is seen as (planes, depth, rows, cols, channels); `modes` are those of depth, rows
@@ -41,8 +40,7 @@ class Plan:
     slices: Array | None = None  # of dense, flat, rank: the plane at each offset from each; -1: the constant
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """All that a plan depends on but the filter."""
 
     shape: tuple[int, ...]
@@ -76,8 +74,7 @@ class Context:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Axes:
+class Axes(NamedTuple):
     """The image's shape as a batch, spatial axes that are filtered, and channels."""
 
     planes: int

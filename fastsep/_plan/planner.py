@@ -97,7 +97,7 @@ SMALL_ROW = {U8: 25, U16: SMALL_BOX, I16: SMALL_BOX}
 COMPILED_WINDOW = 49
 
 #: What a histogram takes for a result, in operations of networks (measured).
-HISTOGRAM_WORK = 2000.0
+HISTOGRAM_WORK, CUMULATIVE_WORK = 2000.0, 800.0
 
 
 def _roberts(what: Roberts, context: Context) -> Plan:
@@ -126,7 +126,7 @@ def _cast(what: Separable, context: Context) -> Plan:
         return _cast_laplacian(what, context) or _passes(what, context)
     what = replace(what.of_axes(context.axes.start, context.axes.stop), exact=False)  # but where sums are exact anyway
     if _wraps(context) and is_whole(what) and all(abs(tap) < SMALL_TAP for line in lines_of(what) for tap in line.taps):
-        words = replace(context, acc=I16)
+        words = context._replace(acc=I16)
         plan = _gradient(what, words) or _smoothing(what, words)
         if plan is not None:
             return plan
@@ -169,7 +169,7 @@ def _gradient(what: Separable, context: Context) -> Plan | None:
     whole = float(side).is_integer() and float(centre).is_integer()
     bound = 2 * (2 * abs(side) + abs(centre)) * 255
     if context.src == np.uint8 and context.dst == I16 and form != "magnitude" and whole and bound < 2**15:
-        context = replace(context, acc=I16)
+        context = context._replace(acc=I16)
     return _sweep(form, (side, centre), context)
 
 
@@ -295,7 +295,7 @@ def _box(what: Box, context: Context) -> Plan:
         acc = U16 if context.src == U8 else I32
         if not missing:
             return _passes(what, context)
-        return replace(context, acc=acc).plan("small_box", ("small_box",), box, 14.0 + 2 * sizes[-1])
+        return context._replace(acc=acc).plan("small_box", ("small_box",), box, 14.0 + 2 * sizes[-1])
     if max(sizes) <= SMALL_BOX and what.cast:
         ones = (Line((1.0,) * n, at, n) if n > 1 else None for n, at in zip(sizes, middles, strict=True))
         return _fir(Separable((Term(tuple(ones)),), chained=True, cast=True), context)
@@ -337,7 +337,7 @@ def _laplacian(what: Dense, context: Context) -> Plan | None:
     if what.cast:
         if not _wraps(context) or not weight.is_integer() or abs(weight) >= SMALL_TAP:
             return None
-        context = replace(context, acc=I16)
+        context = context._replace(acc=I16)
     return _sweep("laplace", (weight * context.scale, 0.0), context)
 
 
@@ -353,20 +353,21 @@ def _dense(what: Dense, context: Context) -> Plan:
         exact = sums_exactly(what, context.src, context.dst, context.border, digits)
         form = "sums cast" if exact else "ordered cast"
     plan = context.plan("dense", ("dense", form), what, float(np.count_nonzero(kernel)) + 8.0)
-    return replace(plan, slices=slices)
+    return plan._replace(slices=slices)
 
 
 def _flat(what: FlatExtremum, context: Context) -> Plan:
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     what = FlatExtremum(what.which, footprint, centre)
-    return replace(context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum()), slices=slices)
+    plan = context.plan("flat", ("flat", what.which), what, 8.0 + 2.0 * footprint.any(2).sum())
+    return plan._replace(slices=slices)
 
 
 def _fourier(what: Fourier, context: Context) -> Plan:
     kernel = what.kernel
     blocks = fft_tiles.cut(context.shape, context.first, kernel.shape, context.acc.itemsize)
     plan = context.plan("fft", ("fft",), Fourier(kernel * context.scale, what.centre), 0.0)
-    return replace(plan, blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
+    return plan._replace(blocks=blocks, axes=(context.first, context.modes), work=blocks.work)
 
 
 def _histograms(what: Rank, context: Context) -> Plan | None:
@@ -381,11 +382,13 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
         network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
         if network.operations <= tuning.HISTOGRAM_PAYS * height:
             return None
-    return context.plan("histogram", ("histogram",), Rank(footprint, centre, what.rank), HISTOGRAM_WORK)
+    few = footprint.size <= order.MOST_IN_BYTES
+    name, work = ("cumulative", CUMULATIVE_WORK) if few else ("histogram", HISTOGRAM_WORK)
+    return context.plan(name, (name,), Rank(footprint, centre, what.rank), work)
 
 
 def _network(what: Rank, context: Context) -> Plan:
-    from fastsep._kernels import selection  # as above
+    from fastsep._kernels import selection, stages  # as above
 
     footprint, centre, slices = _in_planes(what.footprint, what.centre, context.axes)
     height = selection.height(footprint)
@@ -394,10 +397,14 @@ def _network(what: Rank, context: Context) -> Plan:
     small = (
         len(footprint) == 1 and footprint.size <= COMPILED_WINDOW and network.comparisons and footprint[:, :, 0].any()
     )
-    form = selection.name(footprint, what.rank, height) if median and small else "table"
+    form = "table"
+    if median and small:
+        channels, name = context.axes.channels, selection.name(footprint, what.rank, height)
+        near = channels <= SWEEP_CHANNELS and context.reaches(2)
+        form = f"registers {channels} {name}" if near and stages.fits_registers(network) else f"rows {name}"
     work = network.operations / height + 8.0
     plan = context.plan("rank", ("rank", form), Rank(footprint, centre, what.rank), work)
-    return replace(plan, slices=slices)
+    return plan._replace(slices=slices)
 
 
 def _in_planes(kernel: Array, centre: tuple[int, ...], axes: Axes) -> tuple[Array, tuple[int, ...], Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +25,7 @@ LARGEST_FLOAT32 = 2.0**100
 BOX_FLOAT32 = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """1-D taps in correlation order: result[i] = sum_k taps[k] * x[i + k - centre]."""
 
     taps: tuple[float, ...]
@@ -39,8 +39,7 @@ class Line:
 IDENTITY = Line((1.0,), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One rank-1 term: a `Line` per spatial axis; None leaves the axis alone."""
 
     lines: tuple[Line | None, ...]
@@ -344,22 +343,19 @@ class Rank(Filter):
         return tuple((at, size - 1 - at) for at, size in zip(self.centre, self.footprint.shape, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Suppress:
+class Suppress(NamedTuple):
     """Canny's non-maximum suppression: of (dy, dx, magnitude) a byte for each pixel."""
 
     low: float
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Corner:
+class Corner(NamedTuple):
     """Of a 2 x 2 matrix for each pixel, three planes, how much of a corner it is there."""
 
     factor: float
 
 
-@dataclass(frozen=True, slots=True)
 class Hessian:
     """Second differences along all pairs of two axes."""
 

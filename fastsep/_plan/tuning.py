@@ -116,6 +116,9 @@ HISTOGRAM_BYTES = L2 // 2
 #: Rectangles of bytes whose network has more operations for a result are ranked by histograms (measured).
 HISTOGRAM_PAYS = 500
 
+#: Rows and columns of a tile in which results hardly differ (measured, on photographs and noise).
+CUMULATIVE_TILE = 64, 128
+
 # ---- long rows, which are cut into pieces
 
 #: Values of a piece: their scratch stays in L2. Of volumes many rows are kept, and of what

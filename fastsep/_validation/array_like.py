@@ -38,13 +38,32 @@ class Block(np.ndarray[Any, Any]):
         return block
 
 
+class Borrowed(np.ndarray[Any, Any]):
+    """The memory of an array of another package, which lends it by DLPack and gets results of its own kind."""
+
+    owner: Any = None  # that array
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.owner = getattr(source, "owner", None)
+
+
 def is_foreign(value: Any) -> bool:
     """Whether it is an array of dask or xarray, which calls hand over to `_arrays`. Imports neither."""
-    return any(
+    return type(value) is not np.ndarray and any(
         isinstance(value, getattr(sys.modules[module], name))
         for module, name in (("dask.array", "Array"), ("xarray", "DataArray"))
         if module in sys.modules
     )
+
+
+def is_wrapper(value: Any) -> bool:
+    """Whether it is an array around another one: of xarray, or of a package that lends it by DLPack."""
+    return type(value) is Borrowed or is_labelled(value)
+
+
+def is_labelled(value: Any) -> bool:
+    """Whether it is an array of xarray, which is not imported."""
+    return "xarray" in sys.modules and isinstance(value, sys.modules["xarray"].DataArray)
 
 
 def is_masked(value: object) -> bool:
@@ -67,7 +86,7 @@ def is_sequence(value: Any) -> bool:
 
 def real_array(name: str, value: Any) -> Array:
     """`value` as a plain array of a real dtype."""
-    return _check_real(name, value if type(value) in (np.ndarray, StandIn, Block) else _as_array(name, value))
+    return _check_real(name, value if type(value) in (np.ndarray, StandIn, Block, Borrowed) else _as_array(name, value))
 
 
 def real_image(name: str, value: Any) -> Array:

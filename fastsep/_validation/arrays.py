@@ -68,6 +68,10 @@ def arithmetic_dtype(image: DType, dtype: Any) -> DType:
 
 def as_image(image: Any) -> Array:
     """`image` as a plain array of a real dtype with at least one axis; those of dask and xarray stay what they are."""
+    if type(image) is not np.ndarray:
+        from fastsep._validation.borrowing import taken  # for arrays of other packages alone
+
+        image = taken("image", image)
     one_image("image", image, False)
     array = real_image("image", image)
     if not array.ndim:

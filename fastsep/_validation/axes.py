@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ _MODES_ELSEWHERE: dict[int | str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What a filter may know of the image while it turns its parameters into taps."""
 
     ndim: int
@@ -68,6 +66,16 @@ def axis_index(name: str, value: Any, ndim: int) -> int:
             f"`{name}` must lie in [{-ndim}, {ndim - 1}] for an array of {ndim} dimensions; got {show(axis)}."
         )
     return axis % ndim
+
+
+def by_position(name: str, value: Any, image: Any) -> Any:
+    """An axis of an image, which may be a dimension's name if the image has names."""
+    dims = getattr(image, "dims", None)
+    if dims is None or not isinstance(value, str):
+        return value
+    if value not in dims:
+        raise ValueError(f"`{name}` must be a dimension of the image, {', '.join(map(str, dims))}; got {show(value)}.")
+    return dims.index(value)
 
 
 def channel(value: Any, ndim: int) -> int | None:

@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, Block, DType, StandIn, is_foreign, show
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_foreign, show
 from fastsep._validation.axes import border_mode
-from fastsep._validation.scalars import ArgumentError, integer
+from fastsep._validation.scalars import ArgumentError, integer, number
 
 
 def as_array(value: Any) -> Array:
-    """`value` as a plain array of any dtype, or what stands for one; arrays of dask and xarray stay what they are."""
-    return value if type(value) in (np.ndarray, StandIn, Block) or is_foreign(value) else np.asarray(value)
+    """`value` as a plain array of any dtype, or what stands for one; arrays of other packages stay what they are."""
+    if type(value) not in (np.ndarray, StandIn, Block):
+        from fastsep._validation.borrowing import lent  # for arrays of other packages alone
+
+        value = lent("input", value)
+        if type(value) is not Borrowed and not is_foreign(value):
+            value = np.asarray(value)
+    array: Array = value
+    return array
 
 
 def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple[DType | None, Array | None]:
@@ -104,18 +111,24 @@ def single_mode(value: Any) -> str:
     return border_mode(value)
 
 
-def centre(size: int, origin: Any) -> int:
-    """Which of `size` taps lies on the pixel itself."""
-    found = size // 2 + operator.index(origin)
-    if not 0 <= found < size:
-        raise ValueError(
-            f"`origin` must lie in [{-(size // 2)}, {(size - 1) // 2}] for a size of {size}; got {show(origin)}."
-        )
-    return found
+def centre(size: int, origin: Any, taps: bool = False) -> int:
+    """Which of `size` pixels of a window, or of taps, lies on the pixel itself.
+
+    A ValueError if none does, a TypeError for a part of one. Half a tap too many is a ValueError, half a pixel is not.
+    """
+    least, most = -(size // 2), (size - 1) // 2
+    message = f"`origin` must be an integer in [{least}, {most}] for a size of {size}; got {show(origin)}."
+    try:
+        if least <= origin < most + 1 and not (taps and origin > most):
+            return size // 2 + operator.index(origin)
+    except TypeError:
+        raise TypeError(message) from None
+    raise ValueError(message)
 
 
 def turned(size: int, origin: Any) -> Any:
     """The origin of a window of `size` that is turned around."""
+    number("origin", origin)
     return -origin - (size % 2 == 0)
 
 
@@ -160,6 +173,6 @@ def of_all_axes(name: str, value: Any, axes: Sequence[int], ndim: int) -> list[A
     return found
 
 
-def centres(sizes: Sequence[int], origins: Sequence[Any]) -> tuple[int, ...]:
+def centres(sizes: Sequence[int], origins: Sequence[Any], taps: bool = False) -> tuple[int, ...]:
     """`centre` for each axis."""
-    return tuple(centre(size, origin) for size, origin in zip(sizes, origins, strict=True))
+    return tuple(centre(size, origin, taps) for size, origin in zip(sizes, origins, strict=True))

@@ -3,7 +3,8 @@
 A tile of `height` output rows is computed for a strip of columns. The rows under it are copied, with the border around
 them, into rows of values; floats become integers in the same order there. Then whole rows of values are compared with
 each other, as a network says (see `selection`), each seen some pixels further right: what lies right of the strip's
-results is not used. Rows are short enough that most of them stay in the nearest cache.
+results is not used. Rows are short enough that most of them stay in the nearest cache. Where all values fit registers,
+as those of 3 x 3 pixels do, rows are as long as the image's and are read in place, floats too.
 
 Rows hold pixels of `channels` values.
 """
@@ -24,14 +25,16 @@ from fastsep._kernels.simd import rank as rank_simd
 def build(form: str, src_name: str, acc_name: str, dst_name: str):
     """The band function for images of one dtype.
 
-    `form`: "table" where comparisons are read from a table, or the name of a network that is compiled.
+    `form`: "table" where comparisons are read from a table; or the name of a network that is compiled, behind "rows",
+    or "registers" and the number of channels where `stages.fits_registers`.
     """
     dtype = np.dtype(src_name)
     assert src_name == acc_name == dst_name
-    floats, size, vector = dtype.kind == "f", dtype.itemsize, target().vector_bytes
-    compiled = form != "table"
+    size, vector = dtype.itemsize, target().vector_bytes
+    how, _, name = form.partition(" ")
+    compiled, registers, floats = how != "table", how == "registers", dtype.kind == "f"
     find_borders, _ = copier(dtype)
-    find_rows, next_strip, take_rows = taker(dtype, compiled)
+    find_rows, next_strip, take_rows = taker(dtype, ordered=floats and not registers, copied=not compiled)
 
     def band(block, index):
         args = at.Rank(block)
@@ -63,10 +66,15 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         if fits and top + row < end:
                             place = result_rows + (top + row) * args.dst_row + to
                         memory.set_word(targets, row, place)
-                    if compiled:
+                    ahead, write_ahead = height * args.src_row, height * args.dst_row
+                    if registers:
+                        rank_simd.select_in_registers(
+                            dtype, name, leaves + 8 * taken, vectors, targets, ahead, write_ahead
+                        )  # fmt: skip
+                    elif compiled:
                         rank_simd.select_rows(
-                            dtype, form, leaves + 8 * taken, values + taken * args.value_row, args.value_row,
-                            pixel, wide, vectors, targets, height * args.src_row, height * args.dst_row,
+                            dtype, name, leaves + 8 * taken, values + taken * args.value_row, args.value_row,
+                            pixel, wide, vectors, targets, ahead, write_ahead,
                         )  # fmt: skip
                     else:
                         rank_simd.compare_rows(
@@ -87,9 +95,12 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     return band
 
 
-def taker(dtype, compiled):
-    """What finds and copies the rows under a tile, for pixels of a dtype."""
-    floats, size = dtype.kind == "f", dtype.itemsize
+def taker(dtype, *, ordered, copied):
+    """What finds and copies the rows under a tile, for pixels of a dtype.
+
+    `ordered`: they become integers in the same order. `copied`: all are, those that could be read in place too.
+    """
+    size, vector = dtype.itemsize, target().vector_bytes
     _, copy_row = copier(dtype)
 
     @step
@@ -112,8 +123,9 @@ def taker(dtype, compiled):
         """The column after the last one of the strip that begins at `column`."""
         end = args.cols
         if args.left_strip != 0:
-            if column == 0:
-                return args.left_strip
+            if column == 0:  # what comes behind it is stored where vectors belong
+                address = args.dst + args.left_strip * args.channels * size
+                return args.left_strip + -address % vector // (args.channels * size)
             if column < end - args.right_strip:
                 end -= args.right_strip
         return min(column + args.chunk, end)
@@ -127,12 +139,12 @@ def taker(dtype, compiled):
             row = memory.word(leaves, number)
             to = values + number * args.value_row
             place = row + (column - args.left) * pixel
-            if inside and floats:
+            if inside and ordered:
                 rank_simd.order_into(dtype, place, to, wide, args.height * args.src_row)
                 place = to
-            elif not (inside and compiled):
+            elif copied or not inside:
                 copy_row(args, row, to, column - args.left, column + count + args.right, wide)
-                if floats:
+                if ordered:
                     rank_simd.order_into(dtype, to, to, wide, 0)
                 place = to
             memory.set_word(leaves, number_of_rows + number, place)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
@@ -152,6 +154,46 @@ def compare_rows(typing, dtype, values, comparisons, count, vectors):
     return signature_of(dtype, values, comparisons, count, vectors), nothing(generate)
 
 
+class Selector(Comparer):
+    """Emits a network's comparisons, of which rows of pixels and what is in memory are found at `places`."""
+
+    def __init__(self, builder, dtype, network, leaves, targets, ahead, write_ahead):
+        super().__init__(builder, dtype)
+        self.network, self.bytes, self.ahead, self.write_ahead = network, target().vector_bytes, ahead, write_ahead
+        self.places = {row: self.word(leaves, I64(row)) for row in range(network.rows)}
+        self.targets = [self.word(targets, I64(number)) for number in range(len(network.results))]
+
+    def seen(self, value, offset):
+        """What lies so many bytes behind the beginning of a value's row."""
+        return self.b.load(self.at(self.b.add(self.places[value], offset)), align=1, typ=self.vector)
+
+    def carry_out(self, comparisons, seen, store=lambda value, vector: None):
+        """What comparisons make, by value. `seen(value, shift)`: one that they have not made; `store`: told of each."""
+        made = {}
+        for low, high, *operands in comparisons:
+            pair = [made[value] if shift == 0 and value in made else seen(value, shift) for value, shift in operands]
+            for value, pick in ((low, self.smaller), (high, self.larger)):
+                if value >= 0:
+                    made[value] = pick(*pair)
+                    store(value, made[value])
+        return made
+
+    def deliver(self, made, start, asks):
+        """Store the results among what was `made`, `start` bytes from the beginning of their rows.
+
+        The cache lines that the next tile writes are asked for, and if the stage `asks`, those that it reads.
+        """
+        for number, (value, _) in enumerate(self.network.results):
+            if value in made:
+                result = self.restored(made[value]) if self.pixel.kind == "f" else made[value]
+                place = self.b.add(self.targets[number], start)
+                self.b.store(result, self.at(place), align=1)
+                self.prefetch(self.b.add(place, self.write_ahead), write=True)
+                if asks:
+                    row = self.network.rows - len(self.targets) + number
+                    self.prefetch(self.b.add(self.b.add(self.places[row], start), self.ahead))
+
+
 @intrinsic(prefer_literal=True)
 def select_rows(
     typing, dtype, form, leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead
@@ -166,48 +208,72 @@ def select_rows(
 
     def generate(context, builder, signature, arguments):
         leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead = arguments[2:]
-        e = Comparer(builder, pixel_dtype)
-        size = target().vector_bytes
-        plan = stages.stages(network)
-        places = {}  # where values in memory begin
-        for row in range(network.rows):
-            places[row] = e.word(leaves, I64(row))
-        to = [e.word(targets, I64(number)) for number in range(len(network.results))]
-        for stage in plan.stages:
-            for value, row in stage.stored.items():
-                places[value] = builder.add(values, builder.mul(I64(row), value_row))
+        e = Selector(builder, pixel_dtype, network, leaves, targets, ahead, write_ahead)
+        for stage in stages.stages(network).stages:
+            for stored, row in stage.stored.items():
+                e.places[stored] = builder.add(values, builder.mul(I64(row), value_row))
 
             def step(k, _, stage=stage):
-                start = builder.mul(k, I64(size))
-                made, loaded = {}, {}
+                start = builder.mul(k, I64(e.bytes))
 
+                @cache
                 def seen(value, shift):
-                    if shift == 0 and value in made:
-                        return made[value]
-                    if (value, shift) not in loaded:
-                        place = builder.add(places[value], builder.mul(pixel, I64(shift)))
-                        loaded[value, shift] = builder.load(e.at(builder.add(place, start)), align=1, typ=e.vector)
-                    return loaded[value, shift]
+                    return e.seen(value, builder.add(start, builder.mul(pixel, I64(shift))))
 
-                for low, high, first, second in stage.comparisons:
-                    pair = seen(*first), seen(*second)
-                    for value, pick in ((low, e.smaller), (high, e.larger)):
-                        if value >= 0:
-                            made[value] = pick(*pair)
-                            if value in stage.stored:
-                                builder.store(made[value], e.at(builder.add(places[value], start)), align=size)
-                for number, (value, _) in enumerate(network.results):
-                    if value in made:
-                        result = e.restored(made[value]) if pixel_dtype.kind == "f" else made[value]
-                        place = builder.add(to[number], start)
-                        builder.store(result, e.at(place), align=1)
-                        e.prefetch(builder.add(place, write_ahead), write=True)
-                        if pixel_dtype.kind != "f":  # whose rows are copies
-                            row = network.rows - len(to) + number
-                            e.prefetch(builder.add(builder.add(places[row], start), ahead))
+                def store(value, vector):
+                    if value in stage.stored:
+                        builder.store(vector, e.at(builder.add(e.places[value], start)), align=e.bytes)
+
+                e.deliver(e.carry_out(stage.comparisons, seen, store), start, asks=pixel_dtype.kind != "f")
                 return []
 
             e.loop(I64(0), wide if stage.stored else vectors, [], step)
 
     addresses = [leaves, values, value_row, pixel, wide, vectors, targets, ahead, write_ahead]
     return signature_of(dtype, form, *addresses), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def select_in_registers(typing, dtype, form, leaves, vectors, targets, ahead, write_ahead):
+    """The same for a network of two stages, floats as they are. `form`: the number of channels before its name.
+
+    What the second stage sees further right is shuffled out of two vectors of the first one, of which the later one
+    stays in registers until the next step. So one vector more is read of each row.
+    """
+    channels, _, name = form.literal_value.partition(" ")
+    pixel_dtype, channels, network = dtype_of(dtype), int(channels), selection.named(name)
+
+    def generate(context, builder, signature, arguments):
+        leaves, vectors, targets, ahead, write_ahead = arguments[2:]
+        e = Selector(builder, pixel_dtype, network, leaves, targets, ahead, write_ahead)
+        first, second = stages.stages(network).stages
+
+        def loads(k):
+            """Rows of pixels, seen from vector `k` on."""
+
+            @cache
+            def seen(value, shift):
+                further = I64(shift * channels * pixel_dtype.itemsize)
+                vector = e.seen(value, builder.add(builder.mul(k, I64(e.bytes)), further))
+                return e.ordered(vector) if pixel_dtype.kind == "f" else vector
+
+            return seen
+
+        def front(k):
+            made = e.carry_out(first.comparisons, loads(k))
+            return [made[value] for value in first.stored]
+
+        def step(k, held):
+            following = front(builder.add(k, I64(1)))
+            pairs, rows = dict(zip(first.stored, zip(held, following, strict=True), strict=True)), loads(k)
+
+            @cache
+            def seen(value, shift):
+                return e.neighbours(*pairs[value], shift * channels) if value in pairs else rows(value, shift)
+
+            e.deliver(e.carry_out(second.comparisons, seen), builder.mul(k, I64(e.bytes)), asks=True)
+            return following
+
+        e.loop(I64(0), vectors, front(I64(0)), step)
+
+    return signature_of(dtype, form, leaves, vectors, targets, ahead, write_ahead), nothing(generate)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import may_share_memory, ndarray
 
-from fastsep._call import Builder, NotRun, Program, Rules, apply, foreign
+from fastsep._call import Builder, NotRun, Program, Rules, apply, foreign, wrapped
 from fastsep._plan.description import Description
 from fastsep._plan.spec import Halo
 from fastsep._validation import scalars, scipy_arguments
-from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
+from fastsep._validation.array_like import Array, DType, StandIn, is_foreign, is_wrapper
 
 
 class Elsewhere(Exception):
@@ -85,6 +85,8 @@ def _run_any(
 ) -> Array:
     """`run` with every argument checked and converted."""
     image = scipy_arguments.as_array(image)
+    if is_wrapper(image):
+        return wrapped().run(function, parameters, image, output, mode, cval, workers)  # type: ignore[no-any-return]
     of_complex = image.dtype.kind == "c" and function.linear
     dtype, out = scipy_arguments.output_of(output, image.shape, of_complex)
     if workers is not None:

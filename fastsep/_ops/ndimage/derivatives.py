@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import NotRun, foreign
+from fastsep._call import NotRun, foreign, takes_wrappers
 from fastsep._plan.description import Description
 from fastsep._validation import scipy_arguments
 from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
@@ -17,8 +17,9 @@ from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
 Derivative = Callable[..., Any]
 
 
+@takes_wrappers
 def laplacian(
-    derivative2: Derivative, image: Any, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
+    image: Any, derivative2: Derivative, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
 ) -> Array:
     """The sum of the second derivatives along `axes`."""
     if is_foreign(image):
@@ -35,8 +36,9 @@ def laplacian(
     return out
 
 
+@takes_wrappers
 def magnitude(
-    derivative: Derivative, image: Any, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
+    image: Any, derivative: Derivative, output: Any, mode: Any, cval: Any, arguments: Any, keywords: Any, axes: Any
 ) -> Array:
     """The root of the sum of the squares of the derivatives along `axes`."""
     if is_foreign(image):

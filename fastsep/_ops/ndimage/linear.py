@@ -15,7 +15,7 @@ from fastsep._plan.description import Description, Stage
 from fastsep._plan.pieces import unit_of
 from fastsep._plan.spec import Box, Dense, Filter, Halo, Line, Separable, Term
 from fastsep._validation import scalars, scipy_arguments
-from fastsep._validation.array_like import Array
+from fastsep._validation.array_like import Array, show
 from fastsep._validation.axes import Frame, axis_index
 
 #: Smaller sigmas leave an axis alone.
@@ -93,13 +93,14 @@ def _weights(packed: Packed) -> Array:
 
 def _correlate1d(frame: Frame, weights: Packed, axis: Any, origin: Any) -> Filter | Operation:
     taps = _line_of(_weights(weights))
-    line = Line(tuple(taps.tolist()), scipy_arguments.centre(len(taps), origin))
+    line = Line(tuple(taps.tolist()), scipy_arguments.centre(len(taps), origin, taps=True))
     return _along(frame, {axis_index("axis", axis, frame.ndim): line})
 
 
 def _convolve1d(frame: Frame, weights: Packed, axis: Any, origin: Any) -> Filter | Operation:
     taps = _line_of(_weights(weights))[::-1]
-    line = Line(tuple(taps.tolist()), scipy_arguments.centre(len(taps), scipy_arguments.turned(len(taps), origin)))
+    origin = scipy_arguments.turned(len(taps), origin)
+    line = Line(tuple(taps.tolist()), scipy_arguments.centre(len(taps), origin, taps=True))
     return _along(frame, {axis_index("axis", axis, frame.ndim): line})
 
 
@@ -128,6 +129,8 @@ def _gaussian1d(
     frame: Frame, sigma: Any, axis: Any, order: Any, truncate: Any, radius: Any
 ) -> Filter | Operation:  # fmt: skip
     axis = axis_index("axis", axis, frame.ndim)
+    if isinstance(sigma, str):  # a TypeError in the other functions
+        raise ValueError(f"`sigma` must be a real number; got {show(sigma)}.")
     if scalars.number("sigma", sigma) == 0:
         raise ZeroDivisionError(
             "`sigma` must not be 0 for a single axis; `gaussian_filter` leaves an axis with 0 alone."
@@ -139,8 +142,8 @@ def _gaussian_line(frame: Frame, sigma: Any, order: Any, truncate: Any, radius: 
     sigma = scalars.finite("sigma", sigma)
     if sigma == 0:
         raise ZeroDivisionError("`sigma` must not be 0 here; `gaussian_filter` leaves an axis with 0 alone.")
-    reach = int(scalars.finite("truncate", truncate) * sigma + 0.5) if radius is None else radius
-    reach = scipy_arguments.radius(reach)
+    truncated = int(scalars.finite("truncate", truncate) * sigma + 0.5)
+    reach = scipy_arguments.radius(truncated if radius is None else radius)
     if reach > scalars.WIDEST_RADIUS:
         raise ValueError(
             f"`radius`, or `sigma` times `truncate`, must be at most {scalars.WIDEST_RADIUS}; got {reach}."
@@ -329,7 +332,7 @@ def _kernel(frame: Frame, weights: Packed, origin: Any, axes: Any, flip: bool) -
     if flip:
         kernel = kernel[(slice(None, None, -1),) * kernel.ndim]
         origins = [scipy_arguments.turned(size, shift) for size, shift in zip(kernel.shape, origins, strict=True)]
-    kernel, centres = np.ascontiguousarray(kernel), scipy_arguments.centres(kernel.shape, origins)
+    kernel, centres = np.ascontiguousarray(kernel), scipy_arguments.centres(kernel.shape, origins, taps=True)
     return Dense(kernel, centres, cast=True) if frame.integer else choice.near_exact(frame, kernel, centres)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._call import foreign
+from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
 from fastsep._ops.ndimage.stages import described
@@ -53,7 +53,8 @@ def options(
     return Morphology(size, footprint, structure, origin, axes, mode, cval, workers)
 
 
-def composed(function: Callable[..., Array], how: Morphology, image: Any, output: Any) -> Array:
+@takes_wrappers
+def composed(image: Any, function: Callable[..., Array], how: Morphology, output: Any) -> Array:
     """One of the functions below."""
     if not is_foreign(image):
         return function(how, image, output)

@@ -15,7 +15,7 @@ from fastsep._ops import order as engine
 from fastsep._ops.ndimage.calls import EACH, ONE, PASSED_ON, Elsewhere, Function, Packed, run
 from fastsep._plan.order import can_rank
 from fastsep._plan.spec import Filter
-from fastsep._validation import scipy_arguments
+from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame, axis_index
 
@@ -94,9 +94,9 @@ def _of_window(
 ) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
     if footprint is not None and not footprint.array.all():
-        shape = _footprint(None, footprint, found, frame.ndim)
-        if not shape.any():
+        if not footprint.array.any():
             raise ValueError("`footprint` must not be all zero.")
+        shape = _footprint(None, footprint, found, frame.ndim)
         centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
         return _flat_extremum(frame, which, shape, centres)
     if footprint is not None:
@@ -129,11 +129,12 @@ def _dilation(
     """The window is turned around."""
     found = scipy_arguments.axes_of(axes, frame.ndim)
     given = footprint or structure
-    if given is None:
-        sizes = scipy_arguments.per_axis("size", size, len(found))
-    else:
-        sizes = given.shape
-        scipy_arguments.for_all_axes(given.array, found, frame.ndim, "footprint")
+    each = size if given is None else given.shape
+    if isinstance(each, str) or not np.iterable(each):
+        each = (each,) * len(found)
+    sizes = [scalars.integer("size", value) for value in each]
+    if len(sizes) < len(found):  # more are refused as those of an erosion are
+        raise IndexError(f"the window must have {len(found)} axes, one for each that is filtered; got {len(sizes)}.")
     turned = tuple(map(scipy_arguments.turned, sizes, scipy_arguments.per_axis("origin", origin, len(found))))
     if footprint is not None:
         footprint = Packed.of(footprint.array[(slice(None, None, -1),) * len(footprint.shape)])
