@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fastsep._arrays.blocks.run import run
 
@@ -23,7 +23,7 @@ def filter_blocks(
     block: int | Sequence[int] | None = None,
     memory: int = 256 << 20,
     progress: bool | Callable[[int, int], object] | None = None,
-    journal: str | os.PathLike[str] | None = None,
+    journal: str | os.PathLike[str] | Literal[False] | None = None,
     resume: bool = False,
     **kwargs: Any,
 ) -> None:
@@ -56,10 +56,10 @@ def filter_blocks(
     progress : bool or callable, optional
         True: a bar by tqdm if that is installed, else a line that counts; or a function of two numbers, of
         finished and of all blocks.
-    journal : path, optional
+    journal : path or False, optional
         File that lists the finished blocks, while there is work to do: its first lines appear after some
         seconds. Default: beside a file or store that `target` is in, that name and ".fastsep-journal"; for other
-        arrays, none.
+        arrays, and if it is False, none.
     resume : bool
         Leave out the blocks that the journal lists; without one, all are filtered.
 

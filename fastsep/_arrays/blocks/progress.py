@@ -15,8 +15,8 @@ Report: TypeAlias = Callable[[int, int], object]
 
 
 @contextlib.contextmanager
-def reporter(progress: Any) -> Iterator[Report]:
-    """What `progress` asks for: nothing, a bar, or calls of a function."""
+def reporter(progress: Any, total: int) -> Iterator[Report]:
+    """What `progress` asks for: nothing, a bar of so many blocks, or calls of a function."""
     if progress is None or progress is False:
         yield lambda done, total: None
     elif callable(progress):
@@ -26,13 +26,8 @@ def reporter(progress: Any) -> Iterator[Report]:
     elif importlib.util.find_spec("tqdm") is not None:
         from tqdm import tqdm
 
-        with tqdm(unit="block") as bar:
-
-            def show_bar(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            yield show_bar
+        with tqdm(total=total, unit="block") as bar:
+            yield lambda done, total: bar.update(done - bar.n)
     else:
         try:
             yield lambda done, total: print(f"\rfastsep: {done} of {total} blocks", end="", file=sys.stderr)  # noqa: T201

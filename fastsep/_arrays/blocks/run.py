@@ -45,13 +45,13 @@ def run(
     arguments.check_targets(targets, several, call, source, mask)
     chosen = _given(block, call) if block is not None else _chosen(memory, call, source, mask, targets)
     place = place_of(targets[0]) if call.tracks is None else None
-    if call.tracks is not None and (resume or journal is not None):
+    if call.tracks is not None and (resume or journal):
         raise ValueError(
             "`resume` and `journal` must not be given where edges are followed: what blocks know of each other is lost."
         )
     if journal is None and place is not None:
         journal = f"{place.beside}.fastsep-journal"
-    if resume and journal is None:
+    if resume and not journal:
         raise ValueError("`resume` needs `journal`, a path, where `target` is neither a file nor a store of zarr.")
     with contextlib.ExitStack() as stack:
         outs = [stack.enter_context(contextlib.closing(Target(each))) for each in targets]
@@ -61,10 +61,11 @@ def run(
                 out.sync()
 
         what = _identity(call, source, mask, targets, chosen)
-        kept = Journal(None if journal is None else os.fspath(journal), what, resume, sync)
-        report = stack.enter_context(reporter(progress))
+        kept = Journal(os.fspath(journal) if journal else None, what, resume, sync)
+        blocks = grid.blocks(source.shape, chosen)
+        report = stack.enter_context(reporter(progress, len(blocks)))
         ahead, behind = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
-        work = _Work(call, source, mask, outs, grid.blocks(source.shape, chosen), ahead, behind)
+        work = _Work(call, source, mask, outs, blocks, ahead, behind)
         try:
             work.run(kept, report)
         except BaseException:  # an interrupt, too: what is written stays written
@@ -110,7 +111,8 @@ def _identity(call: Local, source: Any, mask: Any, targets: Sequence[Any], block
     return {
         "the version of fastsep": fastsep.__version__,
         "`function`": f"{call.function.__module__}.{call.function.__name__}",
-        "an argument": digest(call.arguments),
+        # Results do not depend on the number of threads.
+        "an argument": digest({name: value for name, value in call.arguments.items() if name != "workers"}),
         "`source`": identity(source, changes),
         "`mask`": None if mask is None else identity(mask, False),
         "`target`": [identity(target, True) for target in targets],
