@@ -74,12 +74,12 @@ ALIGNED_BYTES = 32 << 10
 #: From so many values on a kernel looks for infinity and NaN; NumPy's two passes would take 0.1 ms and more.
 LOOKED_AT = 1 << 18
 #: Results of this size are written with non-temporal stores, which do not read the lines first: several results
-#: together, and a single one of a sweep (measured: 4K takes 0.7 to 0.9 of the time; but where taps of a derivative reach
-#: two pixels 1.1 to 1.8 times).
+#: together, and a single one of a sweep (measured: 4K takes 0.7 to 0.9 of the time; but where taps of a derivative
+#: reach two pixels 1.1 to 1.8 times).
 STREAM_RESULTS, STREAM_RESULT = 32 << 20, 16 << 20
-#: Minima are so cheap that they gain from 4K in bytes on. (Measured, 3 x 3 pixels of 4K bytes, one thread: with ordinary
-#: stores 0.6 ms if image and result are in the last-level cache and 1.1 ms if not, so 0.5 ms either way; two of these in
-#: a row 1.8 and 1.2 ms. Of half as many pixels two in a row take 0.48 and 0.56 ms.)
+#: Minima are so cheap that they gain from 4K in bytes on. (Measured, 3 x 3 pixels of 4K bytes, one thread: with
+#: ordinary stores 0.6 ms if image and result are in the last-level cache and 1.1 ms if not, so 0.5 ms either way; two
+#: of these in a row 1.8 and 1.2 ms. Of half as many pixels two in a row take 0.48 and 0.56 ms.)
 STREAM_EXTREMA = 6 << 20
 #: Up to this many rows are read in place; more are copied into a ring (measured).
 ROWS_IN_PLACE = 8
