@@ -31,13 +31,13 @@ def filter_blocks(
 
     The next block is read and the last one written while one is filtered on all cores. The results are, bit for
     bit, those of `function(image, *args, **kwargs)` for the image in memory. (A Fourier transform, as in
-    `correlate` with large kernels, rounds otherwise.)
+    `correlate` with large kernels, rounds otherwise, and so may what `fastsep.ndimage` passes on to SciPy.)
 
     Parameters
     ----------
     function : callable
-        A function of this package, `fastsep.ndimage` included, but for `peak_local_max`, layers, and what
-        `fastsep.ndimage` passes on to SciPy; `canny` without quantiles. Edges are joined across blocks when all have
+        A function of this package, `fastsep.ndimage` included, but for `peak_local_max`, layers and functions that
+        take a derivative of one's own; `canny` without quantiles. Edges are joined across blocks when all have
         been looked at; there is no journal of such work.
     source : array
         The image: anything with `shape`, `dtype` and slices that make NumPy arrays, such as `numpy.memmap`, an
