@@ -76,7 +76,7 @@ class Candidates:
         fallback = None
         if self.method == "auto" and chosen.finite and not self.integers:
             other, fallback, _ = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])
-            if request.within is not None:
+            if request.whole is not None:
                 chosen, fallback = chosen if request.within else other, None
         rejected = [(option, cost) for option, _, cost in priced if option is not chosen]
         rejected += [(option, math.inf) for option in options if option.what is None]
