@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastsep._kernels import jit
+from fastsep._kernels.arguments import BOX_GROUP
 from fastsep._plan.differences import is_antisymmetric, is_symmetric
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Dense, Separable
@@ -97,7 +98,7 @@ def _of_sweep(plan: Plan) -> dict[str, float]:
 
 
 def _of_box(plan: Plan) -> dict[str, float]:
-    return {"CALL": 1, "BOX_VECTOR": _vectors(plan, _lanes(plan))}
+    return {"CALL": 1, "BOX_VECTOR": _vectors(plan, BOX_GROUP // plan.acc.itemsize)}
 
 
 def _of_lines(plan: Plan) -> dict[str, float]:
