@@ -99,7 +99,8 @@ def correlate(
         "direct" multiplies tap by tap, "separable" runs the sum of products of lines that
         `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
         fastest; a transform, or terms that together reach further than the kernel, only for a float
-        result of an image without NaN or infinity. Asked for by name they spread NaN.
+        result of an image without NaN or infinity. Asked for by name they spread NaN. It takes the
+        same way on every CPU; the last bits of a transform, and of several terms, may differ.
 
         The rounding errors of a transform stay local, however large the values are elsewhere: no
         float result is off by more than 1e-4 (in float64: 1e-10) times the sum of the absolute taps

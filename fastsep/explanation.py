@@ -55,7 +55,7 @@ class Explanation:
         Rounding apart, no value of the result is off by more than this times the largest of
         abs(image) and abs(cval).
     seconds : float or None
-        Estimate for one thread; None where it depends on the pixels, and for layers.
+        Estimate for one thread of a CPU with AVX-512; None where it depends on the pixels, and for layers.
     rejected : tuple of (method, seconds or None, why)
         Other ways, with their estimates; None: not possible.
     notes : tuple of str

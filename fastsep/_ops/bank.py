@@ -193,7 +193,7 @@ def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
 
 def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
     """Nanoseconds of the kernels one by one, each of whose results is copied into its place among the others."""
-    lanes = jit.target().vector_bytes // result.itemsize
+    lanes = cost_model.lanes(result)
     vectors = values / lanes
     per_kernel = cost_model.CONSTANTS["DENSE_VECTOR"] + lanes * cost_model.CONSTANTS["SCATTER"]
     return float(vectors * (what.count * per_kernel + what.taps * cost_model.CONSTANTS["DENSE_TAP"]))
@@ -208,7 +208,7 @@ class Bank:
         width = math.prod(shape) // (images * rows)
         self.parts, self.dtype, mix = parts, acc, parts.mix
         plans = [request.plan(_term(y, x)) for y, x in zip(parts.y_taps, parts.x_taps, strict=True)]
-        vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
+        vectors = math.prod(shape) / cost_model.lanes(acc)
         self.cost = sum(map(cost_model.nanoseconds, plans)) + vectors * mix.size * cost_model.CONSTANTS["MIX"]
         self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])
         self.engine: _Engine | _InPieces | None = None

@@ -112,7 +112,7 @@ def _gaussian(
     given = {"sigma": sigma, "order": order, "radius": radius}
     each = [scipy_arguments.per_axis(name, value, len(found)) for name, value in given.items()]
     lines: dict[int, Line | None] = {
-        axis: _gaussian_line(s, o, truncate, r)
+        axis: _gaussian_line(frame, s, o, truncate, r)
         for axis, s, o, r in zip(found, *each, strict=True)
         if scalars.number("sigma", s) > SMALLEST_SIGMA
     }
@@ -130,10 +130,10 @@ def _gaussian1d(
         raise ZeroDivisionError(
             "`sigma` must not be 0 for a single axis; `gaussian_filter` leaves an axis with 0 alone."
         )
-    return _along(frame, {axis: _gaussian_line(sigma, order, truncate, radius)}, chained=bool(order))
+    return _along(frame, {axis: _gaussian_line(frame, sigma, order, truncate, radius)}, chained=bool(order))
 
 
-def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
+def _gaussian_line(frame: Frame, sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
     sigma = scalars.finite("sigma", sigma)
     if sigma == 0:
         raise ZeroDivisionError("`sigma` must not be 0 here; `gaussian_filter` leaves an axis with 0 alone.")
@@ -143,7 +143,8 @@ def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
         raise ValueError(
             f"`radius`, or `sigma` times `truncate`, must be at most {scalars.WIDEST_RADIUS}; got {reach}."
         )
-    return operators.scipy_gaussian_line(sigma, scalars.integer("order", order, 0), reach)
+    sample = operators.scipy_gaussian_line if frame.integer else operators.sampled_gaussian
+    return sample(sigma, scalars.integer("order", order, 0), reach)
 
 
 def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operation:
@@ -266,7 +267,7 @@ def _derivatives(
     used = [scalars.number("sigma", sigma) > SMALLEST_SIGMA for sigma in sigmas]
 
     def line(at: int, along: int) -> Line | None:
-        return _gaussian_line(sigmas[at], order * (at == along), truncate, radii[at]) if used[at] else None
+        return _gaussian_line(frame, sigmas[at], order * (at == along), truncate, radii[at]) if used[at] else None
 
     terms = tuple(Term(tuple(line(at, along) for at in range(frame.ndim))) for along in axes)
 
