@@ -185,7 +185,8 @@ def correlate_bank(
     ----------
     kernels : (n, kh, kw) array_like, or BankFactorization
         Finding the terms of kernels may take seconds; it is done once for a bank in a process. To
-        choose their number, or to have them in another process, pass `factorize_bank(kernels)`.
+        choose their number, or to have the very same ones on another CPU, pass
+        `factorize_bank(kernels)`.
     tol : float
         How far each kernel may be off, as the sum of the absolute differences. 0: not at all, to
         rounding. For kernels only.

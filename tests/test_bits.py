@@ -328,6 +328,30 @@ def test_means_of_an_image_that_begins_at_a_multiple_of_64_pixels(name, mode, rn
             assert same_bits(result[tuple(inside)], whole[tuple(piece)][tuple(inside)]), (axes, start, stop)
 
 
+def test_means_of_rows_in_place_or_copied(rng, monkeypatch):
+    """They are copied where nearly all compete for the same cache lines."""
+    for width, sizes in ((512, (17, 5)), (1024, (40, 3)), (512, (16, 33))):
+        image = rng.random((90, width), np.float32)
+        expected = fastsep.box(image, sizes, workers=1)
+        for most in (0, 1 << 30):
+            monkeypatch.setattr(tuning, "BOX_RING_BYTES", most)
+            fastsep.clear_caches()
+            for workers in (1, 3, 16):
+                assert same_bits(fastsep.box(image, sizes, workers=workers), expected), (width, sizes, most, workers)
+
+
+def test_means_of_copied_rows_in_pieces(rng):
+    """A row of a piece is shorter than the way to the next one."""
+    image = rng.random((60, 4096), np.float32)
+    expected = fastsep.box(image, (30, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        calls = in_pieces(patch)
+        patch.setattr(tuning, "PIECE_VALUES", dict.fromkeys(tuning.PIECE_VALUES, 512))
+        fastsep.clear_caches()
+        assert same_bits(fastsep.box(image, (30, 1)), expected)
+        assert calls
+
+
 MARGIN = 10
 # Means over large windows are exempt: their sums begin at rows counted from the top of the image.
 PIECES = [

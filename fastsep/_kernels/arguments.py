@@ -252,7 +252,7 @@ class Box(Head):
     ones: int  # address of taps of one
     strip: int  # offset of the columns of the block at work, as many rows in a strip as a vector has lanes
     strip_bytes: int  # from strip to strip
-    ring: int  # offset of copies of the rows of an image narrower than a vector
+    ring: int  # offset of copies of source rows; 0: they are read in place
     ring_row: int
     groups: int  # offset of sums of groups of rows
     group_columns: int  # offset of sums of groups of columns

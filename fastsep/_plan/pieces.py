@@ -23,7 +23,7 @@ from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, FlatExtremum, Separable
 from fastsep._validation.array_like import Array
 
-#: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
+#: Columns that pieces and margins are a multiple of: of the lanes of any vector, of groups of boxes, of cache lines.
 UNIT = 64
 
 

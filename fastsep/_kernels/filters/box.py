@@ -58,11 +58,15 @@ def build(*options: str):
             unit += last_block - first_block
             source = args.src + plane * rows * row_bytes
             target = args.dst + plane * rows * dst_bytes
+            slot = 0
             for number in range(first_block, last_block):
                 top = number * count
                 end = min(top + count, rows)
                 first = top - args.lead
-                list_sources(args, scratch, table - 8, taken, taken, 0, row_bytes, first, first + taken, source, 0)
+                fresh = taken if number == first_block else count
+                slot = list_sources(
+                    args, scratch, table - 8, taken, fresh, count, width * src_size, first, first + taken, source, slot
+                )  # fmt: skip
                 # Group g is kept in row g modulo `groups_y`; a block adds its last one.
                 for k in range(groups_y):
                     group = number + 1 + k
