@@ -9,6 +9,7 @@
     result = fastsep.correlate(image, kernel)        # any kernel, the cheapest way
     maps = fastsep.separable_conv2d(image, depthwise_kernel, pointwise_kernel)
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
+    fastsep.filter_blocks(fastsep.gaussian, source, target, sigma=2)  # block by block, from disk to disk
 
 `fastsep.ndimage` has the filters of `scipy.ndimage` under SciPy's own rules.
 
@@ -23,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
+    from fastsep import blocks as blocks
     from fastsep import corners as corners
     from fastsep import correlation as correlation
     from fastsep import edges as edges
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
     from fastsep._validation.scalars import ArgumentError as ArgumentError
+    from fastsep.blocks import *  # noqa: F403
     from fastsep.corners import *  # noqa: F403
     from fastsep.correlation import *  # noqa: F403
     from fastsep.edges import *  # noqa: F403
@@ -76,6 +79,7 @@ _HOMES = {
         "BankFactorization ConvFactorization Factorization RankOne factorize factorize_bank factorize_conv is_separable"
     ),
     "threads": "get_num_threads set_num_threads show_config warmup",
+    "blocks": "filter_blocks",
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
     "_validation.scalars": "ArgumentError",

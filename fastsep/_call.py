@@ -8,20 +8,23 @@ program runs on any image of that shape and dtype.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from functools import partial, wraps
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import Runner, vector_bytes
+from fastsep._engine.execution import Runner, is_within, vector_bytes
 from fastsep._engine.memory import empty
 from fastsep._plan import dtypes, planner
+from fastsep._plan.pieces import unit_of
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Filter
+from fastsep._plan.spec import Filter, Halo
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, DType, StandIn
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_wrapper
 from fastsep._validation.axes import Frame
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ class Rules:
         self.own_dtype = own_dtype
         # Without `out` and `dtype` the result has the dtype of the image; values become integers as C casts them.
         self.same_dtype = same_dtype
+
+    def __reduce__(self) -> str:
+        """Pickled by name, so that it stays the same object."""
+        return next(name for name, value in globals().items() if value is self)
 
 
 SKIMAGE = Rules(rescale=True, integer_out=False, decides=False)
@@ -79,6 +86,13 @@ class Request(NamedTuple):
     modes: tuple[str, ...]
     cval: float
     scale: float  # what values are multiplied by before anything else
+    whole: tuple[int, ...] | None = None  # of a block, the shape of the image that it is a part of
+    within: bool | None = None  # of a block, see `Block`
+
+    @property
+    def of_whole(self) -> Request:
+        """The same for the whole image, by which the ways to compute something are compared."""
+        return self if self.whole is None else self._replace(shape=self.whole, whole=None)
 
     def plan(self, what: Filter) -> Plan:
         """How one filter runs on these images."""
@@ -101,10 +115,29 @@ class Program:
     """An operation that is ready to run on images of one shape and dtype, in any thread. It holds no pixels."""
 
     alone: Runner | None = None  # where `run` does nothing but run one plan
+    limit: float | None = None  # where `run` first looks whether all pixels are finite and no larger than this
+    local = True  # a result depends on nothing but the pixels within `halo`, and on what `look` sees
+    accelerated = True  # it is not passed on to SciPy
+
+    @property
+    def unit(self) -> int:
+        """Pixels are added up in groups, so many of which are whole groups along any axis."""
+        return 1
+
+    @property
+    def halo(self) -> Halo:
+        """Pixels that a result needs beside its own, along each spatial axis."""
+        return self.describe().halo
+
+    @property
+    def look(self) -> Callable[..., bool] | None:
+        """What `run` asks of all pixels first, as a function of (image, workers=): true if it is of all parts."""
+        return None if self.limit is None else partial(is_within, limit=self.limit)
 
     def __init__(self, request: Request) -> None:
         self.source: DType | None = request.source  # what it reads; None: any image, as it is
         self.target, self.shape = request.target, request.shape  # of each result
+        self.wraps = tuple(mode == "wrap" for mode in request.modes)  # along each spatial axis
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         """Compute `outs`. They are C-contiguous and share no memory with the image; so is that, if it has a source."""
@@ -142,6 +175,14 @@ class FilterProgram(Program):
         self.what = what
         self.alone = self.runner = request.runner(what)
 
+    @property
+    def unit(self) -> int:
+        return unit_of(self.runner.plan)
+
+    @property
+    def halo(self) -> Halo:
+        return self.what.halo()
+
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         self.runner.run(image, outs[0], workers)
 
@@ -173,10 +214,27 @@ class Call:
 class NotRun(Exception):
     """Raised instead of running where the image is a stand-in: what would run."""
 
-    def __init__(self, program: Any, result: DType, direct: bool) -> None:
-        """`program`: a `Program`, or what has a `source` and can `describe` itself, too; None for an empty image."""
+    def __init__(
+        self, program: Any, result: DType, direct: bool, shape: tuple[int, ...], channel: int | None, count: int
+    ) -> None:  # fmt: skip
+        """`program`: a `Program`, or what has a `source` and can `describe` itself, too; None for an empty image.
+        `count`: of results, each of `shape`. `channel`: the axis of the image that is not filtered."""
         super().__init__()
         self.program, self.result, self.direct = program, result, direct
+        self.shape, self.channel, self.count = shape, channel, count
+
+
+def not_run(
+    function: Callable[..., Any], shape: tuple[int, ...], dtype: DType, /, *args: Any, **kwargs: Any
+) -> NotRun:  # fmt: skip
+    """What `function(image, *args, **kwargs)`, of this package, would run for an image of this shape and dtype."""
+    image = np.broadcast_to(np.zeros((), dtype), shape).view(StandIn)
+    try:
+        function(image, *args, **kwargs)
+    except NotRun as found:
+        return found
+    name = getattr(function, "__name__", type(function).__name__)
+    raise TypeError(f"`function` must be a filter or a layer of fastsep; got {name}.")
 
 
 #: Remembered calls, by all that they depend on. Bounded by bytes: a program may hold several copies of a kernel.
@@ -248,31 +306,86 @@ def apply_for_several(
 def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Array]:
     """A call that is new, has several results or needs conversions."""
     image = arrays.as_image(image)
+    if not isinstance(image, ndarray) or type(image) is Borrowed:
+        return foreign().apply(options, image, outs, workers)  # type: ignore[no-any-return]
     workers = None if workers is None else scalars.check_workers(workers)
     given = arrays.dtype_of_outs(outs)
-    try:
-        hash(options)
-    except TypeError:  # lists or arrays
-        builder, parameters, mode, *others = options
-        options = (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
+    part = None
+    if type(image) is Block:
+        part, image = (image.whole, image.within), image.view(ndarray)
+    options = _hashable(options)
     key: Any = (image.shape, image.dtype, given, *options)
+    if part is not None:
+        key = (*key, *part)
     try:
         known = _calls.get(key)
     except TypeError:  # unhashable, hence refused below or not remembered
         key, known = None, None
-    call: Call = known or _prepare(options, image.shape, image.dtype, given)
+    call: Call = known or _prepare(options, image.shape, image.dtype, given, part)
     for out in outs:
         arrays.check_shape(out, call.shape)
     if type(image) is StandIn:
-        raise NotRun(call.program, call.result, call.direct)
+        channel = axes.channel(options[5], image.ndim)
+        raise NotRun(call.program, call.result, call.direct, call.shape, channel, len(outs))
     results = perform(call, image, outs, workers)
     if known is None and key is not None:
         _calls.keep(key, call)  # not earlier: by now the program has made all that it keeps
     return results
 
 
-def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None) -> Call:
-    """Check what does not depend on pixels and let the program be made."""
+def _hashable(options: tuple[Any, ...]) -> tuple[Any, ...]:
+    try:
+        hash(options)
+    except TypeError:  # lists or arrays
+        builder, parameters, mode, *others = options
+        return (builder, scalars.hashable(parameters), scalars.hashable(mode), *others)
+    return options
+
+
+def for_whole(options: tuple[Any, ...], shape: tuple[int, ...], dtype: DType) -> tuple[tuple[Any, ...], Call]:
+    """Options as those of its blocks, and the call for an image of which only shape and dtype are known."""
+    options = _hashable(options)
+    return options, _prepare(options, shape, dtype, None, None)
+
+
+def foreign() -> ModuleType:
+    """What handles arrays of other packages: imported by name, because it stands above this module."""
+    return import_module("fastsep._arrays")
+
+
+def wrapped() -> ModuleType:
+    """What handles those that have another array inside."""
+    return import_module("fastsep._arrays.wrapped")
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def takes_wrappers(function: Function) -> Function:
+    """A function of several steps, whose first argument is an image, runs on the array that a wrapper has inside.
+
+    Functions that do nothing with their image but give it to `apply` do not need this. Arguments come by position, as
+    names would make small calls slower.
+    """
+
+    @wraps(function)
+    def call(image: Any, *args: Any) -> Any:
+        if type(image) is not ndarray:
+            from fastsep._validation.borrowing import lent  # for arrays of other packages alone
+
+            image = lent("image", image)
+            if is_wrapper(image):
+                return wrapped().call(function, image, args)
+        return function(image, *args)
+
+    return call  # type: ignore[return-value]
+
+
+def _prepare(
+    options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DType, out_dtype: DType | None,
+    part: tuple[tuple[int, ...], bool | None] | None,
+) -> Call:  # fmt: skip
+    """Check what does not depend on pixels and let the program be made. `part`: of a block, `whole` and `within`."""
     builder, parameters, mode, cval, _, channel_axis, rules, dtype = options
     channel = axes.channel(channel_axis, len(shape))
     if rules.decides:
@@ -313,7 +426,10 @@ def _prepare(options: tuple[Any, ...], shape: tuple[int, ...], image_dtype: DTyp
     clamp = unit != 1.0 and image_dtype.kind == "i"
     program = None
     if 0 not in shape:
-        program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit))
+        whole, within = part or (None, None)
+        if whole is not None and moved is not None:
+            whole = axes.drop_axis(whole, moved)
+        program = operation.prepare(Request(frame, seen, source, target, first, modes, cval, 1.0 / unit, whole, within))
     direct = False
     if program is not None:
         # Dtypes compare byte orders, too; and to NumPy None equals float64.

@@ -99,7 +99,8 @@ def correlate(
         "direct" multiplies tap by tap, "separable" runs the sum of products of lines that
         `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
         fastest; a transform, or terms that together reach further than the kernel, only for a float
-        result of an image without NaN or infinity. Asked for by name they spread NaN.
+        result of an image without NaN or infinity. Asked for by name they spread NaN. It takes the
+        same way on every CPU; the last bits of a transform, and of several terms, may differ.
 
         The rounding errors of a transform stay local, however large the values are elsewhere: no
         float result is off by more than 1e-4 (in float64: 1e-10) times the sum of the absolute taps
@@ -184,7 +185,8 @@ def correlate_bank(
     ----------
     kernels : (n, kh, kw) array_like, or BankFactorization
         Finding the terms of kernels may take seconds; it is done once for a bank in a process. To
-        choose their number, or to have them in another process, pass `factorize_bank(kernels)`.
+        choose their number, or to have the very same ones on another CPU, pass
+        `factorize_bank(kernels)`.
     tol : float
         How far each kernel may be off, as the sum of the absolute differences. 0: not at all, to
         rounding. For kernels only.
@@ -224,5 +226,5 @@ complete((separable_filter, correlate, correlate_bank), filters.__doc__)
 complete((convolve,), correlate.__doc__)
 
 
-def _separable(frame: Frame, lines: tuple[Any, ...]) -> spec.Filter:
-    return _taps.separable(filter_kernels.taps_per_axis(lines, len(frame.spatial)))
+def _separable(frame: Frame, taps: Any) -> spec.Filter:
+    return _taps.separable(filter_kernels.taps_per_axis(taps, len(frame.spatial)))

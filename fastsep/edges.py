@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
-import numpy as np
 import numpy.typing as npt
 
 from fastsep import filters
-from fastsep._call import DECISION, OWN_RESCALED, PerPixel, apply, apply_for_several
+from fastsep._call import OWN_RESCALED, apply, apply_for_several
 from fastsep._docs import complete
 from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
-from fastsep._ops.hysteresis import hysteresis
+from fastsep._ops import hysteresis as _hysteresis
 from fastsep._validation import arrays, scalars
 from fastsep._validation.array_like import Array
 from fastsep.filters import Floats, Integers, Mode
@@ -230,12 +229,7 @@ def apply_hysteresis_threshold(
     >>> fastsep.apply_hysteresis_threshold(image, 1.5, 2.5).astype(int).tolist()
     [0, 1, 1, 1, 0, 0, 0, 1, 1]
     """
-    image = arrays.as_image(image)
-    for name, value in (("low", low), ("high", high)):
-        arrays.check_threshold(name, value, image.shape)
-    limits = (value if isinstance(value, int | float | np.generic) else PerPixel(value) for value in (low, high))
-    parameters = (*limits, type(low), type(high))
-    return apply(hysteresis, parameters, image, "reflect", 0.0, None, DECISION, None, out, workers)
+    return _hysteresis.thresholded(image, low, high, out, workers)
 
 
 complete((gradient, canny, apply_hysteresis_threshold), filters.__doc__)

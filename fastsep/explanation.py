@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import NotRun
+from fastsep._call import not_run, wrapped
 from fastsep._plan.description import Description
 from fastsep._validation import array_like, arrays
+from fastsep._validation.array_like import is_labelled
 
 __all__ = ["Explanation", "explain"]
 
@@ -55,7 +56,7 @@ class Explanation:
         Rounding apart, no value of the result is off by more than this times the largest of
         abs(image) and abs(cval).
     seconds : float or None
-        Estimate for one thread; None where it depends on the pixels, and for layers.
+        Estimate for one thread of a CPU with AVX-512; None where it depends on the pixels, and for layers.
     rejected : tuple of (method, seconds or None, why)
         Other ways, with their estimates; None: not possible.
     notes : tuple of str
@@ -141,19 +142,15 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         args = (kwargs.pop(first), *args)
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
-    image = arrays.as_image(args[0])
-    stand_in = np.broadcast_to(np.zeros((), image.dtype), image.shape).view(array_like.StandIn)
-    try:
-        function(stand_in, *args[1:], **kwargs)
-    except NotRun as instead:
-        found = instead
-    else:
-        raise TypeError(f"`function` must be a filter or a layer of fastsep; got {name}.")
+    image: Any = arrays.as_image(args[0])
+    named = wrapped().with_dimensions(function, image.dims) if is_labelled(image) else function
+    found = not_run(named, image.shape, image.dtype, *args[1:], **kwargs)
     if found.program is None:
         told = Description(arithmetic=found.result, strategy="nothing", why="the image is empty", seconds=0.0)
     else:
         told, source = found.program.describe(), found.program.source
-        if source is not None and (source != image.dtype or not (found.direct or image.flags.c_contiguous)):
+        straight = found.direct or not isinstance(image, np.ndarray) or image.flags.c_contiguous
+        if source is not None and not (straight and source == image.dtype):
             told = told._replace(notes=(f"the image is copied once, as {source}", *told.notes))
     return Explanation(function=name, shape=image.shape, dtype=image.dtype, result=found.result, **told._asdict())
 

@@ -8,7 +8,10 @@ Parameters
 image : array_like, at least 1-D (2-D where a filter says so)
     bool, integer or float. It is never changed. A C-contiguous array of uint8, uint16, int16,
     float32 or float64 is read where it lies; other layouts and dtypes are converted into one copy.
-    Several images go in as one array with `channel_axis`, not as a list.
+    Several images go in as one array with `channel_axis`, not as a list. An array of dask gives an
+    array of dask in the same chunks, with the same values, which is computed when it is asked for;
+    `out` must then be None. Arrays of xarray, PyTorch, JAX and others give results of their own kind;
+    the notes of `fastsep.filters` tell how.
 mode : str or one str per spatial axis
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
@@ -27,8 +30,8 @@ dtype : dtype, optional
     integer dtype, values stay on the image's own scale and are rounded half to even and saturated,
     never wrapped; NaN becomes the smallest value.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
-    The result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows;
+    for an array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------
@@ -68,6 +71,19 @@ or quantiles. A Fourier transform takes a few blocks for each thread, which for 
 of pixels are as large as the image; a bank some 4 MB a thread, or 16 rows of all its terms if that
 is more.
 
+Arrays of other packages: results, and `out`, are of the kind of the image.
+
+An `xarray.DataArray` keeps its dimensions, coordinates, attributes and name, but not its encoding;
+arrays of dask inside stay lazy. `axis`, `axes` and `channel_axis` may be names of dimensions. Where an
+argument has a value for each axis, so may the keys of a dict: `sigma={"y": 2, "x": 2}`. Dimensions that
+are not named are left alone by sigma, size and taps, and have order and origin 0; `mode` names all that
+are filtered. The kernels of a bank are a last dimension, "kernel". Masks and thresholds with dimensions
+are turned as the image is. A Dataset is filtered by `dataset.map(fastsep.gaussian, sigma=2)`.
+
+Tensors of PyTorch, arrays of JAX and whatever has DLPack are read and given back without a copy, if
+they are in the memory of the CPU and do not require gradients; all others are refused. `dtype` is
+given as NumPy's. (JAX has no float64 unless `jax_enable_x64`, and makes float32 of it.)
+
 Large results begin on a cache line. Large arrays that NumPy allocates begin 16 bytes behind one,
 which costs up to a fifth of the time of a small filter. So in a loop, the result of the first call
 is the best `out` for the others. (It is a view of a slightly larger buffer, which `ndarray.resize`
@@ -82,8 +98,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, apply
+from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, Operation, apply, foreign, takes_wrappers
 from fastsep._docs import complete
+from fastsep._ops.clipping import clipped
 from fastsep._plan import dtypes, operators, spec
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array
@@ -163,6 +180,7 @@ def gaussian(
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
         image = arrays.as_image(image)
+        channel_axis = axes.by_position("channel_axis", channel_axis, image)
         sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
     rules = PRESERVED if preserve_range else SKIMAGE
     return apply(_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
@@ -239,13 +257,9 @@ def unsharp_mask(
     >>> fastsep.unsharp_mask(step, amount=2, dtype=np.uint8).tolist()
     [100, 100, 99, 94, 116, 111, 110, 110]
     """
-    image = arrays.as_image(image)
-    # The range depends on the pixels and so has to be part of the key of the plan.
-    signed = (not preserve_range or image.dtype.kind == "i") and dtypes.has_negative(image)
-    return apply(
-        _unsharp, (radius, amount, bool(preserve_range), signed), image, mode, cval, channel_axis,
-        PRESERVED if preserve_range else SKIMAGE, dtype, out, workers,
-    )  # fmt: skip
+    rules = PRESERVED if preserve_range else SKIMAGE
+    parameters = (radius, amount, bool(preserve_range))
+    return apply(_unsharp, parameters, image, mode, cval, channel_axis, rules, dtype, out, workers)
 
 
 def box(
@@ -727,7 +741,19 @@ def _masked(
 ) -> Array:
     if mask is None:
         return apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
+    return _inside(image, mask, builder, parameters, mode, cval, channel_axis, dtype, out, workers)
+
+
+@takes_wrappers
+def _inside(
+    image: Any, mask: Any, builder: Builder, parameters: Any, mode: Any, cval: Any, channel_axis: Any, dtype: Any,
+    out: Any, workers: Any,
+) -> Array:  # fmt: skip
+    """Of a result, what does not depend on pixels outside the mask; 0 elsewhere."""
     image = arrays.as_image(image)
+    if not isinstance(image, np.ndarray):
+        result = apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
+        return foreign().masked(result, mask, channel_axis)  # type: ignore[no-any-return]
     inside = arrays.eroded_mask(mask, image, channel_axis)  # before the run: `out` may overlap `mask`
     result = apply(builder, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
     with np.errstate(all="ignore"):  # infinity outside the mask is NaN, as in scikit-image
@@ -749,17 +775,18 @@ def _gaussian(frame: Frame, sigma: Any, order: Any, truncate: Any) -> spec.Filte
     return operators.gaussian(sigma, scalars.integers("order", order, count, 0), truncate)
 
 
-def _difference_of_gaussians(frame: Frame, low: Any, high: Any, truncate: Any) -> spec.Filter:
+def _difference_of_gaussians(frame: Frame, low_sigma: Any, high_sigma: Any, truncate: Any) -> spec.Filter:
     truncate = scalars.not_negative("truncate", truncate)
-    low, high = scalars.difference_sigmas(low, high, len(frame.spatial), truncate)
+    low, high = scalars.difference_sigmas(low_sigma, high_sigma, len(frame.spatial), truncate)
     return operators.difference_of_gaussians(low, high, truncate)
 
 
-def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool, signed: bool) -> spec.Filter:
+def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool) -> spec.Filter | Operation:
     truncate = operators.TRUNCATE  # scikit-image's unsharp_mask does not let one choose it
     radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
-    clip = dtypes.clip_range(frame, preserve_range, signed)
-    return operators.unsharp(radius, scalars.finite("amount", amount), truncate, clip)
+    sharpened = operators.unsharp(radius, scalars.finite("amount", amount), truncate, None)
+    ranges = [dtypes.clip_range(frame, preserve_range, signed) for signed in (False, True)]
+    return clipped(sharpened, *ranges)
 
 
 def _box(frame: Frame, size: Any) -> spec.Filter:

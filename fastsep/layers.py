@@ -17,7 +17,10 @@ x : (H, W, C) or (N, H, W, C) array_like
     bool, integer or float. It is never changed and never rescaled: uint8 means 0 to 255. A
     C-contiguous array of uint8, uint16 or the result's dtype is read where it lies; all others are
     converted into one copy. A grey image needs its axis: `image[..., None]`. A list of images with
-    their channels is a batch.
+    their channels is a batch. An array of dask gives an array of dask, which is computed when it is
+    asked for, in chunks of the batch, rows and columns; `out` must then be None. Arrays of xarray,
+    PyTorch, JAX and others give results of their own kind, as the notes of `fastsep.filters` tell; those
+    of xarray lose the coordinates of channels, and of rows and columns whose number changes.
 stride : int or (y, x)
     Pixels from one place of the kernel to the next.
 padding : "valid", "same", int, (py, px) or ((top, bottom), (left, right))
@@ -46,8 +49,8 @@ out : ndarray, optional
     Array of the result's shape and dtype to write into, also returned. It may overlap `x` (which is
     then copied first) or a kernel.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows.
-    The result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows;
+    for an array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------

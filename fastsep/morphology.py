@@ -5,7 +5,9 @@ The options below mean the same in every function; each function's page repeats 
 Parameters
 ----------
 image : array_like, at least 1-D
-    bool, integer or float. It is never changed, unless it is also `out`. It is compared in its own dtype.
+    bool, integer or float. It is never changed, unless it is also `out`. It is compared in its own dtype. An array of
+    dask gives an array of dask, which is computed when it is asked for; `out` must then be None. Arrays of xarray,
+    PyTorch, JAX and others give results of their own kind; the notes of `fastsep.filters` tell how.
 footprint : ndarray or sequence of (ndarray, int), optional
     Which neighbours of a pixel count, with as many axes as are filtered: those that are not 0. Default:
     the pixel and its neighbours along each axis. Its middle lies on the pixel; of an even length the left one
@@ -23,8 +25,8 @@ cval : float
 channel_axis : int, optional
     An axis that is not filtered.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows. The
-    result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
+    array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------
@@ -80,7 +82,7 @@ def erosion(
     >>> fastsep.erosion(np.array([4, 5, 1, 5, 4])).tolist()
     [4, 1, 1, 1, 4]
     """
-    return run("erosion", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "erosion", footprint, out, mode, cval, channel_axis, workers)
 
 
 def dilation(
@@ -101,7 +103,7 @@ def dilation(
     >>> fastsep.dilation(np.array([4, 5, 1, 1, 4])).tolist()
     [5, 5, 5, 4, 4]
     """
-    return run("dilation", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "dilation", footprint, out, mode, cval, channel_axis, workers)
 
 
 def opening(
@@ -122,7 +124,7 @@ def opening(
     >>> fastsep.opening(np.array([1, 5, 1, 5, 5, 5])).tolist()
     [1, 1, 1, 5, 5, 5]
     """
-    return run("opening", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "opening", footprint, out, mode, cval, channel_axis, workers)
 
 
 def closing(
@@ -143,7 +145,7 @@ def closing(
     >>> fastsep.closing(np.array([5, 1, 5, 1, 1, 1])).tolist()
     [5, 5, 5, 1, 1, 1]
     """
-    return run("closing", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "closing", footprint, out, mode, cval, channel_axis, workers)
 
 
 def white_tophat(
@@ -167,7 +169,7 @@ def white_tophat(
     >>> fastsep.white_tophat(np.array([1, 5, 1, 5, 5, 5])).tolist()
     [0, 4, 0, 0, 0, 0]
     """
-    return run("white_tophat", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "white_tophat", footprint, out, mode, cval, channel_axis, workers)
 
 
 def black_tophat(
@@ -191,7 +193,7 @@ def black_tophat(
     >>> fastsep.black_tophat(np.array([5, 1, 5, 1, 1, 1])).tolist()
     [0, 4, 0, 0, 0, 0]
     """
-    return run("black_tophat", image, footprint, out, mode, cval, channel_axis, workers)
+    return run(image, "black_tophat", footprint, out, mode, cval, channel_axis, workers)
 
 
 complete((globals()[name] for name in __all__), __doc__)

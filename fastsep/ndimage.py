@@ -21,7 +21,11 @@ that it has.
 Parameters
 ----------
 input : array_like
-    It is never changed, unless it is also `output`.
+    It is never changed, unless it is also `output`. An array of dask gives an array of dask in the
+    same chunks, with the same values, which is computed when it is asked for; `output` may then be a
+    dtype only. Where SciPy takes running sums, in `uniform_filter` of floats with an `output` of
+    integers, values are the same to rounding. Arrays of xarray, PyTorch, JAX and others give results
+    of their own kind, where SciPy gives plain ones; the notes of `fastsep.filters` tell how.
 output : array or dtype, optional
     Array of the shape of `input` to write into, also returned, or the dtype of the result. Default:
     the dtype of `input`.
@@ -48,7 +52,8 @@ structure : array_like, optional
     are a footprint of ones; anything else goes to SciPy.
 workers : int, optional
     Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine
-    allows. The result does not depend on it, and where SciPy does the work it has no effect.
+    allows; for an array of dask, one for each of its tasks. The result does not depend on it, and
+    where SciPy does the work it has no effect.
 
 Returns
 -------
@@ -540,7 +545,7 @@ def generic_laplace(
     >>> ndi.generic_laplace([0.0, 0.0, 1.0, 0.0, 0.0], second).tolist()
     [0.0, 1.0, -2.0, 1.0, 0.0]
     """
-    return derivatives.laplacian(derivative2, input, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return derivatives.laplacian(input, derivative2, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 def generic_gradient_magnitude(
@@ -572,7 +577,7 @@ def generic_gradient_magnitude(
     >>> ndi.generic_gradient_magnitude(np.tril(np.ones((4, 4))), ndi.sobel)[1].round(2).tolist()
     [1.41, 4.24, 4.24, 1.41]
     """
-    return derivatives.magnitude(derivative, input, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return derivatives.magnitude(input, derivative, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 # ---- minimum, maximum, ranks
@@ -854,7 +859,7 @@ def grey_opening(
     [1, 1, 1, 1, 1, 4, 4, 4]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.opened(how, input, output)
+    return morphology.composed(input, morphology.opened, how, output)
 
 
 def grey_closing(
@@ -879,7 +884,7 @@ def grey_closing(
     [4, 4, 4, 4, 4, 1, 1, 1]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.closed(how, input, output)
+    return morphology.composed(input, morphology.closed, how, output)
 
 
 def morphological_gradient(
@@ -904,7 +909,7 @@ def morphological_gradient(
     [0, 4, 4, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.gradient(how, input, output)
+    return morphology.composed(input, morphology.gradient, how, output)
 
 
 def morphological_laplace(
@@ -931,7 +936,7 @@ def morphological_laplace(
     [0, 4, -4, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.laplacian(how, input, output)
+    return morphology.composed(input, morphology.laplacian, how, output)
 
 
 def white_tophat(
@@ -956,7 +961,7 @@ def white_tophat(
     [0, 0, 4, 0, 0, 0, 0, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.white_tophat(how, input, output)
+    return morphology.composed(input, morphology.white_tophat, how, output)
 
 
 def black_tophat(
@@ -981,7 +986,7 @@ def black_tophat(
     [0, 0, 3, 0, 0, 0, 0, 0]
     """
     how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.black_tophat(how, input, output)
+    return morphology.composed(input, morphology.black_tophat, how, output)
 
 
 complete((globals()[name] for name in __all__), __doc__)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fastsep._ops.peaks import find
 from fastsep._validation import arrays
-from fastsep._validation.array_like import Array
+from fastsep._validation.array_like import Array, is_labelled
 
 __all__ = ["peak_local_max"]
 
@@ -61,6 +61,7 @@ def peak_local_max(
     Returns
     -------
     ndarray of int, shape (number of peaks, number of axes)
+        For an image of PyTorch, JAX and the like an array of their kind.
 
     Raises
     ------
@@ -78,6 +79,13 @@ def peak_local_max(
     ([[3, 2], [3, 4]], [[3, 2]])
     """
     image = arrays.as_image(image)
+    if is_labelled(image):
+        image = arrays.as_image(image.data)  # positions have no labels
+    if not isinstance(image, np.ndarray):
+        raise ValueError(
+            "`image` must be an array in memory here, because peaks are chosen among all pixels: `.compute()` it; or"
+            " compare it with its `fastsep.ndimage.maximum_filter`."
+        )
     arrays.need_pixels(image, 1)
     return find(
         image, min_distance, threshold_abs, threshold_rel, exclude_border, num_peaks, footprint, labels,

@@ -3,7 +3,9 @@
 Parameters
 ----------
 image : array_like, at least 1-D
-    bool, integer or float. It is never changed, unless it is also `out`.
+    bool, integer or float. It is never changed, unless it is also `out`. An array of dask gives an array of dask,
+    which is computed when it is asked for; `out` must then be None. Arrays of xarray, PyTorch, JAX and others give
+    results of their own kind; the notes of `fastsep.filters` tell how.
 out : ndarray, optional
     Array of the image's shape to write into, also returned. It may be the image itself or overlap it.
 mode : str or one str per spatial axis
@@ -15,8 +17,8 @@ cval : float
 channel_axis : int, optional
     An axis that is not filtered.
 workers : int, optional
-    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows. The
-    result does not depend on it.
+    Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
+    array of dask, one for each of its tasks. The result does not depend on it.
 
 Returns
 -------
@@ -84,10 +86,10 @@ def median(
     image = arrays.as_image(image)
     if behavior != "ndimage":
         raise ValueError(f"`behavior` must be ndimage; got {behavior!r}. For rank call `skimage.filters.rank.median`.")
-    if out is not None:
+    if out is not None and type(image) is np.ndarray:
         arrays.check_writeable(out)
         arrays.check_shape(out, image.shape)
-    channel = axes.channel(channel_axis, image.ndim)
+    channel = axes.channel(axes.by_position("channel_axis", channel_axis, image), image.ndim)
     spatial = tuple(axis for axis in range(image.ndim) if axis != channel)
     size, packed = (3, None) if footprint is None else (None, Packed.of(np.asarray(footprint, dtype=bool)))
     parameters = (size, packed, 0, None if channel is None else spatial)

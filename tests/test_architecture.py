@@ -26,6 +26,7 @@ LAYERS = (
     {"__main__", "_cli", "_pyinstaller"},
     {path.stem for path in PACKAGE.glob("[a-z]*.py")},
     {"_docs"},
+    {"_arrays"},
     {"_ops"},
     {"_call"},
     {"factorization"},
@@ -124,7 +125,7 @@ def test_the_package_offers_the_names_of_its_modules():
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup", "clear_caches"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     others |= {"Factorization", "RankOne", "factorize", "is_separable"}
-    others |= {"BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
+    others |= {"filter_blocks", "BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
     with pytest.raises(AttributeError, match="no attribute 'bilateral'"):

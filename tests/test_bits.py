@@ -291,8 +291,69 @@ def test_long_lines_in_pieces(name, rng):
                     assert bool(calls) == (length >= 4 * 128), (shape, mode)
 
 
+# Sizes of a window, of a group of its sums or less and more; shapes, with an axis of channels or none.
+WINDOWS = {
+    "rows and columns": ((37, 20), (213, 199), None),
+    "rows": ((50, 3), (243, 40), None),
+    "columns": ((1, 90), (9, 323), None),
+    "channels": ((19, 33), (3, 180, 201), 0),
+    "channels last": ((40, 17), (220, 180, 2), -1),
+    "volume": ((21, 3, 35), (190, 9, 210), None),
+    "volume of rows and columns": ((2, 18, 33), (9, 180, 204), None),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", WINDOWS)
+def test_means_of_an_image_that_begins_at_a_multiple_of_64_pixels(name, mode, rng):
+    """Their sums begin at rows and columns counted from the first one."""
+    sizes, shape, channel_axis = WINDOWS[name]
+    options = {"mode": mode, "cval": 0.3, "channel_axis": channel_axis}
+    image = make_image(rng, "float32", shape)
+    whole = fastsep.box(image, sizes, **options)
+    spatial = [axis for axis in range(image.ndim) if channel_axis is None or axis != channel_axis % image.ndim]
+    cuts = [((axis, size),) for axis, size in zip(spatial, sizes, strict=True) if shape[axis] > 64]
+    if len(cuts) == 2:
+        cuts.append((*cuts[0], *cuts[1]))
+    for axes in cuts:
+        for start, stop in ((64, None), (64, -3), (128, None)):
+            piece, inside = [slice(None)] * image.ndim, [slice(None)] * image.ndim
+            for axis, size in axes:
+                piece[axis] = slice(start, stop)
+                # Beyond its last pixel the piece may differ; so does what goes round to its first one.
+                end = size if stop is not None or mode == "wrap" else 0
+                inside[axis] = slice(size, shape[axis] - start + (stop or 0) - end)
+            result = fastsep.box(np.ascontiguousarray(image[tuple(piece)]), sizes, **options)
+            assert 0 not in result[tuple(inside)].shape
+            assert same_bits(result[tuple(inside)], whole[tuple(piece)][tuple(inside)]), (axes, start, stop)
+
+
+def test_means_of_rows_in_place_or_copied(rng, monkeypatch):
+    """They are copied where nearly all compete for the same cache lines."""
+    for width, sizes in ((512, (17, 5)), (1024, (40, 3)), (512, (16, 33))):
+        image = rng.random((90, width), np.float32)
+        expected = fastsep.box(image, sizes, workers=1)
+        for most in (0, 1 << 30):
+            monkeypatch.setattr(tuning, "BOX_RING_BYTES", most)
+            fastsep.clear_caches()
+            for workers in (1, 3, 16):
+                assert same_bits(fastsep.box(image, sizes, workers=workers), expected), (width, sizes, most, workers)
+
+
+def test_means_of_copied_rows_in_pieces(rng):
+    """A row of a piece is shorter than the way to the next one."""
+    image = rng.random((60, 4096), np.float32)
+    expected = fastsep.box(image, (30, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        calls = in_pieces(patch)
+        patch.setattr(tuning, "PIECE_VALUES", dict.fromkeys(tuning.PIECE_VALUES, 512))
+        fastsep.clear_caches()
+        assert same_bits(fastsep.box(image, (30, 1)), expected)
+        assert calls
+
+
 MARGIN = 10
-# Means over large windows are exempt: their sums start at rows counted from the top of the image.
+# Means over large windows are exempt: their sums begin at rows counted from the top of the image.
 PIECES = [
     name
     for name, case in CASES.items()

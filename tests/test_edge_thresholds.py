@@ -126,6 +126,6 @@ def test_large_pictures_are_sampled(command, rng, monkeypatch):
     pixels[100:200, 100:200] += 300
     save("a.tif", pixels.astype(np.float32))
     expected = edges(command, "--sigma", 2)
-    monkeypatch.setattr("fastsep._cli.picture_commands._SAMPLE", 1000)
+    monkeypatch.setattr("fastsep._cli.large.SAMPLE", 1000)
     assert expected.any()
     assert np.array_equal(edges(command, "--sigma", 2), expected)  # the step is far above both thresholds

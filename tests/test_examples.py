@@ -47,6 +47,16 @@ def test_examples_run(name, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_image_larger_than_memory_is_filtered(tmp_path):
+    pytest.importorskip("zarr", minversion="3")
+    done = run("larger_than_memory", "--side", "2500", "--memory", "24", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2,500 x 2,500 uint16: 12 MiB" in done.stdout
+    assert "the middle has the bits of the result in memory" in done.stdout
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "output"),
     [("mobilenet_v1", "picture.txt"), *((name, "nowhere/picture.png") for name in SCRIPTS)],

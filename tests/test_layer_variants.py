@@ -81,7 +81,9 @@ def test_layers_of_networks_run_in_more_than_one_way(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_channels_are_planes_where_they_fill_no_vector(name):
     spec, image = LAYERS[name]
-    assert choose_variant(spec, image, 1).planes == (image.channels < jit.target().vector_bytes // image.dtype.itemsize)
+    ordered = spec.depthwise is not None and min(spec.size) > 1
+    vector = 64 if ordered else jit.target().vector_bytes
+    assert choose_variant(spec, image, 1).planes == (image.channels < vector // image.dtype.itemsize)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -10,7 +10,6 @@ import fastsep
 from fastsep._engine import warmup
 from fastsep._engine.levels import for_level
 from fastsep._kernels import jit
-from fastsep._plan.spec import Box
 
 
 @pytest.mark.parametrize("level", jit.LEVELS, indirect=True)
@@ -109,14 +108,8 @@ def test_every_small_shape(name, level):
     check(name, {2: ALL_PLANES}, CASES[name].dtypes[PAIRS[level]])
 
 
-# Not sums over boxes, which are taken in groups of as many values as a vector has; small ones are taps or exact.
-SAME_BITS = [
-    name for name, case in CASES.items() if type(case.what) is not Box or case.kernel[0] in ("fir", "small_box")
-]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SAME_BITS)
+@pytest.mark.parametrize("name", CASES)
 def test_vectors_of_another_width_give_the_same_bits(name, rng):
     skip_without("x86-64-v3")  # the least that has a fused multiply-add
     case = CASES[name]

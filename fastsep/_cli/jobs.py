@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastsep
-from fastsep._cli import console, pages, paths
-from fastsep._cli.errors import Refusal, extra, one_line
+from fastsep._cli import console, large, pages, paths
+from fastsep._cli.errors import Refusal, extra, one_line, reason
 from fastsep._cli.paths import Job
 from fastsep._cli.pictures import picture as _pictures
 from fastsep._cli.pictures.picture import Picture
@@ -38,8 +38,10 @@ class Done(NamedTuple):
     message: str  # of what failed
 
 
-def run(options: argparse.Namespace, work: Work, suffix: Callable[[pathlib.Path], str]) -> int:
-    """Filter the pictures that the options name; the exit code."""
+def run(
+    options: argparse.Namespace, work: Work, suffix: Callable[[pathlib.Path], str], in_parts: large.InParts
+) -> int:  # fmt: skip
+    """Filter the pictures that the options name; the exit code. `in_parts`: what is done with large ones instead."""
     extra("PIL", "Pillow")
     if options.output == paths.STREAM:
         _check_standard_output(options.json)
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace, work: Work, suffix: Callable[[pathlib.Path]
     workers = None if at_once == 1 else max(1, cores // at_once)
 
     def do(job: Job) -> Done:
-        return _do(job, work, workers, options)
+        return _do(job, work, workers, options, in_parts, at_once)
 
     written: list[str] = []
     counts = {EXISTED: 0, FAILED: 0}
@@ -89,12 +91,17 @@ def _in_order(do: Callable[[Job], Done], jobs: Sequence[Job], at_once: int) -> I
             pool.shutdown(cancel_futures=True)
 
 
-def _do(job: Job, work: Work, workers: int | None, options: argparse.Namespace) -> Done:
+def _do(
+    job: Job, work: Work, workers: int | None, options: argparse.Namespace, in_parts: large.InParts, at_once: int
+) -> Done:  # fmt: skip
     start = time.perf_counter()
     count, message = 1, ""
     if options.skip_existing and job.output is not None and job.output.exists():
         return Done(job, EXISTED, count, 0.0, message)
     try:
+        if job.image is not None and _by_parts(job.image, job.output, in_parts, workers, options, at_once):
+            count = pages.count(job.image)
+            return Done(job, WRITTEN, count, time.perf_counter() - start, "")
         with _readable(job.image) as path:
             picture = _pictures.read(path)
             count = pages.count(path)
@@ -109,6 +116,20 @@ def _do(job: Job, work: Work, workers: int | None, options: argparse.Namespace) 
     except MemoryError:
         message = f"{job.name}: not enough memory"
     return Done(job, FAILED if message else WRITTEN, count, time.perf_counter() - start, message)
+
+
+def _by_parts(
+    image: pathlib.Path, output: pathlib.Path | None, in_parts: large.InParts, workers: int | None,
+    options: argparse.Namespace, at_once: int,
+) -> bool:  # fmt: skip
+    """`large.done`, with what goes wrong in one line."""
+    progress = at_once == 1 and _is_watched(options)
+    try:
+        return large.done(image, output, in_parts, options.memory, at_once, workers, progress)
+    except Refusal:
+        raise
+    except Exception as error:  # tifffile's decoders raise many things on damaged files
+        raise Refusal(f"{image}: {reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -204,7 +225,11 @@ def _summarize(written: Sequence[str], counts: dict[str, int], jobs: Sequence[Jo
 
 def _bar(options: argparse.Namespace, jobs: Sequence[Job]) -> Any:
     """A progress bar, where somebody sees it and there is something to wait for; otherwise None."""
-    silent = options.quiet or options.verbose or sys.stderr is None or not sys.stderr.isatty()
-    if silent or len(jobs) < 2:
+    if not _is_watched(options) or len(jobs) < 2:
         return contextlib.nullcontext()
     return extra("tqdm", "tqdm").tqdm(total=len(jobs), unit="picture", file=sys.stderr)
+
+
+def _is_watched(options: argparse.Namespace) -> bool:
+    """Whether somebody sees a progress bar and wants it."""
+    return not (options.quiet or options.verbose or sys.stderr is None) and sys.stderr.isatty()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import fastsep
-from fastsep._cli import jobs
+from fastsep._cli import jobs, large
 from fastsep._cli.errors import Refusal
 from fastsep._cli.pictures import filters
 from fastsep._cli.pictures import picture as _pictures
@@ -19,7 +19,6 @@ from fastsep._cli.pictures.picture import Picture
 from fastsep._plan import operators
 
 METHODS = ("canny", *operators.EDGES)
-_SAMPLE = 2**22  # of so many pixels the range is found, which takes a few hundredths of a second
 
 IMAGES = """\
 Files are read as Pillow reads them: a PNG file keeps 16 bits in grey only; with colours or transparency it is read with
@@ -130,6 +129,15 @@ def _add_options(command: Any) -> None:
         metavar="N",
         help="pictures to work on at a time, each in memory of its own (default: as many as there are cores)",
     )
+    many.add_argument(
+        "--memory",
+        type=large.memory,
+        metavar="SIZE",
+        help="what pictures may take, such as 500M or 2G (default: half of the machine's memory). A TIFF file that "
+        "would take more is read, filtered and written in parts, if it is upright, grey or RGB in whole bytes, without "
+        "transparency and further channels, and the result is a .tif; edges are not drawn over it then (--overlay). "
+        "Edges take up to 13 bytes a pixel beside the result on the disk meanwhile",
+    )
     said = command.add_argument_group("messages")
     said.add_argument("--json", action="store_true", help="print a line of JSON for every picture")
     loudness = said.add_mutually_exclusive_group()
@@ -152,7 +160,14 @@ def run_edges(options: argparse.Namespace) -> int:
         edges = _edges(picture.pixels, options, workers)
         return Picture(filters.overlay(picture.pixels, edges) if options.overlay else edges, None, None)
 
-    return jobs.run(options, work, lambda path: ".png")
+    if options.overlay:
+        in_parts = large.InParts(None, "--overlay draws over all of it")
+    elif canny:
+        in_parts = large.canny(_canny_sigma(options), lambda pixels: _canny_thresholds(pixels, options))
+    else:
+        limits = (options.low, options.high) if given == 2 else None
+        in_parts = large.edges(options.method, options.sigma, limits, _range)
+    return jobs.run(options, work, lambda path: ".png", in_parts)
 
 
 def run_blur(options: argparse.Namespace) -> int:
@@ -161,7 +176,7 @@ def run_blur(options: argparse.Namespace) -> int:
     def work(picture: Picture, workers: int | None) -> Picture:
         return filters.blur(picture, options.sigma, workers)
 
-    return jobs.run(options, work, _own_suffix)
+    return jobs.run(options, work, _own_suffix, large.filtered(fastsep.gaussian, sigma=options.sigma))
 
 
 def run_sharpen(options: argparse.Namespace) -> int:
@@ -171,7 +186,8 @@ def run_sharpen(options: argparse.Namespace) -> int:
     def work(picture: Picture, workers: int | None) -> Picture:
         return filters.sharpen(picture, options.radius, options.amount, workers)
 
-    return jobs.run(options, work, _own_suffix)
+    in_parts = large.filtered(fastsep.unsharp_mask, radius=options.radius, amount=options.amount)
+    return jobs.run(options, work, _own_suffix, in_parts)
 
 
 def _check_number(name: str, value: float | None, positive: bool) -> None:
@@ -188,17 +204,14 @@ def _edges(pixels: np.ndarray, options: argparse.Namespace, workers: int | None)
     """As uint8: 0 and 255, or all between for strengths without thresholds."""
     image = _pictures.grey(pixels)
     if options.method == "canny":
-        sigma = 1.0 if options.sigma is None else options.sigma
         low, high = _canny_thresholds(image, options)
         # In float64 also where the image is of float32, which loses edges of one that stands high and differs little.
-        found: np.ndarray = fastsep.canny(image, sigma, low, high, dtype=np.float64, workers=workers)
+        found: np.ndarray = fastsep.canny(image, _canny_sigma(options), low, high, dtype=np.float64, workers=workers)
     else:
         unit = 1.0 if image.dtype.kind == "f" else np.iinfo(image.dtype).max  # what the operators take for 1
         scale = 1.0 if options.low is None else _range(image) / unit
         if options.sigma:
-            # As float32, which is enough for 16 bits; whole numbers become 0 to 1.
-            enough = np.float32 if image.dtype.itemsize <= 2 else np.float64
-            image = fastsep.gaussian(image, options.sigma, dtype=enough, workers=workers)
+            image = fastsep.gaussian(image, options.sigma, dtype=_pictures.enough(image.dtype), workers=workers)
         strength = getattr(fastsep, options.method)(image, dtype=np.float32, workers=workers)
         del image  # four bytes a pixel or eight, and the pictures may be large
         if options.low is None:
@@ -208,6 +221,10 @@ def _edges(pixels: np.ndarray, options: argparse.Namespace, workers: int | None)
     shown = found.view(np.uint8)
     shown *= 255
     return shown
+
+
+def _canny_sigma(options: argparse.Namespace) -> float:
+    return 1.0 if options.sigma is None else float(options.sigma)
 
 
 def _canny_thresholds(grey: np.ndarray, options: argparse.Namespace) -> tuple[float, float]:
@@ -230,7 +247,7 @@ def _range(grey: np.ndarray) -> float:
     """
     if grey.dtype == np.uint8:
         return 255.0
-    step = max(1, math.isqrt(grey.size // _SAMPLE))
+    step = large.sampling(grey.size)
     values = grey[::step, ::step]
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values.ravel()
     if not values.size:

@@ -59,11 +59,11 @@ def _first(text: str) -> int | None:
 def _quota(root: Path) -> int | None:
     """CPUs whose whole time the process's groups may use, rounded up; None without a limit."""
     try:
-        groups = list(_groups(root))
+        found = list(groups(root, "cpu"))
     except (OSError, ValueError):
         return None  # no Linux, or /proc is hidden
     limits = []
-    for folder, version in groups:
+    for folder, version in found:
         try:
             if version == 2:
                 quota, period = (folder / "cpu.max").read_text().split()
@@ -76,20 +76,23 @@ def _quota(root: Path) -> int | None:
     return max(math.ceil(min(limits)), 1) if limits else None
 
 
-def _groups(root: Path) -> Iterator[tuple[Path, int]]:
-    """Folders of the process's groups and of all around them, with the version of their file system."""
-    groups = (root / "proc/self/cgroup").read_text().splitlines()
+def groups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
+    """Folders of the process's groups and of all around them, with the version of their file system.
+
+    `controller`: of what they are groups; in version 2 of all.
+    """
+    lines = (root / "proc/self/cgroup").read_text().splitlines()
     mounts = (root / "proc/self/mountinfo").read_text().splitlines()
     paths = {}
-    for line in groups:
+    for line in lines:
         number, controllers, group = line.split(":", 2)
-        if number == "0" or "cpu" in controllers.split(","):
+        if number == "0" or controller in controllers.split(","):
             paths[2 if number == "0" else 1] = PurePosixPath(group)
     for line in mounts:
         mount, _, system = line.partition(" - ")
         kind, _, options = system.split(" ", 2)
         version = {"cgroup": 1, "cgroup2": 2}.get(kind, 0)
-        if version not in paths or (version == 1 and "cpu" not in options.split(" ")[-1].split(",")):
+        if version not in paths or (version == 1 and controller not in options.split(" ")[-1].split(",")):
             continue
         inside, at = (_unescaped(field) for field in mount.split(" ")[3:5])
         top = root / at.lstrip("/")

@@ -42,6 +42,9 @@ SWEEP_COPY = SWEEP_SHORT + 3
 #: Vectors of each row of a result that are made before they are streamed: of all they fit in the nearest cache.
 PIECE = 8
 
+#: Bytes of a group of values that a box adds up: those of the widest vector, and so many on every CPU, because the
+#: groups decide how sums are rounded.
+BOX_GROUP = 64
 #: Rows of results that a small box makes together.
 BOX_ROWS = 4
 
@@ -247,8 +250,9 @@ class Box(Head):
     beyond_x: int  # address of the sum of a column beyond the left and right border; where sums are cast, of its mean
     area: int  # address of what sums are divided by; where they are cast, of the width and the height
     ones: int  # address of taps of one
-    strip: int  # offset of the columns of the block at work
-    ring: int  # offset of copies of the rows of an image narrower than a vector
+    strip: int  # offset of the columns of the block at work, as many rows in a strip as a vector has lanes
+    strip_bytes: int  # from strip to strip
+    ring: int  # offset of copies of source rows; 0: they are read in place
     ring_row: int
     groups: int  # offset of sums of groups of rows
     group_columns: int  # offset of sums of groups of columns

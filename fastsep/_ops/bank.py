@@ -26,7 +26,7 @@ from fastsep._plan import arithmetic, cost_model, description, differences, dtyp
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Line, Separable, Term
+from fastsep._plan.spec import Dense, Halo, Line, Separable, Term
 from fastsep._validation import array_like, axes, filter_kernels, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
@@ -68,19 +68,30 @@ class BankProgram(Program):
         super().__init__(request)
         self.request, self.kernels = request, kernels
         self.shape = (*request.shape, self.kernels.count)
-        self.direct_cost = _direct_cost(self.kernels, math.prod(request.shape), self.target)
+        whole = request.of_whole
+        self.direct_cost = _direct_cost(self.kernels, math.prod(whole.shape), self.target)
         auto = method == "auto"
         self.bank: Bank | None = None
         if method == "separable" or (auto and request.finite_border):
-            self.bank = _bank_of(self.kernels.parts(), request)
+            self.bank = _bank_of(self.kernels.parts(), whole)
         self.takes_terms = self.bank is not None and not (auto and self.bank.cost > self.direct_cost)
-        self.looks = auto and request.source.kind == "f"
+        if self.takes_terms and auto and request.source.kind == "f":
+            if request.within is None:
+                self.limit = _limit(self.kernels, self.target)
+            else:
+                self.takes_terms = request.within
+        if self.takes_terms and whole is not request:
+            self.bank = _bank_of(self.kernels.parts(), request)
         self.runners: list[execution.Runner] | None = None
+
+    @property
+    def halo(self) -> Halo:
+        return tuple((n // 2, n - 1 - n // 2) for n in self.kernels.dense().shape[1:])
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         terms = self.takes_terms
-        if terms and self.looks:
-            terms = execution.is_within(image, _limit(self.kernels, self.target), workers)
+        if self.limit is not None:
+            terms = execution.is_within(image, self.limit, workers)
         if terms:
             assert self.bank is not None
             fits = self.bank.dtype == self.target
@@ -100,7 +111,7 @@ class BankProgram(Program):
     def describe(self) -> Description:
         bank = _bank_of(self.kernels.parts(), self.request) if self.bank is None else self.bank
         parts, terms = bank.parts, self.takes_terms
-        count, height, width = self.kernels.dense().shape
+        count = self.kernels.count
         ways = {
             "separable": (bank.cost * 1e-9, f"{parts.rank} terms for {count} kernels"),
             "direct": (self.direct_cost * 1e-9, f"{count} kernels one by one"),
@@ -113,9 +124,9 @@ class BankProgram(Program):
             terms=tuple(f"{shown(y.tolist())} x {shown(x.tolist())}" for y, x in lines),
             multiplications=parts.multiplications if terms else parts.dense_multiplications,
             dense_multiplications=parts.dense_multiplications,
-            halo=tuple((n // 2, n - 1 - n // 2) for n in (height, width)), error=parts.error if terms else 0.0,
+            halo=self.halo, error=parts.error if terms else 0.0,
             seconds=ways[takes][0], rejected=((other, *ways[other]),),
-            notes=("an image with NaN or infinity takes another way: direct",) if terms and self.looks else (),
+            notes=("an image with NaN or infinity takes another way: direct",) if self.limit is not None else (),
         )  # fmt: skip
 
 
@@ -193,7 +204,7 @@ def _levelled(parts: BankFactorization, kernels: Array) -> BankFactorization:
 
 def _direct_cost(what: _Kernels, values: int, result: DType) -> float:
     """Nanoseconds of the kernels one by one, each of whose results is copied into its place among the others."""
-    lanes = jit.target().vector_bytes // result.itemsize
+    lanes = cost_model.lanes(result)
     vectors = values / lanes
     per_kernel = cost_model.CONSTANTS["DENSE_VECTOR"] + lanes * cost_model.CONSTANTS["SCATTER"]
     return float(vectors * (what.count * per_kernel + what.taps * cost_model.CONSTANTS["DENSE_TAP"]))
@@ -208,7 +219,7 @@ class Bank:
         width = math.prod(shape) // (images * rows)
         self.parts, self.dtype, mix = parts, acc, parts.mix
         plans = [request.plan(_term(y, x)) for y, x in zip(parts.y_taps, parts.x_taps, strict=True)]
-        vectors = math.prod(shape) / (jit.target().vector_bytes // acc.itemsize)
+        vectors = math.prod(shape) / cost_model.lanes(acc)
         self.cost = sum(map(cost_model.nanoseconds, plans)) + vectors * mix.size * cost_model.CONSTANTS["MIX"]
         self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])
         self.engine: _Engine | _InPieces | None = None

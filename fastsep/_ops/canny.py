@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import BOOL, DECISION, Operation, PerPixel, Program, Request, apply
+from fastsep._call import BOOL, DECISION, Operation, PerPixel, Request, apply, takes_wrappers
 from fastsep._engine import execution
 from fastsep._engine.caches import MIB, remembered
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
-from fastsep._ops.hysteresis import track
+from fastsep._ops.hysteresis import Tracking, track
 from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import description, dtypes, operators, planner
 from fastsep._plan.description import Description
@@ -51,6 +51,7 @@ class Smoothing:
 AS_IS = Smoothing((0.0, 0.0), ("reflect", "reflect"), 0.0, 1.0, False)
 
 
+@takes_wrappers
 def canny(
     image: Any, sigma: Any, low: Any, high: Any, mask: Any, use_quantiles: bool, mode: Any, cval: Any, out: Any,
     dtype: Any, workers: Any,
@@ -60,8 +61,8 @@ def canny(
     arrays.need_range(image)
     low, high = _thresholds(low, high, use_quantiles, dtypes.unit(image.dtype))
     if mask is not None:
-        mask = array_like.real_array("mask", mask)
-        mask = PerPixel(mask != 0, arrays.eroded_mask(mask, image, None))
+        read = array_like.real_array if isinstance(image, np.ndarray) else array_like.real_image
+        mask = PerPixel(arrays.expanded_mask(mask, read("mask", mask), image.shape, None))
     # scikit-image divides for this mode by this name only.
     divide = isinstance(mode, str) and mode == "constant" and mask is None
     parameters = (sigma, low, high, use_quantiles, divide, mask)
@@ -75,39 +76,44 @@ def _canny(
     return Operation(partial(CannyProgram, sigma, low, high, use_quantiles, divide, mask))
 
 
-class CannyProgram(Program):
+class CannyProgram(Tracking):
     """Canny's edges of images of one shape and dtype."""
+
+    diagonal = True
 
     def __init__(
         self, sigma: tuple[float, float], low: float, high: float, use_quantiles: bool, divide: bool,
         mask: PerPixel | None, request: Request,
     ) -> None:  # fmt: skip
-        """`mask`: which pixels count, and which of them may be edges. `divide`: the smoothed image by the share of the
+        """`mask`: which pixels count. `divide`: the smoothed image by the share of the
         Gaussian that lies inside."""
         super().__init__(request)
         self.source, self.target = None, BOOL
         self.acc, self.border = request.frame.result, request.frame.border
-        self.low, self.high, self.use_quantiles, self.mask = low, high, use_quantiles, mask
+        self.low, self.high, self.use_quantiles = low, high, use_quantiles
+        self.mask = None if mask is None else mask.values[0] != 0
         self.smoothing = Smoothing(sigma, request.modes, request.cval, 1.0, divide)  # type: ignore[arg-type]
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        codes = outs[0].view(BYTE)
+        self.classify(image, codes, workers)
+        track(codes, True, workers)
+
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
         acc, mask, low, high = self.acc, self.mask, self.low, self.high
         if mask is not None:
-            inside, eroded = mask.values
-            image = np.where(inside, image, image.dtype.type(0))
+            image = np.where(mask, image, image.dtype.type(0))
         image, scale = _source(image, acc, self.border)
         smoothing = replace(self.smoothing, scale=scale)
         if mask is not None:
-            image, smoothing = _smoothed_inside(image, inside, smoothing, acc, workers), AS_IS
+            image, smoothing = _smoothed_inside(image, mask, smoothing, acc, workers), AS_IS
         if self.use_quantiles:
             magnitudes = np.empty(image.shape, acc)
             _detector(image.shape, image.dtype, acc, smoothing, None, None).run(image, magnitudes, workers)
             low, high = _quantiles(magnitudes, low, high)
-        out = outs[0].view(BYTE)
-        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, out, workers)
+        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, codes, workers)
         if mask is not None:
-            out *= eroded
-        track(out, True, workers)
+            codes *= arrays.eroded(mask, None)
 
     def describe(self) -> Description:
         acc, shape = self.acc, self.shape

@@ -20,7 +20,7 @@ from fastsep._engine.execution import Runner, is_within
 from fastsep._plan import cost_model, description
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Halo, Line, Separable, Term
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -55,7 +55,7 @@ class Candidates:
 
     def prepare(self, request: Request) -> CorrelationProgram:
         """The cheapest of the plans that are allowed."""
-        make, tame = request.plan, request.finite_border
+        make, tame = request.of_whole.plan, request.finite_border
         priced = [self._price(option, make) for option in self.options if option.what is not None]
         options, separable = list(self.options), None
         if self.separable is not None:
@@ -75,13 +75,18 @@ class Candidates:
         chosen, plan, _ = min(allowed, key=lambda entry: entry[2])
         fallback = None
         if self.method == "auto" and chosen.finite and not self.integers:
-            fallback = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])[1]
+            other, fallback, _ = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])
+            if request.whole is not None:
+                chosen, fallback = chosen if request.within else other, None
         rejected = [(option, cost) for option, _, cost in priced if option is not chosen]
         rejected += [(option, math.inf) for option in options if option.what is None]
         # No sum of products may overflow on the way to a result that does not; a transform sums up whole blocks.
         values = 1 if plan.blocks is None else math.prod(plan.blocks.size)
         most_float = float(np.finfo(plan.acc if plan.acc.kind == "f" else np.float64).max)
         limit = most_float / (4 * values * max(chosen.size, 1.0))
+        if request.whole is not None:
+            assert chosen.what is not None
+            plan = request.plan(chosen.what)
         return CorrelationProgram(request, plan, chosen, fallback, limit, tuple(rejected), separable)
 
     def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
@@ -119,15 +124,22 @@ class CorrelationProgram(Program):
         """`fallback`: for an image with NaN or infinity, or values beyond `limit`. `others` with their estimated
         nanoseconds; `separable`: finds the separable one, where only its price is too high."""
         super().__init__(request)
-        self.runner, self.chosen, self.limit = Runner(plan), chosen, limit
+        self.runner, self.chosen = Runner(plan), chosen
         self.fallback = None if fallback is None else Runner(fallback)
         self.others, self.separable = others, separable
         if fallback is None:
             self.alone = self.runner
+        else:
+            self.limit = limit
+
+    @property
+    def halo(self) -> Halo:
+        assert self.chosen.what is not None
+        return self.chosen.what.halo()
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         runner = self.runner
-        if self.fallback is not None and not is_within(image, self.limit, workers):
+        if self.fallback is not None and self.limit is not None and not is_within(image, self.limit, workers):
             runner = self.fallback
         runner.run(image, outs[0], workers)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._call import BOOL, Operation, PerPixel, Program, Request
+from fastsep._call import BOOL, DECISION, Operation, PerPixel, Program, Request, apply, takes_wrappers
 from fastsep._engine import bands as _bands
 from fastsep._engine import execution, memory
 from fastsep._engine.caches import MIB, emptied_by, remembered
@@ -18,6 +18,8 @@ from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import description, tuning
 from fastsep._plan.description import Description
+from fastsep._plan.spec import Halo
+from fastsep._validation import arrays
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 
@@ -97,6 +99,17 @@ def neighbour_lines(shape: Sequence[int], diagonal: bool) -> tuple[list[int], in
     return ([line for line in lines if line], 1) if diagonal else (straight, 0)
 
 
+@takes_wrappers
+def thresholded(image: Any, low: Any, high: Any, out: Any, workers: Any) -> Array:
+    """`edges.apply_hysteresis_threshold`."""
+    image = arrays.as_image(image)
+    for name, value in (("low", low), ("high", high)):
+        arrays.check_threshold(name, value, image.shape)
+    limits = (value if isinstance(value, int | float | np.generic) else PerPixel(value) for value in (low, high))
+    parameters = (*limits, type(low), type(high))
+    return apply(hysteresis, parameters, image, "reflect", 0.0, None, DECISION, None, out, workers)
+
+
 def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
     """Pixels above `high`, and those above `low` that are connected to one of them by sides that they share.
 
@@ -106,8 +119,26 @@ def hysteresis(frame: Frame, low: Any, high: Any, *kinds: type) -> Operation:
     return Operation(partial(HysteresisProgram, low, high))
 
 
-class HysteresisProgram(Program):
+class Tracking(Program):
+    """An operation that tells strong and weak pixels apart, and follows edges from the strong ones."""
+
+    local = False  # but what `classify` finds is
+    diagonal: bool  # pixels are neighbours at corners, too
+    use_quantiles = False  # what is strong depends on all pixels
+
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        """Fill in WEAK, STRONG or 0 for each pixel."""
+        raise NotImplementedError
+
+
+class HysteresisProgram(Tracking):
     """Hysteresis for images of one shape and dtype."""
+
+    diagonal = False
+
+    @property
+    def halo(self) -> Halo:
+        return ((0, 0),) * len(self.shape)
 
     def __init__(self, low: Any, high: Any, request: Request) -> None:
         super().__init__(request)
@@ -122,9 +153,13 @@ class HysteresisProgram(Program):
         shape = image.shape if image.ndim > 1 else (1, image.size)
         codes = np.zeros([size + 2 for size in shape], np.uint8)
         inside = codes[(slice(1, -1),) * len(shape)]
-        _classify(image.reshape(shape), self.lower, self.high, inside, workers)
+        self.classify(image.reshape(shape), inside, workers)
         track(codes, False, workers)
         outs[0][...] = inside.view(BOOL).reshape(image.shape)
+
+    @np.errstate(all="ignore")
+    def classify(self, image: Array, codes: Array, workers: int | None) -> None:
+        _classify(image, self.lower, self.high, codes, workers)
 
     def describe(self) -> Description:
         stages = [description.Stage("both thresholds"), description.Stage("hysteresis")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed
 from fastsep._ops.ndimage.stages import described
@@ -91,13 +92,17 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, Sequence) and len(value) == 2 and makes_array(value[0]) and isinstance(value[1], Integral)
 
 
+@takes_wrappers
 def run(
-    name: str, image: Any, footprint: Any, out: Any, mode: Any, cval: Any, channel_axis: Any, workers: Any
+    image: Any, name: str, footprint: Any, out: Any, mode: Any, cval: Any, channel_axis: Any, workers: Any
 ) -> Array:
     """The function of scikit-image of that name."""
     image = arrays.as_image(image)
     if not isinstance(mode, str) or mode not in MODES:
         raise scalars.ArgumentError(f"unsupported mode: `mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
+    if not isinstance(image, np.ndarray):
+        call = partial(_run_block, name, footprint, mode, cval, channel_axis)
+        return foreign().by_blocks(call, name, image, image.dtype, out, workers)  # type: ignore[no-any-return]
     channel = axes.channel(channel_axis, image.ndim)
     spatial = tuple(axis for axis in range(image.ndim) if axis != channel)
     options = Options(mode, cval, None if channel is None else spatial, workers)
@@ -122,6 +127,12 @@ def run(
     else:
         np.subtract(found, image, out=found)
     return found
+
+
+def _run_block(
+    name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, out: Array | None, workers: Any
+) -> Array:  # fmt: skip
+    return run(image, name, footprint, out, mode, cval, channel_axis, workers)
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastsep._call import takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed, run, scipy_module
 from fastsep._validation import scalars
@@ -155,6 +156,7 @@ def within_labels(
     return coordinates
 
 
+@takes_wrappers
 def find(
     image: Array, min_distance: Any, threshold_abs: Any, threshold_rel: Any, exclude_border: Any, num_peaks: Any,
     footprint: Any, labels: Any, num_peaks_per_label: Any, p_norm: Any, workers: Any,
@@ -163,7 +165,7 @@ def find(
     packed = None if footprint is None else Packed.of(np.asarray(footprint, dtype=bool))
     if min_distance < 1 and (packed is None or math.prod(packed.shape) == 1):
         warnings.warn(
-            "When min_distance < 1, every pixel above both thresholds is a peak.", RuntimeWarning, stacklevel=3
+            "When min_distance < 1, every pixel above both thresholds is a peak.", RuntimeWarning, stacklevel=4
         )
     widths = border_widths(exclude_border, min_distance, image.ndim)
     norm = scalars.number("p_norm", p_norm)

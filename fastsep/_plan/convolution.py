@@ -354,8 +354,12 @@ def source_dtype(image: DType, arithmetic: DType) -> DType:
 
 def as_images(x: Any) -> Array:
     """One image or a batch as a plain array of a real dtype. A list of images with channels is a batch."""
+    if type(x) is not np.ndarray:
+        from fastsep._validation.borrowing import taken  # for arrays of other packages alone
+
+        x = taken("x", x)
     array_like.one_image("x", x, True)
-    return array_like.real_array("x", x)
+    return array_like.real_image("x", x)
 
 
 @dataclass(frozen=True, slots=True)

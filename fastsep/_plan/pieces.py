@@ -23,7 +23,7 @@ from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, FlatExtremum, Separable
 from fastsep._validation.array_like import Array
 
-#: Columns that pieces and margins are a multiple of: of the lanes of any vector, and of cache lines.
+#: Columns that pieces and margins are a multiple of: of the lanes of any vector, of groups of boxes, of cache lines.
 UNIT = 64
 
 
@@ -49,6 +49,12 @@ class Piece:
     def cols(self) -> int:
         """Columns that are read."""
         return self.left + self.stop - self.start + self.right
+
+
+def unit_of(plan: Plan) -> int:
+    """So many pixels, along any axis, are whole groups of those that are added up together."""
+    steps = [plan, *(step for steps in plan.passes for step in steps)]
+    return UNIT if any(step.strategy == "box" for step in steps) else 1
 
 
 #: Strategies that are never cut, or by themselves.

@@ -21,6 +21,51 @@ class StandIn(np.ndarray[Any, Any]):
     """An image of which only shape and dtype count: a call for it is prepared and not run."""
 
 
+class Block(np.ndarray[Any, Any]):
+    """A part of a larger image, with pixels around it that are read only.
+
+    What the size of an image or a look at its pixels decides, the whole image decides for all of its blocks.
+    """
+
+    whole: tuple[int, ...]  # shape of the larger image
+    within: bool | None  # whether all its pixels are finite and within the limit of `Program.limit`; None: nobody asked
+
+    @staticmethod
+    def of(array: Array, whole: tuple[int, ...], within: bool | None = None) -> Block:
+        """`array` as a block of an image of that shape."""
+        block = array.view(Block)
+        block.whole, block.within = whole, within
+        return block
+
+
+class Borrowed(np.ndarray[Any, Any]):
+    """The memory of an array of another package, which lends it by DLPack and gets results of its own kind."""
+
+    owner: Any = None  # that array
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.owner = getattr(source, "owner", None)
+
+
+def is_foreign(value: Any) -> bool:
+    """Whether it is an array of dask or xarray, which calls hand over to `_arrays`. Imports neither."""
+    return type(value) is not np.ndarray and any(
+        isinstance(value, getattr(sys.modules[module], name))
+        for module, name in (("dask.array", "Array"), ("xarray", "DataArray"))
+        if module in sys.modules
+    )
+
+
+def is_wrapper(value: Any) -> bool:
+    """Whether it is an array around another one: of xarray, or of a package that lends it by DLPack."""
+    return type(value) is Borrowed or is_labelled(value)
+
+
+def is_labelled(value: Any) -> bool:
+    """Whether it is an array of xarray, which is not imported."""
+    return "xarray" in sys.modules and isinstance(value, sys.modules["xarray"].DataArray)
+
+
 def is_masked(value: object) -> bool:
     """Whether it is a masked array. Importing `numpy.ma` takes 6 ms; where there is a masked array, it is imported."""
     masked = sys.modules.get("numpy.ma")
@@ -41,7 +86,16 @@ def is_sequence(value: Any) -> bool:
 
 def real_array(name: str, value: Any) -> Array:
     """`value` as a plain array of a real dtype."""
-    array = value if type(value) in (np.ndarray, StandIn) else _as_array(name, value)
+    return _check_real(name, value if type(value) in (np.ndarray, StandIn, Block, Borrowed) else _as_array(name, value))
+
+
+def real_image(name: str, value: Any) -> Array:
+    """The same for what is filtered: arrays of dask and xarray stay what they are."""
+    plain = type(value) is np.ndarray or not is_foreign(value)
+    return real_array(name, value) if plain else _check_real(name, value)
+
+
+def _check_real(name: str, array: Array) -> Array:
     if array.dtype.kind == "c":
         raise ValueError(f"`{name}` must be real; got dtype {array.dtype}. Pass `.real` and `.imag` one by one.")
     if array.dtype.kind not in "biuf":
@@ -116,7 +170,7 @@ def one_image(name: str, value: Any, batch: bool) -> None:
 
     `batch`: images of three axes make a batch, each of which is filtered by itself.
     """
-    if type(value) is np.ndarray or makes_array(value):
+    if type(value) is np.ndarray or is_foreign(value) or makes_array(value):
         return
     axes = [array.ndim for array in _arrays_in(name, value) if array.ndim > 1]
     if axes and not (batch and min(axes) > 2):

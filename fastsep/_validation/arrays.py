@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, DType, is_masked, is_sequence, one_image, real_array, show
+from fastsep._validation.array_like import Array, DType, is_masked, is_sequence, one_image, real_array, real_image, show
 from fastsep._validation.axes import channel
 from fastsep._validation.scalars import ArgumentError
 
@@ -67,9 +67,13 @@ def arithmetic_dtype(image: DType, dtype: Any) -> DType:
 
 
 def as_image(image: Any) -> Array:
-    """`image` as a plain array of a real dtype with at least one axis."""
+    """`image` as a plain array of a real dtype with at least one axis; those of dask and xarray stay what they are."""
+    if type(image) is not np.ndarray:
+        from fastsep._validation.borrowing import taken  # for arrays of other packages alone
+
+        image = taken("image", image)
     one_image("image", image, False)
-    array = real_array("image", image)
+    array = real_image("image", image)
     if not array.ndim:
         raise ValueError("`image` must have at least one dimension; got a single number.")
     return array
@@ -148,18 +152,23 @@ def check_writeable(out: Any) -> None:
 
 def eroded_mask(mask: Any, image: Any, channel_axis: Any) -> Array:
     """`mask` less all pixels with a neighbour outside it or the image, to multiply a result by."""
-    shape = np.shape(image)
-    axis = channel(channel_axis, len(shape))
-    spatial = tuple(n for i, n in enumerate(shape) if i != axis)
-    inside = real_array("mask", mask)
+    axis = channel(channel_axis, len(image.shape))
+    return eroded(expanded_mask(mask, real_array("mask", mask), image.shape, axis) != 0, axis)
+
+
+def expanded_mask(mask: Any, inside: Array, shape: tuple[int, ...], channel: int | None) -> Array:
+    """`mask`, as the array that it makes, with the axis of channels that the image of that shape may have."""
+    spatial = tuple(n for i, n in enumerate(shape) if i != channel)
     if inside.shape not in (shape, spatial):
         hint = "" if inside.ndim else " An axis is passed by name: `axis=0`."
         raise ValueError(f"`mask` must have the image's shape {shape}; got {inside.shape or show(mask)}.{hint}")
-    inside = inside != 0
-    if axis is not None and inside.shape == spatial:
-        inside = np.expand_dims(inside, axis)
+    return inside if inside.shape == shape else np.expand_dims(inside, channel)  # type: ignore[arg-type]
+
+
+def eroded(inside: Array, channel: int | None) -> Array:
+    """Which pixels of a mask of bools have no neighbour outside it or the image."""
     for along in range(inside.ndim):
-        if along != axis:
+        if along != channel:
             inside = _eroded_along(inside, along)
     return inside
 

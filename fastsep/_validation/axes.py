@@ -68,6 +68,16 @@ def axis_index(name: str, value: Any, ndim: int) -> int:
     return axis % ndim
 
 
+def by_position(name: str, value: Any, image: Any) -> Any:
+    """An axis of an image, which may be a dimension's name if the image has names."""
+    dims = getattr(image, "dims", None)
+    if dims is None or not isinstance(value, str):
+        return value
+    if value not in dims:
+        raise ValueError(f"`{name}` must be a dimension of the image, {', '.join(map(str, dims))}; got {show(value)}.")
+    return dims.index(value)
+
+
 def channel(value: Any, ndim: int) -> int | None:
     """The channel axis, counted from the front; at least one axis must remain."""
     if value is None:

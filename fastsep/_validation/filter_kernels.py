@@ -20,13 +20,15 @@ from fastsep._validation.array_like import (
 from fastsep._validation.scalars import ArgumentError
 
 
-def tap_lines(taps: Any) -> tuple[Any, ...]:
+def tap_lines(taps: Any) -> Any:
     """Taps as hashable tuples: numbers for one line for all axes, else a tuple or None per axis.
 
     Called before the remembered plans are looked up, so it does no more than that.
     """
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
+    if isinstance(taps, dict):  # by the names of dimensions
+        return {name: None if line is None else _tap_line(line) for name, line in taps.items()}
     if not is_sequence(taps):
         array = made_array("taps", taps) if makes_array(taps) else None
         if array is None or not array.ndim:
@@ -78,8 +80,10 @@ def kernel_stack(value: Any) -> Array:
     return np.ascontiguousarray(finite_float64("kernels", array))
 
 
-def taps_per_axis(lines: tuple[Any, ...], count: int) -> tuple[tuple[float, ...] | None, ...]:
+def taps_per_axis(lines: Any, count: int) -> tuple[tuple[float, ...] | None, ...]:
     """One line of finite taps, or None, for each axis, from what `tap_lines` gave."""
+    if isinstance(lines, dict):
+        raise TypeError(f"`taps` must name no dimensions of an image without names; got {show(list(lines))}.")
     result = (lines,) * count
     if lines[0] is None or is_sequence(lines[0]):
         if len(lines) != count:

@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, DType, StandIn, show
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_foreign, show
 from fastsep._validation.axes import border_mode
 from fastsep._validation.scalars import ArgumentError, integer, number
 
 
 def as_array(value: Any) -> Array:
-    """`value` as a plain array of any dtype, or the stand-in for one."""
-    return value if type(value) in (np.ndarray, StandIn) else np.asarray(value)
+    """`value` as a plain array of any dtype, or what stands for one; arrays of other packages stay what they are."""
+    if type(value) not in (np.ndarray, StandIn, Block):
+        from fastsep._validation.borrowing import lent  # for arrays of other packages alone
+
+        value = lent("input", value)
+        if type(value) is not Borrowed and not is_foreign(value):
+            value = np.asarray(value)
+    array: Array = value
+    return array
 
 
 def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple[DType | None, Array | None]:
@@ -28,6 +35,8 @@ def output_of(value: Any, shape: tuple[int, ...], complex_result: bool) -> tuple
         return None, None
     if isinstance(value, type | np.dtype | str):
         return _dtype_of(value, complex_result), None
+    if is_foreign(value):
+        raise TypeError(f"`output` must be a NumPy array or a dtype; got {type(value).__name__}.")
     out = np.asarray(value)
     if out.shape != shape:
         raise ArgumentError(f"`output` must have the shape of `input`, {shape}; got {out.shape}.")

@@ -365,12 +365,25 @@ def _peel(kernel: Array, floor: float | None) -> list[tuple[Array, ...]]:
     terms = []
     for part, matrix, (left, singular) in zip(parts, matrices, split, strict=True):
         own: _symmetry.Flips = {(0,): part.parity} if part.parity else {}
-        for k in np.flatnonzero(singular > floor):
-            taps = _symmetry.symmetrised(left[:, k], own)
+        found = np.flatnonzero(singular > floor)
+        for k in found:
+            taps = _symmetry.symmetrised(left[:, k] if len(found) > 1 else _only_column(matrix), own)
             # Half as much rounding as in the right singular vectors.
-            rest = _symmetry.symmetrised((taps @ matrix / (taps @ taps)).reshape(shape), part.rest)
+            rest = _symmetry.symmetrised(_held_along(taps, matrix).reshape(shape), part.rest)
             terms += [(taps, *lines) for lines in _peel(rest, floor)]
     return terms
+
+
+def _only_column(matrix: Array) -> Array:
+    """What all columns of a matrix of rank one are multiples of: the same on every CPU, as singular vectors are not."""
+    column = matrix[:, np.abs(matrix).max(axis=0).argmax()]
+    rest = _held_along(column, matrix)  # of all columns, whose rounding differs
+    return np.asarray((matrix * rest).sum(axis=1))
+
+
+def _held_along(taps: Array, matrix: Array) -> Array:
+    """How much of these taps each column has. Sums of NumPy, unlike those of BLAS, have one order on every CPU."""
+    return np.asarray((taps[:, None] * matrix).sum(axis=0) / (taps * taps).sum())
 
 
 def _left_and_singular(matrix: Array) -> tuple[Array, Array]:
@@ -392,7 +405,11 @@ def _left_and_singular(matrix: Array) -> tuple[Array, Array]:
 
 
 def _size(taps: Sequence[Array]) -> float:
-    return math.prod(float(np.linalg.norm(line)) for line in taps)
+    return math.prod(map(_norm, taps))
+
+
+def _norm(line: Array) -> float:
+    return math.sqrt(math.fsum(line * line))  # numpy.linalg's asks BLAS
 
 
 def _spread(taps: Sequence[Array], unit: float) -> tuple[Array, ...]:
@@ -405,7 +422,7 @@ def _spread(taps: Sequence[Array], unit: float) -> tuple[Array, ...]:
     signs = [1.0] + [1.0 if line[np.abs(line).argmax()] > 0 else -1.0 for line in taps[1:]]
     signs[0] = math.prod(signs)
     # Plus zero, because minus zero is no tap to show.
-    return tuple(line * (sign * share / np.linalg.norm(line)) + 0.0 for sign, line in zip(signs, taps, strict=True))
+    return tuple(line * (sign * share / _norm(line)) + 0.0 for sign, line in zip(signs, taps, strict=True))
 
 
 def _cut(

@@ -185,17 +185,33 @@ def visible(result: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
     if result is reference and result.dtype == np.uint8:
         return result
     if reference is None:
-        low, high = 0.0, _upper_quantile(result, 0.995)
+        low, high = 0.0, brightest((result[rows] for rows in bands(result.shape)), result.size)
     elif reference.dtype.kind == "f" or (result is reference and reference.dtype not in (np.uint8, np.uint16)):
         low, high = _finite_range(reference)  # nothing else says what is white
     else:
         low, high = 0.0, float(np.iinfo(reference.dtype).max) if result is reference else 1.0
-    span = high - low if high > low else 1.0
     shown = np.empty(result.shape, np.uint8)
     for rows in bands(result.shape):
-        values = np.nan_to_num(result[rows].astype(np.float64), copy=False, nan=low)
-        shown[rows] = (values.clip(low, low + span) - low) / span * 255 + 0.5
+        shown[rows] = scaled(result[rows], low, high)
     return shown
+
+
+def scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """As uint8: black for `low` and below, white for `high` and above."""
+    span = high - low if high > low else 1.0
+    values = np.nan_to_num(values.astype(np.float64), copy=False, nan=low)
+    shown: np.ndarray = ((values.clip(low, low + span) - low) / span * 255 + 0.5).astype(np.uint8)
+    return shown
+
+
+def brightest(parts: Iterable[np.ndarray], size: int) -> float:
+    """What is white of a picture of so many pixels: the strongest 0.5 % are."""
+    return _upper_quantile(parts, size, 0.995)
+
+
+def enough(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The floats for a smoothed picture: float32 is enough for 16 bits."""
+    return np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
 
 
 def _finite_range(values: np.ndarray) -> tuple[float, float]:
@@ -209,15 +225,24 @@ def _finite_range(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if low <= high else (0.0, 1.0)
 
 
-def _upper_quantile(values: np.ndarray, share: float) -> float:
-    """`np.quantile`, for which the values above it are gathered band by band, instead of a copy of all."""
-    place = share * (values.size - 1)
-    above = values.size - int(place)
-    top = np.empty(0)
-    for rows in bands(values.shape):
-        top = np.concatenate([top, np.nan_to_num(values[rows].astype(np.float64), copy=False).ravel()])
-        if top.size > above:
-            top = np.partition(top, top.size - above)[-above:]
+def _upper_quantile(parts: Iterable[np.ndarray], size: int, share: float) -> float:
+    """`np.quantile` of `size` values, of which those above it are gathered part by part, instead of a copy of all."""
+    place = share * (size - 1)
+    above = size - int(place)
+    found, count, lowest = [np.empty(0)], 0, -np.inf
+
+    def largest() -> np.ndarray:
+        top = np.concatenate(found)
+        return np.partition(top, top.size - above)[-above:] if top.size > above else top
+
+    for part in parts:
+        values = np.nan_to_num(part.astype(np.float64), copy=False)
+        found.append(values[values > lowest])
+        count += found[-1].size
+        if count > 2 * above:
+            found = [largest()]
+            count, lowest = above, found[0].min()
+    top = largest()
     return float(np.quantile(top, place % 1 / (above - 1) if above > 1 else 0.0))
 
 

@@ -87,14 +87,29 @@ def _others(number: int, named: tuple[int, ...] | None) -> tuple[int, ...]:
 
 def write(file: IO[bytes], values: np.ndarray, others: tuple[int, ...], profile: bytes | None) -> None:
     """Samples (rows, columns) or (rows, columns, channels) of any type."""
-    colours = values.shape[2] - len(others) if values.ndim == 3 else 1
-    extra("tifffile", "tifffile").imwrite(
+    _write(file, values, values.shape, others, profile)
+
+
+def allocate(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], profile: bytes | None) -> tuple[int, int]:
+    """Write all but the samples, grey or RGB; where in the file they go, and how many bytes they are."""
+    start, count = _write(file, None, shape, (), profile, dtype=dtype, returnoffset=True)
+    return start, count
+
+
+def _write(
+    file: IO[bytes], values: np.ndarray | None, shape: tuple[int, ...], others: tuple[int, ...], profile: bytes | None,
+    **options: Any,
+) -> Any:  # fmt: skip
+    colours = shape[2] - len(others) if len(shape) == 3 else 1
+    return extra("tifffile", "tifffile").imwrite(
         file,
         values,
+        shape=shape,
         photometric="rgb" if colours == 3 else "minisblack",
-        planarconfig="contig" if values.ndim == 3 else None,
+        planarconfig="contig" if len(shape) == 3 else None,
         extrasamples=others or None,
         iccprofile=profile,
         metadata=None,
         software=False,
+        **options,
     )

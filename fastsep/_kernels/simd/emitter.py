@@ -69,12 +69,15 @@ def _constant(vector: ir.VectorType, value) -> ir.Constant:
 
 
 class Emitter:
-    """Emits vector code for arithmetic in `acc` with `count` lanes at the builder's position."""
+    """Emits vector code for arithmetic in `acc` with `count` lanes at the builder's position.
 
-    def __init__(self, builder, acc):
+    With more lanes than a register has, a vector is several registers.
+    """
+
+    def __init__(self, builder, acc, count=None):
         self.b = builder
         self.acc = acc
-        self.count = lanes(acc)
+        self.count = count or lanes(acc)
         self.scalar = scalar_type(acc)
         self.vector = ir.VectorType(self.scalar, self.count)
         self.float = acc.kind == "f"
@@ -742,16 +745,15 @@ class Emitter:
 
         return self.loop(I64(1), count, [*sums, *window, first[-1]], step)[:outputs]
 
-    def box(self, element, group, groups, rest, ones, size):
-        """sums[r] = element(r) + ... + element(r + size - 1), for r < `count`: no subtraction.
+    def box(self, element, group, n, groups, rest, ones, size):
+        """sums[r] = element(r) + ... + element(r + size - 1), for r < n: no subtraction.
 
-        With size = count * (1 + groups) + rest a window is the end of one group of `count` inputs,
-        `groups` whole ones, whose sums group(k) gives, and the start of another. Ends and starts
-        are running sums, so an output costs about five additions whatever the size. A window
-        shorter than a group (groups < 0) is added up as it stands, with `ones` for taps.
+        With size = n * (1 + groups) + rest a window is the end of one group of n inputs, `groups`
+        whole ones, whose sums group(k) gives, and the start of another. Ends and starts are running
+        sums, so an output costs about five additions whatever the size. A window shorter than a
+        group (groups < 0) is added up as it stands, with `ones` for taps.
         """
         b = self.b
-        n = self.count
 
         def long():
             ends = [element(I64(n - 1))]
@@ -768,11 +770,15 @@ class Emitter:
                 sums.append(self.add(ends[n - 1 - r], start))
             return sums
 
-        end = b.icmp_signed("<", groups, I64(0))
-        return self.switch(
-            b.zext(end, I64),
-            {0: long, 1: lambda: self.fir(element, ones, size, None, n)},
-        )
+        def short():
+            sums = []
+            outputs = max(lanes(self.acc) ** 2 // self.count, 1)  # as many as there are registers for
+            for first in range(0, n, outputs):
+                sums += self.fir(lambda j, first=first: element(b.add(j, I64(first))), ones, size, None, outputs)
+            return sums
+
+        is_short = b.icmp_signed("<", groups, I64(0))
+        return self.switch(b.zext(is_short, I64), {0: long, 1: short})
 
 
 def declare(module, kind, name):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy import ndarray
 
-from fastsep._call import Call, NotRun, at_once, perform
+from fastsep._call import Call, NotRun, at_once, foreign, perform, wrapped
 from fastsep._engine.caches import MIB, Cache
 from fastsep._kernels import jit
 from fastsep._ops.layers.prepared import PreparedLayer
@@ -18,7 +19,7 @@ from fastsep._ops.layers.weights import PackedWeights
 from fastsep._plan import convolution
 from fastsep._plan.convolution import LayerImage, LayerSpec
 from fastsep._validation import scalars
-from fastsep._validation.array_like import Array, DType, StandIn
+from fastsep._validation.array_like import Array, DType, StandIn, is_wrapper
 
 #: Shapes of images that a `Layer` remembers, and calls of functions; bytes of the one, its weights apart, and of the
 #: other.
@@ -48,6 +49,10 @@ def call(
 @np.errstate(all="ignore")  # of weights that are packed, and results
 def _new_call(spec: LayerSpec, key: Any, x: Any, out: Any, workers: Any) -> Array:
     array = convolution.as_images(x)
+    if is_wrapper(array):
+        return _of_wrapper(spec, partial(_new_call, spec, None), array, out, workers)
+    if not isinstance(array, ndarray):
+        return foreign().convolve(spec.owned(), array, out, workers)
     image = convolution.image_of(spec, array.shape, array.dtype)
     if key is not None:
         spec = spec.owned()  # the caller's arrays may be part of something large
@@ -56,6 +61,11 @@ def _new_call(spec: LayerSpec, key: Any, x: Any, out: Any, workers: Any) -> Arra
     if key is not None:
         _calls.keep(key, made)
     return result
+
+
+def _of_wrapper(spec: LayerSpec, run: Callable[..., Array], x: Any, out: Any, workers: Any) -> Array:
+    found: Array = wrapped().convolve(x, lambda inner, target: run(inner, out=target, workers=workers), out, spec.place)
+    return found
 
 
 class Layer:
@@ -79,6 +89,10 @@ class Layer:
     def _checked(self, x: Any, out: Any, workers: Any) -> Array:
         """A call that is new or needs conversions."""
         array = convolution.as_images(x)
+        if is_wrapper(array):
+            return _of_wrapper(self._spec, self.__call__, array, out, workers)
+        if not isinstance(array, ndarray):
+            return foreign().convolve(self._spec, array, out, workers)
         key = array.shape, array.dtype
         known: Call | None = self._calls.get(key)
         if known is not None:
@@ -162,7 +176,7 @@ def _run(known: Call, x: Any, out: Any, workers: Any) -> Array:
         convolution.check_out(out, known.shape, known.result)
     workers = None if workers is None else scalars.check_workers(workers)
     if type(x) is StandIn:
-        raise NotRun(known.program, known.result, known.direct)
+        raise NotRun(known.program, known.result, known.direct, known.shape, None, 1)
     return perform(known, x, (out,), workers)[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -10,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import may_share_memory, ndarray
 
-from fastsep._call import Builder, NotRun, Rules, apply
+from fastsep._call import Builder, NotRun, Program, Rules, apply, foreign, wrapped
 from fastsep._plan.description import Description
+from fastsep._plan.spec import Halo
 from fastsep._validation import scalars, scipy_arguments
-from fastsep._validation.array_like import Array, DType, StandIn
+from fastsep._validation.array_like import Array, DType, StandIn, is_foreign, is_wrapper
 
 
 class Elsewhere(Exception):
@@ -83,6 +85,8 @@ def _run_any(
 ) -> Array:
     """`run` with every argument checked and converted."""
     image = scipy_arguments.as_array(image)
+    if is_wrapper(image):
+        return wrapped().run(function, parameters, image, output, mode, cval, workers)  # type: ignore[no-any-return]
     of_complex = image.dtype.kind == "c" and function.linear
     dtype, out = scipy_arguments.output_of(output, image.shape, of_complex)
     if workers is not None:
@@ -90,12 +94,23 @@ def _run_any(
     if image.dtype.kind == "c":
         if of_complex and image.dtype.char in "FD":
             return _by_parts(function, parameters, image, dtype, out, mode, cval, workers)
-        return _by_scipy(function, parameters, image, dtype if out is None else out, mode, cval)
+        if not is_foreign(image):
+            return _by_scipy(function, parameters, image, dtype if out is None else out, mode, cval)
+    if is_foreign(image):
+        call = partial(_run_block, function, parameters, dtype, mode, cval)
+        return foreign().by_blocks(call, function.name, image, None, out, workers)  # type: ignore[no-any-return]
     modes = _modes(function, parameters, mode, image.ndim)
     try:
         return _by_engine(function, parameters, image, dtype, out, modes, cval, workers)
     except Elsewhere:
         return _by_scipy(function, parameters, image, dtype if out is None else out, mode, cval)
+
+
+def _run_block(
+    function: Function, parameters: tuple[Any, ...], dtype: DType | None, mode: Any, cval: Any, image: Array,
+    out: Array | None, workers: Any,
+) -> Array:  # fmt: skip
+    return run(function, parameters, image, dtype if out is None else out, mode, cval, workers)
 
 
 def _by_engine(
@@ -146,6 +161,8 @@ def _by_parts(
 
 def joined(real: Array, imaginary: Array, dtype: DType, out: Array | None) -> Array:
     """A complex array of both parts, or `out` with them in it."""
+    if is_foreign(real):
+        return foreign().joined(joined, real, imaginary, dtype, out)  # type: ignore[no-any-return]
     if out is None:
         out = np.empty(real.shape, dtype.newbyteorder("="))
     out.real, out.imag = real, imaginary
@@ -162,7 +179,8 @@ def _by_scipy(
 ) -> Array:
     """The one place where a call goes to SciPy."""
     if type(image) is StandIn:
-        raise NotRun(BySciPy(image.dtype), _result(image, output), True)
+        program = BySciPy(function, parameters, image, mode)
+        raise NotRun(program, _result(image, output), True, image.shape, None, 1)
     named = {
         name: value.array if type(value) is Packed else value
         for name, value in zip(function.parameters, parameters, strict=True)
@@ -178,13 +196,38 @@ def _result(image: Array, output: Any) -> DType:
     return image.dtype.newbyteorder("=") if output is None else getattr(output, "dtype", output)
 
 
-class BySciPy:
-    """What `explain` gets to see of a call that SciPy does."""
+class BySciPy(Program):
+    """What is known of a call that SciPy does."""
 
-    source = None
+    source, accelerated = None, False
 
-    def __init__(self, arithmetic: DType) -> None:
-        self.arithmetic = arithmetic
+    def __init__(self, function: Function, parameters: tuple[Any, ...], image: Array, mode: Any) -> None:
+        self.name, self.named = function.name, dict(zip(function.parameters, parameters, strict=True))
+        self.dtype, self.shape = image.dtype, image.shape
+        self.apart = not isinstance(mode, str)
+        self.wraps = (not self.apart and scipy_arguments.single_mode(mode) == "wrap",) * image.ndim
+
+    @property
+    def halo(self) -> Halo:
+        if self.apart:  # SciPy may take a mode for other axes than its own
+            return tuple((length, length) for length in self.shape)
+        ndim, reach = len(self.shape), self._reach()
+        if self.name.endswith("1d"):
+            used = scipy_arguments.axes_of(self.named["axis"], ndim)
+        else:  # the magnitude of a gradient is blurred along all axes
+            used = scipy_arguments.axes_of(None if "magnitude" in self.name else self.named.get("axes"), ndim)
+        return tuple((reach, reach) if axis in used else (0, 0) for axis in range(ndim))
+
+    def _reach(self) -> int:
+        """Pixels that a result needs on either side at most, along any axis."""
+        named = self.named
+        windows = [max(value.shape) for value in named.values() if type(value) is Packed]
+        if windows:
+            return max(windows)
+        if "sigma" in named:
+            radii = [r for r in np.atleast_1d(named["radius"]).tolist() if r is not None]
+            return int(max(*radii, named["truncate"] * np.max(named["sigma"]) + 0.5, 0))
+        return int(np.max(named.get("size", 1)))
 
     def describe(self) -> Description:
-        return Description(arithmetic=self.arithmetic, strategy="scipy", why="not accelerated here")
+        return Description(arithmetic=self.dtype, strategy="scipy", why="not accelerated here")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastsep._call import takes_wrappers
 from fastsep._ops.ndimage.calls import Function, Packed, joined, run
 from fastsep._validation import scipy_arguments
 from fastsep._validation.array_like import Array
@@ -20,7 +21,14 @@ def weighted(
     if weights.dtype.kind != "c":
         packed = Packed.of(weights.astype(np.float64, copy=False))
         return run(function, (packed, *others), image, output, mode, cval, workers)
+    return _by_parts(image, function, weights, others, output, mode, cval, workers, conjugate)
 
+
+@takes_wrappers
+def _by_parts(
+    image: Any, function: Function, weights: Array, others: tuple[Any, ...], output: Any, mode: Any, cval: Any,
+    workers: Any, conjugate: bool,
+) -> Array:  # fmt: skip
     image = scipy_arguments.as_array(image)
     dtype, out = scipy_arguments.output_of(output, image.shape, True)
     result = out.dtype if out is not None else dtype or np.promote_types(image.dtype, np.complex64)

@@ -12,7 +12,8 @@ from fastsep._ops import choice
 from fastsep._ops.ndimage.calls import EACH, ONE, Elsewhere, Function, Packed
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description, Stage
-from fastsep._plan.spec import Box, Dense, Filter, Line, Separable, Term
+from fastsep._plan.pieces import unit_of
+from fastsep._plan.spec import Box, Dense, Filter, Halo, Line, Separable, Term
 from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array, show
 from fastsep._validation.axes import Frame, axis_index
@@ -35,6 +36,10 @@ class InOrder(Program):
         requests = [request, *[request._replace(source=middle)] * (len(filters) - 1)]
         self.filters = tuple(filters)
         self.runners = [each.runner(what) for each, what in zip(requests, filters, strict=True)]
+
+    @property
+    def unit(self) -> int:
+        return max(unit_of(runner.plan) for runner in self.runners)
 
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         for runner in self.runners[:-1]:
@@ -112,7 +117,7 @@ def _gaussian(
     given = {"sigma": sigma, "order": order, "radius": radius}
     each = [scipy_arguments.per_axis(name, value, len(found)) for name, value in given.items()]
     lines: dict[int, Line | None] = {
-        axis: _gaussian_line(s, o, truncate, r)
+        axis: _gaussian_line(frame, s, o, truncate, r)
         for axis, s, o, r in zip(found, *each, strict=True)
         if scalars.number("sigma", s) > SMALLEST_SIGMA
     }
@@ -130,10 +135,10 @@ def _gaussian1d(
         raise ZeroDivisionError(
             "`sigma` must not be 0 for a single axis; `gaussian_filter` leaves an axis with 0 alone."
         )
-    return _along(frame, {axis: _gaussian_line(sigma, order, truncate, radius)}, chained=bool(order))
+    return _along(frame, {axis: _gaussian_line(frame, sigma, order, truncate, radius)}, chained=bool(order))
 
 
-def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
+def _gaussian_line(frame: Frame, sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
     sigma = scalars.finite("sigma", sigma)
     if sigma == 0:
         raise ZeroDivisionError("`sigma` must not be 0 here; `gaussian_filter` leaves an axis with 0 alone.")
@@ -143,7 +148,8 @@ def _gaussian_line(sigma: Any, order: Any, truncate: Any, radius: Any) -> Line:
         raise ValueError(
             f"`radius`, or `sigma` times `truncate`, must be at most {scalars.WIDEST_RADIUS}; got {reach}."
         )
-    return operators.scipy_gaussian_line(sigma, scalars.integer("order", order, 0), reach)
+    sample = operators.scipy_gaussian_line if frame.integer else operators.sampled_gaussian
+    return sample(sigma, scalars.integer("order", order, 0), reach)
 
 
 def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operation:
@@ -209,6 +215,14 @@ class Combined(Program):
         self.terms, self.combine = tuple(terms), combine
         requests = [request._replace(modes=(mode,) * len(request.modes)) for mode in modes]
         self.runners = [each.runner(term) for each, term in zip(requests, terms, strict=True)]
+        self.wraps = ("wrap" in modes and len(set(modes)) == 1,) * len(request.modes)
+        self.apart = "wrap" in modes and len(set(modes)) > 1
+
+    @property
+    def halo(self) -> Halo:
+        if self.apart:  # an axis goes round its ends in one term and not in another one
+            return tuple((length, length) for length in self.shape)
+        return super().halo
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
@@ -266,7 +280,7 @@ def _derivatives(
     used = [scalars.number("sigma", sigma) > SMALLEST_SIGMA for sigma in sigmas]
 
     def line(at: int, along: int) -> Line | None:
-        return _gaussian_line(sigmas[at], order * (at == along), truncate, radii[at]) if used[at] else None
+        return _gaussian_line(frame, sigmas[at], order * (at == along), truncate, radii[at]) if used[at] else None
 
     terms = tuple(Term(tuple(line(at, along) for at in range(frame.ndim))) for along in axes)
 

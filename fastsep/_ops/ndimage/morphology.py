@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
 from fastsep._ops.ndimage.stages import described
 from fastsep._validation import scipy_arguments
-from fastsep._validation.array_like import Array, StandIn
+from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
 
 
 class Morphology(NamedTuple):
@@ -48,6 +51,27 @@ def options(
     if structure is not None:
         structure = Packed.of(np.asarray(structure, dtype=np.float64))
     return Morphology(size, footprint, structure, origin, axes, mode, cval, workers)
+
+
+@takes_wrappers
+def composed(image: Any, function: Callable[..., Array], how: Morphology, output: Any) -> Array:
+    """One of the functions below."""
+    if not is_foreign(image):
+        return function(how, image, output)
+    dtype, out = scipy_arguments.output_of(output, image.shape, False)
+    result = image.dtype if function in (gradient, laplacian) or dtype is None else dtype
+    if function not in (opened, closed):  # what NumPy cannot subtract, it shall refuse at once
+        pixels = np.empty(0, image.dtype)
+        made = np.empty(0, result)
+        (_minus_number if function in (gradient, laplacian) else _minus)(pixels, made, made)
+    call = partial(_run_block, function, how, dtype)
+    return foreign().by_blocks(call, function.__name__, image, result, out, how.workers)  # type: ignore[no-any-return]
+
+
+def _run_block(
+    function: Callable[..., Array], how: Morphology, dtype: DType | None, image: Array, out: Array | None, workers: Any
+) -> Array:
+    return function(how._replace(workers=workers), image, dtype if out is None else out)
 
 
 def opened(how: Morphology, image: Any, output: Any) -> Array:

@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastsep._call import FilterProgram, NotRun
+from fastsep._call import FilterProgram, NotRun, Program
 from fastsep._plan import description
 from fastsep._plan.description import Description, Stage
+from fastsep._plan.spec import Halo
 from fastsep._validation.array_like import Array
 
 
-class Stages:
-    """Programs that run one after the other."""
+class Stages(Program):
+    """Programs that run one after the other, and compare pixels."""
 
     source = None
 
-    def __init__(self, programs: list[tuple[str, Any]]) -> None:
+    def __init__(self, programs: list[tuple[str, Program]]) -> None:
         self.programs = programs
+        self.wraps = programs[0][1].wraps
+        self.accelerated = all(program.accelerated for _, program in programs)
+
+    @property
+    def halo(self) -> Halo:
+        # A border that reflects the results of one step needs them as far inside as the next step reaches outside.
+        halos = zip(*(program.halo for _, program in self.programs), strict=True)
+        return tuple((reach, reach) for reach in (sum(map(max, sides)) for sides in halos))
 
     def describe(self) -> Description:
         stages = []
         for name, program in self.programs:
             if not isinstance(program, FilterProgram):  # by SciPy, or of several steps itself
-                return program.describe()  # type: ignore[no-any-return]
+                return program.describe()
             stages.append(Stage(name, (program.what,), (program.runner.plan,)))
         return description.of_stages("", stages[0].plans[0].acc, stages, True, ())
 
@@ -40,4 +49,4 @@ def described(image: Array, *steps: Callable[[Any, Any], Any]) -> None:
             if instead.program is None:
                 raise
             programs.append((step.__name__, instead.program))
-    raise NotRun(Stages(programs), found.result, found.direct)
+    raise NotRun(Stages(programs), found.result, found.direct, found.shape, None, 1)

@@ -1,0 +1,1 @@
+"""Images that are filtered block by block, from one store into another."""
