@@ -154,9 +154,16 @@ def layers() -> Iterator[Case]:
             yield from rows(operation, shape, **parameters)
 
 
+BLOCKS = (
+    *rows("gaussian_of_chunks", (8192, 8192), sigma=2),
+    *rows("filter_blocks", (8192, 8192), sigma=2),
+)
+
 # Some layers differ by their filters alone, and are one depthwise case.
 CASES = tuple(
-    {case.name: case for case in (*SMOOTHING, *DERIVATIVES, *ORDER, *NDIMAGE, *EDGES, *KERNELS, *layers())}.values()
+    {
+        case.name: case for case in (*SMOOTHING, *DERIVATIVES, *ORDER, *NDIMAGE, *EDGES, *KERNELS, *BLOCKS, *layers())
+    }.values()
 )
 
 

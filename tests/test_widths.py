@@ -152,11 +152,11 @@ OF_VOLUMES = {
     "ndimage.uniform_filter": scipys("uniform_filter", 17),
 }
 SETS = {"plane": (OF_PLANES, PLANES), "colours": (OF_COLOURS, COLOURS), "volume": (OF_VOLUMES, VOLUMES)}
-#: Functions without a sum, or whose results are no pixels.
+#: Functions without a sum of their own, or whose results are no pixels.
 NO_IMAGE = {
     "ArgumentError", "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
     "clear_caches", "conv_cost", "explain", "factorize", "factorize_bank", "factorize_conv", "get_num_threads",
-    "is_separable", "set_num_threads", "show_config", "warmup",
+    "filter_blocks", "is_separable", "set_num_threads", "show_config", "warmup",
 }  # fmt: skip
 LAYERS = {
     "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"

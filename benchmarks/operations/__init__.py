@@ -2,6 +2,7 @@
 
 from benchmarks._contest import OPERATIONS
 from benchmarks.operations import (  # they register their operations
+    blocks,
     derivatives,
     edges,
     kernels,
@@ -11,4 +12,4 @@ from benchmarks.operations import (  # they register their operations
     smoothing,
 )
 
-__all__ = ["OPERATIONS", "derivatives", "edges", "kernels", "layers", "ndimage", "order", "smoothing"]
+__all__ = ["OPERATIONS", "blocks", "derivatives", "edges", "kernels", "layers", "ndimage", "order", "smoothing"]

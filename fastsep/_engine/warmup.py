@@ -205,10 +205,15 @@ def _ranks(dtype: str) -> list[Key]:
     """Medians of 3 x 3 and 5 x 5 pixels, which have kernels of their own, and other ranks."""
     from fastsep._kernels import selection
 
-    windows = [np.ones((1, size, size), bool) for size in (3, 5)]
-    medians = [selection.name(window, window.size // 2, selection.height(window)) for window in windows]
-    found: list[Key] = [("rank", form, *[dtype] * 3) for form in (*medians, "table")]
-    return [*found, ("histogram", *[dtype] * 3)] if dtype == "uint8" else found
+    def median(size: int) -> str:
+        window = np.ones((1, size, size), bool)
+        return selection.name(window, window.size // 2, selection.height(window))
+
+    forms = (f"registers 1 {median(3)}", f"rows {median(5)}", "table")
+    found: list[Key] = [("rank", form, *[dtype] * 3) for form in forms]
+    if dtype == "uint8":
+        found += [(form, *[dtype] * 3) for form in ("cumulative", "histogram")]
+    return found
 
 
 def _ndimage(dtype: str) -> list[Key]:

@@ -42,9 +42,14 @@ class Smoothing:
     scale: float  # what values are multiplied by first
     divide: bool  # by the share of the Gaussian that lies inside the image
 
-    @property
-    def lines(self) -> list[Line]:
-        return [operators.gaussian_line(s, 0, TRUNCATE) or IDENTITY for s in self.sigma]
+    def lines(self, acc: np.dtype[Any]) -> list[Line]:
+        """Taps along both axes. In float64 they are SciPy's on this CPU, as scikit-image's decisions ask."""
+        if acc == np.float32:
+            return [operators.gaussian_line(s, 0, TRUNCATE) or IDENTITY for s in self.sigma]
+        return [
+            operators.scipy_gaussian_line(s, 0, int(TRUNCATE * s + 0.5)) if s > operators.SMALLEST_SIGMA else IDENTITY
+            for s in self.sigma
+        ]
 
 
 #: Of an image that is smoothed already.
@@ -213,7 +218,7 @@ def _detector(
 
 @np.errstate(all="ignore")  # of taps
 def _smoothing_plan(shape: tuple[int, ...], src: np.dtype[Any], acc: np.dtype[Any], smoothing: Smoothing) -> Plan:
-    y, x = smoothing.lines
+    y, x = smoothing.lines(acc)
     divisors = _divisors(shape, acc, smoothing) if smoothing.divide else None
     what = Separable((Term((y, x)),), chained=True, exact=acc == np.float64, divisors=divisors)
     return planner.prepare(
@@ -230,10 +235,11 @@ def _gradient_plan(shape: tuple[int, ...], acc: np.dtype[Any]) -> Plan:
 
 def _divisors(shape: tuple[int, ...], acc: np.dtype[Any], smoothing: Smoothing) -> Divisors:
     """The share of the Gaussian inside the image, for each pixel."""
-    margins = [line.centre for line in smoothing.lines]
+    lines = smoothing.lines(acc)
+    margins = [line.centre for line in lines]
     sizes = [min(size, 2 * margin + 1) for size, margin in zip(shape, margins, strict=True)]
     weights = np.ones(sizes)
-    for axis, line in enumerate(smoothing.lines):
+    for axis, line in enumerate(lines):
         weights = _correlate_constant(weights, line, axis, smoothing.cval)
     weights = weights.astype(acc) + np.finfo(acc).eps
     return Divisors(weights, margins[1], shape[1], 0)

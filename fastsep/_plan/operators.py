@@ -129,9 +129,13 @@ def separable(taps: Sequence[tuple[float, ...] | None]) -> Separable:
     return Separable((Term(tuple(None if t is None else _line(t) for t in taps)),), chained=True)
 
 
+#: Up to this sigma a Gaussian changes no pixel (SciPy's limit).
+SMALLEST_SIGMA = 1e-15
+
+
 def gaussian_line(sigma: float, order: int, truncate: float) -> Line | None:
-    """Sampled Gaussian taps, or None where sigma is too small to change a pixel (SciPy's limit)."""
-    if sigma <= 1e-15:
+    """Sampled Gaussian taps, or None where sigma is too small to change a pixel."""
+    if sigma <= SMALLEST_SIGMA:
         return None
     return sampled_gaussian(sigma, order, int(truncate * sigma + 0.5))
 

@@ -30,9 +30,14 @@ def is_tiff(path: pathlib.Path) -> bool:
 
 
 def size(path: pathlib.Path) -> int:
-    """Bytes of the first picture in a TIFF file."""
-    with extra("tifffile", "tifffile").TiffFile(path) as file:
-        return int(file.pages.first.nbytes)
+    """Bytes of the first picture in a TIFF file; 0 if it is damaged, which whoever reads it as a whole will tell."""
+    try:
+        with extra("tifffile", "tifffile").TiffFile(path) as file:
+            return int(file.pages.first.nbytes)
+    except Refusal:
+        raise
+    except Exception:  # tifffile raises what the bytes make it raise
+        return 0
 
 
 @contextlib.contextmanager
