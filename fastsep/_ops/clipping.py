@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastsep._call import FilterProgram, Operation, Program, Request
 from fastsep._engine.execution import Runner
-from fastsep._plan import description, dtypes
-from fastsep._plan.description import Description
+from fastsep._plan import dtypes
 from fastsep._plan.spec import Halo, Separable
 from fastsep._validation.array_like import Array
+
+if TYPE_CHECKING:
+    from fastsep._plan.description import Description
 
 #: Lowest and highest value; None: not clipped.
 Range = tuple[float, float] | None
@@ -57,4 +60,6 @@ class ClippedProgram(Program):
         runner.run(image, outs[0], workers)
 
     def describe(self) -> Description:
+        from fastsep._plan import description  # for `explain` alone
+
         return description.of_plan(self.what, self.any.plan)
