@@ -289,3 +289,23 @@ def test_explain_tells_how_filters_run():
     assert "erode" in str(fastsep.explain(ours.grey_opening, image, 3))
     assert fastsep.explain(ours.gaussian_filter, image.astype(np.longdouble), 1).strategy == "scipy"
     assert fastsep.explain(ours.generic_laplace, image, ours.sobel).strategy == "stages"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("uniform_filter", (1,), {}),
+        ("uniform_filter", (3,), {"axes": ()}),
+        ("gaussian_filter", (0,), {}),
+        ("gaussian_filter", (1,), {"axes": ()}),
+        ("laplace", (), {"axes": ()}),
+        ("gaussian_laplace", (1,), {"axes": ()}),
+        ("gaussian_gradient_magnitude", (1,), {"axes": ()}),
+    ],
+)
+@pytest.mark.parametrize("output", [None, np.uint8, np.float32])
+def test_filters_that_do_nothing_leave_integers_of_64_bits_alone(name, arguments, options, output):
+    image = np.array([[2**62 + 63, -(2**62) + 3, 5]])
+    found, expected = (getattr(m, name)(image, *arguments, output=output, **options) for m in (ours, theirs))
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)

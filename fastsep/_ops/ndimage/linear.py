@@ -62,6 +62,8 @@ def _along(frame: Frame, lines: dict[int, Line | None], chained: bool = True) ->
         return Separable((Term(used),), chained=chained or frame.integer, cast=frame.integer)
 
     order = list(lines)
+    if not order:
+        return _nothing(frame)
     if order == sorted(order) or not _counts(frame, lines, chained):
         return only(order)
     return Operation(lambda request: InOrder([only((axis,)) for axis in order], request))
@@ -160,11 +162,13 @@ def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operat
         for axis, length, shift in zip(found, *each, strict=True)
         if length > 1
     }
+    if not windows:
+        return _nothing(frame)
     _check_sums(frame)
 
     def only(axes: Sequence[int]) -> Box:
         used = [windows[axis] if axis in axes else (1, 0) for axis in range(frame.ndim)]
-        sizes, centres = zip(*used, strict=True) if used else ((), ())
+        sizes, centres = zip(*used, strict=True)
         return Box(sizes, centres, cast=frame.integer)
 
     order = list(windows)
@@ -305,6 +309,9 @@ def reach(name: str, truncate: Any = 4.0, radius: Any = None, **others: Any) -> 
 
 
 def _nothing(frame: Frame) -> Filter:
+    """The image as it is, in the dtype of the result."""
+    if any(dtype.kind in "iu" and dtype.itemsize == 8 for dtype in (frame.dtype, frame.result)):
+        raise Elsewhere  # the engine computes in float64, which does not hold these integers; SciPy copies them
     return Separable((Term((None,) * frame.ndim),), chained=True, cast=frame.integer)
 
 
