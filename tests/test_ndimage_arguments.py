@@ -161,6 +161,8 @@ def test_nothing_is_written_before_the_arguments_are_checked(name, argument, val
         ("minimum_filter", (), {"footprint": np.ones(3)}),
         ("minimum_filter", (), {"footprint": np.zeros(3)}),
         ("rank_filter", (1,), {"footprint": np.zeros(3)}),
+        *((name, (3,), {"origin": np.nan}) for name in ("uniform_filter", "minimum_filter", "grey_dilation")),
+        ("convolve1d", ([1, 2, 3],), {"origin": np.nan}),
         *((name, (3,), {"origin": 0.5}) for name in ("uniform_filter", "minimum_filter", "median_filter")),
         *((name, (3,), {"origin": 5.5}) for name in ("uniform_filter", "minimum_filter", "median_filter")),
         *((name, (3,), {"origin": "a"}) for name in ("uniform_filter", "grey_dilation")),
@@ -180,6 +182,34 @@ def test_bad_arguments_raise_what_callers_of_scipy_catch_in_one_line(name, argum
     with pytest.raises(expected.type) as found:
         getattr(ours, name)(IMAGE, *arguments, **options)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("gaussian_filter", (1,), {"radius": 3.0}),
+        ("gaussian_filter1d", (1,), {"radius": 3.0}),
+        *((name, (3,), {"origin": 1.0}) for name in ("minimum_filter", "uniform_filter", "median_filter")),
+        ("grey_dilation", (3,), {"origin": 1.0}),
+        ("correlate", (np.ones((3, 3)),), {"origin": 1.0}),
+        ("correlate1d", ([1, 2, 3],), {"origin": 1.0}),
+        ("convolve1d", ([1, 2, 3],), {"origin": 1.0}),
+        ("minimum_filter", (3,), {"axes": (0.0, 1.0)}),
+        ("minimum_filter", (3,), {"axes": 1.0}),
+        ("sobel", (1.0,), {}),
+        ("uniform_filter1d", (3.0,), {}),
+        ("gaussian_filter", (1,), {"order": 1.0}),
+    ],
+)
+def test_whole_floats_pass_as_integers_whatever_was_called_before(name, arguments, options):
+    def whole(value):
+        return tuple(map(whole, value)) if isinstance(value, tuple) else int(value) if type(value) is float else value
+
+    image = np.ones((3, 29 + len(name)), np.float32)  # of a shape that no other call has had
+    image[1, 7] = 5
+    found = getattr(ours, name)(image, *arguments, **options)
+    options = {key: whole(value) for key, value in options.items()}
+    np.testing.assert_array_equal(found, getattr(ours, name)(image, *map(whole, arguments), **options))
 
 
 @pytest.mark.parametrize("image", [IMAGE.astype(np.float16), IMAGE.astype(object), IMAGE.astype(np.longdouble)])
