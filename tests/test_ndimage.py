@@ -309,3 +309,12 @@ def test_filters_that_do_nothing_leave_integers_of_64_bits_alone(name, arguments
     found, expected = (getattr(m, name)(image, *arguments, output=output, **options) for m in (ours, theirs))
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+@pytest.mark.parametrize("name", ["correlate1d", "convolve1d", "correlate"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_weights_whose_sum_overflows_are_taken_as_scipy_takes_them(name, dtype):
+    weights = np.full((3, 3) if name == "correlate" else 3, 1e308)
+    image = np.array([[0, 0, 0, 1, 0, 0]] * 2, dtype)
+    np.testing.assert_array_equal(*(getattr(module, name)(image, weights) for module in (ours, theirs)))
