@@ -99,6 +99,15 @@ def test_nothing_is_written_before_the_arguments_are_checked(name, argument, val
     np.testing.assert_array_equal(output, 7)
 
 
+@pytest.mark.parametrize("name", ["white_tophat", "black_tophat", "morphological_gradient", "morphological_laplace"])
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int64"])
+def test_an_output_that_differences_do_not_fit_is_refused_before_it_is_written(name, dtype):
+    output = np.full(IMAGE.shape, 1, dtype)
+    with pytest.raises(TypeError, match="subtract"):
+        call(ours, name, output=output)
+    np.testing.assert_array_equal(output, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "options"),
     [
