@@ -78,10 +78,14 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-from fastsep._docs import complete
-from fastsep._ops.ndimage import derivatives, linear, morphology, order
-from fastsep._ops.ndimage.calls import run, scipy_module
-from fastsep._ops.ndimage.complex_weights import weighted
+from fastsep._docs import complete as _complete
+from fastsep._ops.ndimage import derivatives as _derivatives
+from fastsep._ops.ndimage import linear as _linear
+from fastsep._ops.ndimage import morphology as _morphology
+from fastsep._ops.ndimage import order as _order
+from fastsep._ops.ndimage.calls import run as _run
+from fastsep._ops.ndimage.calls import scipy_module as _scipy_module
+from fastsep._ops.ndimage.complex_weights import weighted as _weighted
 from fastsep._validation.array_like import Array
 
 __all__ = [
@@ -125,14 +129,14 @@ Axes: TypeAlias = int | Sequence[int] | None
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *scipy_module().__all__})
+    return sorted({*__all__, *_scipy_module().__all__})
 
 
 def __getattr__(name: str) -> Any:
     """What is no filter, or not accelerated, from SciPy."""
-    if name.startswith("__") or name not in scipy_module().__all__:
+    if name.startswith("_") or not hasattr(_scipy_module(), name):
         raise AttributeError(f"module 'fastsep.ndimage' has no attribute {name!r}")
-    return getattr(scipy_module(), name)
+    return getattr(_scipy_module(), name)
 
 
 # ---- correlation with weights of one's own
@@ -164,7 +168,7 @@ def correlate1d(
     >>> ndi.correlate1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 27, 18, 9, 0]
     """
-    return weighted(linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
 
 
 def convolve1d(
@@ -190,7 +194,7 @@ def convolve1d(
     >>> ndi.convolve1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 9, 18, 27, 0]
     """
-    return weighted(linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
+    return _weighted(_linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
 
 
 def correlate(
@@ -222,7 +226,7 @@ def correlate(
     >>> ndi.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]]
     """
-    return weighted(linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
 
 
 def convolve(
@@ -251,7 +255,7 @@ def convolve(
     >>> ndi.convolve(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
-    return weighted(linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
+    return _weighted(_linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
 
 
 # ---- smoothing
@@ -289,7 +293,7 @@ def gaussian_filter1d(
     >>> ndi.gaussian_filter1d([0.0, 0.0, 1.0, 0.0, 0.0], 0.5).round(3).tolist()
     [0.0, 0.106, 0.787, 0.106, 0.0]
     """
-    return run(linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
+    return _run(_linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
 
 
 def gaussian_filter(
@@ -326,7 +330,7 @@ def gaussian_filter(
     >>> ndi.gaussian_filter(spot, 0.5)[2].round(3).tolist()
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
-    return run(linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
+    return _run(_linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
 
 
 def uniform_filter1d(
@@ -353,7 +357,7 @@ def uniform_filter1d(
     >>> ndi.uniform_filter1d([0.0, 3.0, 6.0, 0.0], 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
-    return run(linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def uniform_filter(
@@ -375,7 +379,7 @@ def uniform_filter(
     >>> ndi.uniform_filter(np.eye(3), 3)[1].round(3).tolist()
     [0.333, 0.333, 0.333]
     """
-    return run(linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
+    return _run(_linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
 
 
 # ---- edges
@@ -401,7 +405,7 @@ def sobel(
     >>> ndi.sobel(step)[1].tolist()
     [0.0, 4.0, 4.0, 0.0]
     """
-    return run(linear.SOBEL, (axis,), input, output, mode, cval, workers)
+    return _run(_linear.SOBEL, (axis,), input, output, mode, cval, workers)
 
 
 def prewitt(
@@ -424,7 +428,7 @@ def prewitt(
     >>> ndi.prewitt(step)[1].tolist()
     [0.0, 3.0, 3.0, 0.0]
     """
-    return run(linear.PREWITT, (axis,), input, output, mode, cval, workers)
+    return _run(_linear.PREWITT, (axis,), input, output, mode, cval, workers)
 
 
 def laplace(
@@ -444,7 +448,7 @@ def laplace(
     >>> ndi.laplace([0.0, 0.0, 1.0, 0.0, 0.0]).tolist()
     [0.0, 1.0, -2.0, 1.0, 0.0]
     """
-    return run(linear.LAPLACE, (axes,), input, output, mode, cval, workers)
+    return _run(_linear.LAPLACE, (axes,), input, output, mode, cval, workers)
 
 
 def gaussian_laplace(
@@ -476,8 +480,8 @@ def gaussian_laplace(
     >>> ndi.gaussian_laplace(spot, 1).round(2).tolist()
     [0.04, 0.16, 0.0, -0.4, 0.0, 0.16, 0.04]
     """
-    reach = linear.reach("gaussian_laplace", **kwargs)
-    return run(linear.GAUSSIAN_LAPLACE, (sigma, *reach, axes), input, output, mode, cval, workers)
+    reach = _linear.reach("gaussian_laplace", **kwargs)
+    return _run(_linear.GAUSSIAN_LAPLACE, (sigma, *reach, axes), input, output, mode, cval, workers)
 
 
 def gaussian_gradient_magnitude(
@@ -510,8 +514,8 @@ def gaussian_gradient_magnitude(
     >>> ndi.gaussian_gradient_magnitude(step, 1).round(2).tolist()
     [0.0, 0.01, 0.12, 0.36, 0.36, 0.12, 0.01, 0.0]
     """
-    reach = linear.reach("gaussian_gradient_magnitude", **kwargs)
-    return run(linear.GAUSSIAN_GRADIENT_MAGNITUDE, (sigma, *reach, axes), input, output, mode, cval, workers)
+    reach = _linear.reach("gaussian_gradient_magnitude", **kwargs)
+    return _run(_linear.GAUSSIAN_GRADIENT_MAGNITUDE, (sigma, *reach, axes), input, output, mode, cval, workers)
 
 
 def generic_laplace(
@@ -545,7 +549,7 @@ def generic_laplace(
     >>> ndi.generic_laplace([0.0, 0.0, 1.0, 0.0, 0.0], second).tolist()
     [0.0, 1.0, -2.0, 1.0, 0.0]
     """
-    return derivatives.laplacian(input, derivative2, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return _derivatives.laplacian(input, derivative2, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 def generic_gradient_magnitude(
@@ -577,7 +581,7 @@ def generic_gradient_magnitude(
     >>> ndi.generic_gradient_magnitude(np.tril(np.ones((4, 4))), ndi.sobel)[1].round(2).tolist()
     [1.41, 4.24, 4.24, 1.41]
     """
-    return derivatives.magnitude(input, derivative, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return _derivatives.magnitude(input, derivative, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 # ---- minimum, maximum, ranks
@@ -609,7 +613,7 @@ def minimum_filter1d(
     >>> ndi.minimum_filter1d([3, 5, 1, 4, 4], 3).tolist()
     [3, 1, 1, 1, 4]
     """
-    return run(order.MINIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_order.MINIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def maximum_filter1d(
@@ -638,7 +642,7 @@ def maximum_filter1d(
     >>> ndi.maximum_filter1d([3, 5, 1, 4, 4], 3).tolist()
     [5, 5, 5, 4, 4]
     """
-    return run(order.MAXIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_order.MAXIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def minimum_filter(
@@ -663,8 +667,8 @@ def minimum_filter(
     >>> ndi.minimum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [1, 1, 2]
     """
-    size, packed = order.window(size, footprint, 1)
-    return order.run_window(order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _order.run_window(_order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
 def maximum_filter(
@@ -689,8 +693,8 @@ def maximum_filter(
     >>> ndi.maximum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [8, 9, 9]
     """
-    size, packed = order.window(size, footprint, 1)
-    return order.run_window(order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _order.run_window(_order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
 def rank_filter(
@@ -721,9 +725,9 @@ def rank_filter(
     >>> ndi.rank_filter([3, 5, 1, 4, 4], 1, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    rank = order.index_of(rank)
-    return run(order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    rank = _order.index_of(rank)
+    return _run(_order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 def median_filter(
@@ -748,8 +752,8 @@ def median_filter(
     >>> ndi.median_filter([3, 5, 1, 4, 4], 3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    return run(order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _run(_order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 def percentile_filter(
@@ -780,8 +784,8 @@ def percentile_filter(
     >>> ndi.percentile_filter([3, 5, 1, 4, 4], 50, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    return run(order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _run(_order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 # ---- grey morphology
@@ -808,7 +812,7 @@ def grey_erosion(
     >>> ndi.grey_erosion([3, 5, 1, 4, 4], 3).tolist()
     [3, 1, 1, 1, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
     return how.erode(input, output)
 
 
@@ -833,7 +837,7 @@ def grey_dilation(
     >>> ndi.grey_dilation([3, 5, 1, 4, 4], 3).tolist()
     [5, 5, 5, 4, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
     return how.dilate(input, output)
 
 
@@ -858,8 +862,8 @@ def grey_opening(
     >>> ndi.grey_opening([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
     [1, 1, 1, 1, 1, 4, 4, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.opened, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.opened, how, output)
 
 
 def grey_closing(
@@ -883,8 +887,8 @@ def grey_closing(
     >>> ndi.grey_closing([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
     [4, 4, 4, 4, 4, 1, 1, 1]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.closed, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.closed, how, output)
 
 
 def morphological_gradient(
@@ -908,8 +912,8 @@ def morphological_gradient(
     >>> ndi.morphological_gradient([1, 1, 5, 5], 3).tolist()
     [0, 4, 4, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.gradient, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.gradient, how, output)
 
 
 def morphological_laplace(
@@ -935,8 +939,8 @@ def morphological_laplace(
     >>> ndi.morphological_laplace([1, 1, 5, 5], 3).tolist()
     [0, 4, -4, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.laplacian, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.laplacian, how, output)
 
 
 def white_tophat(
@@ -960,8 +964,8 @@ def white_tophat(
     >>> ndi.white_tophat([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
     [0, 0, 4, 0, 0, 0, 0, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.white_tophat, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.white_tophat, how, output)
 
 
 def black_tophat(
@@ -985,8 +989,8 @@ def black_tophat(
     >>> ndi.black_tophat([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
     [0, 0, 3, 0, 0, 0, 0, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.black_tophat, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.black_tophat, how, output)
 
 
-complete((globals()[name] for name in __all__), __doc__)
+_complete((globals()[name] for name in __all__), __doc__)

@@ -280,6 +280,8 @@ def test_what_is_no_filter_comes_from_scipy():
     assert ours.label is theirs.label
     assert ours.generic_filter is theirs.generic_filter
     assert set(theirs.__all__) <= set(dir(ours))
+    assert ours.morphology is theirs.morphology  # not the package's own module of that name
+    assert not {"linear", "order", "derivatives", "run"} & set(vars(ours))
     with pytest.raises(AttributeError, match=r"fastsep\.ndimage"):
         ours.gaussian  # noqa: B018
 
