@@ -2,18 +2,32 @@
 
     import fastsep.ndimage as ndi  # in place of `import scipy.ndimage as ndi`
 
-Signatures, defaults, dtypes, borders and exceptions are those of SciPy 1.17; `workers`, by keyword, is
-on top. What is not accelerated goes to SciPy: other dtypes, options and functions, `generic_filter` and
-all that is no filter, such as `label` or `zoom`, which this module shows as its own.
+Signatures, defaults, dtypes, borders and exceptions are those of SciPy 1.17. `workers`, by keyword, is
+on top, but for the two generic functions, whose derivatives may have it. What is not accelerated goes
+to SciPy: other dtypes, options and functions, `generic_filter` and all that is no filter, such as
+`label` or `zoom`, which this module shows as its own.
 
-Differences from SciPy: a NaN in `uniform_filter` stays within its window, where SciPy spoils the
-rest of the line. Integers of 64 bits beyond 2**53, which SciPy sends through float64, come through
-`minimum_filter`, `median_filter` and the like unchanged. Ranks of a line under a footprint with holes
-are those of the pixels that it names, where SciPy 1.17 takes them all; and `axes=-1`, a single
-negative axis, passes beside a kernel or footprint, too. `output` may overlap `input` in any way, and
-nothing is written to it before all arguments are checked. float32 is computed in float32: results
-are within 8 units in the last place of the sum of the absolute taps times the largest value under
-them; SciPy sums in float64 and rounds after every axis.
+Differences from SciPy:
+
+- float32 is computed in float32: results are within 8 units in the last place of the sum of the absolute
+  taps times the largest value under them. SciPy sums in float64 and rounds after every axis. Values
+  beyond some 1e38, such as -3.4e38 for missing data, may hence become infinite within a window, as may
+  values near the end of float64 under taps that add up to more than 1; a zero may be negative.
+- A NaN in `uniform_filter` stays within its window, where SciPy spoils the rest of the line. In minima,
+  maxima and flat grey morphology a window that holds a NaN gives NaN, and in ranks a NaN counts as larger
+  than all numbers; in SciPy its effect depends on where it lies.
+- 64-bit integers beyond 2**53, which SciPy sends through float64, come through minima, maxima, ranks and
+  grey morphology unchanged; a `cval` is a float, as in SciPy. Means of 64-bit integers are SciPy's bit
+  for bit while the sums of its windows are far below 2**53, as those of values up to 2**40 are.
+- Minima, maxima, ranks and grey morphology take float16, too. Whole floats, such as `size=3.0`, pass as
+  integers everywhere. `axes=-1`, a single negative axis, passes beside a kernel or footprint.
+- Ranks of a line under a footprint with holes are those of the pixels that it names, where SciPy 1.17
+  takes them all. Windows much wider than the image reflect it as often as it takes; SciPy 1.17 reads
+  beyond the line from some four times its length on.
+- A Gaussian that reaches more than a million pixels is refused.
+- `output` may overlap `input` in any way. It is not written to before all arguments are checked, except
+  by a generic function whose derivative refuses the mode of a later axis.
+- `from fastsep.ndimage import *` gives the filters that are listed here; import others by name.
 
 The options below mean the same in every function that has them; each function's page repeats those
 that it has.
@@ -44,7 +58,8 @@ axis : int
 axes : int or several, optional
     The axes to filter; None is all. Values for each axis belong to these.
 size : int or one int for each axis that is filtered
-    Length of the window.
+    Length of the window. In functions that go along one axis after the other (`uniform_filter`,
+    `minimum_filter`, `maximum_filter`, `grey_erosion`) one below 1 leaves the axis alone, as in SciPy.
 footprint : array_like of bool, optional
     Which pixels of a window count, in place of `size`.
 structure : array_like, optional
@@ -63,7 +78,7 @@ ndarray of the shape of `input`
 Raises
 ------
 RuntimeError
-    For an unknown mode, a size below 1, a wrong number of values for each axis or of axes of a kernel,
+    For an unknown mode, a size below 1 that does not leave the axis alone, a wrong number of values for each axis or of axes of a kernel,
     a wrong shape of `output`, and dtypes that SciPy does not know.
 ValueError
     For an `origin` outside the window, axes that are out of range or not unique, and other bad values.

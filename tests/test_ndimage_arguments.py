@@ -68,6 +68,15 @@ def test_output_may_be_a_dtype(name, output):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["minimum_filter", "minimum_filter1d", "median_filter", "grey_closing", "sobel"])
+@pytest.mark.parametrize(("dtype", "result"), [(">i2", ">i2"), ("<i2", "<i2"), (None, "i2")])
+def test_output_may_name_a_byte_order(name, dtype, result):
+    image = IMAGE.astype(">i2")
+    found, expected = (call(module, name, image, output=dtype) for module in (ours, theirs))
+    assert found.dtype == expected.dtype == np.dtype(result)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("name", ours.__all__)
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_output_may_overlap_the_input(name, dtype):

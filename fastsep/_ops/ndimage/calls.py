@@ -120,7 +120,7 @@ def _by_engine(
     result = out.dtype if out is not None else dtype or image.dtype
     if modes is None or not image.ndim or image.dtype.char not in function.dtypes or result.char not in function.dtypes:
         raise Elsewhere
-    if not function.rules.own_dtype or result == image.dtype:
+    if not function.rules.own_dtype or (result == image.dtype and (dtype is None or dtype.isnative)):
         return apply(function.builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
     # SciPy converts after every axis, which is the same as in the end where no value changes.
     if not np.can_cast(image.dtype, result) or ("constant" in modes and not _holds(image.dtype, cval)):
