@@ -78,8 +78,8 @@ ndarray of the shape of `input`
 Raises
 ------
 RuntimeError
-    For an unknown mode, a size below 1 that does not leave the axis alone, a wrong number of values for each axis or of axes of a kernel,
-    a wrong shape of `output`, and dtypes that SciPy does not know.
+    For an unknown mode, a size below 1 that does not leave the axis alone, a wrong number of values for
+    each axis or of axes of a kernel, a wrong shape of `output`, and dtypes that SciPy does not know.
 ValueError
     For an `origin` outside the window, axes that are out of range or not unique, and other bad values.
 TypeError

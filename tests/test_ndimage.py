@@ -291,6 +291,26 @@ def test_explain_tells_how_filters_run():
     assert fastsep.explain(ours.generic_laplace, image, ours.sobel).strategy == "stages"
 
 
+def test_explain_counts_the_filters_of_all_complex_parts():
+    image = np.broadcast_to(np.float32(0), (480, 640))
+    one = fastsep.explain(ours.correlate1d, image, [1, 2, 3])
+    for pixels, weights, count in ((image, [1, 2, 3j], 1), (image + 0j, [1, 2, 3], 2), (image + 0j, [1, 2, 3j], 2)):
+        plan = fastsep.explain(ours.correlate1d, pixels, weights)
+        assert (plan.dtype, plan.result, plan.strategy) == (pixels.dtype, np.complex64, "lines")
+        assert plan.multiplications == count * one.multiplications
+        assert plan.halo == one.halo
+    assert fastsep.explain(ours.gaussian_gradient_magnitude, image + 0j, 1).strategy == "scipy"
+    with pytest.raises(ValueError, match="cval"):
+        fastsep.explain(ours.correlate1d, image, [1j], cval=1j)
+
+
+def test_explain_says_that_comparisons_are_exact_and_have_no_taps():
+    image = np.broadcast_to(np.float32(0), (480, 640))
+    for function in (ours.minimum_filter, ours.median_filter):
+        assert "error bound      none" in str(fastsep.explain(function, image, 3))
+    assert fastsep.explain(ours.grey_opening, image, 3).multiplications is None
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "options"),
     [

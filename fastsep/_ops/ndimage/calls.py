@@ -12,6 +12,7 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._call import Builder, NotRun, Program, Rules, apply, foreign, wrapped
+from fastsep._ops.ndimage.stages import raise_not_run_of_parts
 from fastsep._plan.description import Description
 from fastsep._plan.spec import Halo
 from fastsep._validation import scalars, scipy_arguments
@@ -154,9 +155,15 @@ def _by_parts(
     """A complex image's real and imaginary part, filtered one by one."""
     result = out.dtype if out is not None else dtype or image.dtype
     part = np.empty(0, result).real.dtype
-    pairs = ((image.real, np.real(cval)), (image.imag, np.imag(cval)))
-    real, imaginary = (run(function, parameters, each, part, mode, border, workers) for each, border in pairs)
-    return joined(real, imaginary, result, out)
+
+    def filtered(pixels: Array, border: Any) -> Array:
+        return run(function, parameters, pixels, part, mode, border, workers)
+
+    real = partial(filtered, image.real, np.real(cval))
+    imaginary = partial(filtered, image.imag, np.imag(cval))
+    if type(image) is StandIn:
+        raise_not_run_of_parts(result, real, imaginary)
+    return joined(real(), imaginary(), result, out)
 
 
 def joined(real: Array, imaginary: Array, dtype: DType, out: Array | None) -> Array:
