@@ -230,6 +230,20 @@ def test_whole_floats_pass_as_integers_whatever_was_called_before(name, argument
     np.testing.assert_array_equal(found, getattr(ours, name)(image, *map(whole, arguments), **options))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("uniform_filter", None, "`size` must be a real number; got None"),
+        ("uniform_filter", "3", "`size` must be a real number; got '3'"),
+        ("correlate1d", "abc", "`weights` must be numbers; got 'abc'"),
+        ("convolve", [["a", "b"]], r"`weights` must be numbers; got \[\['a', 'b'\]\]"),
+    ],
+)
+def test_messages_name_the_argument(name, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        getattr(ours, name)(IMAGE, value)
+
+
 @pytest.mark.parametrize("image", [IMAGE.astype(np.float16), IMAGE.astype(object), IMAGE.astype(np.longdouble)])
 def test_images_that_scipy_does_not_know_are_its_own_to_refuse(image):
     with pytest.raises(RuntimeError):
@@ -268,8 +282,13 @@ def test_a_size_beside_a_footprint_is_warned_of(name):
 
 
 def test_a_real_dtype_for_a_complex_result_is_promoted():
-    with pytest.warns(UserWarning, match="complex"):
-        assert ours.correlate1d(IMAGE, [1j], output=np.float32).dtype == np.complex64
+    for call_it in (
+        lambda: ours.correlate1d(IMAGE, [1j], output=np.float32),
+        lambda: ours.sobel(IMAGE + 0j, output=np.float32),
+    ):
+        with pytest.warns(UserWarning, match="complex") as caught:
+            assert call_it().dtype == np.complex64
+        assert [warning.filename for warning in caught] == [__file__]
     with pytest.raises(RuntimeError, match="complex"):
         ours.correlate1d(IMAGE.astype(complex), [1], output=np.empty_like(IMAGE))
 

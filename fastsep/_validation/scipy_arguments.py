@@ -5,6 +5,7 @@ Messages hold the words of SciPy's that its own tests look for.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -57,10 +58,20 @@ def _dtype_of(value: Any, complex_result: bool) -> DType:
         if isinstance(value, str):
             raise RuntimeError(f"`output` must name a complex dtype for a complex result; got {show(value)}.")
         warnings.warn(
-            f"promoting specified output dtype to complex, as the result is; got {dtype}.", UserWarning, stacklevel=2
+            f"promoting specified output dtype to complex, as the result is; got {dtype}.",
+            UserWarning,
+            stacklevel=_levels_to_caller(),
         )
         dtype = np.promote_types(dtype, np.complex64)
     return dtype
+
+
+def _levels_to_caller() -> int:
+    """`stacklevel` of a warning in the function that asks, to point at the code that has called this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastsep."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def axes_of(value: Any, ndim: int) -> tuple[int, ...]:

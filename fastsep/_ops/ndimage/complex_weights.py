@@ -12,7 +12,7 @@ from fastsep._call import takes_wrappers
 from fastsep._ops.ndimage.calls import Function, Packed, joined, run
 from fastsep._ops.ndimage.stages import raise_not_run_of_parts
 from fastsep._validation import scipy_arguments
-from fastsep._validation.array_like import Array, StandIn
+from fastsep._validation.array_like import Array, StandIn, show
 
 
 def weighted(
@@ -22,7 +22,10 @@ def weighted(
     """The result of a function whose first parameter is `weights`. `conjugate`: that of complex ones is meant."""
     weights = np.asarray(weights)
     if weights.dtype.kind != "c":
-        packed = Packed.of(weights.astype(np.float64, copy=False))
+        try:
+            packed = Packed.of(weights.astype(np.float64, copy=False))
+        except ValueError:
+            raise ValueError(f"`weights` must be numbers; got {show(weights.tolist())}.") from None
         return run(function, (packed, *others), image, output, mode, cval, workers)
     return _by_parts(image, function, weights, others, output, mode, cval, workers, conjugate)
 

@@ -160,7 +160,7 @@ def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operat
     windows = {
         axis: (int(length), scipy_arguments.centre(int(length), shift))
         for axis, length, shift in zip(found, *each, strict=True)
-        if length > 1
+        if scalars.number("size", length) > 1
     }
     if not windows:
         return _nothing(frame)
