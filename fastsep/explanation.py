@@ -11,7 +11,7 @@ import numpy as np
 
 from fastsep._call import not_run, wrapped
 from fastsep._plan.description import Description
-from fastsep._validation import array_like, arrays
+from fastsep._validation import array_like, arrays, scipy_arguments
 from fastsep._validation.array_like import is_labelled
 
 __all__ = ["Explanation", "explain"]
@@ -22,6 +22,8 @@ def __dir__() -> list[str]:
 
 
 _SHOWN_TERMS = 8
+#: Strategies whose results are pixels of the image, exactly.
+_COMPARISONS = ("extremum", "flat", "rank", "histogram", "cumulative")
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -91,7 +93,9 @@ class Explanation:
             text = f"{self.multiplications:,} a pixel; dense {self.dense_multiplications:,} ({ratio:.2f}x)"
             rows.append(("multiplications", text))
         rows.append(("halo", ", ".join(f"{before} + {after}" for before, after in self.halo)))
-        bound = "rounding" if self.error == 0 else f"{self.error:.2e} x max(|image|, |cval|), and rounding"
+        bound = "none, pixels are compared" if self.strategy in _COMPARISONS else "rounding"
+        if self.error:
+            bound = f"{self.error:.2e} x max(|image|, |cval|), and rounding"
         rows.append(("error bound", bound))
         if self.seconds is not None:
             rows.append(("estimate", f"{_time(self.seconds)} on one thread"))
@@ -142,7 +146,8 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         args = (kwargs.pop(first), *args)
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
-    image: Any = arrays.as_image(args[0])
+    takes = scipy_arguments.as_array if function.__module__ == "fastsep.ndimage" else arrays.as_image
+    image: Any = takes(args[0])
     named = wrapped().with_dimensions(function, image.dims) if is_labelled(image) else function
     found = not_run(named, image.shape, image.dtype, *args[1:], **kwargs)
     if found.program is None:

@@ -2,18 +2,32 @@
 
     import fastsep.ndimage as ndi  # in place of `import scipy.ndimage as ndi`
 
-Signatures, defaults, dtypes, borders and exceptions are those of SciPy 1.17; `workers`, by keyword, is
-on top. What is not accelerated goes to SciPy: other dtypes, options and functions, `generic_filter` and
-all that is no filter, such as `label` or `zoom`, which this module shows as its own.
+Signatures, defaults, dtypes, borders and exceptions are those of SciPy 1.17. `workers`, by keyword, is
+on top, but for the two generic functions, whose derivatives may have it. What is not accelerated goes
+to SciPy: other dtypes, options and functions, `generic_filter` and all that is no filter, such as
+`label` or `zoom`, which this module shows as its own.
 
-Differences from SciPy: a NaN in `uniform_filter` stays within its window, where SciPy spoils the
-rest of the line. Integers of 64 bits beyond 2**53, which SciPy sends through float64, come through
-`minimum_filter`, `median_filter` and the like unchanged. Ranks of a line under a footprint with holes
-are those of the pixels that it names, where SciPy 1.17 takes them all; and `axes=-1`, a single
-negative axis, passes beside a kernel or footprint, too. `output` may overlap `input` in any way, and
-nothing is written to it before all arguments are checked. float32 is computed in float32: results
-are within 8 units in the last place of the sum of the absolute taps times the largest value under
-them; SciPy sums in float64 and rounds after every axis.
+Differences from SciPy:
+
+- float32 is computed in float32: results are within 8 units in the last place of the sum of the absolute
+  taps times the largest value under them. SciPy sums in float64 and rounds after every axis. Values
+  beyond some 1e38, such as -3.4e38 for missing data, may hence become infinite within a window, as may
+  values near the end of float64 under taps that add up to more than 1; a zero may be negative.
+- A NaN in `uniform_filter` stays within its window, where SciPy spoils the rest of the line. In minima,
+  maxima and flat grey morphology a window that holds a NaN gives NaN, and in ranks a NaN counts as larger
+  than all numbers; in SciPy its effect depends on where it lies.
+- 64-bit integers beyond 2**53, which SciPy sends through float64, come through minima, maxima, ranks and
+  grey morphology unchanged; a `cval` is a float, as in SciPy. Means of 64-bit integers are SciPy's bit
+  for bit while the sums of its windows are far below 2**53, as those of values up to 2**40 are.
+- Minima, maxima, ranks and grey morphology take float16, too. Whole floats, such as `size=3.0`, pass as
+  integers everywhere. `axes=-1`, a single negative axis, passes beside a kernel or footprint.
+- Ranks of a line under a footprint with holes are those of the pixels that it names, where SciPy 1.17
+  takes them all. Windows much wider than the image reflect it as often as it takes; SciPy 1.17 reads
+  beyond the line from some four times its length on.
+- A Gaussian that reaches more than a million pixels is refused.
+- `output` may overlap `input` in any way. It is not written to before all arguments are checked, except
+  by a generic function whose derivative refuses the mode of a later axis.
+- `from fastsep.ndimage import *` gives the filters that are listed here; import others by name.
 
 The options below mean the same in every function that has them; each function's page repeats those
 that it has.
@@ -44,7 +58,8 @@ axis : int
 axes : int or several, optional
     The axes to filter; None is all. Values for each axis belong to these.
 size : int or one int for each axis that is filtered
-    Length of the window.
+    Length of the window. In functions that go along one axis after the other (`uniform_filter`,
+    `minimum_filter`, `maximum_filter`, `grey_erosion`) one below 1 leaves the axis alone, as in SciPy.
 footprint : array_like of bool, optional
     Which pixels of a window count, in place of `size`.
 structure : array_like, optional
@@ -63,8 +78,8 @@ ndarray of the shape of `input`
 Raises
 ------
 RuntimeError
-    For an unknown mode, a size below 1, a wrong number of values for each axis or of axes of a kernel,
-    a wrong shape of `output`, and dtypes that SciPy does not know.
+    For an unknown mode, a size below 1 that does not leave the axis alone, a wrong number of values for
+    each axis or of axes of a kernel, a wrong shape of `output`, and dtypes that SciPy does not know.
 ValueError
     For an `origin` outside the window, axes that are out of range or not unique, and other bad values.
 TypeError
@@ -78,10 +93,14 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-from fastsep._docs import complete
-from fastsep._ops.ndimage import derivatives, linear, morphology, order
-from fastsep._ops.ndimage.calls import run, scipy_module
-from fastsep._ops.ndimage.complex_weights import weighted
+from fastsep._docs import complete as _complete
+from fastsep._ops.ndimage import derivatives as _derivatives
+from fastsep._ops.ndimage import linear as _linear
+from fastsep._ops.ndimage import morphology as _morphology
+from fastsep._ops.ndimage import order as _order
+from fastsep._ops.ndimage.calls import run as _run
+from fastsep._ops.ndimage.calls import scipy_module as _scipy_module
+from fastsep._ops.ndimage.complex_weights import weighted as _weighted
 from fastsep._validation.array_like import Array
 
 __all__ = [
@@ -125,14 +144,14 @@ Axes: TypeAlias = int | Sequence[int] | None
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *scipy_module().__all__})
+    return sorted({*__all__, *_scipy_module().__all__})
 
 
 def __getattr__(name: str) -> Any:
     """What is no filter, or not accelerated, from SciPy."""
-    if name.startswith("__") or name not in scipy_module().__all__:
+    if name.startswith("_") or not hasattr(_scipy_module(), name):
         raise AttributeError(f"module 'fastsep.ndimage' has no attribute {name!r}")
-    return getattr(scipy_module(), name)
+    return getattr(_scipy_module(), name)
 
 
 # ---- correlation with weights of one's own
@@ -164,7 +183,7 @@ def correlate1d(
     >>> ndi.correlate1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 27, 18, 9, 0]
     """
-    return weighted(linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
 
 
 def convolve1d(
@@ -190,7 +209,7 @@ def convolve1d(
     >>> ndi.convolve1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 9, 18, 27, 0]
     """
-    return weighted(linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
+    return _weighted(_linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
 
 
 def correlate(
@@ -222,7 +241,7 @@ def correlate(
     >>> ndi.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]]
     """
-    return weighted(linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
 
 
 def convolve(
@@ -251,7 +270,7 @@ def convolve(
     >>> ndi.convolve(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
-    return weighted(linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
+    return _weighted(_linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
 
 
 # ---- smoothing
@@ -289,7 +308,7 @@ def gaussian_filter1d(
     >>> ndi.gaussian_filter1d([0.0, 0.0, 1.0, 0.0, 0.0], 0.5).round(3).tolist()
     [0.0, 0.106, 0.787, 0.106, 0.0]
     """
-    return run(linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
+    return _run(_linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
 
 
 def gaussian_filter(
@@ -326,7 +345,7 @@ def gaussian_filter(
     >>> ndi.gaussian_filter(spot, 0.5)[2].round(3).tolist()
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
-    return run(linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
+    return _run(_linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
 
 
 def uniform_filter1d(
@@ -353,7 +372,7 @@ def uniform_filter1d(
     >>> ndi.uniform_filter1d([0.0, 3.0, 6.0, 0.0], 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
-    return run(linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def uniform_filter(
@@ -375,7 +394,7 @@ def uniform_filter(
     >>> ndi.uniform_filter(np.eye(3), 3)[1].round(3).tolist()
     [0.333, 0.333, 0.333]
     """
-    return run(linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
+    return _run(_linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
 
 
 # ---- edges
@@ -401,7 +420,7 @@ def sobel(
     >>> ndi.sobel(step)[1].tolist()
     [0.0, 4.0, 4.0, 0.0]
     """
-    return run(linear.SOBEL, (axis,), input, output, mode, cval, workers)
+    return _run(_linear.SOBEL, (axis,), input, output, mode, cval, workers)
 
 
 def prewitt(
@@ -424,7 +443,7 @@ def prewitt(
     >>> ndi.prewitt(step)[1].tolist()
     [0.0, 3.0, 3.0, 0.0]
     """
-    return run(linear.PREWITT, (axis,), input, output, mode, cval, workers)
+    return _run(_linear.PREWITT, (axis,), input, output, mode, cval, workers)
 
 
 def laplace(
@@ -444,7 +463,7 @@ def laplace(
     >>> ndi.laplace([0.0, 0.0, 1.0, 0.0, 0.0]).tolist()
     [0.0, 1.0, -2.0, 1.0, 0.0]
     """
-    return run(linear.LAPLACE, (axes,), input, output, mode, cval, workers)
+    return _run(_linear.LAPLACE, (axes,), input, output, mode, cval, workers)
 
 
 def gaussian_laplace(
@@ -476,8 +495,8 @@ def gaussian_laplace(
     >>> ndi.gaussian_laplace(spot, 1).round(2).tolist()
     [0.04, 0.16, 0.0, -0.4, 0.0, 0.16, 0.04]
     """
-    reach = linear.reach("gaussian_laplace", **kwargs)
-    return run(linear.GAUSSIAN_LAPLACE, (sigma, *reach, axes), input, output, mode, cval, workers)
+    reach = _linear.reach("gaussian_laplace", **kwargs)
+    return _run(_linear.GAUSSIAN_LAPLACE, (sigma, *reach, axes), input, output, mode, cval, workers)
 
 
 def gaussian_gradient_magnitude(
@@ -510,8 +529,8 @@ def gaussian_gradient_magnitude(
     >>> ndi.gaussian_gradient_magnitude(step, 1).round(2).tolist()
     [0.0, 0.01, 0.12, 0.36, 0.36, 0.12, 0.01, 0.0]
     """
-    reach = linear.reach("gaussian_gradient_magnitude", **kwargs)
-    return run(linear.GAUSSIAN_GRADIENT_MAGNITUDE, (sigma, *reach, axes), input, output, mode, cval, workers)
+    reach = _linear.reach("gaussian_gradient_magnitude", **kwargs)
+    return _run(_linear.GAUSSIAN_GRADIENT_MAGNITUDE, (sigma, *reach, axes), input, output, mode, cval, workers)
 
 
 def generic_laplace(
@@ -545,7 +564,7 @@ def generic_laplace(
     >>> ndi.generic_laplace([0.0, 0.0, 1.0, 0.0, 0.0], second).tolist()
     [0.0, 1.0, -2.0, 1.0, 0.0]
     """
-    return derivatives.laplacian(input, derivative2, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return _derivatives.laplacian(input, derivative2, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 def generic_gradient_magnitude(
@@ -577,7 +596,7 @@ def generic_gradient_magnitude(
     >>> ndi.generic_gradient_magnitude(np.tril(np.ones((4, 4))), ndi.sobel)[1].round(2).tolist()
     [1.41, 4.24, 4.24, 1.41]
     """
-    return derivatives.magnitude(input, derivative, output, mode, cval, extra_arguments, extra_keywords, axes)
+    return _derivatives.magnitude(input, derivative, output, mode, cval, extra_arguments, extra_keywords, axes)
 
 
 # ---- minimum, maximum, ranks
@@ -609,7 +628,7 @@ def minimum_filter1d(
     >>> ndi.minimum_filter1d([3, 5, 1, 4, 4], 3).tolist()
     [3, 1, 1, 1, 4]
     """
-    return run(order.MINIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_order.MINIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def maximum_filter1d(
@@ -638,7 +657,7 @@ def maximum_filter1d(
     >>> ndi.maximum_filter1d([3, 5, 1, 4, 4], 3).tolist()
     [5, 5, 5, 4, 4]
     """
-    return run(order.MAXIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
+    return _run(_order.MAXIMUM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
 def minimum_filter(
@@ -663,8 +682,8 @@ def minimum_filter(
     >>> ndi.minimum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [1, 1, 2]
     """
-    size, packed = order.window(size, footprint, 1)
-    return order.run_window(order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _order.run_window(_order.MINIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
 def maximum_filter(
@@ -689,8 +708,8 @@ def maximum_filter(
     >>> ndi.maximum_filter([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 3)[1].tolist()
     [8, 9, 9]
     """
-    size, packed = order.window(size, footprint, 1)
-    return order.run_window(order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _order.run_window(_order.MAXIMUM_FILTER, size, packed, (origin, axes), input, output, mode, cval, workers)
 
 
 def rank_filter(
@@ -721,9 +740,9 @@ def rank_filter(
     >>> ndi.rank_filter([3, 5, 1, 4, 4], 1, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    rank = order.index_of(rank)
-    return run(order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    rank = _order.index_of(rank)
+    return _run(_order.RANK_FILTER, (rank, size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 def median_filter(
@@ -748,8 +767,8 @@ def median_filter(
     >>> ndi.median_filter([3, 5, 1, 4, 4], 3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    return run(order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _run(_order.MEDIAN_FILTER, (size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 def percentile_filter(
@@ -780,8 +799,8 @@ def percentile_filter(
     >>> ndi.percentile_filter([3, 5, 1, 4, 4], 50, size=3).tolist()
     [3, 3, 4, 4, 4]
     """
-    size, packed = order.window(size, footprint, 1)
-    return run(order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
+    size, packed = _order.window(size, footprint, 1)
+    return _run(_order.PERCENTILE_FILTER, (percentile, size, packed, origin, axes), input, output, mode, cval, workers)
 
 
 # ---- grey morphology
@@ -808,7 +827,7 @@ def grey_erosion(
     >>> ndi.grey_erosion([3, 5, 1, 4, 4], 3).tolist()
     [3, 1, 1, 1, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
     return how.erode(input, output)
 
 
@@ -833,7 +852,7 @@ def grey_dilation(
     >>> ndi.grey_dilation([3, 5, 1, 4, 4], 3).tolist()
     [5, 5, 5, 4, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
     return how.dilate(input, output)
 
 
@@ -858,8 +877,8 @@ def grey_opening(
     >>> ndi.grey_opening([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
     [1, 1, 1, 1, 1, 4, 4, 4]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.opened, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.opened, how, output)
 
 
 def grey_closing(
@@ -883,8 +902,8 @@ def grey_closing(
     >>> ndi.grey_closing([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
     [4, 4, 4, 4, 4, 1, 1, 1]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.closed, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.closed, how, output)
 
 
 def morphological_gradient(
@@ -900,7 +919,7 @@ def morphological_gradient(
     axes: Axes = None,
     workers: int | None = None,
 ) -> Array:
-    """Dilation minus erosion. An `output` that is a dtype counts for nothing, as in SciPy.
+    """Dilation minus erosion. An `output` that is a dtype is ignored, as in SciPy.
 
     Examples
     --------
@@ -908,8 +927,8 @@ def morphological_gradient(
     >>> ndi.morphological_gradient([1, 1, 5, 5], 3).tolist()
     [0, 4, 4, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.gradient, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.gradient, how, output)
 
 
 def morphological_laplace(
@@ -927,7 +946,7 @@ def morphological_laplace(
 ) -> Array:
     """Dilation plus erosion, minus twice the image.
 
-    An `output` that is a dtype counts for nothing, as in SciPy.
+    An `output` that is a dtype is ignored, as in SciPy.
 
     Examples
     --------
@@ -935,8 +954,8 @@ def morphological_laplace(
     >>> ndi.morphological_laplace([1, 1, 5, 5], 3).tolist()
     [0, 4, -4, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.laplacian, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.laplacian, how, output)
 
 
 def white_tophat(
@@ -960,8 +979,8 @@ def white_tophat(
     >>> ndi.white_tophat([1, 1, 5, 1, 1, 4, 4, 4], 3).tolist()
     [0, 0, 4, 0, 0, 0, 0, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.white_tophat, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.white_tophat, how, output)
 
 
 def black_tophat(
@@ -985,8 +1004,8 @@ def black_tophat(
     >>> ndi.black_tophat([4, 4, 1, 4, 4, 1, 1, 1], 3).tolist()
     [0, 0, 3, 0, 0, 0, 0, 0]
     """
-    how = morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
-    return morphology.composed(input, morphology.black_tophat, how, output)
+    how = _morphology.options(size, footprint, structure, mode, cval, origin, axes, workers)
+    return _morphology.composed(input, _morphology.black_tophat, how, output)
 
 
-complete((globals()[name] for name in __all__), __doc__)
+_complete((globals()[name] for name in __all__), __doc__)

@@ -288,4 +288,54 @@ def test_explain_tells_how_filters_run():
     assert (plan.function, plan.result, plan.halo) == ("gaussian_filter", np.float32, ((12, 12), (12, 12)))
     assert "erode" in str(fastsep.explain(ours.grey_opening, image, 3))
     assert fastsep.explain(ours.gaussian_filter, image.astype(np.longdouble), 1).strategy == "scipy"
-    assert fastsep.explain(ours.generic_laplace, image, ours.sobel).strategy == "stages"
+    plan = fastsep.explain(ours.generic_laplace, image, ours.sobel, output=np.float64)
+    assert (plan.strategy, plan.result) == ("stages", np.float64)
+
+
+def test_explain_counts_the_filters_of_all_complex_parts():
+    image = np.broadcast_to(np.float32(0), (480, 640))
+    one = fastsep.explain(ours.correlate1d, image, [1, 2, 3])
+    for pixels, weights, count in ((image, [1, 2, 3j], 1), (image + 0j, [1, 2, 3], 2), (image + 0j, [1, 2, 3j], 2)):
+        plan = fastsep.explain(ours.correlate1d, pixels, weights)
+        assert (plan.dtype, plan.result, plan.strategy) == (pixels.dtype, np.complex64, "lines")
+        assert plan.multiplications == count * one.multiplications
+        assert plan.halo == one.halo
+    assert fastsep.explain(ours.gaussian_gradient_magnitude, image + 0j, 1).strategy == "scipy"
+    with pytest.raises(ValueError, match="cval"):
+        fastsep.explain(ours.correlate1d, image, [1j], cval=1j)
+
+
+def test_explain_says_that_comparisons_are_exact_and_have_no_taps():
+    image = np.broadcast_to(np.float32(0), (480, 640))
+    for function in (ours.minimum_filter, ours.median_filter):
+        assert "error bound      none" in str(fastsep.explain(function, image, 3))
+    assert fastsep.explain(ours.grey_opening, image, 3).multiplications is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("uniform_filter", (1,), {}),
+        ("uniform_filter", (3,), {"axes": ()}),
+        ("gaussian_filter", (0,), {}),
+        ("gaussian_filter", (1,), {"axes": ()}),
+        ("laplace", (), {"axes": ()}),
+        ("gaussian_laplace", (1,), {"axes": ()}),
+        ("gaussian_gradient_magnitude", (1,), {"axes": ()}),
+    ],
+)
+@pytest.mark.parametrize("output", [None, np.uint8, np.float32])
+def test_filters_that_do_nothing_leave_integers_of_64_bits_alone(name, arguments, options, output):
+    image = np.array([[2**62 + 63, -(2**62) + 3, 5]])
+    found, expected = (getattr(m, name)(image, *arguments, output=output, **options) for m in (ours, theirs))
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+@pytest.mark.parametrize("name", ["correlate1d", "convolve1d", "correlate"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_weights_whose_sum_overflows_are_taken_as_scipy_takes_them(name, dtype):
+    weights = np.full((3, 3) if name == "correlate" else 3, 1e308)
+    image = np.array([[0, 0, 0, 1, 0, 0]] * 2, dtype)
+    np.testing.assert_array_equal(*(getattr(module, name)(image, weights) for module in (ours, theirs)))

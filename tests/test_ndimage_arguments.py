@@ -68,6 +68,15 @@ def test_output_may_be_a_dtype(name, output):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["minimum_filter", "minimum_filter1d", "median_filter", "grey_closing", "sobel"])
+@pytest.mark.parametrize(("dtype", "result"), [(">i2", ">i2"), ("<i2", "<i2"), (None, "i2")])
+def test_output_may_name_a_byte_order(name, dtype, result):
+    image = IMAGE.astype(">i2")
+    found, expected = (call(module, name, image, output=dtype) for module in (ours, theirs))
+    assert found.dtype == expected.dtype == np.dtype(result)
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("name", ours.__all__)
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_output_may_overlap_the_input(name, dtype):
@@ -97,6 +106,15 @@ def test_nothing_is_written_before_the_arguments_are_checked(name, argument, val
     with pytest.raises((ValueError, RuntimeError)):
         call(ours, name, output=output, **{argument: value})
     np.testing.assert_array_equal(output, 7)
+
+
+@pytest.mark.parametrize("name", ["white_tophat", "black_tophat", "morphological_gradient", "morphological_laplace"])
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int64"])
+def test_an_output_that_differences_do_not_fit_is_refused_before_it_is_written(name, dtype):
+    output = np.full(IMAGE.shape, 1, dtype)
+    with pytest.raises(TypeError, match="subtract"):
+        call(ours, name, output=output)
+    np.testing.assert_array_equal(output, 1)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +179,8 @@ def test_nothing_is_written_before_the_arguments_are_checked(name, argument, val
         ("minimum_filter", (), {"footprint": np.ones(3)}),
         ("minimum_filter", (), {"footprint": np.zeros(3)}),
         ("rank_filter", (1,), {"footprint": np.zeros(3)}),
+        *((name, (3,), {"origin": np.nan}) for name in ("uniform_filter", "minimum_filter", "grey_dilation")),
+        ("convolve1d", ([1, 2, 3],), {"origin": np.nan}),
         *((name, (3,), {"origin": 0.5}) for name in ("uniform_filter", "minimum_filter", "median_filter")),
         *((name, (3,), {"origin": 5.5}) for name in ("uniform_filter", "minimum_filter", "median_filter")),
         *((name, (3,), {"origin": "a"}) for name in ("uniform_filter", "grey_dilation")),
@@ -180,6 +200,48 @@ def test_bad_arguments_raise_what_callers_of_scipy_catch_in_one_line(name, argum
     with pytest.raises(expected.type) as found:
         getattr(ours, name)(IMAGE, *arguments, **options)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("gaussian_filter", (1,), {"radius": 3.0}),
+        ("gaussian_filter1d", (1,), {"radius": 3.0}),
+        *((name, (3,), {"origin": 1.0}) for name in ("minimum_filter", "uniform_filter", "median_filter")),
+        ("grey_dilation", (3,), {"origin": 1.0}),
+        ("correlate", (np.ones((3, 3)),), {"origin": 1.0}),
+        ("correlate1d", ([1, 2, 3],), {"origin": 1.0}),
+        ("convolve1d", ([1, 2, 3],), {"origin": 1.0}),
+        ("minimum_filter", (3,), {"axes": (0.0, 1.0)}),
+        ("minimum_filter", (3,), {"axes": 1.0}),
+        ("sobel", (1.0,), {}),
+        ("uniform_filter1d", (3.0,), {}),
+        ("gaussian_filter", (1,), {"order": 1.0}),
+    ],
+)
+def test_whole_floats_pass_as_integers_whatever_was_called_before(name, arguments, options):
+    def whole(value):
+        return tuple(map(whole, value)) if isinstance(value, tuple) else int(value) if type(value) is float else value
+
+    image = np.ones((3, 29 + len(name)), np.float32)  # of a shape that no other call has had
+    image[1, 7] = 5
+    found = getattr(ours, name)(image, *arguments, **options)
+    options = {key: whole(value) for key, value in options.items()}
+    np.testing.assert_array_equal(found, getattr(ours, name)(image, *map(whole, arguments), **options))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("uniform_filter", None, "`size` must be a real number; got None"),
+        ("uniform_filter", "3", "`size` must be a real number; got '3'"),
+        ("correlate1d", "abc", "`weights` must be numbers; got 'abc'"),
+        ("convolve", [["a", "b"]], r"`weights` must be numbers; got \[\['a', 'b'\]\]"),
+    ],
+)
+def test_messages_name_the_argument(name, value, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        getattr(ours, name)(IMAGE, value)
 
 
 @pytest.mark.parametrize("image", [IMAGE.astype(np.float16), IMAGE.astype(object), IMAGE.astype(np.longdouble)])
@@ -220,8 +282,13 @@ def test_a_size_beside_a_footprint_is_warned_of(name):
 
 
 def test_a_real_dtype_for_a_complex_result_is_promoted():
-    with pytest.warns(UserWarning, match="complex"):
-        assert ours.correlate1d(IMAGE, [1j], output=np.float32).dtype == np.complex64
+    for call_it in (
+        lambda: ours.correlate1d(IMAGE, [1j], output=np.float32),
+        lambda: ours.sobel(IMAGE + 0j, output=np.float32),
+    ):
+        with pytest.warns(UserWarning, match="complex") as caught:
+            assert call_it().dtype == np.complex64
+        assert [warning.filename for warning in caught] == [__file__]
     with pytest.raises(RuntimeError, match="complex"):
         ours.correlate1d(IMAGE.astype(complex), [1], output=np.empty_like(IMAGE))
 
@@ -241,6 +308,8 @@ def test_what_is_no_filter_comes_from_scipy():
     assert ours.label is theirs.label
     assert ours.generic_filter is theirs.generic_filter
     assert set(theirs.__all__) <= set(dir(ours))
+    assert ours.morphology is theirs.morphology  # not the package's own module of that name
+    assert not {"linear", "order", "derivatives", "run"} & set(vars(ours))
     with pytest.raises(AttributeError, match=r"fastsep\.ndimage"):
         ours.gaussian  # noqa: B018
 

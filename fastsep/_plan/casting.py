@@ -7,12 +7,14 @@ the dtype of the arithmetic; and as casts wrap modulo 2^n, sums may then be wrap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fastsep._plan.spec import Box, Dense, Filter, Line, Separable, lines_of, weight
 from fastsep._validation.array_like import DType
 
-#: Taps that differ by no more are equal to SciPy, those of a dense kernel that are no larger are zero.
+#: SciPy takes taps that differ by no more as equal, and taps of a dense kernel that are no larger as zero.
 EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -26,9 +28,14 @@ def as_scipy_reads(line: Line) -> Line:
     return line
 
 
+def whole_taps(lines: Iterable[Line]) -> bool:
+    """Whether all taps are whole numbers."""
+    return all(float(tap).is_integer() for line in lines for tap in line.taps)
+
+
 def is_whole(what: Separable) -> bool:
     """Whether all taps are whole numbers, and sums are not divided."""
-    return all(line.divisor == 1 and all(float(tap).is_integer() for tap in line.taps) for line in lines_of(what))
+    return all(line.divisor == 1 for line in lines_of(what)) and whole_taps(lines_of(what))
 
 
 def largest_gain(what: Filter) -> float | None:
@@ -36,8 +43,7 @@ def largest_gain(what: Filter) -> float | None:
     if isinstance(what, Box):
         return float(max(what.sizes))
     if isinstance(what, Separable):
-        whole = all(float(tap).is_integer() for line in lines_of(what) for tap in line.taps)
-        return max(map(weight, lines_of(what)), default=1.0) if whole else None
+        return max(map(weight, lines_of(what)), default=1.0) if whole_taps(lines_of(what)) else None
     assert isinstance(what, Dense)
     return what.whole_gain()
 

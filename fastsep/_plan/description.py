@@ -61,6 +61,7 @@ def of_stages(why: str, arithmetic: DType, stages: Sequence[Stage], timed: bool,
     around = [_widest(what.halo() for what in stage.filters) or stage.halo for stage in stages]
     sides = [tuple(zip(*along, strict=True)) for along in zip(*filter(None, around), strict=True)]
     counts = [what.multiplications() for stage in stages for what in stage.filters]
+    counts = [(count, dense) for count, dense in counts if count is not None]  # None: there are no taps
     plans = [plan for stage in stages for plan in stage.plans]
     ways = [", ".join(dict.fromkeys(strategy(plan) for plan in stage.plans)) for stage in stages]
     return Description(

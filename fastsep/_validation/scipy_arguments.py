@@ -5,7 +5,7 @@ Messages hold the words of SciPy's that its own tests look for.
 
 from __future__ import annotations
 
-import operator
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -58,10 +58,20 @@ def _dtype_of(value: Any, complex_result: bool) -> DType:
         if isinstance(value, str):
             raise RuntimeError(f"`output` must name a complex dtype for a complex result; got {show(value)}.")
         warnings.warn(
-            f"promoting specified output dtype to complex, as the result is; got {dtype}.", UserWarning, stacklevel=2
+            f"promoting specified output dtype to complex, as the result is; got {dtype}.",
+            UserWarning,
+            stacklevel=_levels_to_caller(),
         )
         dtype = np.promote_types(dtype, np.complex64)
     return dtype
+
+
+def _levels_to_caller() -> int:
+    """`stacklevel` of a warning in the function that asks, to point at the code that has called this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastsep."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def axes_of(value: Any, ndim: int) -> tuple[int, ...]:
@@ -69,9 +79,9 @@ def axes_of(value: Any, ndim: int) -> tuple[int, ...]:
     if value is None:
         return tuple(range(ndim))
     if np.iterable(value) and not isinstance(value, str):
-        given = tuple(operator.index(axis) for axis in value)
+        given = tuple(integer("axes", axis) for axis in value)
     elif np.isscalar(value):
-        given = (operator.index(value),)  # type: ignore[arg-type]
+        given = (integer("axes", value),)
     else:
         raise ValueError(f"`axes` must be None, an integer or several; got {show(value)}.")
     for axis in given:
@@ -114,13 +124,14 @@ def single_mode(value: Any) -> str:
 def centre(size: int, origin: Any, taps: bool = False) -> int:
     """Which of `size` pixels of a window, or of taps, lies on the pixel itself.
 
-    A ValueError if none does, a TypeError for a part of one. Half a tap too many is a ValueError, half a pixel is not.
+    A ValueError if none does, a TypeError for a part of one and for NaN. Of taps, an origin between the last one and
+    the next is a ValueError, too.
     """
     least, most = -(size // 2), (size - 1) // 2
     message = f"`origin` must be an integer in [{least}, {most}] for a size of {size}; got {show(origin)}."
     try:
-        if least <= origin < most + 1 and not (taps and origin > most):
-            return size // 2 + operator.index(origin)
+        if origin != origin or (least <= origin < most + 1 and not (taps and origin > most)):
+            return size // 2 + integer("origin", origin)
     except TypeError:
         raise TypeError(message) from None
     raise ValueError(message)
@@ -134,9 +145,10 @@ def turned(size: int, origin: Any) -> Any:
 
 def radius(value: Any) -> int:
     """How far taps reach, given directly."""
-    if isinstance(value, bool | int | np.integer) and value >= 0:
-        return int(value)
-    raise ValueError(f"`radius` must be a nonnegative integer; got {show(value)}.")
+    try:
+        return integer("radius", value, 0)
+    except (TypeError, ValueError):
+        raise ValueError(f"`radius` must be a nonnegative integer; got {show(value)}.") from None
 
 
 def window_size(name: str, value: Any) -> int:

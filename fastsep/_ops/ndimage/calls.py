@@ -12,6 +12,7 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._call import Builder, NotRun, Program, Rules, apply, foreign, wrapped
+from fastsep._ops.ndimage.stages import raise_not_run_of_parts
 from fastsep._plan.description import Description
 from fastsep._plan.spec import Halo
 from fastsep._validation import scalars, scipy_arguments
@@ -120,7 +121,7 @@ def _by_engine(
     result = out.dtype if out is not None else dtype or image.dtype
     if modes is None or not image.ndim or image.dtype.char not in function.dtypes or result.char not in function.dtypes:
         raise Elsewhere
-    if not function.rules.own_dtype or result == image.dtype:
+    if not function.rules.own_dtype or (result == image.dtype and (dtype is None or dtype.isnative)):
         return apply(function.builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
     # SciPy converts after every axis, which is the same as in the end where no value changes.
     if not np.can_cast(image.dtype, result) or ("constant" in modes and not _holds(image.dtype, cval)):
@@ -154,9 +155,15 @@ def _by_parts(
     """A complex image's real and imaginary part, filtered one by one."""
     result = out.dtype if out is not None else dtype or image.dtype
     part = np.empty(0, result).real.dtype
-    pairs = ((image.real, np.real(cval)), (image.imag, np.imag(cval)))
-    real, imaginary = (run(function, parameters, each, part, mode, border, workers) for each, border in pairs)
-    return joined(real, imaginary, result, out)
+
+    def filtered(pixels: Array, border: Any) -> Array:
+        return run(function, parameters, pixels, part, mode, border, workers)
+
+    real = partial(filtered, image.real, np.real(cval))
+    imaginary = partial(filtered, image.imag, np.imag(cval))
+    if type(image) is StandIn:
+        raise_not_run_of_parts(result, real, imaginary)
+    return joined(real(), imaginary(), result, out)
 
 
 def joined(real: Array, imaginary: Array, dtype: DType, out: Array | None) -> Array:

@@ -67,11 +67,12 @@ def _prepared(image: Any, output: Any, mode: Any, axes: Any) -> tuple[Array, Arr
     found = scipy_arguments.axes_of(axes, image.ndim)
     modes = scipy_arguments.per_axis("mode", mode, len(found))
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
+    if dtype is None:
+        dtype = image.dtype.newbyteorder("=") if out is None else out.dtype
     if type(image) is StandIn:
-        result = image.dtype if out is None else out.dtype
-        raise NotRun(_Composed(image.dtype), result, True, image.shape, None, 1)
+        raise NotRun(_Composed(image.dtype), dtype, True, image.shape, None, 1)
     if out is None:
-        out = np.zeros(image.shape, image.dtype.newbyteorder("=") if dtype is None else dtype)
+        out = np.zeros(image.shape, dtype)
     elif np.may_share_memory(image, out):
         image = image.copy()
     return image, out, list(zip(found, modes, strict=True))

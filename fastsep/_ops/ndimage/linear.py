@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastsep._call import NDIMAGE, Builder, FilterProgram, Operation, Program, R
 from fastsep._ops import choice
 from fastsep._ops.ndimage.calls import EACH, ONE, Elsewhere, Function, Packed
 from fastsep._plan import description, dtypes, operators
+from fastsep._plan.casting import whole_taps
 from fastsep._plan.description import Description, Stage
 from fastsep._plan.pieces import unit_of
 from fastsep._plan.spec import Box, Dense, Filter, Halo, Line, Separable, Term
@@ -61,32 +63,39 @@ def _along(frame: Frame, lines: dict[int, Line | None], chained: bool = True) ->
         used = tuple(lines[axis] if axis in axes else None for axis in range(frame.ndim))
         return Separable((Term(used),), chained=chained or frame.integer, cast=frame.integer)
 
-    order = list(lines)
-    if order == sorted(order) or not _counts(frame, lines, chained):
+    if not lines:
+        return _nothing(frame)
+    return _in_order(only, list(lines), partial(_order_matters, frame, lines, chained))
+
+
+def _in_order(
+    only: Callable[[Sequence[int]], Filter], order: list[int], matters: Callable[[], bool]
+) -> Filter | Operation:  # fmt: skip
+    """`only` of all axes at once, or where their order `matters` of one after the other."""
+    if order == sorted(order) or not matters():
         return only(order)
     return Operation(lambda request: InOrder([only((axis,)) for axis in order], request))
 
 
-def _counts(frame: Frame, lines: dict[int, Line | None], chained: bool) -> bool:
-    """Whether the order of the axes counts: beyond a constant, which every pass sees as it is, and where sums are cast.
+def _order_matters(frame: Frame, lines: dict[int, Line | None], chained: bool) -> bool:
+    """True beyond a constant, which every pass sees as it is, and where sums are cast.
 
     Whole numbers that float64 holds may be cast, which wraps them, as late as one likes.
     """
     if not frame.integer:
         return chained and frame.border != 0
-    whole = all(float(tap).is_integer() for line in lines.values() if line is not None for tap in line.taps)
     return (
         frame.border != 0
-        or not whole
+        or not whole_taps(line for line in lines.values() if line is not None)
         or max(frame.dtype.itemsize, frame.result.itemsize) > 4
         or frame.dtype.kind == "f"
     )
 
 
 def _weights(packed: Packed) -> Array:
-    """The caller's own taps in float64."""
+    """The caller's own taps in float64. SciPy does what is not finite, also where it is a sum of taps only."""
     weights = packed.array.astype(np.float64)
-    if not np.isfinite(weights).all():
+    if not np.isfinite(np.abs(weights).sum()):
         raise Elsewhere
     return weights
 
@@ -115,13 +124,12 @@ def _gaussian(
 ) -> Filter | Operation:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
     given = {"sigma": sigma, "order": order, "radius": radius}
-    each = [scipy_arguments.per_axis(name, value, len(found)) for name, value in given.items()]
+    sigmas, orders, radii = (scipy_arguments.per_axis(name, value, len(found)) for name, value in given.items())
     lines: dict[int, Line | None] = {
         axis: _gaussian_line(frame, s, o, truncate, r)
-        for axis, s, o, r in zip(found, *each, strict=True)
+        for axis, s, o, r in zip(found, sigmas, orders, radii, strict=True)
         if scalars.number("sigma", s) > SMALLEST_SIGMA
     }
-    orders = scipy_arguments.per_axis("order", order, len(found))
     return _along(frame, lines, chained=any(orders))
 
 
@@ -158,19 +166,18 @@ def _uniform(frame: Frame, size: Any, origin: Any, axes: Any) -> Filter | Operat
     windows = {
         axis: (int(length), scipy_arguments.centre(int(length), shift))
         for axis, length, shift in zip(found, *each, strict=True)
-        if length > 1
+        if scalars.number("size", length) > 1
     }
+    if not windows:
+        return _nothing(frame)
     _check_sums(frame)
 
     def only(axes: Sequence[int]) -> Box:
         used = [windows[axis] if axis in axes else (1, 0) for axis in range(frame.ndim)]
-        sizes, centres = zip(*used, strict=True) if used else ((), ())
+        sizes, centres = zip(*used, strict=True)
         return Box(sizes, centres, cast=frame.integer)
 
-    order = list(windows)
-    if order == sorted(order) or not frame.integer:
-        return only(order)
-    return Operation(lambda request: InOrder([only((axis,)) for axis in order], request))
+    return _in_order(only, list(windows), lambda: frame.integer)
 
 
 def _uniform1d(frame: Frame, size: Any, axis: Any, origin: Any) -> Filter:
@@ -305,6 +312,9 @@ def reach(name: str, truncate: Any = 4.0, radius: Any = None, **others: Any) -> 
 
 
 def _nothing(frame: Frame) -> Filter:
+    """The image as it is, in the dtype of the result."""
+    if any(dtype.kind in "iu" and dtype.itemsize == 8 for dtype in (frame.dtype, frame.result)):
+        raise Elsewhere  # the engine computes in float64, which does not hold these integers; SciPy copies them
     return Separable((Term((None,) * frame.ndim),), chained=True, cast=frame.integer)
 
 

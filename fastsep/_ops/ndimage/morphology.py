@@ -57,15 +57,22 @@ def options(
 def composed(image: Any, function: Callable[..., Array], how: Morphology, output: Any) -> Array:
     """One of the functions below."""
     if not is_foreign(image):
+        if isinstance(output, np.ndarray):
+            _check_difference(function, np.asanyarray(image).dtype, output.dtype)
         return function(how, image, output)
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
     result = image.dtype if function in (gradient, laplacian) or dtype is None else dtype
-    if function not in (opened, closed):  # what NumPy cannot subtract, it shall refuse at once
-        pixels = np.empty(0, image.dtype)
-        made = np.empty(0, result)
-        (_minus_number if function in (gradient, laplacian) else _minus)(pixels, made, made)
+    _check_difference(function, image.dtype, result)
     call = partial(_run_block, function, how, dtype)
     return foreign().by_blocks(call, function.__name__, image, result, out, how.workers)  # type: ignore[no-any-return]
+
+
+def _check_difference(function: Callable[..., Array], source: DType, result: DType) -> None:
+    """Let NumPy refuse what it cannot subtract before anything is written."""
+    if function in (opened, closed):
+        return
+    pixels, made = np.empty(0, source), np.empty(0, result)
+    (_minus_number if function in (gradient, laplacian) else _minus)(pixels, made, made)
 
 
 def _run_block(
