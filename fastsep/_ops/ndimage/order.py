@@ -75,7 +75,10 @@ def _footprint(size: Any, footprint: Packed | None, axes: Sequence[int], ndim: i
         found = np.ones([scipy_arguments.window_size("size", item) for item in sizes], bool)
     else:
         found = footprint.array
-    return scipy_arguments.for_all_axes(found, axes, ndim, "footprint")
+    found = scipy_arguments.for_all_axes(found, axes, ndim, "footprint")
+    if not found.any():
+        raise scalars.ArgumentError("`footprint` must not be all zero.")
+    return found
 
 
 # ---- minimum and maximum
@@ -93,14 +96,10 @@ def _of_window(
     which: str, frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
-    if footprint is not None and not footprint.array.all():
-        if not footprint.array.any():
-            raise ValueError("`footprint` must not be all zero.")
-        shape = _footprint(None, footprint, found, frame.ndim)
-        centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
-        return _flat_extremum(frame, which, shape, centres)
     if footprint is not None:
-        size = footprint.shape
+        if not footprint.array.all() or 0 in footprint.shape:
+            return _under_footprint(which, frame, footprint, origin, found)
+        size = scipy_arguments.per_axis("footprint", footprint.shape, len(found))
     elif size is None:
         raise RuntimeError("`size` or `footprint` must be given; got neither.")
     sizes, places = [1] * frame.ndim, [0] * frame.ndim
@@ -112,14 +111,23 @@ def _of_window(
     return _extremum(frame, which, sizes, places)
 
 
+def _under_footprint(which: str, frame: Frame, footprint: Packed, origin: Any, axes: Sequence[int]) -> Filter:
+    """As in SciPy, the footprint's axes are in the order of the array's, not in that of `axes`."""
+    shape = _footprint(None, footprint, axes, frame.ndim)
+    centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, axes, frame.ndim))
+    return _flat_extremum(frame, which, shape, centres)
+
+
 def _erosion(
     which: str, frame: Frame, size: Any, footprint: Packed | None, structure: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
     if structure is not None:
         if structure.array.any():
             raise Elsewhere  # it is not flat
-        if footprint is None:
-            footprint = Packed.of(np.ones(structure.shape, bool))
+        found = scipy_arguments.axes_of(axes, frame.ndim)
+        scipy_arguments.check_window("structure", structure.shape, len(found))
+        footprint = footprint or Packed.of(np.ones(structure.shape, bool))
+        return _under_footprint(which, frame, footprint, origin, found)
     return _of_window(which, frame, size, footprint, origin, axes)
 
 
@@ -128,13 +136,16 @@ def _dilation(
 ) -> Filter:  # fmt: skip
     """The window is turned around."""
     found = scipy_arguments.axes_of(axes, frame.ndim)
-    given = footprint or structure
-    each = size if given is None else given.shape
+    name, each = "size", size
+    if footprint is not None:
+        name, each = "footprint", footprint.shape
+    elif structure is not None:
+        name, each = "structure", structure.shape
     if isinstance(each, str) or not np.iterable(each):
         each = (each,) * len(found)
-    sizes = [scalars.integer("size", value) for value in each]
+    sizes = [scalars.integer(name, value) for value in each]
     if len(sizes) < len(found):  # more are refused as those of an erosion are
-        raise IndexError(f"the window must have {len(found)} axes, one for each that is filtered; got {len(sizes)}.")
+        raise IndexError(f"`{name}` must have {len(found)} axes, one for each that is filtered; got {len(sizes)}.")
     turned = tuple(map(scipy_arguments.turned, sizes, scipy_arguments.per_axis("origin", origin, len(found))))
     if footprint is not None:
         footprint = Packed.of(footprint.array[(slice(None, None, -1),) * len(footprint.shape)])
