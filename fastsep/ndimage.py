@@ -900,7 +900,7 @@ def morphological_gradient(
     axes: Axes = None,
     workers: int | None = None,
 ) -> Array:
-    """Dilation minus erosion. An `output` that is a dtype counts for nothing, as in SciPy.
+    """Dilation minus erosion. An `output` that is a dtype is ignored, as in SciPy.
 
     Examples
     --------
@@ -927,7 +927,7 @@ def morphological_laplace(
 ) -> Array:
     """Dilation plus erosion, minus twice the image.
 
-    An `output` that is a dtype counts for nothing, as in SciPy.
+    An `output` that is a dtype is ignored, as in SciPy.
 
     Examples
     --------

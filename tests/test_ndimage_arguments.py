@@ -146,6 +146,7 @@ def test_nothing_is_written_before_the_arguments_are_checked(name, argument, val
         ("rank_filter", (-10, 3), {}),
         ("rank_filter", (1.5, 3), {}),
         ("percentile_filter", (101, 3), {}),
+        ("percentile_filter", ("5", 3), {}),
         ("percentile_filter", (-101, 3), {}),
         ("grey_erosion", (), {}),
         ("grey_dilation", (), {"size": (3, 3, 3)}),

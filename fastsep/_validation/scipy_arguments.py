@@ -170,7 +170,7 @@ def for_all_axes(items: Array, axes: Sequence[int], ndim: int, name: str) -> Arr
 def of_all_axes(name: str, value: Any, axes: Sequence[int], ndim: int) -> list[Any]:
     """A value for every axis of the array, in its order, from those of `axes`; 0 for the others.
 
-    Where SciPy reads a value this way, `axes` that name all in another order count for nothing.
+    Where SciPy reads a value this way, the order of `axes` that name all of them is ignored.
     """
     given = per_axis(name, value, len(axes))
     found = list(given) if len(axes) == ndim else [0] * ndim

@@ -166,6 +166,7 @@ def _median(frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes
 def _percentile(
     frame: Frame, percentile: Any, size: Any, footprint: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
+    scalars.number("percentile", percentile)
     part = percentile + 100.0 if percentile < 0.0 else percentile
     if not 0 <= part <= 100:
         raise RuntimeError(f"`percentile` must lie in [-100, 100]; got {percentile}.")
@@ -195,11 +196,11 @@ def _ranked(
 
 
 def _order(name: str, parameters: str, builder: Builder, modes: str) -> Function:
-    return Function(name, tuple(parameters.split()), builder, ORDER, REAL, modes, linear=False)
+    return Function(name, tuple(parameters.split()), builder, ORDER, DTYPES, modes, by_parts=False)
 
 
 #: All real dtypes that fit float64 or integers of 64 bits.
-REAL = "?bBhHiIlLqQefd"
+DTYPES = "?bBhHiIlLqQefd"
 
 MINIMUM_FILTER1D = _order("minimum_filter1d", "size axis origin", partial(_along_axis, "minimum"), ONE)
 MAXIMUM_FILTER1D = _order("maximum_filter1d", "size axis origin", partial(_along_axis, "maximum"), ONE)
@@ -216,7 +217,8 @@ def run_window(
     function: Function, size: Any, footprint: Packed | None, others: tuple[Any, ...], image: Any, output: Any,
     mode: Any, cval: Any, workers: Any,
 ) -> Array:  # fmt: skip
-    """`run` of a function of a window. Under a footprint that is no rectangle several modes are SciPy's to refuse."""
+    """`run` of a function of a window. Several modes under a footprint that is no rectangle go to SciPy, which refuses
+    them."""
     if footprint is not None and type(mode) is not str and not footprint.array.all():
         function = function._replace(modes=PASSED_ON)
     return run(function, (size, footprint, *others), image, output, mode, cval, workers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from fastsep._call import FilterProgram, NotRun, Program
 from fastsep._plan import description
@@ -37,8 +37,8 @@ class Stages(Program):
         return description.of_stages("", stages[0].plans[0].acc, stages, True, ())
 
 
-def described(image: Array, *steps: Callable[[Any, Any], Any]) -> None:
-    """Raise what says of all steps what would run."""
+def raise_not_run(image: Array, *steps: Callable[[Any, Any], Any]) -> NoReturn:
+    """Raise what says of all steps, for an image that is a stand-in, what would run."""
     programs = []
     found: NotRun
     for step in steps:
