@@ -72,6 +72,7 @@ ORDER = [
     ("black_tophat", {"footprint": CROSS, "axes": (0, 1)}),
 ]  # fmt: skip
 
+#: Of grey morphology.
 GREY = (
     *("grey_erosion", "grey_dilation", "grey_opening", "grey_closing", "white_tophat", "black_tophat"),
     *("morphological_gradient", "morphological_laplace"),
@@ -194,6 +195,19 @@ def test_a_structure_of_zeros_has_its_axes_in_the_order_of_the_image(name, footp
             getattr(module, name)(image, structure=np.zeros((2, 3)), footprint=footprint, axes=(1, 0), origin=origin)
             for module in (ours, theirs)
         )
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", MODES[:5])
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (3, 2, 5)])
+def test_windows_much_longer_than_an_axis(shape, mode, rng):
+    image = rng.random(shape)
+    twice, long = 2 * shape[-1], 2**62
+    options = {"mode": mode, "cval": 0.1}
+    behind = theirs.minimum_filter1d(image, twice + 1, origin=-(twice // 2), **options)
+    before = theirs.minimum_filter1d(image, twice + 1, origin=twice // 2, **options)
+    for origin, expected in ((-(long // 2), behind), ((long - 1) // 2, before), (0, np.minimum(before, behind))):
+        found = ours.minimum_filter1d(image, long, origin=origin, **options)
         np.testing.assert_array_equal(found, expected)
 
 

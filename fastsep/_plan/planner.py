@@ -320,7 +320,7 @@ def _is_small(what: Box, context: Context) -> bool:
 def _extremum(what: Extremum, context: Context) -> Plan:
     if len(context.axes.sizes) > 2:
         return _passes(what, context)
-    what = what.of_axes(context.axes.start, context.axes.stop)
+    what = what.of_axes(context.axes.start, context.axes.stop).within(context.axes.sizes)
     if len(what.sizes) == 1:
         what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
     return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
