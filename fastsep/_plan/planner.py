@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastsep._plan import dtypes, fft_tiles, order, tuning
+from fastsep._plan import dtypes, fft_tiles, ranking, tuning
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
 from fastsep._plan.casting import EPSILON, as_scipy_reads, is_whole, sums_exactly
@@ -376,14 +376,14 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
     from fastsep._kernels import selection  # for ranks alone: starts without them take 2 ms less
 
     footprint, centre, _ = _in_planes(what.footprint, what.centre, context.axes)
-    if len(context.axes.sizes) > 2 or not order.has_histograms(footprint, context.src):
+    if len(context.axes.sizes) > 2 or not ranking.has_histograms(footprint, context.src):
         return None
-    if footprint.size <= order.MOST_COMPARED:
+    if footprint.size <= ranking.MOST_COMPARED:
         height = selection.height(footprint)
         network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
         if network.operations <= tuning.HISTOGRAM_PAYS * height:
             return None
-    few = footprint.size <= order.MOST_IN_BYTES
+    few = footprint.size <= ranking.MOST_IN_BYTES
     name, work = ("cumulative", CUMULATIVE_WORK) if few else ("histogram", HISTOGRAM_WORK)
     return context.plan(name, (name,), Rank(footprint, centre, what.rank), work)
 

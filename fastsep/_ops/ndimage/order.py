@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastsep._call import ORDER, Builder
-from fastsep._ops import order as engine
 from fastsep._ops.ndimage.calls import EACH, ONE, PASSED_ON, Elsewhere, Function, Packed, run
-from fastsep._plan.order import can_rank
-from fastsep._plan.spec import Filter
+from fastsep._plan.ranking import can_rank
+from fastsep._plan.spec import Extremum, Filter, FlatExtremum, Rank
 from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame, axis_index
@@ -25,13 +24,15 @@ from fastsep._validation.axes import Frame, axis_index
 def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[int]) -> Filter:
     """Minimum or maximum over a rectangle."""
     _check_border(frame)
-    return engine.extremum(frame, which, tuple(sizes), tuple(centres))
+    return Extremum(which, tuple(sizes), tuple(centres))
 
 
 def _flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence[int]) -> Filter:
     """Minimum or maximum under a footprint of any form."""
     _check_border(frame)
-    return engine.flat_extremum(frame, which, footprint, tuple(centres))
+    if footprint.all():
+        return Extremum(which, footprint.shape, tuple(centres))
+    return FlatExtremum(which, footprint, tuple(centres))
 
 
 def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
@@ -39,7 +40,7 @@ def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> 
     _check_border(frame)
     if not can_rank(footprint, frame.result):
         raise Elsewhere
-    return engine.rank(frame, footprint, tuple(centres), rank)
+    return Rank(footprint, tuple(centres), int(rank))
 
 
 def _check_border(frame: Frame) -> None:
