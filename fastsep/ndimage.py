@@ -89,7 +89,7 @@ TypeError
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
@@ -139,8 +139,8 @@ __all__ = [
 Output: TypeAlias = npt.ArrayLike | npt.DTypeLike | None
 Mode: TypeAlias = str | Sequence[str]
 Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
-Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
-Axes: TypeAlias = int | Sequence[int] | None
+Integers: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | npt.NDArray[Any]
+Axes: TypeAlias = Integers | None
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ image : array_like, at least 1-D
     results of their own kind; the notes of `fastsep.filters` tell how.
 out : ndarray, optional
     Array of the image's shape to write into, also returned. It may be the image itself or overlap it.
-mode : str or one str per spatial axis
+mode : str
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant" (`cval`),
     "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a b c d | a b c d | a b
     c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect, constant and wrap.
@@ -36,8 +36,6 @@ TypeError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -58,7 +56,7 @@ def median(
     image: npt.ArrayLike,
     footprint: npt.ArrayLike | None = None,
     out: Array | None = None,
-    mode: str | Sequence[str] = "nearest",
+    mode: str = "nearest",
     cval: float = 0.0,
     behavior: str = "ndimage",
     *,

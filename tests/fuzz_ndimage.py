@@ -275,8 +275,10 @@ def neighbourhoods(draw: Draw, call: Call) -> None:
         flat = bool(pixels.all())
         # SciPy crashes on complex images, and where no pixel of a structure counts.
         if grey and pixels.any() and not call.dtype.startswith("complex") and draw.chance(0.2):
-            values = draw.rng.integers(-3, 4, small).tolist()
+            values = (draw.rng.integers(-3, 4, small) * draw.chance(0.5)).tolist()
             flat = False
+            if draw.chance(0.5):
+                del call.arguments["footprint"]
             call.arguments["structure"] = f"np.array({values}).reshape({small})"
     if not flat or call.name in RANKED:
         not_empty(call)

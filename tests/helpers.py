@@ -21,7 +21,6 @@ from fastsep._call import FilterProgram, PerPixel
 from fastsep._engine import memory
 from fastsep._engine.levels import for_level
 from fastsep._kernels import arguments, jit, selection
-from fastsep._ops import order
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._plan import operators, tuning
 from fastsep._plan.spec import Box, Dense, Extremum, Filter, FlatExtremum, Line, Rank, Roberts, Separable, Term
@@ -270,12 +269,21 @@ def cast_lines(*taps):
     return Separable((Term(lines),), chained=True, cast=True)
 
 
+def build_extremum(frame, which, sizes, centres):
+    return Extremum(which, sizes, centres)
+
+
+def build_flat(frame, which, footprint, centre):
+    pixels = np.array(footprint, bool)  # from nested tuples, as parameters are keys
+    return Extremum(which, pixels.shape, centre) if pixels.all() else FlatExtremum(which, pixels, centre)
+
+
 def extremum(which, sizes, centres, kernel, dtypes, channels=0):
     """A minimum or maximum, whose results have the dtype of the image."""
 
     def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
         parameters = (which, sizes, centres)
-        return _call.apply(order.extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
+        return _call.apply(build_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
     return Case(kernel, run, Extremum(which, sizes, centres), dtypes, channels, rescales=False)
 
@@ -286,9 +294,7 @@ def flat(seed, which, shape, centre, dtypes, channels=0):
 
     def run(image, *, dtype=None, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
         parameters = (which, footprint, centre)
-        return _call.apply(
-            order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers
-        )
+        return _call.apply(build_flat, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
     return Case(("flat", which), run, FlatExtremum(which, footprint, centre), dtypes, channels, rescales=False)
 
@@ -337,7 +343,7 @@ def rank(footprint, form, dtypes, channels=0, *, centre=None, number=None):
 
 
 def ranks(frame, footprint, centre, number):
-    return order.rank(frame, *footprint.values, centre, number)
+    return Rank(*footprint.values, centre, int(number))
 
 
 def cross(reach):

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage
-from helpers import LEVELS, MODES, layouts, noise, same_bits, slow
+from helpers import LEVELS, MODES, build_extremum, build_flat, layouts, noise, same_bits, slow
 
 import fastsep
 from fastsep import _call
-from fastsep._ops import order
 from fastsep._plan import tuning
 from fastsep._plan.borders import beyond, lies_inside
 from fastsep._plan.spec import FlatExtremum
@@ -29,7 +28,7 @@ def extremum(
     origins = (0,) * len(sizes) if origins is None else origins
     centres = tuple(size // 2 + origin for size, origin in zip(sizes, origins, strict=True))
     parameters = (which, tuple(sizes), centres)
-    return _call.apply(order.extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
+    return _call.apply(build_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
 
 def scipys(image, which, sizes, origins=0, mode="reflect", cval=0.0):
@@ -98,9 +97,7 @@ def test_axes_and_channels(which, rng):
 def flat(image, which, footprint, centre=None, *, mode="reflect", cval=0.0, channel_axis=None, out=None, workers=None):
     centre = tuple(n // 2 for n in footprint.shape) if centre is None else centre
     parameters = (which, footprint, centre)
-    return _call.apply(
-        order.flat_extremum, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers
-    )
+    return _call.apply(build_flat, parameters, image, mode, cval, channel_axis, _call.ORDER, None, out, workers)
 
 
 def disk(radius):

@@ -94,7 +94,8 @@ def test_number_of_threads_changes_nothing():
     [
         ({"behavior": "rank"}, ValueError, "`behavior` must be ndimage; got 'rank'"),
         ({"mode": "symmetric"}, ValueError, "mode"),
-        ({"footprint": np.zeros((3, 3))}, (RuntimeError, ValueError), "footprint"),
+        ({"mode": ["reflect", "wrap"]}, RuntimeError, "mode"),
+        ({"footprint": np.zeros((3, 3))}, ValueError, "`footprint` must not be all zero"),
         ({"footprint": np.ones((3, 3, 3))}, RuntimeError, "footprint"),
         ({"out": np.zeros((3, 3), np.uint8)}, ValueError, "`out` must have"),
         ({"out": "uint8"}, TypeError, "`out` must be a NumPy array"),

@@ -72,6 +72,12 @@ ORDER = [
     ("black_tophat", {"footprint": CROSS, "axes": (0, 1)}),
 ]  # fmt: skip
 
+#: Of grey morphology.
+GREY = (
+    *("grey_erosion", "grey_dilation", "grey_opening", "grey_closing", "white_tophat", "black_tophat"),
+    *("morphological_gradient", "morphological_laplace"),
+)
+
 
 def ids(case):
     return "-".join([case[0], *case[1]])
@@ -178,6 +184,31 @@ def test_other_axes_are_left_alone(axes, rng):
         pixels = image if name in LINEAR_NAMES else image.astype(np.float32)
         found, expected = (getattr(module, name)(pixels, axes=axes, **options) for module in (ours, theirs))
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("name", GREY)
+@pytest.mark.parametrize("footprint", [None, np.ones((2, 3))])
+def test_a_structure_of_zeros_has_its_axes_in_the_order_of_the_image(name, footprint, rng):
+    image = rng.integers(0, 256, (8, 9), np.uint8)
+    for origin in (0, (0, 1)):
+        found, expected = (
+            getattr(module, name)(image, structure=np.zeros((2, 3)), footprint=footprint, axes=(1, 0), origin=origin)
+            for module in (ours, theirs)
+        )
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", MODES[:5])
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (3, 2, 5)])
+def test_windows_much_longer_than_an_axis(shape, mode, rng):
+    image = rng.random(shape)
+    twice, long = 2 * shape[-1], 2**62
+    options = {"mode": mode, "cval": 0.1}
+    behind = theirs.minimum_filter1d(image, twice + 1, origin=-(twice // 2), **options)
+    before = theirs.minimum_filter1d(image, twice + 1, origin=twice // 2, **options)
+    for origin, expected in ((-(long // 2), behind), ((long - 1) // 2, before), (0, np.minimum(before, behind))):
+        found = ours.minimum_filter1d(image, long, origin=origin, **options)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("axes", [(2, 0), (1, 2, 0), (0, 1, 2)])

@@ -10,7 +10,7 @@ from helpers import MODES, disk, kernels_of, noise, rank, same_bits, slow
 import fastsep
 from fastsep._kernels import selection
 from fastsep._kernels.stages import stages
-from fastsep._plan import order
+from fastsep._plan import ranking
 
 DTYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)] + ["float32", "float64"]
 
@@ -163,9 +163,9 @@ def test_only_medians_of_small_windows_are_compiled_by_themselves():
 
 def test_footprints_beyond_all_kernels_are_told():
     bytes_, floats = np.dtype("uint8"), np.dtype("float32")
-    assert order.can_rank(np.ones((32, 32), bool), floats)
-    assert not order.can_rank(np.ones((32, 33), bool), floats)
-    assert order.can_rank(np.ones((1, 255, 255), bool), bytes_)
-    assert not order.can_rank(np.ones((256, 256), bool), bytes_)
-    assert not order.can_rank(disk(40), bytes_)
-    assert not order.can_rank(np.ones((9, 40, 40), bool), bytes_)
+    assert ranking.can_rank(np.ones((32, 32), bool), floats)
+    assert not ranking.can_rank(np.ones((32, 33), bool), floats)
+    assert ranking.can_rank(np.ones((1, 255, 255), bool), bytes_)
+    assert not ranking.can_rank(np.ones((256, 256), bool), bytes_)
+    assert not ranking.can_rank(disk(40), bytes_)
+    assert not ranking.can_rank(np.ones((9, 40, 40), bool), bytes_)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastsep
-from fastsep import canny, edges, filters
+from fastsep import canny, edges, filters, ndimage
 from fastsep import bilateral  # type: ignore[attr-defined]
 from fastsep.filters import bilateral_filter  # type: ignore[attr-defined]
 
@@ -33,6 +33,7 @@ assert_type(fastsep.gaussian(image), Array)
 assert_type(canny([[0.0, 1.0], [1.0, 0.0]], sigma=2), Array)
 assert_type(fastsep.erosion(image, [(image, 2)], mode="ignore"), Array)
 assert_type(fastsep.median(image, [[1, 1]], None, "wrap"), Array)
+assert_type(ndimage.median_filter(image, np.int64(3), axes=np.array([0, 1])), Array)
 assert_type(fastsep.peak_local_max(image, 3, exclude_border=(0, 1)), Array)
 assert_type(fastsep.apply_hysteresis_threshold(image, 0.1, image), Array)
 assert_type(fastsep.structure_tensor(image), list[Array])

@@ -12,7 +12,7 @@ import numpy as np
 from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed
-from fastsep._ops.ndimage.stages import described
+from fastsep._ops.ndimage.stages import raise_not_run
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn, makes_array, show
 
@@ -138,7 +138,7 @@ def _run_block(
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:
     """Each step's result is the next one's image. Two arrays are enough for any number of steps."""
     if type(image) is StandIn and len(steps) > 1:
-        described(image, *steps)
+        raise_not_run(image, *steps)
     spare = None
     for number, step in enumerate(steps[:-1]):
         image, spare = step(image, spare), image if number else None

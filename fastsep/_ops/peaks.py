@@ -13,7 +13,7 @@ import numpy as np
 from fastsep._call import takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed, run, scipy_module
-from fastsep._validation import scalars
+from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array, StandIn, show
 
 
@@ -163,6 +163,9 @@ def find(
 ) -> Array:  # fmt: skip
     """The coordinates of the peaks."""
     packed = None if footprint is None else Packed.of(np.asarray(footprint, dtype=bool))
+    if packed is not None:
+        scipy_arguments.check_window("footprint", packed.shape, image.ndim)
+    scalars.not_negative("min_distance", min_distance)
     if min_distance < 1 and (packed is None or math.prod(packed.shape) == 1):
         warnings.warn(
             "When min_distance < 1, every pixel above both thresholds is a peak.", RuntimeWarning, stacklevel=4

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastsep._plan import dtypes, fft_tiles, order, tuning
+from fastsep._plan import dtypes, fft_tiles, ranking, tuning
 from fastsep._plan.arithmetic import F32, F64, I16, I32, U8, U16, arithmetic_dtype
 from fastsep._plan.borders import beyond
 from fastsep._plan.casting import EPSILON, as_scipy_reads, is_whole, sums_exactly
@@ -320,7 +320,7 @@ def _is_small(what: Box, context: Context) -> bool:
 def _extremum(what: Extremum, context: Context) -> Plan:
     if len(context.axes.sizes) > 2:
         return _passes(what, context)
-    what = what.of_axes(context.axes.start, context.axes.stop)
+    what = what.of_axes(context.axes.start, context.axes.stop).within(context.axes.sizes)
     if len(what.sizes) == 1:
         what = Extremum(what.which, (1, *what.sizes), (0, *what.centres))
     return context.plan("extremum", ("extremum", what.which), what, 14.0 + 2.0 * math.log2(max(what.sizes)))
@@ -376,14 +376,14 @@ def _histograms(what: Rank, context: Context) -> Plan | None:
     from fastsep._kernels import selection  # for ranks alone: starts without them take 2 ms less
 
     footprint, centre, _ = _in_planes(what.footprint, what.centre, context.axes)
-    if len(context.axes.sizes) > 2 or not order.has_histograms(footprint, context.src):
+    if len(context.axes.sizes) > 2 or not ranking.has_histograms(footprint, context.src):
         return None
-    if footprint.size <= order.MOST_COMPARED:
+    if footprint.size <= ranking.MOST_COMPARED:
         height = selection.height(footprint)
         network = selection.network(footprint.tobytes(), footprint.shape, what.rank, height)
         if network.operations <= tuning.HISTOGRAM_PAYS * height:
             return None
-    few = footprint.size <= order.MOST_IN_BYTES
+    few = footprint.size <= ranking.MOST_IN_BYTES
     name, work = ("cumulative", CUMULATIVE_WORK) if few else ("histogram", HISTOGRAM_WORK)
     return context.plan(name, (name,), Rank(footprint, centre, what.rank), work)
 

@@ -245,6 +245,12 @@ class Extremum(Filter):
     def of_axes(self, start: int, stop: int) -> Extremum:
         return Extremum(self.which, self.sizes[start:stop], self.centres[start:stop])
 
+    def within(self, shape: tuple[int, ...]) -> Extremum:
+        """A smaller window with the same results: no border has new values beyond twice the length of an axis."""
+        before = [int(min(at, 2 * length)) for at, length in zip(self.centres, shape, strict=True)]
+        behind = [int(min(reach, 2 * length)) for (_, reach), length in zip(self.halo(), shape, strict=True)]
+        return Extremum(self.which, tuple(a + 1 + b for a, b in zip(before, behind, strict=True)), tuple(before))
+
     def passes(self) -> list[list[tuple[Filter, float]]]:
         leading = zip(self.sizes[:-2], self.centres[:-2], strict=True)
         return [

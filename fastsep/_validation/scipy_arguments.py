@@ -159,23 +159,30 @@ def window_size(name: str, value: Any) -> int:
     return size
 
 
+def check_window(name: str, shape: Sequence[int], count: int) -> None:
+    """Refuse a kernel or footprint that does not have `count` axes, or is empty."""
+    if len(shape) != count:
+        raise ArgumentError(
+            f"`{name}` must have an axis for each that is filtered: {name}.ndim ({len(shape)}) must match"
+            f" len(axes) ({count})."
+        )
+    if 0 in shape:
+        raise ArgumentError(f"`{name}` must not have an axis of length 0; got shape {tuple(shape)}.")
+
+
 def for_all_axes(items: Array, axes: Sequence[int], ndim: int, name: str) -> Array:
     """A kernel or footprint of some axes as one of all: of length 1 along the others.
 
     As in SciPy, its axes are taken in the order of the array's, whatever the order of `axes`.
     """
-    if items.ndim != len(axes) or 0 in items.shape:
-        raise RuntimeError(
-            f"{name}.ndim ({items.ndim}) must match len(axes) ({len(axes)}), and no axis be empty;"
-            f" got shape {items.shape}."
-        )
+    check_window(name, items.shape, len(axes))
     return np.expand_dims(items, tuple(axis for axis in range(ndim) if axis not in axes))
 
 
 def of_all_axes(name: str, value: Any, axes: Sequence[int], ndim: int) -> list[Any]:
     """A value for every axis of the array, in its order, from those of `axes`; 0 for the others.
 
-    Where SciPy reads a value this way, `axes` that name all in another order count for nothing.
+    Where SciPy reads a value this way, the order of `axes` that name all of them is ignored.
     """
     given = per_axis(name, value, len(axes))
     found = list(given) if len(axes) == ndim else [0] * ndim

@@ -38,7 +38,7 @@ class Function(NamedTuple):
     rules: Rules
     dtypes: str  # those that the engine takes and gives, as characters
     modes: str = ONE
-    linear: bool = True  # of a complex image the parts may be filtered one by one
+    by_parts: bool = True  # of a complex image, real and imaginary part are filtered one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _run_any(
     image = scipy_arguments.as_array(image)
     if is_wrapper(image):
         return wrapped().run(function, parameters, image, output, mode, cval, workers)  # type: ignore[no-any-return]
-    of_complex = image.dtype.kind == "c" and function.linear
+    of_complex = image.dtype.kind == "c" and function.by_parts
     dtype, out = scipy_arguments.output_of(output, image.shape, of_complex)
     if workers is not None:
         scalars.check_workers(workers)

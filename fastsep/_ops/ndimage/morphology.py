@@ -11,7 +11,7 @@ import numpy as np
 from fastsep._call import foreign, takes_wrappers
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
-from fastsep._ops.ndimage.stages import described
+from fastsep._ops.ndimage.stages import raise_not_run
 from fastsep._validation import scipy_arguments
 from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
 
@@ -44,7 +44,7 @@ class Morphology(NamedTuple):
 def options(
     size: Any, footprint: Any, structure: Any, mode: Any, cval: Any, origin: Any, axes: Any, workers: Any
 ) -> Morphology:
-    """Window and options of a call; `structure` makes `size` count for nothing."""
+    """Window and options of a call; beside a `structure`, `size` is ignored."""
     if size is None and footprint is None and structure is None:
         raise ValueError("`size`, `footprint` or `structure` must be given; got none of them.")
     size, footprint = order.window(size, footprint, 2)
@@ -84,34 +84,34 @@ def _run_block(
 def opened(how: Morphology, image: Any, output: Any) -> Array:
     """Eroded, then dilated."""
     if type(image) is StandIn:
-        described(image, how.erode, how.dilate)
+        raise_not_run(image, how.erode, how.dilate)
     return how.dilate(how.erode(image, None), output)
 
 
 def closed(how: Morphology, image: Any, output: Any) -> Array:
     """Dilated, then eroded."""
     if type(image) is StandIn:
-        described(image, how.dilate, how.erode)
+        raise_not_run(image, how.dilate, how.erode)
     return how.erode(how.dilate(image, None), output)
 
 
 def gradient(how: Morphology, image: Any, output: Any) -> Array:
-    """Dilated minus eroded. As in SciPy, an `output` that is a dtype counts for nothing."""
+    """Dilated minus eroded. As in SciPy, an `output` that is a dtype is ignored."""
     if type(image) is StandIn:
-        described(image, how.dilate, how.erode)
+        raise_not_run(image, how.dilate, how.erode)
     out = output if isinstance(output, np.ndarray) else None
-    image = _apart(image, out)
+    image = _kept(image, out)
     dilated = how.dilate(image, None)
     eroded = how.erode(image, out)
     return _minus_number(dilated, eroded, out)
 
 
 def laplacian(how: Morphology, image: Any, output: Any) -> Array:
-    """Dilated plus eroded minus twice the image. As in SciPy, an `output` that is a dtype counts for nothing."""
+    """Dilated plus eroded minus twice the image. As in SciPy, an `output` that is a dtype is ignored."""
     if type(image) is StandIn:
-        described(image, how.dilate, how.erode)
+        raise_not_run(image, how.dilate, how.erode)
     out = output if isinstance(output, np.ndarray) else None
-    image = _apart(image, out)
+    image = _kept(image, out)
     dilated = how.dilate(image, None)
     result = how.erode(image, out)
     np.add(dilated, result, result)
@@ -121,14 +121,14 @@ def laplacian(how: Morphology, image: Any, output: Any) -> Array:
 
 def white_tophat(how: Morphology, image: Any, output: Any) -> Array:
     """The image minus what is opened."""
-    image = _apart(image, output)
+    image = _kept(image, output)
     found = opened(how, image, output)
     return _minus(image, found, found)
 
 
 def black_tophat(how: Morphology, image: Any, output: Any) -> Array:
     """What is closed minus the image."""
-    image = _apart(image, output)
+    image = _kept(image, output)
     found = closed(how, image, output)
     return _minus(found, image, found)
 
@@ -145,7 +145,7 @@ def _minus_number(one: Array, other: Array, out: Array | None) -> Array:
     return result
 
 
-def _apart(image: Any, output: Any) -> Array:
+def _kept(image: Any, output: Any) -> Array:
     """The image, which is read again after `output` has been written to."""
     pixels = scipy_arguments.as_array(image)
     return pixels.copy() if isinstance(output, np.ndarray) and np.may_share_memory(pixels, output) else pixels

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastsep._call import ORDER, Builder
-from fastsep._ops import order as engine
 from fastsep._ops.ndimage.calls import EACH, ONE, PASSED_ON, Elsewhere, Function, Packed, run
-from fastsep._plan.order import can_rank
-from fastsep._plan.spec import Filter
+from fastsep._plan.ranking import can_rank
+from fastsep._plan.spec import Extremum, Filter, FlatExtremum, Rank
 from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame, axis_index
@@ -25,13 +24,15 @@ from fastsep._validation.axes import Frame, axis_index
 def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[int]) -> Filter:
     """Minimum or maximum over a rectangle."""
     _check_border(frame)
-    return engine.extremum(frame, which, tuple(sizes), tuple(centres))
+    return Extremum(which, tuple(sizes), tuple(centres))
 
 
 def _flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence[int]) -> Filter:
     """Minimum or maximum under a footprint of any form."""
     _check_border(frame)
-    return engine.flat_extremum(frame, which, footprint, tuple(centres))
+    if footprint.all():
+        return Extremum(which, footprint.shape, tuple(centres))
+    return FlatExtremum(which, footprint, tuple(centres))
 
 
 def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> Filter:
@@ -39,7 +40,7 @@ def _rank(frame: Frame, footprint: Array, centres: Sequence[int], rank: int) -> 
     _check_border(frame)
     if not can_rank(footprint, frame.result):
         raise Elsewhere
-    return engine.rank(frame, footprint, tuple(centres), rank)
+    return Rank(footprint, tuple(centres), int(rank))
 
 
 def _check_border(frame: Frame) -> None:
@@ -75,7 +76,10 @@ def _footprint(size: Any, footprint: Packed | None, axes: Sequence[int], ndim: i
         found = np.ones([scipy_arguments.window_size("size", item) for item in sizes], bool)
     else:
         found = footprint.array
-    return scipy_arguments.for_all_axes(found, axes, ndim, "footprint")
+    found = scipy_arguments.for_all_axes(found, axes, ndim, "footprint")
+    if not found.any():
+        raise scalars.ArgumentError("`footprint` must not be all zero.")
+    return found
 
 
 # ---- minimum and maximum
@@ -93,14 +97,10 @@ def _of_window(
     which: str, frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
     found = scipy_arguments.axes_of(axes, frame.ndim)
-    if footprint is not None and not footprint.array.all():
-        if not footprint.array.any():
-            raise ValueError("`footprint` must not be all zero.")
-        shape = _footprint(None, footprint, found, frame.ndim)
-        centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, found, frame.ndim))
-        return _flat_extremum(frame, which, shape, centres)
     if footprint is not None:
-        size = footprint.shape
+        if not footprint.array.all() or 0 in footprint.shape:
+            return _under_footprint(which, frame, footprint, origin, found)
+        size = scipy_arguments.per_axis("footprint", footprint.shape, len(found))
     elif size is None:
         raise RuntimeError("`size` or `footprint` must be given; got neither.")
     sizes, places = [1] * frame.ndim, [0] * frame.ndim
@@ -112,14 +112,23 @@ def _of_window(
     return _extremum(frame, which, sizes, places)
 
 
+def _under_footprint(which: str, frame: Frame, footprint: Packed, origin: Any, axes: Sequence[int]) -> Filter:
+    """As in SciPy, the footprint's axes are in the order of the array's, not in that of `axes`."""
+    shape = _footprint(None, footprint, axes, frame.ndim)
+    centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, axes, frame.ndim))
+    return _flat_extremum(frame, which, shape, centres)
+
+
 def _erosion(
     which: str, frame: Frame, size: Any, footprint: Packed | None, structure: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
     if structure is not None:
         if structure.array.any():
             raise Elsewhere  # it is not flat
-        if footprint is None:
-            footprint = Packed.of(np.ones(structure.shape, bool))
+        found = scipy_arguments.axes_of(axes, frame.ndim)
+        scipy_arguments.check_window("structure", structure.shape, len(found))
+        footprint = footprint or Packed.of(np.ones(structure.shape, bool))
+        return _under_footprint(which, frame, footprint, origin, found)
     return _of_window(which, frame, size, footprint, origin, axes)
 
 
@@ -128,13 +137,16 @@ def _dilation(
 ) -> Filter:  # fmt: skip
     """The window is turned around."""
     found = scipy_arguments.axes_of(axes, frame.ndim)
-    given = footprint or structure
-    each = size if given is None else given.shape
+    name, each = "size", size
+    if footprint is not None:
+        name, each = "footprint", footprint.shape
+    elif structure is not None:
+        name, each = "structure", structure.shape
     if isinstance(each, str) or not np.iterable(each):
         each = (each,) * len(found)
-    sizes = [scalars.integer("size", value) for value in each]
+    sizes = [scalars.integer(name, value) for value in each]
     if len(sizes) < len(found):  # more are refused as those of an erosion are
-        raise IndexError(f"the window must have {len(found)} axes, one for each that is filtered; got {len(sizes)}.")
+        raise IndexError(f"`{name}` must have {len(found)} axes, one for each that is filtered; got {len(sizes)}.")
     turned = tuple(map(scipy_arguments.turned, sizes, scipy_arguments.per_axis("origin", origin, len(found))))
     if footprint is not None:
         footprint = Packed.of(footprint.array[(slice(None, None, -1),) * len(footprint.shape)])
@@ -155,6 +167,7 @@ def _median(frame: Frame, size: Any, footprint: Packed | None, origin: Any, axes
 def _percentile(
     frame: Frame, percentile: Any, size: Any, footprint: Packed | None, origin: Any, axes: Any
 ) -> Filter:  # fmt: skip
+    scalars.number("percentile", percentile)
     part = percentile + 100.0 if percentile < 0.0 else percentile
     if not 0 <= part <= 100:
         raise RuntimeError(f"`percentile` must lie in [-100, 100]; got {percentile}.")
@@ -184,11 +197,11 @@ def _ranked(
 
 
 def _order(name: str, parameters: str, builder: Builder, modes: str) -> Function:
-    return Function(name, tuple(parameters.split()), builder, ORDER, REAL, modes, linear=False)
+    return Function(name, tuple(parameters.split()), builder, ORDER, DTYPES, modes, by_parts=False)
 
 
 #: All real dtypes that fit float64 or integers of 64 bits.
-REAL = "?bBhHiIlLqQefd"
+DTYPES = "?bBhHiIlLqQefd"
 
 MINIMUM_FILTER1D = _order("minimum_filter1d", "size axis origin", partial(_along_axis, "minimum"), ONE)
 MAXIMUM_FILTER1D = _order("maximum_filter1d", "size axis origin", partial(_along_axis, "maximum"), ONE)
@@ -205,7 +218,8 @@ def run_window(
     function: Function, size: Any, footprint: Packed | None, others: tuple[Any, ...], image: Any, output: Any,
     mode: Any, cval: Any, workers: Any,
 ) -> Array:  # fmt: skip
-    """`run` of a function of a window. Under a footprint that is no rectangle several modes are SciPy's to refuse."""
+    """`run` of a function of a window. Several modes under a footprint that is no rectangle go to SciPy, which refuses
+    them."""
     if footprint is not None and type(mode) is not str and not footprint.array.all():
         function = function._replace(modes=PASSED_ON)
     return run(function, (size, footprint, *others), image, output, mode, cval, workers)

@@ -37,8 +37,8 @@ class Stages(Program):
         return description.of_stages("", stages[0].plans[0].acc, stages, True, ())
 
 
-def described(image: Array, *steps: Callable[[Any, Any], Any]) -> None:
-    """Raise what says of all steps what would run."""
+def raise_not_run(image: Array, *steps: Callable[[Any, Any], Any]) -> NoReturn:
+    """Raise what says of all steps, for an image that is a stand-in, what would run."""
     programs = []
     found: NotRun
     for step in steps:

@@ -6,7 +6,8 @@ import numpy as np
 
 from fastsep._validation.array_like import Array, DType
 
-#: Pixels of the largest window that is ranked by comparisons: their network takes a third of a second to make.
+#: Pixels of the largest window that is ranked by comparisons. To make the network takes 0.1 s for 31 x 31 pixels, and
+#: 1 s for as many at random (measured); it is remembered.
 MOST_COMPARED = 1024
 #: Pixels of the largest windows whose histograms have counts of 8 and of 16 bits.
 MOST_IN_BYTES, MOST_COUNTED = (1 << 8) - 1, (1 << 16) - 1
