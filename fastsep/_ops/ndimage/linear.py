@@ -20,10 +20,6 @@ from fastsep._validation import scalars, scipy_arguments
 from fastsep._validation.array_like import Array, show
 from fastsep._validation.axes import Frame, axis_index
 
-#: Smaller sigmas leave an axis alone.
-SMALLEST_SIGMA = 1e-15
-
-
 # ---- one line of taps along some axes
 
 
@@ -128,7 +124,7 @@ def _gaussian(
     lines: dict[int, Line | None] = {
         axis: _gaussian_line(frame, s, o, truncate, r)
         for axis, s, o, r in zip(found, sigmas, orders, radii, strict=True)
-        if scalars.number("sigma", s) > SMALLEST_SIGMA
+        if scalars.number("sigma", s) > operators.SMALLEST_SIGMA
     }
     return _along(frame, lines, chained=any(orders))
 
@@ -284,7 +280,7 @@ def _derivatives(
         return _nothing(frame)
     _refuse_bool(frame)
     radii = scipy_arguments.per_axis("radius", radius, frame.ndim)
-    used = [scalars.number("sigma", sigma) > SMALLEST_SIGMA for sigma in sigmas]
+    used = [scalars.number("sigma", sigma) > operators.SMALLEST_SIGMA for sigma in sigmas]
 
     def line(at: int, along: int) -> Line | None:
         return _gaussian_line(frame, sigmas[at], order * (at == along), truncate, radii[at]) if used[at] else None
