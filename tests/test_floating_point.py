@@ -47,6 +47,14 @@ FILTERS = {
     "gradient, whole arrays": of("gradient", sigma=3, output="magnitude", mode="wrap"),
 }
 OTHERS = {
+    "median": of("median"),
+    "opening": of("opening"),
+    "white_tophat": of("white_tophat"),
+    "black_tophat": of("black_tophat"),
+    **{
+        f"ndimage.{name}": lambda image, name=name: getattr(fastsep.ndimage, name)(image, 3)
+        for name in ("morphological_gradient", "morphological_laplace", "white_tophat", "black_tophat")
+    },
     "correlate_bank": of("correlate_bank", kernels=[KERNEL, FAINT]),
     "correlate_bank, direct": of("correlate_bank", kernels=[KERNEL, STEEP], method="direct"),
     "canny": of("canny"),

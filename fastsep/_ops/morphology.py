@@ -122,10 +122,10 @@ def run(
     found = _chain(steps, image, out)
     if found.dtype.kind == "b":
         np.logical_xor(image, found, out=found)
-    elif name == "white_tophat":
-        np.subtract(image, found, out=found)
-    else:
-        np.subtract(found, image, out=found)
+        return found
+    one, other = (image, found) if name == "white_tophat" else (found, image)
+    with np.errstate(all="ignore"):  # of infinity minus infinity
+        np.subtract(one, other, out=found)
     return found
 
 

@@ -114,8 +114,9 @@ def laplacian(how: Morphology, image: Any, output: Any) -> Array:
     image = _kept(image, out)
     dilated = how.dilate(image, None)
     result = how.erode(image, out)
-    np.add(dilated, result, result)
-    np.subtract(result, image, result)
+    with np.errstate(all="ignore"):
+        np.add(dilated, result, result)
+    _minus_number(result, image, result)
     return _minus_number(result, image, result)
 
 
@@ -140,6 +141,7 @@ def _minus(one: Array, other: Array, out: Array) -> Array:
     return _minus_number(one, other, out)
 
 
+@np.errstate(all="ignore")  # of infinity minus infinity
 def _minus_number(one: Array, other: Array, out: Array | None) -> Array:
     result: Array = np.subtract(one, other, out)
     return result
