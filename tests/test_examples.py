@@ -57,6 +57,15 @@ def test_an_image_larger_than_memory_is_filtered(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_mosaic_is_filtered_on_a_cluster(tmp_path):
+    done = run("on_a_cluster", "--side", "2500", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "dashboard: http://127.0.0.1:" in done.stdout
+    assert "2,500 x 2,500 uint16: 9 chunks" in done.stdout
+    assert "the middle has the bits of the result in memory" in done.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "output"),
     [("mobilenet_v1", "picture.txt"), *((name, "nowhere/picture.png") for name in SCRIPTS)],
