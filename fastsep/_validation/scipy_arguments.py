@@ -79,9 +79,9 @@ def axes_of(value: Any, ndim: int) -> tuple[int, ...]:
     if value is None:
         return tuple(range(ndim))
     if np.iterable(value) and not isinstance(value, str):
-        given = tuple(integer("axes", axis) for axis in value)
+        given = tuple(map(_axis, value))
     elif np.isscalar(value):
-        given = (integer("axes", value),)
+        given = (_axis(value),)
     else:
         raise ValueError(f"`axes` must be None, an integer or several; got {show(value)}.")
     for axis in given:
@@ -91,6 +91,13 @@ def axes_of(value: Any, ndim: int) -> tuple[int, ...]:
     if len(set(found)) != len(found):
         raise ValueError(f"axes must be unique; got {show(value)}.")
     return found
+
+
+def _axis(value: Any) -> int:
+    try:
+        return integer("axes", value)
+    except TypeError:
+        raise TypeError(f"`axes` must be integers; {show(value)} cannot be interpreted as an integer.") from None
 
 
 def per_axis(name: str, value: Any, count: int) -> tuple[Any, ...]:
