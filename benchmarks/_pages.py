@@ -33,6 +33,13 @@ IMAGES: Selected = (
     ("correlate 2160x3840 float32 size=7", "any 7 x 7 kernel"),
     ("correlate 2160x3840 float32 size=21 rank=1", "21 x 21 of rank 1"),
     ("correlate_bank 1080x1920 float32 gamma=1.0", "24 Gabor filters"),
+    ("median 2160x3840 uint8 size=5", "median 5 x 5, uint8"),
+    ("median 2160x3840 float32 size=3", "median 3 x 3"),
+    ("minimum_filter 2160x3840 uint8 size=21", "minimum 21 x 21, uint8"),
+    ("opening 2160x3840 uint8 radius=1", "opening by a cross, uint8"),
+    ("peak_local_max 2160x3840 float32 min_distance=10", "local maxima, 10 apart"),
+    ("gaussian_filter 2160x3840 uint8 sigma=2", "ndimage.gaussian_filter, uint8"),
+    ("uniform_filter 2160x3840 uint8 size=5", "ndimage.uniform_filter 5, uint8"),
 )
 LAYERS: Selected = (
     ("SeparableConv2D 56x56x128 float32 filters=128 size=3", "56 x 56 x 128 -> 128, 3 x 3"),

@@ -38,7 +38,7 @@ STYLE: Any = {
 
 
 def picture(results: Results, digest: str) -> bytes:
-    """PNG of 900 x 500 pixels, which tells what results it shows."""
+    """PNG of 900 x 650 pixels, which tells what results it shows."""
     threads = results.threads[-1]
     groups = [
         (label, [ratio for library in IMAGE_PEERS + LAYER_PEERS if (ratio := results.ratio(case, library, threads))])
@@ -47,7 +47,7 @@ def picture(results: Results, digest: str) -> bytes:
     shown = {ratio.library for _, group in groups for ratio in group}
     values = [ratio.value for _, group in groups for ratio in group]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 5), layout="constrained")
+        figure = Figure(figsize=(9, 6.5), layout="constrained")
         half = (len(groups) + 1) // 2
         for axes, part in zip(figure.subplots(1, 2), (groups[:half], groups[half:]), strict=True):
             axes.set_xscale("log")
