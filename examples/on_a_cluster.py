@@ -23,6 +23,9 @@ from larger_than_memory import make_mosaic
 
 import fastsep
 
+CHUNK = (
+    2000  # pixels along either side of what a task makes: four of the store's chunks; it holds up to nine such parts
+)
 SIGMA = 2.0
 REACH = 32  # pixels around the part that is compared, more than its results depend on
 
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(folder: pathlib.Path, side: int) -> None:
     make_mosaic(folder / "mosaic.zarr", side)
-    mosaic = da.from_zarr(folder / "mosaic.zarr")
+    mosaic = da.from_zarr(folder / "mosaic.zarr", chunks=CHUNK)
     print(f"{side:,} x {side:,} {mosaic.dtype}: {mosaic.npartitions} chunks")
     results = {
         "smooth": fastsep.gaussian(mosaic, SIGMA, dtype=np.uint16),

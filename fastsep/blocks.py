@@ -37,8 +37,7 @@ def filter_blocks(
     ----------
     function : callable
         A function of this package, `fastsep.ndimage` included, but for `peak_local_max`, layers and functions that
-        take a derivative of one's own; `canny` without quantiles. Edges are joined across blocks when all have
-        been looked at; there is no journal of such work.
+        take a derivative of one's own; `canny` without quantiles, `apply_hysteresis_threshold` with numbers.
     source : array
         The image: anything with `shape`, `dtype` and slices that make NumPy arrays, such as `numpy.memmap`, an
         array of zarr, a dataset of h5py, or what `tifffile.imread(path, aszarr=True)` opens by zarr.
@@ -55,7 +54,7 @@ def filter_blocks(
         Bytes to keep to, about, beside what Python and the packages take themselves. Default: 256 MiB.
     progress : bool or callable, optional
         True: a bar by tqdm if that is installed, else a line that counts; or a function of two numbers, of
-        finished and of all blocks.
+        finished and of all blocks (of both passes, where edges are followed).
     journal : path or False, optional
         File that lists the finished blocks, while there is work to do: its first lines appear after some
         seconds. Default: beside a file or store that `target` is in, that name and ".fastsep-journal"; for other
@@ -79,6 +78,12 @@ def filter_blocks(
     to the disk: so the journal holds after the process has died, and for such files after a loss of power. Of a
     source that is a file, size and time of change are compared, of an array in memory some thousand of its values,
     of a store shape and dtype.
+
+    Edges, of `canny` and `apply_hysteresis_threshold`, are followed in two passes, and the journal lists the blocks of
+    both. The first one writes to `target` the edges that each block finds by itself. Of the weak pixels that hang
+    together with a face shared with another block, and of the edges there, it keeps the positions: in memory, and where
+    there is a journal in a second file, of its name and ".edges", which is on the disk before the journal says so. The
+    second one joins these and adds to blocks in `target` what others make edges.
 
     A method that `correlate` chooses by looking for NaN and infinity is chosen for the whole image: all of it is read
     once before.

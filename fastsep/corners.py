@@ -16,10 +16,10 @@ from fastsep import filters
 from fastsep._call import SKIMAGE, Builder, apply, apply_for_several
 from fastsep._docs import complete
 from fastsep._ops import structure
+from fastsep._types import Floats, Mode
 from fastsep._validation import arrays, scalars
 from fastsep._validation import axes as _axes
 from fastsep._validation.array_like import Array
-from fastsep.filters import Floats, Mode
 
 __all__ = ["corner_harris", "corner_shi_tomasi", "hessian_matrix", "structure_tensor"]
 
@@ -51,7 +51,7 @@ def structure_tensor(
     ----------
     image : array_like
         2 to 5 axes; axes of length 1 are removed first.
-    sigma : float or one float per axis
+    sigma : float, one float per axis, or dict by dimension
         Standard deviation of the window in pixels.
     order : {"rc", "xy"}
         "rc" counts axes from the first, "xy", for two axes only, from the last.
@@ -100,7 +100,7 @@ def hessian_matrix(
     ----------
     image : array_like
         Any number of axes, of at least 2 pixels each unless by Gaussian derivatives.
-    sigma : float or one float per axis
+    sigma : float, one float per axis, or dict by dimension
         Standard deviation of the blur in pixels.
     order : {"rc", "xy"}
         "rc" counts axes from the first, "xy", for up to two axes only, from the last.
@@ -173,7 +173,7 @@ def corner_harris(
         From 0 to 0.2: the smaller, the more edges pass for corners.
     eps : float
         Keeps flat regions from dividing by zero.
-    sigma : float or one float per axis
+    sigma : float, one float per axis, or dict by dimension
         Standard deviation of the tensor's window in pixels.
 
     Examples

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
@@ -13,10 +12,10 @@ from fastsep._docs import complete
 from fastsep._ops import choice
 from fastsep._plan import operators as _taps
 from fastsep._plan import spec
+from fastsep._types import Axis, Mode, Taps
 from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
-from fastsep.filters import Mode
 
 if TYPE_CHECKING:
     from fastsep.factorization.bank import BankFactorization
@@ -34,11 +33,11 @@ BankMethod = Literal["auto", "direct", "separable"]
 
 def separable_filter(
     image: npt.ArrayLike,
-    taps: npt.ArrayLike | Sequence[npt.ArrayLike | None],
+    taps: Taps,
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -53,7 +52,7 @@ def separable_filter(
 
     Parameters
     ----------
-    taps : 1-D array_like, or a sequence of one 1-D array_like or None for each spatial axis
+    taps : 1-D array_like; or one 1-D array_like or None for each spatial axis, or a dict of these by dimension
         A single 1-D array is used on every spatial axis; None leaves an axis alone.
 
     Examples
@@ -75,7 +74,7 @@ def correlate(
     method: Method = "auto",
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -139,7 +138,7 @@ def convolve(
     method: Method = "auto",
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -170,7 +169,7 @@ def correlate_bank(
     method: BankMethod = "auto",
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,

@@ -16,9 +16,9 @@ from fastsep._docs import complete
 from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
 from fastsep._ops import hysteresis as _hysteresis
+from fastsep._types import Axes, Axis, Floats, Mode
 from fastsep._validation import arrays, scalars
 from fastsep._validation.array_like import Array
-from fastsep.filters import Floats, Integers, Mode
 
 __all__ = ["apply_hysteresis_threshold", "canny", "gradient"]
 
@@ -36,8 +36,8 @@ def gradient(
     output: str,
     mode: Mode = ...,
     cval: float = ...,
-    channel_axis: int | None = ...,
-    axis: Integers | None = ...,
+    channel_axis: Axis | None = ...,
+    axis: Axes | None = ...,
     dtype: npt.DTypeLike | None = ...,
     out: Array | None = ...,
     workers: int | None = ...,
@@ -53,8 +53,8 @@ def gradient(
     output: tuple[str, ...] | list[str] = ...,
     mode: Mode = ...,
     cval: float = ...,
-    channel_axis: int | None = ...,
-    axis: Integers | None = ...,
+    channel_axis: Axis | None = ...,
+    axis: Axes | None = ...,
     dtype: npt.DTypeLike | None = ...,
     out: Sequence[Array | None] | None = ...,
     workers: int | None = ...,
@@ -69,8 +69,8 @@ def gradient(
     output: str | tuple[str, ...] | list[str] = ("dy", "dx"),
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
-    axis: Integers | None = None,
+    channel_axis: Axis | None = None,
+    axis: Axes | None = None,
     dtype: npt.DTypeLike | None = None,
     out: Any = None,
     workers: int | None = None,
@@ -86,14 +86,14 @@ def gradient(
         "sobel", "scharr", "prewitt" or "farid", normalised as the filters of these names; "central", half
         the difference of both neighbours (`numpy.gradient` inside the image); or "gaussian",
         derivatives of a Gaussian of standard deviation `sigma`.
-    sigma : float or one float per spatial axis, optional
+    sigma : float, one float per spatial axis, or dict by dimension, optional
         Smooth with a Gaussian first, in the same sweep; for "gaussian", that Gaussian (default: 1). It
         reaches int(4 * sigma + 0.5) pixels.
     output : str or tuple of str
         What to compute: "dx" along the last spatial axis, "dy" along the one before, "dz" along the
         third from the end, "d0", "d1", ... counted from the first; "magnitude"; "orientation" (two
         spatial axes or more). A string gives an array, a tuple a tuple of arrays.
-    axis : int or sequence of int, optional
+    axis : int, name of a dimension, or several, optional
         Array axes over which the magnitude is taken. Default: all spatial axes.
     out : ndarray or tuple of ndarray, optional
         Arrays to write into, as many as `output` names. None in a tuple: a new array.
@@ -153,7 +153,7 @@ def canny(
     ----------
     image : array_like of shape (rows, cols)
         bool, integer of up to 32 bits, or float. Integers are rescaled to [0, 1], or [-1, 1] if signed.
-    sigma : float or one float per axis
+    sigma : float, one float per axis, or dict by dimension
         Standard deviation of the Gaussian, which reaches int(4 * sigma + 0.5) pixels.
     low_threshold, high_threshold : float, optional
         Limits of the magnitude of Sobel's gradient (not divided by anything), on the image's own
@@ -162,7 +162,7 @@ def canny(
         Pixels outside do not count; nor do those next to one outside.
     use_quantiles : bool
         Take the thresholds, in [0, 1], as quantiles of the magnitudes.
-    mode, cval : str or one str per axis, and float
+    mode, cval : str, one str per axis, or dict by dimension; and float
         Border of the Gaussian, as for all filters. With "constant" the smoothed image is divided by the share of
         the Gaussian that lies inside.
     out : ndarray of bool, optional

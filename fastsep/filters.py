@@ -12,14 +12,14 @@ image : array_like, at least 1-D (2-D where a filter says so)
     array of dask in the same chunks, with the same values, which is computed when it is asked for;
     `out` must then be None. Arrays of xarray, PyTorch, JAX and others give results of their own kind;
     the notes of `fastsep.filters` tell how.
-mode : str or one str per spatial axis
+mode : str, one str per spatial axis, or dict by dimension
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
     b c d | a b c d | a b c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect,
     constant and wrap.
 cval : float
     Value outside the image for mode "constant", on the scale of the result.
-channel_axis : int, optional
+channel_axis : int or name of a dimension, optional
     An axis that is not filtered. Sigma, size, taps and mode then count the other, spatial axes.
 out : ndarray, optional
     Array of the image's shape to write into, also returned. It may be the image itself or overlap
@@ -92,8 +92,7 @@ refuses to change.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +101,7 @@ from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, Operation, apply, fo
 from fastsep._docs import complete
 from fastsep._ops.clipping import clipped
 from fastsep._plan import dtypes, operators, spec
+from fastsep._types import Axes, Axis, Floats, Integers, Mode
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -134,11 +134,6 @@ def __dir__() -> list[str]:
     return __all__
 
 
-Mode: TypeAlias = str | Sequence[str]
-Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
-Integers: TypeAlias = int | Sequence[int] | npt.NDArray[Any]
-
-
 # ---- smoothing
 
 
@@ -150,7 +145,7 @@ def gaussian(
     cval: float = 0,
     preserve_range: bool = False,
     truncate: float = 4.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     order: Integers = 0,
     dtype: npt.DTypeLike | None = None,
@@ -160,14 +155,14 @@ def gaussian(
 
     Parameters
     ----------
-    sigma : float or one float per spatial axis
+    sigma : float, one float per spatial axis, or dict by dimension
         Standard deviation in pixels; 0 leaves an axis alone. With `channel_axis`, one per array
         axis passes too.
     preserve_range : bool
         Keep integer images on their own scale.
     truncate : float
         The taps reach int(truncate * sigma + 0.5) pixels to each side.
-    order : int or one int per spatial axis
+    order : int, one int per spatial axis, or dict by dimension
         0 blurs; n takes the n-th derivative along the axis, as `scipy.ndimage.gaussian_filter`.
 
     Examples
@@ -193,7 +188,7 @@ def difference_of_gaussians(
     *,
     mode: Mode = "nearest",
     cval: float = 0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     truncate: float = 4.0,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
@@ -203,7 +198,7 @@ def difference_of_gaussians(
 
     Parameters
     ----------
-    low_sigma, high_sigma : float or one float per spatial axis
+    low_sigma, high_sigma : float, one float per spatial axis, or dict by dimension
         Standard deviations, `high_sigma` at least `low_sigma` on every axis. Without `high_sigma`
         it is 1.6 * `low_sigma`, which comes close to a Laplacian of Gaussian (Marr and Hildreth,
         "Theory of Edge Detection", 1980, doi:10.1098/rspb.1980.0020).
@@ -231,7 +226,7 @@ def unsharp_mask(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -243,7 +238,7 @@ def unsharp_mask(
 
     Parameters
     ----------
-    radius : float or one float per spatial axis
+    radius : float, one float per spatial axis, or dict by dimension
         Standard deviation of the blur in pixels.
     amount : float
         Strength; 0 changes nothing and a negative one blurs.
@@ -268,7 +263,7 @@ def box(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -280,7 +275,7 @@ def box(
 
     Parameters
     ----------
-    size : int or one int per spatial axis
+    size : int, one int per spatial axis, or dict by dimension
         Length of the window; pixel i sees i - size // 2 to i - size // 2 + size - 1.
 
     Examples
@@ -302,7 +297,7 @@ def laplace(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -327,10 +322,10 @@ def sobel(
     image: npt.ArrayLike,
     mask: npt.ArrayLike | None = None,
     *,
-    axis: Integers | None = None,
+    axis: Axes | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -345,7 +340,7 @@ def sobel(
     mask : array_like of bool, optional
         Of the image's shape, or of its spatial shape. The result is multiplied by it after pixels
         with a neighbour outside the mask or the image have been taken from it.
-    axis : int or sequence of int, optional
+    axis : int, name of a dimension, or several, optional
         Array axis of the derivative. None (all) or several give the magnitude over these axes,
         still divided by the square root of the number of all spatial axes; one axis gives the
         signed derivative.
@@ -366,7 +361,7 @@ def sobel_h(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -395,7 +390,7 @@ def sobel_v(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -422,10 +417,10 @@ def scharr(
     image: npt.ArrayLike,
     mask: npt.ArrayLike | None = None,
     *,
-    axis: Integers | None = None,
+    axis: Axes | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -450,7 +445,7 @@ def scharr_h(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -479,7 +474,7 @@ def scharr_v(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -506,10 +501,10 @@ def prewitt(
     image: npt.ArrayLike,
     mask: npt.ArrayLike | None = None,
     *,
-    axis: Integers | None = None,
+    axis: Axes | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -534,7 +529,7 @@ def prewitt_h(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -563,7 +558,7 @@ def prewitt_v(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -590,10 +585,10 @@ def farid(
     image: npt.ArrayLike,
     mask: npt.ArrayLike | None = None,
     *,
-    axis: Integers | None = None,
+    axis: Axes | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -620,7 +615,7 @@ def farid_h(
     mask: npt.ArrayLike | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -643,7 +638,7 @@ def farid_v(
     mask: npt.ArrayLike | None = None,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -666,7 +661,7 @@ def roberts(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -689,7 +684,7 @@ def roberts_pos_diag(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -711,7 +706,7 @@ def roberts_neg_diag(
     *,
     mode: Mode = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,

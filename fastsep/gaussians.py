@@ -10,10 +10,10 @@ from fastsep import filters
 from fastsep._call import OWN, apply
 from fastsep._docs import complete
 from fastsep._plan import operators, spec
+from fastsep._types import Axis, Floats, Mode
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
-from fastsep.filters import Floats, Mode
 
 __all__ = ["gaussian_gradient_magnitude", "gaussian_laplace"]
 
@@ -29,7 +29,7 @@ def gaussian_gradient_magnitude(
     mode: Mode = "reflect",
     cval: float = 0.0,
     truncate: float = 4.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
@@ -42,7 +42,7 @@ def gaussian_gradient_magnitude(
 
     Parameters
     ----------
-    sigma : float or one float per spatial axis
+    sigma : float, one float per spatial axis, or dict by dimension
         Standard deviation in pixels. An axis with 0 is neither blurred nor differentiated: its term
         is the image blurred along the others.
     truncate : float
@@ -65,7 +65,7 @@ def gaussian_laplace(
     mode: Mode = "reflect",
     cval: float = 0.0,
     truncate: float = 4.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,

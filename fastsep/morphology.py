@@ -22,7 +22,7 @@ mode : str
     no result notices: "max" where the image is eroded, "min" where it is dilated.
 cval : float
     Value outside the image for mode "constant".
-channel_axis : int, optional
+channel_axis : int or name of a dimension, optional
     An axis that is not filtered.
 workers : int, optional
     Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
@@ -52,6 +52,7 @@ import numpy.typing as npt
 
 from fastsep._docs import complete
 from fastsep._ops.morphology import run
+from fastsep._types import Axis
 from fastsep._validation.array_like import Array
 
 __all__ = ["black_tophat", "closing", "dilation", "erosion", "opening", "white_tophat"]
@@ -71,7 +72,7 @@ def erosion(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """Smallest value under a footprint: bright regions shrink.
@@ -92,7 +93,7 @@ def dilation(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """Largest value under a footprint, which is not mirrored: bright regions grow.
@@ -113,7 +114,7 @@ def opening(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """Erosion, then dilation by the mirrored footprint: bright spots smaller than it vanish.
@@ -134,7 +135,7 @@ def closing(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """Dilation, then erosion by the mirrored footprint: dark spots smaller than it vanish.
@@ -155,7 +156,7 @@ def white_tophat(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """The image minus its opening: bright spots smaller than the footprint.
@@ -179,7 +180,7 @@ def black_tophat(
     *,
     mode: str = "reflect",
     cval: float = 0.0,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """The closing minus the image: dark spots smaller than the footprint.

@@ -43,7 +43,7 @@ input : array_like
 output : array or dtype, optional
     Array of the shape of `input` to write into, also returned, or the dtype of the result. Default:
     the dtype of `input`.
-mode : str or one str for each axis that is filtered
+mode : str, one str for each axis that is filtered, or dict by dimension
     What lies outside the image: "reflect" (d c b a | a b c d | d c b a), "constant" (`cval`),
     "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a b c d | a b
     c d | a b c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect, constant and wrap.
@@ -51,13 +51,13 @@ mode : str or one str for each axis that is filtered
     one mode.
 cval : scalar
     Value outside the image for mode "constant".
-origin : int or one int for each axis that is filtered
+origin : int, one int for each axis that is filtered, or dict by dimension
     Shifts the window: 0 has its middle on the pixel, positive values have it further left.
-axis : int
+axis : int or name of a dimension
     The axis to filter along.
-axes : int or several, optional
+axes : int, name of a dimension, or several, optional
     The axes to filter; None is all. Values for each axis belong to these.
-size : int or one int for each axis that is filtered
+size : int, one int for each axis that is filtered, or dict by dimension
     Length of the window. In functions that go along one axis after the other (`uniform_filter`,
     `minimum_filter`, `maximum_filter`, `grey_erosion`) one below 1 leaves the axis alone, as in SciPy.
 footprint : array_like of bool, optional
@@ -89,7 +89,7 @@ TypeError
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
@@ -101,6 +101,7 @@ from fastsep._ops.ndimage import order as _order
 from fastsep._ops.ndimage.calls import run as _run
 from fastsep._ops.ndimage.calls import scipy_module as _scipy_module
 from fastsep._ops.ndimage.complex_weights import weighted as _weighted
+from fastsep._types import Axes, Axis, Floats, Integers, Mode
 from fastsep._validation.array_like import Array
 
 __all__ = [
@@ -137,10 +138,6 @@ __all__ = [
 ]
 
 Output: TypeAlias = npt.ArrayLike | npt.DTypeLike | None
-Mode: TypeAlias = str | Sequence[str]
-Floats: TypeAlias = float | Sequence[float] | npt.NDArray[Any]
-Integers: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | npt.NDArray[Any]
-Axes: TypeAlias = Integers | None
 
 
 def __dir__() -> list[str]:
@@ -160,7 +157,7 @@ def __getattr__(name: str) -> Any:
 def correlate1d(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: str = "reflect",
     cval: complex = 0.0,
@@ -189,7 +186,7 @@ def correlate1d(
 def convolve1d(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: str = "reflect",
     cval: complex = 0.0,
@@ -220,7 +217,7 @@ def correlate(
     cval: complex = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Correlate with a kernel of any form.
@@ -252,7 +249,7 @@ def convolve(
     cval: complex = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Convolve with a kernel of any form: `correlate` with the kernel turned around.
@@ -279,7 +276,7 @@ def convolve(
 def gaussian_filter1d(
     input: npt.ArrayLike,
     sigma: float,
-    axis: int = -1,
+    axis: Axis = -1,
     order: int = 0,
     output: Output = None,
     mode: str = "reflect",
@@ -321,20 +318,20 @@ def gaussian_filter(
     truncate: float = 4.0,
     *,
     radius: Integers | None = None,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Blur with a Gaussian, or take derivatives of the blurred image.
 
     Parameters
     ----------
-    sigma : float or one float for each axis that is filtered
+    sigma : float, one float for each axis that is filtered, or dict by dimension
         Standard deviation in pixels; 0 leaves an axis alone.
-    order : int or one int for each axis that is filtered
+    order : int, one int for each axis that is filtered, or dict by dimension
         0 blurs; n takes the n-th derivative along the axis.
     truncate : float
         The taps reach int(truncate * sigma + 0.5) pixels to each side.
-    radius : int or one int for each axis that is filtered, optional
+    radius : int, one int for each axis that is filtered, or dict by dimension, optional
         How far they reach, in place of `truncate`.
 
     Examples
@@ -351,7 +348,7 @@ def gaussian_filter(
 def uniform_filter1d(
     input: npt.ArrayLike,
     size: int,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: str = "reflect",
     cval: complex = 0.0,
@@ -383,7 +380,7 @@ def uniform_filter(
     cval: complex = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Mean over a window; the cost does not depend on its size.
@@ -402,7 +399,7 @@ def uniform_filter(
 
 def sobel(
     input: npt.ArrayLike,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: Mode = "reflect",
     cval: complex = 0.0,
@@ -425,7 +422,7 @@ def sobel(
 
 def prewitt(
     input: npt.ArrayLike,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: Mode = "reflect",
     cval: complex = 0.0,
@@ -452,7 +449,7 @@ def laplace(
     mode: Mode = "reflect",
     cval: complex = 0.0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Sum of the second differences (1, -2, 1) along all axes; `fastsep.laplace` has the other sign.
@@ -473,7 +470,7 @@ def gaussian_laplace(
     mode: Mode = "reflect",
     cval: complex = 0.0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
     **kwargs: Any,
 ) -> Array:
@@ -483,7 +480,7 @@ def gaussian_laplace(
 
     Parameters
     ----------
-    sigma : float or one float for each axis that is filtered
+    sigma : float, one float for each axis that is filtered, or dict by dimension
         Standard deviation in pixels.
     **kwargs
         `truncate` and `radius` of `gaussian_filter`.
@@ -506,7 +503,7 @@ def gaussian_gradient_magnitude(
     mode: Mode = "reflect",
     cval: complex = 0.0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
     **kwargs: Any,
 ) -> Array:
@@ -517,7 +514,7 @@ def gaussian_gradient_magnitude(
 
     Parameters
     ----------
-    sigma : float or one float for each axis of the array
+    sigma : float, one float for each axis of the array, or dict by dimension without `axes`
         Standard deviation in pixels.
     **kwargs
         `truncate` and `radius` of `gaussian_filter`.
@@ -542,7 +539,7 @@ def generic_laplace(
     extra_arguments: Sequence[Any] = (),
     extra_keywords: Mapping[str, Any] | None = None,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
 ) -> Array:
     """Sum over axes of second derivatives that a function takes.
 
@@ -576,7 +573,7 @@ def generic_gradient_magnitude(
     extra_arguments: Sequence[Any] = (),
     extra_keywords: Mapping[str, Any] | None = None,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
 ) -> Array:
     """Root of the sum over axes of squared derivatives that a function takes.
 
@@ -605,7 +602,7 @@ def generic_gradient_magnitude(
 def minimum_filter1d(
     input: npt.ArrayLike,
     size: int,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: str = "reflect",
     cval: float = 0.0,
@@ -634,7 +631,7 @@ def minimum_filter1d(
 def maximum_filter1d(
     input: npt.ArrayLike,
     size: int,
-    axis: int = -1,
+    axis: Axis = -1,
     output: Output = None,
     mode: str = "reflect",
     cval: float = 0.0,
@@ -669,7 +666,7 @@ def minimum_filter(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Minimum over a window or footprint; that of a rectangle costs the same whatever its size.
@@ -695,7 +692,7 @@ def maximum_filter(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Maximum over a window or footprint; that of a rectangle costs the same whatever its size.
@@ -722,7 +719,7 @@ def rank_filter(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """The value of a rank among those of a window or footprint.
@@ -754,7 +751,7 @@ def median_filter(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Median of a window or footprint; of an even number of pixels the larger one of the middle two.
@@ -781,7 +778,7 @@ def percentile_filter(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """A percentile of the values of a window or footprint, without interpolation.
@@ -816,7 +813,7 @@ def grey_erosion(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Minimum over a window, footprint or structure.
@@ -841,7 +838,7 @@ def grey_dilation(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Maximum over a window, footprint or structure, turned around.
@@ -866,7 +863,7 @@ def grey_opening(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Erosion, then dilation: bright spots smaller than the window vanish.
@@ -891,7 +888,7 @@ def grey_closing(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Dilation, then erosion: dark spots smaller than the window vanish.
@@ -916,7 +913,7 @@ def morphological_gradient(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Dilation minus erosion. An `output` that is a dtype is ignored, as in SciPy.
@@ -941,7 +938,7 @@ def morphological_laplace(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """Dilation plus erosion, minus twice the image.
@@ -968,7 +965,7 @@ def white_tophat(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """The image minus its opening: bright spots smaller than the window.
@@ -993,7 +990,7 @@ def black_tophat(
     cval: float = 0.0,
     origin: Integers = 0,
     *,
-    axes: Axes = None,
+    axes: Axes | None = None,
     workers: int | None = None,
 ) -> Array:
     """The closing minus the image: dark spots smaller than the window.

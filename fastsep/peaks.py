@@ -83,8 +83,8 @@ def peak_local_max(
         image = arrays.as_image(image.data)  # positions have no labels
     if not isinstance(image, np.ndarray):
         raise ValueError(
-            "`image` must be an array in memory here, because peaks are chosen among all pixels: `.compute()` it; or"
-            " compare it with its `fastsep.ndimage.maximum_filter`."
+            "`image` must be an array in memory, because peaks are chosen among all pixels: call `.compute()`; or"
+            " compare it, which stays lazy, with its `fastsep.ndimage.maximum_filter`."
         )
     arrays.need_pixels(image, 1)
     return find(

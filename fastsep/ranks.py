@@ -14,7 +14,7 @@ mode : str
     c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect, constant and wrap.
 cval : float
     Value outside the image for mode "constant".
-channel_axis : int, optional
+channel_axis : int or name of a dimension, optional
     An axis that is not filtered.
 workers : int, optional
     Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine allows; for an
@@ -42,6 +42,7 @@ import numpy.typing as npt
 from fastsep._docs import complete
 from fastsep._ops.ndimage import order
 from fastsep._ops.ndimage.calls import Packed, run
+from fastsep._types import Axis
 from fastsep._validation import arrays, axes
 from fastsep._validation.array_like import Array
 
@@ -60,7 +61,7 @@ def median(
     cval: float = 0.0,
     behavior: str = "ndimage",
     *,
-    channel_axis: int | None = None,
+    channel_axis: Axis | None = None,
     workers: int | None = None,
 ) -> Array:
     """Median under a footprint; of an even number of pixels the larger one of the middle two.

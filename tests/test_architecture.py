@@ -25,7 +25,7 @@ PUBLIC = (filters, gaussians, edges, corners, correlation, morphology, ranks, pe
 LAYERS = (
     {"__main__", "_cli", "_pyinstaller"},
     {path.stem for path in PACKAGE.glob("[a-z]*.py")},
-    {"_docs"},
+    {"_docs", "_types"},
     {"_arrays"},
     {"_ops"},
     {"_call"},

@@ -58,10 +58,10 @@ def test_an_image_larger_than_memory_is_filtered(tmp_path):
 
 @pytest.mark.slow
 def test_a_mosaic_is_filtered_on_a_cluster(tmp_path):
-    done = run("on_a_cluster", "--side", "2500", cwd=tmp_path)
+    done = run("on_a_cluster", "--side", "3600", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "dashboard: http://127.0.0.1:" in done.stdout
-    assert "2,500 x 2,500 uint16: 9 chunks" in done.stdout
+    assert "3,600 x 3,600 uint16: 4 chunks" in done.stdout
     assert "the middle has the bits of the result in memory" in done.stdout
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 import dask
 import dask.array
@@ -110,6 +111,7 @@ def test_positions_of_peaks_have_no_labels():
     ("named", "positional"),
     [
         (lambda x: fastsep.gaussian(x, {"x": 2, "y": 1}), lambda x: fastsep.gaussian(x, (0, 1, 2))),
+        (lambda x: fastsep.gaussian(x, MappingProxyType({"x": 2})), lambda x: fastsep.gaussian(x, (0, 0, 2))),
         (
             lambda x: fastsep.gaussian(x, {"x": 2}, channel_axis="band"),
             lambda x: fastsep.gaussian(x, (0, 2), channel_axis=0),

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import fastsep
+from fastsep import corners, correlation, edges, filters, gaussians, morphology, ndimage, ranks
+from fastsep._arrays import labelled
 
 PACKAGE = Path(fastsep.__file__).parent
 
@@ -54,6 +56,19 @@ assert_type(fastsep.gradient(image, output=["dx"]), tuple[Array, ...])
 dy, dx = fastsep.gradient(image)
 fastsep.gradient(image, output="dx", out=(image, image))  # type: ignore[call-overload]
 fastsep.gradient(image, output=3)  # type: ignore[call-overload]
+
+# dimensions by their names
+names: dict[str, int] = {"y": 2, "x": 2}
+assert_type(fastsep.gaussian(image, names, mode={"x": "wrap"}, channel_axis="band"), Array)
+assert_type(fastsep.gradient(image, sigma=names, output="dx", axis=("y", "x"), channel_axis="band"), Array)
+assert_type(fastsep.separable_filter(image, {"y": [1, 2, 1], "x": None}), Array)
+assert_type(fastsep.opening(image, channel_axis="band"), Array)
+assert_type(ndimage.gaussian_filter(image, {"x": 0.5}, axes=("y", "x"), radius={"x": 3}), Array)
+assert_type(ndimage.uniform_filter(image, names, origin=names), Array)
+assert_type(ndimage.sobel(image, "x"), Array)
+fastsep.box(image, {"y": "3"})  # type: ignore[dict-item]
+fastsep.sobel(image, axis=2.0)  # type: ignore[arg-type]
+fastsep.gaussian_laplace(image, 2, channel_axis=("y", "x"))  # type: ignore[arg-type]
 
 # wrong names, wrong keywords, wrong values
 fastsep.gausian(image)  # type: ignore[attr-defined]
@@ -103,3 +118,13 @@ def test_every_public_name_has_a_type_of_its_own(check):
     revealed = re.findall(r'note: Revealed type is "(.*)"', said)
     for name, text in zip(names, revealed, strict=True):
         assert text.startswith(("def (", "Overload(def (")), f"{name}: {text}"
+
+
+@pytest.mark.parametrize("module", [filters, gaussians, edges, correlation, corners, morphology, ranks, ndimage])
+def test_arguments_that_may_name_dimensions_have_the_types_for_it(module):
+    for name in module.__all__:
+        for argument, annotation in getattr(module, name).__annotations__.items():
+            if argument in labelled.AXES:
+                assert annotation.removesuffix(" | None") in ("Axis", "Axes"), f"{name}: {argument}"
+            elif argument in labelled.ALONE:
+                assert "Sequence" not in annotation, f"{name}: {argument}"

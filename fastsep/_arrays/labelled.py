@@ -5,7 +5,7 @@ What is inside, an array of NumPy or dask, goes the way that it goes without lab
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -34,7 +34,7 @@ class Labelled(Wrapper):
         given = dict(zip(names, values, strict=False))
         found = {name: self._axes(name, given[name]) for name in AXES if name in given}
         filtered = self._filtered(found.get("axes"), found.get("channel_axis"))
-        named = {name: value for name, value in given.items() if name in ALONE and isinstance(value, dict)}
+        named = {name: value for name, value in given.items() if name in ALONE and isinstance(value, Mapping)}
         others: set[Hashable] = set().union(*(value for name, value in named.items() if name != "mode"))
         for name, value in named.items():
             # Beside a sigma, a radius is how far its taps reach.
@@ -99,7 +99,7 @@ class Labelled(Wrapper):
 
 
 def _for_each(
-    name: str, value: dict[Hashable, Any], filtered: Sequence[Hashable], needed: Sequence[Hashable], alone: Any
+    name: str, value: Mapping[Hashable, Any], filtered: Sequence[Hashable], needed: Sequence[Hashable], alone: Any
 ) -> tuple[Any, ...]:
     """A value for each dimension that is filtered. `needed`: must be named; `alone`: the value of others."""
     unknown = [dim for dim in value if dim not in filtered]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ DType = np.dtype[Any]
 
 #: Types that need no look before NumPy makes an array of a list of them.
 NUMBERS = frozenset((bool, int, float))
+#: Of what has a length, what counts as one value.
+_ONE_VALUE = (str, bytes, set, frozenset, Mapping)
 
 
 class StandIn(np.ndarray[Any, Any]):
@@ -79,9 +81,9 @@ def show(value: object) -> str:
 
 
 def is_sequence(value: Any) -> bool:
-    """Several values in order, then; a string, a set, a dict and a 0-d array count as one."""
+    """Several values in order, then; a string, a set, a mapping and a 0-d array count as one."""
     several = np.iterable(value) and hasattr(value, "__len__")
-    return several and not isinstance(value, str | bytes | set | frozenset | dict)
+    return several and not isinstance(value, _ONE_VALUE)
 
 
 def real_array(name: str, value: Any) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def tap_lines(taps: Any) -> Any:
     """
     if isinstance(taps, np.ndarray) and taps.ndim == 1:
         return _tap_line(taps)
-    if isinstance(taps, dict):  # by the names of dimensions
+    if isinstance(taps, Mapping):  # by the names of dimensions
         return {name: None if line is None else _tap_line(line) for name, line in taps.items()}
     if not is_sequence(taps):
         array = made_array("taps", taps) if makes_array(taps) else None

@@ -1,34 +1,36 @@
-"""Edges by hysteresis, block by block: found in each, then joined across blocks."""
+"""Edges by hysteresis, block by block, in two passes: found in each block, then joined across blocks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from fastsep._arrays.blocks.grid import Bounds
-from fastsep._arrays.blocks.writing import Target
-from fastsep._ops.joining import Marks, finished, join, marks, two_axes
+from fastsep._arrays.blocks.kept import Left
+from fastsep._ops.joining import finished, join, marks, two_axes
 from fastsep._validation.array_like import Array
 
+#: What a block leaves for the second pass: `open`, `places` and `faces` of its `Marks`.
+LEFT = 3
 
-class Edges:
-    """What is known of the edges in all blocks: of each the few pixels that others decide about."""
 
-    def __init__(self, whole: tuple[int, ...], diagonal: bool) -> None:
-        self.whole, self.diagonal = whole, diagonal
-        self.found: list[tuple[Bounds, Marks]] = []
+class Edges(NamedTuple):
+    """How the edges of an image are followed."""
 
-    def add(self, bounds: Bounds, codes: Array) -> Array:
-        """The edges within a block."""
+    whole: tuple[int, ...]  # the image's shape
+    diagonal: bool
+
+    def within(self, bounds: Bounds, codes: Array) -> tuple[Array, Left]:
+        """The edges that a block finds by itself, and the few pixels that it and others decide about together."""
         start = two_axes([low for low, _ in bounds], 0)
         known = marks(codes.reshape(two_axes(codes.shape)), start, two_axes(self.whole), self.diagonal)
-        self.found.append((bounds, known._replace(edges=known.edges[:0])))
-        return finished(known, np.zeros(known.open.shape, bool)).reshape(codes.shape)
+        found = finished(known, np.zeros(known.open.shape, bool)).reshape(codes.shape)
+        return found, (known.open, known.places, known.faces)
 
-    def join(self, target: Target) -> None:
-        """Add to the blocks in `target` what other blocks make edges."""
-        ends = [(known.places, known.faces) for _, known in self.found]
-        for (bounds, known), joined in zip(self.found, join(ends, two_axes(self.whole), self.diagonal), strict=True):
-            if joined.any():
-                edges = target.read(bounds)
-                edges.reshape(-1)[known.open[joined]] = True
-                target.write(bounds, edges)
+    def joined(self, left: Sequence[Left]) -> list[Array]:
+        """For each block, which of its pixels, as flat indices, other blocks make edges."""
+        ends = [(places, faces) for _, places, faces in left]
+        found = join(ends, two_axes(self.whole), self.diagonal)
+        return [places[strong] for (places, *_), strong in zip(left, found, strict=True)]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastsep._arrays.blocks.kept import Kept, Left
 from fastsep._arrays.blocks.places import place_of
 from fastsep._validation.array_like import Array
 
@@ -25,29 +26,52 @@ _SAMPLE = 4096
 
 
 class Journal:
-    """Which blocks are finished."""
+    """Which blocks are finished, and what they leave for a second pass. Those of that pass are numbered on."""
 
-    def __init__(self, path: str | None, work: dict[str, Any], resume: bool, sync: Callable[[], None]) -> None:
-        """`work`: what is done, in words of JSON. `sync`: brings results to the disk."""
+    def __init__(
+        self, path: str | None, work: dict[str, Any], resume: bool, sync: Callable[[], None], blocks: int, left: int
+    ) -> None:
+        """`work`: what is done, in words of JSON. `sync`: brings results to the disk. `left`: how many arrays each of
+        the blocks leaves; without any, there is no second pass."""
         self.path, self.work, self.sync = path, work, sync
         self.done: list[int] = []
+        self.kept = Kept(None if path is None else f"{path}.edges")
         self.within: bool | None = None  # see `Block`
+        self.total = blocks * (2 if left else 1)
         self._listed, self._time = 0, time.monotonic()
         if path is None:
             return
         if not resume:
             self.remove()
             return
-        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
-            found = json.load(file)
-            for name, value in work.items():
-                if found["work"].get(name) != value:
-                    raise ValueError(f"`resume` must be False: {name} is not what it was, says {path}.")
-            self.done, self.within = found["done"], found["within"]
-            self._listed = len(self.done)
+        try:
+            with open(path, encoding="ascii") as file:
+                found = json.load(file)
+            changed = [name for name, value in work.items() if found["work"].get(name) != value]
+            if not changed:
+                self._take(found, blocks, left)
+        except FileNotFoundError:
+            return
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ValueError(f"`resume` must be False: the journal {path} is damaged.") from None
+        if changed:
+            raise ValueError(f"`resume` must be False: {changed[0]} is not what it was, says {path}.")
 
-    def add(self, block: int) -> None:
-        """`block` is written."""
+    def _take(self, found: dict[str, Any], blocks: int, left: int) -> None:
+        """Go on from what was saved; an error if that cannot be."""
+        self.done, self.within = found["done"], found["within"]
+        self._listed = len(self.done)
+        if left:
+            self.kept.load(found["kept"], left)
+        if self.done != list(range(min(self._listed, self.total))) or (
+            left and len(self.kept.found) != min(self._listed, blocks)
+        ):
+            raise ValueError
+
+    def add(self, block: int, left: Left) -> None:
+        """`block` is written, and leaves this."""
+        if left:
+            self.kept.add(left)
         self.done.append(block)
         if time.monotonic() - self._time >= SECONDS:
             self.save()
@@ -57,9 +81,10 @@ class Journal:
         if self.path is None or self._listed == len(self.done):
             return
         self.sync()
+        kept = self.kept.save()
         new = f"{self.path}.new"
         with open(new, "w", encoding="ascii") as file:
-            json.dump({"work": self.work, "within": self.within, "done": self.done}, file)
+            json.dump({"work": self.work, "within": self.within, "kept": kept, "done": self.done}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self.path)
@@ -68,7 +93,7 @@ class Journal:
     def remove(self) -> None:
         """All is done, or is done anew."""
         if self.path is not None:
-            for path in (self.path, f"{self.path}.new"):
+            for path in (self.path, f"{self.path}.new", f"{self.path}.edges"):
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path)
 

@@ -60,7 +60,7 @@ class Local(NamedTuple):
 
     @property
     def uses_neighbours(self) -> bool:
-        return any(axis.halo != (0, 0) for axis in self.axes)
+        return self.tracks is not None or any(axis.halo != (0, 0) for axis in self.axes)
 
     def masked_axes(self, count: int) -> Sequence[int]:
         """The axes of a mask of so many, which may lack that of the channels."""
@@ -125,6 +125,9 @@ def of_call(
         tracks = found.program.diagonal
         if found.program.use_quantiles:
             raise ValueError("`use_quantiles` must be False: a quantile needs the magnitudes of all pixels at once.")
+        for word in ("low", "high"):
+            if np.ndim(arguments.get(word, 0)):
+                raise ValueError(f"`{word}` must be a number here: blocks are not cut out of an array of thresholds.")
     elif not found.program.local:
         raise ValueError(f"`function` must work on neighbourhoods; of {name} a result may depend on any pixel.")
     wanted = target.newbyteorder("=")

@@ -13,9 +13,10 @@ import numpy as np
 
 import fastsep
 from fastsep._arrays.blocks import arguments, grid, local, reading
-from fastsep._arrays.blocks.edges import Edges
+from fastsep._arrays.blocks.edges import LEFT, Edges
 from fastsep._arrays.blocks.grid import Bounds
 from fastsep._arrays.blocks.journal import Journal, digest, identity
+from fastsep._arrays.blocks.kept import Left
 from fastsep._arrays.blocks.local import Local, Spare
 from fastsep._arrays.blocks.places import place_of
 from fastsep._arrays.blocks.progress import Report, reporter
@@ -44,11 +45,7 @@ def run(
     mask = arguments.mask_of(mask, call)
     arguments.check_targets(targets, several, call, source, mask)
     chosen = _given(block, call) if block is not None else _chosen(memory, call, source, mask, targets)
-    place = place_of(targets[0]) if call.tracks is None else None
-    if call.tracks is not None and (resume or journal):
-        raise ValueError(
-            "`resume` and `journal` must not be given where edges are followed: what blocks know of each other is lost."
-        )
+    place = place_of(targets[0])
     if journal is None and place is not None:
         journal = f"{place.beside}.fastsep-journal"
     if resume and not journal:
@@ -61,9 +58,10 @@ def run(
                 out.sync()
 
         what = _identity(call, source, mask, targets, chosen)
-        kept = Journal(os.fspath(journal) if journal else None, what, resume, sync)
         blocks = grid.blocks(source.shape, chosen)
-        report = stack.enter_context(reporter(progress, len(blocks)))
+        left = 0 if call.tracks is None else LEFT
+        kept = Journal(os.fspath(journal) if journal else None, what, resume, sync, len(blocks), left)
+        report = stack.enter_context(reporter(progress, kept.total))
         ahead, behind = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
         work = _Work(call, source, mask, outs, blocks, ahead, behind)
         try:
@@ -137,7 +135,8 @@ class _Work:
     ) -> None:  # fmt: skip
         """`ahead` reads, `behind` writes."""
         self.call, self.targets, self.blocks, self.ahead, self.behind = call, targets, blocks, ahead, behind
-        self.whole = tuple(axis.length for axis in call.axes)
+        whole = tuple(axis.length for axis in call.axes)
+        self.edges = None if call.tracks is None else Edges(whole, call.tracks)
         shared = sum(call.axes[0].halo) + call.axes[0].unit - 1
         self.image = reading.reader(source, shared)
         self.mask = None if mask is None else reading.reader(mask, shared)
@@ -145,32 +144,25 @@ class _Work:
 
     def run(self, journal: Journal, report: Report) -> None:
         """All blocks that the journal does not list."""
-        edges = None if self.call.tracks is None else Edges(self.whole, self.call.tracks)
         if self.call.look is not None and journal.within is None:
             journal.within = self._is_within()
-        finished = set(journal.done)
-        rest = [number for number in range(len(self.blocks)) if number not in finished]
+        rest = range(len(journal.done), len(self.blocks))
         written: Future[None] | None = None
         spare, written_from = Spare(), Spare()
         for number, read in zip(rest, _one_ahead(self._read, rest, self.ahead), strict=True):
-            if edges is not None:
-                codes = self.call.codes(read.image, read.mask)[read.inner]
-                results: Sequence[Array] = [edges.add(self.blocks[number], np.ascontiguousarray(codes))]
-            else:
-                results = self.call.run(read.image, read.mask, journal.within, spare)
-                results = [values[read.inner] for values in results]
+            results, left = self._results(number, read, journal.within, spare)
             self.image.release(read.image)
             del read  # before another block is fetched
             if written is not None:
                 written.result()
-                report(len(journal.done), len(self.blocks))
-            written = self.behind.submit(self._write, number, results, journal)
+                report(len(journal.done), journal.total)
+            written = self.behind.submit(self._write, number, results, left, journal)
             spare, written_from = written_from, spare
         if written is not None:
             written.result()
-            report(len(journal.done), len(self.blocks))
-        if edges is not None:
-            edges.join(self.targets[0])
+            report(len(journal.done), journal.total)
+        if self.edges is not None:
+            self._join(self.edges, journal, report)
 
     def _read(self, number: int) -> _Read:
         reads = [axis.reads(*bounds) for axis, bounds in zip(self.call.axes, self.blocks[number], strict=True)]
@@ -179,10 +171,32 @@ class _Work:
             mask = self.mask.read([reads[axis].runs for axis in self.masked])
         return _Read(image, mask, tuple(each.inner for each in reads))
 
-    def _write(self, number: int, results: Sequence[Array], journal: Journal) -> None:
+    def _results(
+        self, number: int, read: _Read, within: bool | None, spare: Spare
+    ) -> tuple[Sequence[Array], Left]:  # fmt: skip
+        """The results of a block, and what it leaves for the second pass."""
+        if self.edges is None:
+            return [values[read.inner] for values in self.call.run(read.image, read.mask, within, spare)], ()
+        codes = self.call.codes(read.image, read.mask)[read.inner]
+        edges, left = self.edges.within(self.blocks[number], np.ascontiguousarray(codes))
+        return [edges], left
+
+    def _write(self, number: int, results: Sequence[Array], left: Left, journal: Journal) -> None:
         for target, values in zip(self.targets, results, strict=True):
             target.write(self.blocks[number], values)
-        journal.add(number)
+        journal.add(number, left)
+
+    def _join(self, edges: Edges, journal: Journal, report: Report) -> None:
+        """The second pass: add what other blocks make edges. What was added before may be added again."""
+        (target,), first = self.targets, len(journal.done) - len(self.blocks)
+        joined = edges.joined(journal.kept.found)
+        for number in range(first, len(self.blocks)):
+            if len(joined[number]):
+                found = target.read(self.blocks[number])
+                found.reshape(-1)[joined[number]] = True
+                target.write(self.blocks[number], found)
+            journal.add(len(self.blocks) + number, ())
+            report(len(journal.done), journal.total)
 
     def _is_within(self) -> bool:
         """What the call asks of all pixels, of which each block tells its part."""

@@ -34,7 +34,10 @@ class Target:
 
     def read(self, bounds: Bounds) -> Array:
         """What was written there, as an array of its own."""
-        return np.array(self.array[tuple(slice(start, stop) for start, stop in bounds)])
+        found = self.array[tuple(slice(start, stop) for start, stop in bounds)]
+        values = np.array(found)
+        mapped.release(found)
+        return values
 
     def sync(self) -> None:
         """Bring what was written as far as the array's kind allows: to the disk, or to the program that keeps it."""
