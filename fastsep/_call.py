@@ -19,7 +19,7 @@ from numpy import may_share_memory, ndarray
 from fastsep._engine.caches import MIB, Cache
 from fastsep._engine.execution import LoadedKernel, Runner, is_within, vector_bytes
 from fastsep._engine.memory import empty
-from fastsep._plan import dtypes, planner
+from fastsep._plan import dtypes, planner, tuning
 from fastsep._plan.pieces import unit_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter, Halo
@@ -466,7 +466,12 @@ def perform(call: Call, image: Array, outs: Sequence[Any], workers: int | None) 
 
 def _by_rows(program: Program, image: Array) -> LoadedKernel | None:
     """What reads an image whose rows lie apart, as those of a crop do, where it is; None: what has to be is copied."""
-    if image.flags.c_contiguous or not image.flags.aligned or program.alone is None:
+    if (
+        program.alone is None
+        or image.flags.c_contiguous
+        or image.nbytes < tuning.APART_BYTES
+        or not image.flags.aligned
+    ):
         return None
     row = image[0]
     return program.alone.by_rows() if row.flags.c_contiguous and image.strides[0] >= row.nbytes else None

@@ -80,6 +80,10 @@ def filter_blocks(
     source that is a file, size and time of change are compared, of an array in memory some thousand of its values,
     of a store shape and dtype.
 
+    Nothing is copied where both arrays are in memory or mapped files, blocks are whole rows, and a single kernel makes
+    the result, in its own dtype. A new file gets its room on the disk first; one that exists is written past its map
+    unless the system has it in memory. Of mapped files, `memory` bytes may stay in the memory of the process.
+
     A method that `correlate` chooses by looking for NaN and infinity is chosen for the whole image: all of it is read
     once before.
 

@@ -22,6 +22,7 @@ from helpers import same_bits
 import fastsep
 from fastsep import ndimage
 from fastsep._arrays import chunked
+from fastsep._plan import tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 DTYPES = ("uint8", "uint8", "uint16", "int16", "float32", "float32", "float32", "float64", "bool", "float16", "int32")
@@ -308,7 +309,7 @@ def _layer(draw: Draw, name: str) -> Case:
 
 def difference(case: Case) -> str:
     """What is wrong with a call, or nothing."""
-    chunked.STRIP_BYTES = case.strip_bytes
+    chunked.STRIP_BYTES, tuning.APART_BYTES = case.strip_bytes, 0
     image = da.from_array(case.image, chunks=case.chunks)
     image = image.map_blocks(np.copy, dtype=image.dtype, meta=image._meta) if case.copied else image
 

@@ -17,6 +17,7 @@ import fastsep
 import fastsep.ndimage as ndi
 from fastsep import _call
 from fastsep._arrays import chunked, regions, tasks
+from fastsep._plan import tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 KERNEL = np.arange(12.0).reshape(4, 3) - 3
@@ -70,6 +71,12 @@ def unreadable(shape=(40, 50), dtype="float32", chunks=10):
 @pytest.fixture
 def image(rng):
     return rng.random(SHAPE, "f4")
+
+
+@pytest.fixture(autouse=True)
+def no_copies(monkeypatch):
+    """Small images are read where they are, as large ones."""
+    monkeypatch.setattr(tuning, "APART_BYTES", 0)
 
 
 # ---- results
