@@ -17,9 +17,9 @@ import numpy as np
 from numpy import may_share_memory, ndarray
 
 from fastsep._engine.caches import MIB, Cache
-from fastsep._engine.execution import Runner, is_within, vector_bytes
+from fastsep._engine.execution import LoadedKernel, Runner, is_within, vector_bytes
 from fastsep._engine.memory import empty
-from fastsep._plan import dtypes, planner
+from fastsep._plan import dtypes, planner, tuning
 from fastsep._plan.pieces import unit_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter, Halo
@@ -443,8 +443,8 @@ def perform(call: Call, image: Array, outs: Sequence[Any], workers: int | None) 
     program = call.program
     if program is None:
         return [np.empty(call.shape, call.result) if out is None else out for out in outs]
-    source = image
-    if program.source is not None:
+    source, by_rows = image, _by_rows(program, image) if call.direct else None
+    if by_rows is None and program.source is not None:
         source = dtypes.convert(image, program.source, call.moved_axis, call.clamp)
     targets, fitting = [], []
     for out in outs:
@@ -454,11 +454,27 @@ def perform(call: Call, image: Array, outs: Sequence[Any], workers: int | None) 
         fitting.append(fits)
     if any(fits and may_share_memory(source, out) for fits, out in zip(fitting, targets, strict=True)):
         source = source.copy()
-    program.run(source, targets, workers)
+    if by_rows is None:
+        program.run(source, targets, workers)
+    else:
+        by_rows.run_rows(source, targets[0], 0, workers)
     return [
         out if fits else _delivered(call, values, out)
         for out, values, fits in zip(outs, targets, fitting, strict=True)
     ]  # fmt: skip
+
+
+def _by_rows(program: Program, image: Array) -> LoadedKernel | None:
+    """What reads an image whose rows lie apart, as those of a crop do, where it is; None: what has to be is copied."""
+    if (
+        program.alone is None
+        or image.flags.c_contiguous
+        or image.nbytes < tuning.APART_BYTES
+        or not image.flags.aligned
+    ):
+        return None
+    row = image[0]
+    return program.alone.by_rows() if row.flags.c_contiguous and image.strides[0] >= row.nbytes else None
 
 
 def _delivered(call: Call, values: Array, out: Any) -> Array:

@@ -85,6 +85,10 @@ def filter_blocks(
     there is a journal in a second file, of its name and ".edges", which is on the disk before the journal says so. The
     second one joins these and adds to blocks in `target` what others make edges.
 
+    Nothing is copied where both arrays are in memory or mapped files, blocks are whole rows, and a single kernel makes
+    the result, in its own dtype. A new file gets its room on the disk first; one that exists is written past its map
+    unless the system has it in memory. Of mapped files, `memory` bytes may stay in the memory of the process.
+
     A method that `correlate` chooses by looking for NaN and infinity is chosen for the whole image: all of it is read
     once before.
 

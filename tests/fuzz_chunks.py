@@ -22,6 +22,7 @@ from helpers import same_bits
 import fastsep
 from fastsep import ndimage
 from fastsep._arrays import chunked
+from fastsep._plan import tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 DTYPES = ("uint8", "uint8", "uint16", "int16", "float32", "float32", "float32", "float64", "bool", "float16", "int32")
@@ -37,6 +38,7 @@ class Case(NamedTuple):
     options: dict[str, Any]
     chunks: tuple[tuple[int, ...], ...]
     strip_bytes: int
+    copied: bool  # chunks are arrays of their own, not parts of the image
 
     def __str__(self) -> str:
         name = getattr(self.function, "__qualname__", str(self.function))
@@ -257,7 +259,15 @@ def draw_case(seed: int, number: int) -> Case:
     if name in ("sobel", "farid", "laplace") and draw.chance(0.3):
         options["mask"] = draw.rng.random(shape) < 0.9
     image = draw.image(tuple(shape))
-    return Case(function, image, arguments, options, tuple(map(draw.chunks, shape)), draw.one(1, 5000, 4 << 20))
+    return Case(
+        function,
+        image,
+        arguments,
+        options,
+        tuple(map(draw.chunks, shape)),
+        draw.one(1, 5000, 4 << 20),
+        draw.chance(0.5),
+    )
 
 
 def _layer(draw: Draw, name: str) -> Case:
@@ -284,7 +294,13 @@ def _layer(draw: Draw, name: str) -> Case:
     dtype = draw.one("float32", "float64")
     kernels = tuple(draw.rng.standard_normal(each).astype(dtype) for each in shapes[name])
     return Case(
-        getattr(fastsep, name), draw.image(tuple(shape)), kernels, options, tuple(map(draw.chunks, shape)), 4 << 20
+        getattr(fastsep, name),
+        draw.image(tuple(shape)),
+        kernels,
+        options,
+        tuple(map(draw.chunks, shape)),
+        4 << 20,
+        draw.chance(0.5),
     )
 
 
@@ -293,8 +309,9 @@ def _layer(draw: Draw, name: str) -> Case:
 
 def difference(case: Case) -> str:
     """What is wrong with a call, or nothing."""
-    chunked.STRIP_BYTES = case.strip_bytes
+    chunked.STRIP_BYTES, tuning.APART_BYTES = case.strip_bytes, 0
     image = da.from_array(case.image, chunks=case.chunks)
+    image = image.map_blocks(np.copy, dtype=image.dtype, meta=image._meta) if case.copied else image
 
     def call(x: Any) -> Any:
         try:

@@ -12,7 +12,8 @@ from block_files import mapped, refused, stop_after
 import fastsep
 from fastsep import filter_blocks, ndimage
 from fastsep._arrays import regions
-from fastsep._arrays.blocks import writing
+from fastsep._arrays.blocks import local, reading, writing
+from fastsep._arrays.blocks import mapped as maps
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 RNG = np.random.default_rng(7)
@@ -107,6 +108,7 @@ def test_results_are_those_in_memory_to_the_last_bit(name, mode):
     function, image, options = CALLS[name]
     options = {**options, "mode": mode}
     check(function, image, block=(32, 40), **options)
+    check(function, image, block=(16, *image.shape[1:]), **options)
     check(function, image, block=(9, 103), wrap=lambda array: Chunked(array, *(16,) * array.ndim), **options)
 
 
@@ -193,6 +195,71 @@ def test_a_budget_that_no_block_keeps_to_is_refused():
         filter_blocks(
             fastsep.gaussian, Chunked(np.zeros((2048, 2048)), 512, 512), np.zeros((2048, 2048)), memory=100_000
         )
+
+
+# ---- rows that are filtered where they lie
+
+
+@pytest.fixture
+def nothing_copied(monkeypatch):
+    for owner, name in ((local.Local, "run"), (writing.Target, "write"), (reading.Views, "read")):
+        monkeypatch.setattr(owner, name, None)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "one axis", "sobel", "opening of rows", "dense"])
+def test_rows_of_arrays_and_files_are_not_copied(name, tmp_path, nothing_copied):
+    function, image, options = {
+        **CALLS,
+        "opening of rows": (ndimage.minimum_filter, BYTES, {"size": (3, 5)}),
+        "dense": (fastsep.correlate, IMAGE, {"kernel": HILL[:3, :3] + np.eye(3), "method": "direct"}),
+    }[name]
+    check(function, image, block=(16, 103), **options)
+    expected = function(image, **options)
+    source, target = mapped(tmp_path / "source", image), mapped(tmp_path / "target", np.zeros_like(expected))
+    for memory in (20_000, 1 << 20):  # rows are made one after the other, or in one block
+        target[...] = 0
+        filter_blocks(function, source, target, memory=memory, **options)
+        np.testing.assert_array_equal(target, expected)
+
+
+def test_new_files_are_not_copied_to_either(tmp_path, nothing_copied):
+    source = mapped(tmp_path / "source", IMAGE)
+    target = np.memmap(tmp_path / "target", "f4", "w+", shape=IMAGE.shape)
+    filter_blocks(fastsep.gaussian, source, target, 2)
+    expected = fastsep.gaussian(IMAGE, 2)
+    np.testing.assert_array_equal(target, expected)
+    assert (tmp_path / "target").read_bytes() == expected.tobytes()
+
+
+@pytest.fixture
+def files(tmp_path):
+    return mapped(tmp_path / "source", IMAGE), mapped(tmp_path / "target", np.zeros_like(IMAGE))
+
+
+@pytest.mark.parametrize("cause", ["the disk would be read", "no room is promised"])
+def test_files_are_written_past_their_map_where_that_is_better(cause, files, tmp_path, monkeypatch):
+    name = {"the disk would be read": "_is_cached", "no room is promised": "_allocate"}[cause]
+    monkeypatch.setattr(maps, name, lambda *arguments: False)
+    source, target = files
+    if name == "_allocate":
+        target = np.memmap(tmp_path / "new", "f4", "w+", shape=(4096, 103))[: len(IMAGE)]
+    written = []
+    write = writing.Target.write
+    monkeypatch.setattr(writing.Target, "write", lambda *arguments: written.append(1) or write(*arguments))
+    filter_blocks(fastsep.gaussian, source, target, 2)
+    np.testing.assert_array_equal(target, fastsep.gaussian(IMAGE, 2))
+    assert written
+
+
+def test_a_full_disk_is_told_before_anything_is_written(files, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(maps, "_allocate", full)
+    target = np.memmap(tmp_path / "new", "f4", "w+", shape=(4096, 103))[: len(IMAGE)]
+    with pytest.raises(OSError, match="disk full"):
+        filter_blocks(fastsep.gaussian, files[0], target, 2)
+    assert not target.any()
 
 
 # ---- files
@@ -446,7 +513,7 @@ def test_a_block_reads_its_own_pixels_and_stays_within_the_image(wraps):
             for halo in ((0, 0), (2, 5), (50, 1)):
                 stop = min(start + 3, length)
                 runs, inner = regions.reads(start, stop, length, halo, wraps, 4)
-                pixels = [pixel for run in runs for pixel in range(*run)]
+                pixels = [pixel for each in runs for pixel in range(*each)]
                 assert pixels[inner] == list(range(start, stop))
                 assert len(set(pixels)) == len(pixels) >= min(regions.LEAST, length)
 

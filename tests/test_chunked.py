@@ -17,6 +17,7 @@ import fastsep
 import fastsep.ndimage as ndi
 from fastsep import _call
 from fastsep._arrays import chunked, regions, tasks
+from fastsep._plan import tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 KERNEL = np.arange(12.0).reshape(4, 3) - 3
@@ -43,8 +44,14 @@ CALLS = {
 
 def agree(call, image, chunks=5, **options):
     """Whether a call gives the same with the image in chunks."""
-    lazy, whole = call(da.from_array(image, chunks=chunks), **options), call(image, **options)
-    pairs = [(lazy, whole)] if isinstance(whole, np.ndarray) else list(zip(lazy, whole, strict=True))
+    whole, parts = call(image, **options), da.from_array(image, chunks=chunks)
+    pairs = []
+    for chunked_image in (
+        parts,
+        parts.map_blocks(np.copy, dtype=parts.dtype, meta=parts._meta),
+    ):  # or arrays of their own
+        lazy = call(chunked_image, **options)
+        pairs += [(lazy, whole)] if isinstance(whole, np.ndarray) else list(zip(lazy, whole, strict=True))
     for found, expected in pairs:
         assert isinstance(found, da.Array)
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
@@ -64,6 +71,12 @@ def unreadable(shape=(40, 50), dtype="float32", chunks=10):
 @pytest.fixture
 def image(rng):
     return rng.random(SHAPE, "f4")
+
+
+@pytest.fixture(autouse=True)
+def no_copies(monkeypatch):
+    """Small images are read where they are, as large ones."""
+    monkeypatch.setattr(tuning, "APART_BYTES", 0)
 
 
 # ---- results
@@ -239,6 +252,27 @@ def test_what_is_read_without_a_halo_is_not_copied(rng):
     block = rng.random((20, 30))
     along = [tasks.Along(n, ((0, slice(0, n), slice(0, n)),), slice(0, n)) for n in block.shape]
     assert tasks.assembled([block], (1, 1), along, block.dtype).base is block
+
+
+def test_what_lies_side_by_side_is_not_copied(rng):
+    image = rng.random((20, 30))
+    chunks = [image[:8, :10], image[:8, 10:], image[8:, :10], image[8:, 10:]]
+    parts = [
+        ((0, slice(5, 8), slice(0, 3)), (1, slice(0, 4), slice(3, 7))),
+        ((0, slice(9, 10), slice(0, 1)), (1, slice(0, 20), slice(1, 21))),
+    ]
+    along = [tasks.Along(size, each, slice(0, size)) for size, each in zip((7, 21), parts, strict=True)]
+    block = tasks.assembled(chunks, (2, 2), along, image.dtype)
+    assert np.shares_memory(block, image)
+    assert not block.flags.writeable
+    np.testing.assert_array_equal(block, image[5:12, 9:30])
+    for number in range(4):  # one chunk is elsewhere, or lies otherwise
+        for other in (chunks[number].copy(), chunks[number][::-1], chunks[number].astype("f4")):
+            among = [*chunks[:number], other, *chunks[number + 1 :]]
+            expected = np.block([among[:2], among[2:]])[5:12, 9:30]
+            block = tasks.assembled(among, (2, 2), along, image.dtype)
+            np.testing.assert_array_equal(block, expected)
+            assert not np.shares_memory(block, image)
 
 
 def test_the_same_call_has_the_same_name_in_any_process(image):

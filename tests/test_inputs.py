@@ -10,6 +10,8 @@ from helpers import assert_refused, replace_everywhere, same_bits
 from PIL import Image
 
 import fastsep
+from fastsep import ndimage
+from fastsep._plan import dtypes, tuning
 
 IMAGE = np.random.default_rng(5).random((8, 9))
 RGB = np.random.default_rng(6).integers(0, 256, (8, 9, 3), np.uint8)
@@ -18,6 +20,38 @@ KERNEL = np.outer(TAPS, TAPS)
 BANK = np.stack([KERNEL, KERNEL])
 DENSE = np.ones((3, 3, 3, 5))
 DEPTHWISE, POINTWISE = np.ones((3, 3, 3)), np.ones((3, 5))
+
+
+BELOW = np.random.default_rng(8).random((70, 150), "f4")
+CROPS = {
+    "gaussian": lambda image, **options: fastsep.gaussian(image, 2, **options),
+    "derivative": lambda image, **options: fastsep.gaussian(image, 1, order=(0, 1), **options),
+    "sobel": fastsep.sobel,
+    "laplace": fastsep.laplace,
+    "correlate": lambda image, **options: fastsep.correlate(image, KERNEL + np.eye(3), method="direct", **options),
+    "minimum": lambda image, **options: ndimage.minimum_filter(image, (3, 7), **options),
+    "dilation": lambda image, **options: fastsep.dilation(image, np.eye(3), **options),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", CROPS)
+def test_rows_that_lie_apart_are_read_where_they_are(name, workers, monkeypatch):
+    monkeypatch.setattr(tuning, "APART_BYTES", 0)
+    monkeypatch.setattr(tuning, "WOKEN_WORK", 1)
+    colours = [] if name == "minimum" else [np.stack([BELOW] * 3, -1)[1:, 2:]]
+    for crop in (BELOW[3:60, 5:130], BELOW[::3], BELOW[:, :64], *colours):
+        options = {"channel_axis": -1} if crop.ndim == 3 else {}
+        expected = CROPS[name](crop.copy(), **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(dtypes, "convert", None)
+            assert same_bits(CROPS[name](crop, workers=workers, **options), expected)
+
+
+@pytest.mark.parametrize("crop", [BELOW[:, :9], BELOW[::-1], BELOW[:, ::-1], BELOW.T, BELOW[:1], BELOW[::70, ::75]])
+def test_other_views_are_copied(crop, monkeypatch):
+    monkeypatch.setattr(tuning, "APART_BYTES", 0)
+    assert same_bits(fastsep.gaussian(crop, 2), fastsep.gaussian(crop.copy(), 2))
 
 
 class Made:

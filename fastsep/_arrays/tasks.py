@@ -90,7 +90,7 @@ def _starts(strips: tuple[Along, ...]) -> tuple[list[int], int]:
 
 
 def assembled(chunks: Sequence[Array], grid: tuple[int, ...], place: Sequence[Along], dtype: DType) -> Array:
-    """The pixels of a block; a part of one chunk is not copied."""
+    """The pixels of a block; they are not copied where they lie as in a block already."""
     found = []
     for parts in product(*(along.parts for along in place)):
         numbers, sources, targets = zip(*parts, strict=True)
@@ -98,10 +98,29 @@ def assembled(chunks: Sequence[Array], grid: tuple[int, ...], place: Sequence[Al
     if len(found) == 1:
         ((chunk, sources, _),) = found
         return np.asarray(chunk, dtype)[sources]
+    beside = side_by_side(found, [along.size for along in place], dtype) if found else None
+    if beside is not None:
+        return beside
     block = np.empty([along.size for along in place], dtype)
     for chunk, sources, targets in found:
         block[targets] = chunk[sources]
     return block
+
+
+def side_by_side(
+    found: Sequence[tuple[Array, tuple[slice, ...], tuple[slice, ...]]], shape: Sequence[int], dtype: DType
+) -> Array | None:  # fmt: skip
+    """A view of parts of chunks that lie in memory as in the block, as those of one array do that dask has cut.
+
+    `found`: chunks, which pixels of them, and where in the block.
+    """
+    parts = [chunk[sources] for chunk, sources, _ in found]
+    strides, origin = parts[0].strides, parts[0].ctypes.data
+    for part, (_, _, targets) in zip(parts, found, strict=True):
+        offset = sum(target.start * stride for target, stride in zip(targets, strides, strict=True))
+        if part.dtype != dtype or part.strides != strides or part.ctypes.data != origin + offset:
+            return None
+    return np.lib.stride_tricks.as_strided(parts[0], shape, strides, writeable=False)
 
 
 def cut(values: Array, inner: tuple[slice, ...]) -> Array:

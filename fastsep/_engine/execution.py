@@ -9,18 +9,22 @@ from itertools import pairwise
 import numpy as np
 
 from fastsep._engine.argument_writer import Block
-from fastsep._engine.bands import bands_of, bands_worth, float32_work, launch, threads_for
+from fastsep._engine.bands import bands_of, bands_worth, float32_work, launch, run_tasks, threads_for
 from fastsep._engine.kernel_arguments import block
 from fastsep._engine.long_rows import InPieces, Runs
 from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
-from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SRC, SRC_2, Within
+from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SRC, SRC_2, Head, Within
 from fastsep._plan import dtypes, tuning
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter
 from fastsep._validation.array_like import Array
 
+#: Strategies whose kernels make any rows of a plane, and read rows of an image that lie as far apart as they are told.
+BY_ROWS = frozenset(("fir", "sweep", "dense", "flat", "extremum"))
+#: Rows of fewer values may be shorter than a vector.
+LANES = 64
 #: The largest finite values of floats, by their bytes.
 _LARGEST = {4: float(np.finfo(np.float32).max), 8: float(np.finfo(np.float64).max)}
 
@@ -59,6 +63,19 @@ class Runner:
             loaded = self._loaded = _load(self.plan)
         loaded.run(image, out, workers, others, second)
         return out
+
+    def by_rows(self) -> LoadedKernel | None:
+        """The kernel, if it makes any rows of the result (see `LoadedKernel.run_rows`)."""
+        plan = self.plan
+        if (
+            plan.strategy not in BY_ROWS
+            or plan.view[:3] != (1, 1, plan.shape[0])
+            or plan.view[3] * plan.view[4] < LANES
+        ):
+            return None
+        if self._loaded is None:
+            self._loaded = _load(plan)
+        return self._loaded if isinstance(self._loaded, LoadedKernel) else None
 
 
 def _load(plan: Plan) -> Runs:
@@ -123,6 +140,39 @@ class LoadedKernel:
         else:
             launch(self, workspace, threads, bands_of(threads, self.worth), self.stride)
         give_back(workspace)
+
+    def run_rows(
+        self, image: Array, out: Array, first: int, workers: int | None,
+        least: int = 1, done: Callable[[int, int], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Make rows `first`, `first` + 1 ... of the result of all of `image`: as many as `out` has, and nothing else.
+
+        Each row of the image is C-contiguous; they may lie apart. They are made in so many bands at `least`; `done` is
+        told the first row of one and that behind it when it is finished.
+        """
+        count = len(out)
+        part = count / self.most
+        threads = threads_for(self.work * part, workers)
+        grain = int(Head(self.words).grain)
+        grains = -(-count // grain)
+        bands = min(max(least, 1 if threads == 1 else bands_of(threads, int(self.worth * part))), grains)
+        source, apart = image.ctypes.data, image.strides[0]
+        target = address_of(out) - first * int(Head(self.words).dst_row)
+
+        def band(index: int) -> None:
+            workspace = take_workspace(self.scratch)
+            workspace.words[: len(self.words)] = self.words
+            workspace.filled_by = None
+            args = Head(workspace.word)
+            args.scratch, args.src, args.dst, args.src_row, args.bands = workspace.scratch, source, target, apart, 0
+            start, stop = (min(grains * end // bands * grain, count) for end in (index, index + 1))
+            args.first, args.last = first + start, first + stop
+            self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+            give_back(workspace)
+            if done is not None:
+                done(first + start, first + stop)
+
+        run_tasks(band, bands, threads)
 
 
 class _Look:

@@ -12,6 +12,7 @@ import numpy as np
 from fastsep._arrays import regions
 from fastsep._arrays.regions import Reads
 from fastsep._call import NotRun, not_run
+from fastsep._engine.execution import LoadedKernel
 from fastsep._engine.memory import empty
 from fastsep._ops.hysteresis import Tracking
 from fastsep._validation.array_like import Array, Block, DType, show
@@ -56,6 +57,7 @@ class Local(NamedTuple):
     look: Callable[..., bool] | None  # see `Program`
     source: DType | None
     work: int  # bytes a pixel that it takes meanwhile, about
+    kernel: LoadedKernel | None  # makes rows of results where they lie, if any does
     tracks: bool | None  # edges are followed through all blocks; True: pixels are neighbours at corners, too
 
     @property
@@ -150,8 +152,10 @@ def of_call(
     if out == "out" and found.count == 1 and isinstance(arguments.get("output"), tuple | list):
         out = None  # one result, as a tuple
     look, dtype = found.program.look, found.result
+    alone = getattr(found.program, "alone", None)
+    kernel = alone.by_rows() if alone is not None and found.direct and mask is None and look is None else None
     return Local(
-        function, arguments, out, axes, spatial, found.shape, dtype, found.count, look, source, work, tracks
+        function, arguments, out, axes, spatial, found.shape, dtype, found.count, look, source, work, kernel, tracks
     ), mask
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import mmap
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +15,10 @@ from fastsep._engine.memory import address_of
 from fastsep._validation.array_like import Array
 
 PAGE = mmap.PAGESIZE
+#: Pages of a file that are looked at to tell whether the system has all of it in memory.
+SAMPLES = 64
+#: A file of which the disk holds no more than this part is a new one.
+NEW = 1 / 8
 #: Not all systems let a process say what it needs.
 FETCH, RELEASE = getattr(mmap, "MADV_WILLNEED", None), getattr(mmap, "MADV_DONTNEED", None)
 
@@ -74,6 +81,26 @@ class File:
             done = os.pwrite(self.descriptor, data, at)
             data, at = data[done:], at + done
 
+    def map(self, place: Span, array: Array) -> Array | None:
+        """`array`, or the same place mapped once more, to be written to; None where `write` is better.
+
+        That is where the system would have to read from the disk what is overwritten then, or where it cannot promise
+        room on the disk: without that a page that is written ends the process.
+        """
+        status = os.fstat(self.descriptor)
+        stored = 512 * status.st_blocks
+        if stored < status.st_size and not _allocate(
+            self.descriptor, self.offset + place.start, place.stop - place.start
+        ):
+            return None
+        if stored > NEW * status.st_size:
+            return array if _is_cached(array) else None
+        with open(self.descriptor, "r+b", buffering=0, closefd=False) as file:
+            found = np.memmap(file, array.dtype, "r+", self.offset + place.start, array.shape)
+        with suppress(AttributeError, OSError):  # 2 MiB a page instead of 4 KiB (measured: 0.05 s instead of 0.08 s)
+            found._mmap.madvise(mmap.MADV_HUGEPAGE)  # type: ignore[attr-defined]
+        return found
+
     def sync(self) -> None:
         os.fsync(self.descriptor)
 
@@ -103,3 +130,33 @@ def file_of(array: Array) -> File | None:
         return file
     file.close()
     return None
+
+
+def _allocate(descriptor: int, start: int, size: int) -> bool:
+    """Reserve room on the disk for a part of a file; whether the system can do that.
+
+    Not by `os.posix_fallocate`, which writes to every page where it cannot.
+    """
+    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+    if fallocate is None:
+        return False
+    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    if fallocate(descriptor, 0, start, size) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error == errno.ENOSPC:
+        raise OSError(error, os.strerror(error))
+    return False
+
+
+def _is_cached(array: Array) -> bool:
+    """Whether the system has all of a mapped file in memory, as far as a look at some pages tells."""
+    look = getattr(ctypes.CDLL(None), "mincore", None)
+    if look is None:
+        return False
+    look.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+    first, seen = address_of(array), ctypes.c_ubyte()
+    for place in range(first, first + array.nbytes, max(array.nbytes // SAMPLES, PAGE)):
+        if look(place // PAGE * PAGE, PAGE, ctypes.byref(seen)) or not seen.value & 1:
+            return False
+    return True

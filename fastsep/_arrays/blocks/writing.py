@@ -32,6 +32,13 @@ class Target:
             view[...] = values
             mapped.release(view)
 
+    def in_place(self) -> Array | None:
+        """The array, to be written by whoever makes results; None where `write` is better."""
+        if self.file is None:
+            return self.array if isinstance(self.array, np.ndarray) and self.array.flags.carray else None
+        place = mapped.span(self.array)
+        return None if place is None else self.file.map(place, self.array)
+
     def read(self, bounds: Bounds) -> Array:
         """What was written there, as an array of its own."""
         found = self.array[tuple(slice(start, stop) for start, stop in bounds)]
