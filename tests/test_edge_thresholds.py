@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import slow
 from picture_files import grey_of, load, save
 
 import fastsep
@@ -48,7 +49,7 @@ def test_one_picture_has_the_same_edges_whatever_its_scale(command, grey, scale)
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("method", ["sobel", "farid"])
+@pytest.mark.parametrize("method", ["sobel", *slow("farid")])
 def test_parts_of_the_range_are_the_same_whatever_the_scale(command, grey, scale, method):
     strength = getattr(fastsep, method)(grey)
     expected = fastsep.apply_hysteresis_threshold(strength, 0.0503, 0.1507)
@@ -58,7 +59,9 @@ def test_parts_of_the_range_are_the_same_whatever_the_scale(command, grey, scale
     assert np.count_nonzero(found != expected) <= expected.size // 200
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    "scale", [pytest.param(scale, marks=[pytest.mark.slow] * ("bits" in scale)) for scale in SCALES]
+)
 def test_edges_of_a_blurred_picture_are_the_same_whatever_its_scale(command, grey, scale):
     strength = fastsep.sobel(fastsep.gaussian(grey, 2))
     expected = fastsep.apply_hysteresis_threshold(strength, 0.0253, 0.0757)

@@ -48,7 +48,7 @@ def test_results_are_scipys_in_every_dtype(dtype, rng):
         np.testing.assert_array_equal(result, scipys(known, which, sizes, mode=mode, cval=1.0))
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("dtype", ["int64", *slow("uint64")])
 def test_the_largest_integers_come_out_exact(dtype):
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     image = np.array([[high, high - 1, high - 2], [low, low + 1, low + 2]], dtype)
@@ -108,7 +108,7 @@ def disk(radius):
 FOOTPRINTS = {
     "cross": disk(1),
     "disk": disk(6),
-    "large disk": disk(40),
+    "large disk": disk(33),
     "diagonal": np.eye(9, dtype=bool),
     "ring": disk(4) & ~np.pad(disk(3), 1),
     "corner": np.tri(6, 5, dtype=bool),
@@ -179,7 +179,7 @@ def test_a_window_that_holds_a_nan_gives_nan_and_no_other_does(nan, dtype, which
         np.testing.assert_array_equal(result[~expected], clean[~expected])
 
 
-@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("which", ["maximum", *slow("minimum")])
 def test_half_precision_gives_the_pixels_that_single_precision_gives(which, rng):
     image = noise(rng, "float16", (50, 90)) - np.float16(0.5)
     image.flat[rng.integers(0, image.size, 40)] = np.resize(

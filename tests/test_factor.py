@@ -302,6 +302,7 @@ def test_tol_gives_the_fewest_terms_within_it(seed, shape, tol):
         assert factorize(kernel, rank=fewer).error > tol
 
 
+@settings(max_examples=10)
 @given(seed=SEEDS, shape=SHAPES)
 def test_more_terms_are_nearer(seed, shape):
     kernel = random(seed, shape)

@@ -87,7 +87,7 @@ def test_an_integer_result_is_the_rounded_and_saturated_value_on_the_own_scale(n
         assert_close(result, expected, image)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "uint32", "int64", "uint64", "float16", "longdouble", ">f4"])
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64", "float16", "longdouble", ">f4", *slow("int8")])
 def test_other_result_dtypes_are_rounded_and_saturated_too(dtype, rng):
     image = noise(rng, "float64") * 300
     result = fastsep.laplace(image, dtype=dtype)
@@ -402,7 +402,7 @@ def test_out_may_overlap_the_image(rng):
     ("name", "arguments"),
     [
         ("box", {"size": 3}),
-        ("separable_filter", {"taps": [1, 2, 1]}),
+        ("separable_filter", {"taps": [1] * 11}),
         ("correlate", {"kernel": [[0, 1], [2, 0]]}),
         ("convolve", {"kernel": [[0, 1], [2, 0]]}),
         pytest.param("gaussian_gradient_magnitude", {"sigma": 1}, marks=pytest.mark.slow),
@@ -421,6 +421,7 @@ def test_an_integer_out_settles_the_dtype_where_scikit_image_has_no_say(name, ar
     np.testing.assert_array_equal(getattr(fastsep, name)(image, out=out, **arguments), expected)
 
 
+@pytest.mark.slow
 def test_integer_outs_settle_the_dtype_of_a_gradient(rng):
     image = make_image(rng, "uint8", (19, 23))
     outs = (np.empty(image.shape, "int16"), np.empty(image.shape, "int16"))
@@ -437,7 +438,8 @@ def test_a_call_like_an_earlier_one_gives_the_same(dtype, rng):
     image = noise(rng, dtype, (19, 23))
     calls = [
         lambda: fastsep.gaussian(image, 1, mode="constant", cval=0.3),
-        lambda: fastsep.box(image, 3, mode="constant", cval=1.5, dtype="uint8"),
+        # From floats to integers leads a kernel of its own.
+        lambda: fastsep.box(image, 3, mode="constant", cval=1.5, dtype=dtype if dtype == "uint8" else None),
         lambda: fastsep.sobel(image),
         lambda: fastsep.gradient(image, output="magnitude"),
         lambda: fastsep.corner_harris(image),

@@ -1,6 +1,7 @@
 """Promise: a kernel compiled from other code is another kernel, however the package is installed."""
 
 import compileall
+import importlib.metadata
 import os
 import runpy
 import shutil
@@ -194,6 +195,44 @@ def test_code_is_told_apart_by_what_it_does(other):
     words = fingerprint._words(compile(SOURCE, "here.py", "exec"))
     assert words == fingerprint._words(compile("\n\n" + SOURCE, "elsewhere.py", "exec"))
     assert words != fingerprint._words(compile(other, "here.py", "exec"))
+
+
+def beside(path):
+    return [path]
+
+
+def edited_in_place(path):
+    """Installed such that the package stays where it is developed."""
+    (path / "sources").mkdir()
+    (path / "package").rename(path / "sources" / "package")
+    return [path, path / "sources"]
+
+
+def wheel(path):
+    return [Path(shutil.make_archive(path / "wheel", "zip", path))]
+
+
+@pytest.mark.parametrize("install", [beside, edited_in_place, wheel])
+def test_the_version_of_a_package_is_that_which_is_installed(install, tmp_path, monkeypatch):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("raise ImportError('the package was imported')")
+    info = tmp_path / "package-1.2+a.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: package\nVersion: 1.2+a\n")
+    (tmp_path / "package_of_others-1.3.dist-info").mkdir()
+    for path in install(tmp_path):
+        monkeypatch.syspath_prepend(path)
+    assert fingerprint._version("package") == "1.2+a"
+
+
+def test_of_two_versions_that_of_the_metadata_counts(tmp_path, monkeypatch):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    for version in ("1.2", "1.3"):
+        (tmp_path / f"package-{version}.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: f"asked for {package}")
+    assert fingerprint._version("package") == "asked for package"
 
 
 def test_a_setting_of_numba_that_changes_the_code_counts(monkeypatch):

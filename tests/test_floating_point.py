@@ -136,10 +136,10 @@ def test_filters_raise_no_floating_point_flag(name, dtype, result, found):
         run_all(FILTERS[name], found[dtype], dtype=result)
 
 
+@pytest.mark.parametrize("dtype", ["float32", *slow("float64", "uint8")])
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_functions_raise_no_floating_point_flag(name, found):
-    for dtype in ("float32", "float64", "uint8"):
-        run_all(OTHERS[name], found[dtype])
+def test_other_functions_raise_no_floating_point_flag(name, dtype, found):
+    run_all(OTHERS[name], found[dtype])
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1.0, 1e300])

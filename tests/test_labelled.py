@@ -137,10 +137,10 @@ def test_positions_of_peaks_have_no_labels():
             lambda x: fastsep.gaussian(x, 2, mode=("nearest", "wrap"), channel_axis=0),
         ),
         (
-            lambda x: fastsep.difference_of_gaussians(x, {"y": 1}, {"y": 2}),
-            lambda x: fastsep.difference_of_gaussians(x, (0, 1, 0), (0, 2, 0)),
+            lambda x: fastsep.difference_of_gaussians(x[0], {"y": 1}, {"y": 2}),
+            lambda x: fastsep.difference_of_gaussians(x[0], (1, 0), (2, 0)),
         ),
-        (lambda x: fastsep.unsharp_mask(x, {"y": 1}), lambda x: fastsep.unsharp_mask(x, (0, 1, 0))),
+        (lambda x: fastsep.unsharp_mask(x[0], {"y": 1}), lambda x: fastsep.unsharp_mask(x[0], (1, 0))),
         (lambda x: fastsep.box(x, {"y": 3}), lambda x: fastsep.box(x, (1, 3, 1))),
         (
             lambda x: fastsep.separable_filter(x, {"y": [1, 2, 1]}),

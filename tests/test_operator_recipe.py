@@ -51,6 +51,7 @@ def run(copy, *words):
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=600)
 
 
+@pytest.mark.slow
 def test_an_operator_added_as_the_readme_says_passes_the_tests(recipe, tmp_path):
     for name in ("fastsep", "tests", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

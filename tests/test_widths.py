@@ -189,10 +189,8 @@ def check(call, images):
 EXCEPT = ("uint8", "colours", "farid")
 WALK = [(dtype, kind, name) for dtype in ("float32", "uint8") for kind, (calls, _) in SETS.items() for name in calls]
 WALK.remove(EXCEPT)
-#: A few kernels, of different families, are enough for every day.
-DAILY = [
-    ("float32", *each) for each in (("plane", "box"), ("plane", "gaussian"), ("plane", "correlate"), ("volume", "box"))
-]
+#: Two kernels, of different families, are enough for every day.
+DAILY = [("float32", "plane", "box"), ("float32", "plane", "gaussian")]
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ class FirArguments(ArgumentWriter):
         self.put(words, line.taps, line.centre, self.kind(line, what))
 
     def cast_line(self, words: at.Line, line: Line, lines: Sequence[Line | None]) -> None:
-        """A line in SciPy's order (see `Emitter.fir_in_order`); `lines`: that of its axis and those of the axes behind.
+        """A line in SciPy's order (see `TapEmitter.fir_in_order`); `lines`: of its axis and of the axes behind.
 
         Sums are cast if another axis reads them: the last ones are stored as casts, and an axis left alone makes none.
         """
@@ -350,7 +350,7 @@ class FirArguments(ArgumentWriter):
         self.put(words, taps, line.centre - 1, kind)
 
     def differences(self, words: at.Line, line: Line, what: Separable) -> None:
-        """A line whose taps apply to differences (see `Emitter.fir`)."""
+        """A line whose taps apply to differences (see `TapEmitter.fir`)."""
         taps, total = line.taps, tap_sum(line)
         if is_antisymmetric(line):
             self.line(words, line, what)

@@ -428,7 +428,7 @@ class KernelArguments(FirArguments):
                 ]
         table = np.zeros(max(len(runs), 1) * at.Run.length, np.int64)
         for number, (first, start, taps) in enumerate(runs):
-            if self.plan.kernel[1] == "differences":  # see `Emitter.slide_differences`
+            if self.plan.kernel[1] == "differences":  # see `TapEmitter.slide_differences`
                 taps = [math.fsum(taps[k:]) for k in range(taps.size)]
             run = at.Run(table, number)
             run.row, run.offset, run.count, run.taps = first, start, len(taps), self.scalars(*taps)

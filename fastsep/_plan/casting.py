@@ -1,8 +1,8 @@
 """Integer results that equal SciPy's: sums in its order of operations, cast as C casts after each axis.
 
-SciPy sums in float64, each axis' taps in one of three orders (see `Emitter.fir_in_order`), and stores the sums in the
-dtype of the result before it filters the next axis. Of whole numbers that sum exactly the order does not matter, nor
-the dtype of the arithmetic; and as casts wrap modulo 2^n, sums may then be wrapped as late as one likes.
+SciPy sums in float64, each axis' taps in one of three orders (see `TapEmitter.fir_in_order`), and stores the sums in
+the dtype of the result before it filters the next axis. Of whole numbers that sum exactly the order does not matter,
+nor the dtype of the arithmetic; and as casts wrap modulo 2^n, sums may then be wrapped as late as one likes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Means over a rectangular window: the cost does not depend on its size.
 
-Window sums come from running sums that start at fixed rows and columns (`Emitter.box`), never from
+Window sums come from running sums that start at fixed rows and columns (`window_sums`), never from
 adding what enters and subtracting what leaves: nothing drifts, one NaN stays within its window, and
 a row's result does not depend on where its band started, as groups are counted from the top of
 the plane. Nor does it depend on how wide vectors are: a group has as many values as the widest

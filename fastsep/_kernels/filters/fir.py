@@ -39,7 +39,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     `form` is "plane" or "volume", for one term, or "plane terms" or "volume terms", for several; or
     "plane exact", for one term of symmetric taps in SciPy's order of operations, or "plane divided", for
     the same in any order; both divide results by numbers that differ near the borders of the image. "plane cast" and
-    "volume cast" are for one term and integers that equal SciPy's (see `Emitter.fir_in_order`). "plane
+    "volume cast" are for one term and integers that equal SciPy's (see `TapEmitter.fir_in_order`). "plane
     differences" is for terms whose taps sum to zero or nearly so, along one axis at least: that axis comes first and
     works on differences of neighbours, so that an image of large values that differ little loses nothing. "plane
     slopes terms" is for two terms of which one has taps along x that sum to exactly zero (see `fir_slopes`). "volume

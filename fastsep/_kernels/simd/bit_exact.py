@@ -13,19 +13,20 @@ from fastsep._kernels.arguments import CENTRE, SYMMETRIC
 from fastsep._kernels.jit import target
 from fastsep._kernels.simd.emitter import I64, Emitter, tile
 from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
+from fastsep._kernels.simd.taps import TapEmitter
 
 
 @intrinsic
 def exact_to_strip(typing, src, acc, table, offset, strip, taps, count, scale):
     """`fir.fir_to_strip` for symmetric taps; values are multiplied by the first of two numbers at `scale` first.
 
-    The second is 1 (see `Emitter.fir_outside_in`).
+    The second is 1 (see `TapEmitter.fir_outside_in`).
     """
     source, arithmetic = dtype_of(src), dtype_of(acc)
 
     def generate(context, builder, signature, values):
         table, offset, strip, taps, count, scale = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         factor, one = e.broadcast(scale, I64(0)), e.broadcast(scale, I64(1))
         rows = []
         outputs = tile(arithmetic)
@@ -53,7 +54,7 @@ def divided_from_strip(typing, acc, exact, strip, taps, count, scale, table, off
 
     def generate(context, builder, signature, values):
         strip, taps, count, scale, table, offset, divisor = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         one = e.broadcast(scale, I64(1))
         size = target().vector_bytes
         outputs = tile(arithmetic)

@@ -9,13 +9,50 @@ from numba.extending import intrinsic
 
 from fastsep._kernels.arguments import BOX_GROUP
 from fastsep._kernels.jit import target
-from fastsep._kernels.simd.emitter import I64, Emitter
+from fastsep._kernels.simd.emitter import I64, Emitter, lanes
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.taps import TapEmitter
 
 
 def group_count(dtype) -> int:
     """Rows or columns of a group."""
     return BOX_GROUP // dtype.itemsize
+
+
+def window_sums(e, element, group, n, groups, rest, ones, size):
+    """sums[r] = element(r) + ... + element(r + size - 1), for r < n: no subtraction.
+
+    With size = n * (1 + groups) + rest a window is the end of one group of n inputs, `groups`
+    whole ones, whose sums group(k) gives, and the start of another. Ends and starts are running
+    sums, so an output costs about five additions whatever the size. A window shorter than a
+    group (groups < 0) is added up as it stands, with `ones` for taps.
+    """
+    b = e.b
+
+    def long():
+        ends = [element(I64(n - 1))]
+        for r in range(n - 2, -1, -1):
+            ends.append(e.add(element(I64(r)), ends[-1]))
+        (middle,) = e.loop(I64(0), groups, [e.splat(0)], lambda k, c: [e.add(c[0], group(k))])
+        first = b.mul(b.add(groups, I64(1)), I64(n))
+        (start,) = e.loop(I64(0), rest, [middle], lambda k, c: [e.add(c[0], element(b.add(first, k)))])
+        first = b.add(first, rest)
+        sums = []
+        for r in range(n):
+            if r:
+                start = e.add(start, element(b.add(first, I64(r - 1))))
+            sums.append(e.add(ends[n - 1 - r], start))
+        return sums
+
+    def short():
+        sums = []
+        outputs = max(lanes(e.acc) ** 2 // e.count, 1)  # as many as there are registers for
+        for first in range(0, n, outputs):
+            sums += e.fir(lambda j, first=first: element(b.add(j, I64(first))), ones, size, None, outputs)
+        return sums
+
+    is_short = b.icmp_signed("<", groups, I64(0))
+    return e.switch(b.zext(is_short, I64), {0: long, 1: short})
 
 
 @intrinsic
@@ -65,7 +102,7 @@ def _to_strips(tokens, *arguments):
         table, offset, group_table, group_offset, groups, rest, ones, size, strip, strip_bytes, *area = values[
             len(tokens) :
         ]
-        e, part = Emitter(builder, arithmetic, group_count(arithmetic)), Emitter(builder, arithmetic)
+        e, part = TapEmitter(builder, arithmetic, group_count(arithmetic)), Emitter(builder, arithmetic)
         vector = target().vector_bytes
 
         def element(j):
@@ -75,7 +112,7 @@ def _to_strips(tokens, *arguments):
             at = e.at(builder.add(e.word(group_table, k), group_offset))
             return builder.load(at, align=BOX_GROUP, typ=e.vector)
 
-        rows = e.box(element, group, e.count, groups, rest, ones, size)
+        rows = window_sums(e, element, group, e.count, groups, rest, ones, size)
         if area:
             result, height = dtype_of(tokens[2]), e.broadcast(*area, I64(1))
 
@@ -126,7 +163,7 @@ def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, si
 
     def generate(context, builder, signature, values):
         strip, step, group_sums, groups, rest, ones, size, area = values[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         vector = target().vector_bytes
 
         def element(j):
@@ -137,7 +174,7 @@ def box_along_strip(typing, acc, strip, step, group_sums, groups, rest, ones, si
             at = e.at(group_sums, builder.mul(k, step))
             return builder.load(at, align=vector, typ=e.vector)
 
-        sums = e.box(element, group, group_count(arithmetic), groups, rest, ones, size)
+        sums = window_sums(e, element, group, group_count(arithmetic), groups, rest, ones, size)
         divisor = e.broadcast(area, I64(0))
         for r, value in enumerate(sums):
             mean = builder.fdiv(value, divisor)

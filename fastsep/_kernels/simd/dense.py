@@ -6,8 +6,9 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastsep._kernels.arguments import Run
-from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter
+from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD
 from fastsep._kernels.simd.memory import dtype_of, nothing
+from fastsep._kernels.simd.taps import TapEmitter
 
 
 @intrinsic(prefer_literal=True)
@@ -15,9 +16,9 @@ def dense_tile(typing, acc, dst, form, height, runs, count, table, offset, targe
     """Dense correlation of `height` rows, one vector wide, stored at targets[r] + place.
 
     `form`: as in `filters.dense`. `runs`: address of `count` runs of taps (see `arguments`); table[j]: the address of
-    source row j. "differences": taps apply to differences (see `Emitter.slide_differences`), those of the first pixel
-    of a run from one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its left
-    end; `total`: address of the sum of all taps, by which it counts itself.
+    source row j. "differences": taps apply to differences (see `TapEmitter.slide_differences`), those of the first
+    pixel of a run from one pixel of the window: that of output row r lies in the row centre[r], `shift` bytes from its
+    left end; `total`: address of the sum of all taps, by which it counts itself.
     """
     arithmetic, result = dtype_of(acc), dtype_of(dst)
     rows = height.literal_value
@@ -26,7 +27,7 @@ def dense_tile(typing, acc, dst, form, height, runs, count, table, offset, targe
 
     def generate(context, builder, signature, values):
         runs, count, table, offset, targets, place, centre, shift, total = values[4:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         sums, middles = [e.splat(0)] * rows, None
         if differences:
             column = builder.add(offset, shift)

@@ -18,14 +18,15 @@ from fastsep._kernels.arguments import (
     STORE_SQUARE,
 )
 from fastsep._kernels.jit import target
-from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, Emitter, tile
+from fastsep._kernels.simd.emitter import I64, WRITE_AHEAD, tile
 from fastsep._kernels.simd.memory import dtype_of, nothing, signature_of
+from fastsep._kernels.simd.taps import TapEmitter
 
-# How a tile sums: (emitter, element, taps, count, kind, outputs) -> `outputs` vectors. See `Emitter.fir`.
-_plain = Emitter.fir
-_of_differences = partial(Emitter.fir, differences=True)
-_evenly = partial(Emitter.fir, even=True)
-_in_order = Emitter.fir_in_order
+# How a tile sums: (emitter, element, taps, count, kind, outputs) -> `outputs` vectors. See `TapEmitter.fir`.
+_plain = TapEmitter.fir
+_of_differences = partial(TapEmitter.fir, differences=True)
+_evenly = partial(TapEmitter.fir, even=True)
+_in_order = TapEmitter.fir_in_order
 
 
 def _to_strip(tokens, table, offset, strip, taps, count, kind, sums, add=None):
@@ -37,7 +38,7 @@ def _to_strip(tokens, table, offset, strip, taps, count, kind, sums, add=None):
 
     def generate(context, builder, signature, values):
         table, offset, strip, taps, count, kind, *added_to = values[len(tokens) :]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         rows = []
         outputs = tile(arithmetic)
         for first in range(0, e.count, outputs):
@@ -84,13 +85,13 @@ def fir_into_strip(typing, src, acc, table, offset, strip, taps, count, kind, ad
 
 @intrinsic
 def differences_to_strip(typing, src, acc, table, offset, strip, taps, count, kind):
-    """`fir_to_strip` for taps of differences (see `Emitter.fir`)."""
+    """`fir_to_strip` for taps of differences (see `TapEmitter.fir`)."""
     return _to_strip((src, acc), table, offset, strip, taps, count, kind, _of_differences)
 
 
 @intrinsic
 def cast_to_strip(typing, src, acc, dst, table, offset, strip, taps, count, kind):
-    """`fir_to_strip` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
+    """`fir_to_strip` for results that equal SciPy's integers of dtype `dst` (see `TapEmitter.fir_in_order`)."""
     return _to_strip((src, acc, dst), table, offset, strip, taps, count, kind, _in_order)
 
 
@@ -101,7 +102,7 @@ def load_strip(typing, src, acc, table, offset, strip):
 
     def generate(context, builder, signature, values):
         table, offset, strip = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         rows = [e.load(builder.add(e.word(table, I64(r)), offset), source) for r in range(e.count)]
         size = target().vector_bytes
         for k, column in enumerate(e.transpose(rows)):
@@ -115,7 +116,7 @@ def _along_strip(acc, strip, step, taps, count, kind, out, add, sums_of):
 
     def generate(context, builder, signature, values):
         strip, step, taps, count, kind, out, add = values[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def element(j):
@@ -145,7 +146,7 @@ def fir_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
 
 @intrinsic
 def differences_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
-    """`fir_along_strip` for taps of differences (see `Emitter.fir`)."""
+    """`fir_along_strip` for taps of differences (see `TapEmitter.fir`)."""
     return _along_strip(acc, strip, step, taps, count, kind, out, add, _of_differences)
 
 
@@ -166,7 +167,7 @@ def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums,
 
     def generate(context, builder, signature, values):
         strip, taps, count, kind, table, offset = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
         outputs = tile(arithmetic)
         columns = []
@@ -194,7 +195,7 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
 
 @intrinsic
 def differences_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
-    """`fir_from_strip` for taps of differences (see `Emitter.fir`)."""
+    """`fir_from_strip` for taps of differences (see `TapEmitter.fir`)."""
     return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _of_differences)
 
 
@@ -215,7 +216,7 @@ def _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, bet
 
     def generate(context, builder, signature, values):
         strip, step, taps, count, kind, out, how = values[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def element(j):
@@ -250,7 +251,7 @@ def term_along_strip(typing, acc, strip, step, taps, count, kind, out, how):
 
 @intrinsic
 def term_between_strip(typing, acc, strip, step, taps, count, kind, out, how):
-    """`term_along_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    """`term_along_strip` for taps that lie between pixels (see `TapEmitter.fir_between`)."""
     return _term_along_strip(typing, acc, strip, step, taps, count, kind, out, how, True)
 
 
@@ -259,7 +260,7 @@ def _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, tab
 
     def generate(context, builder, signature, values):
         strip, taps, count, kind, sums, root, table, offset = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
         outputs = tile(arithmetic)
         columns = []
@@ -292,7 +293,7 @@ def last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, tabl
 
 @intrinsic
 def last_between_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset):
-    """`last_from_strip` for taps that lie between pixels (see `Emitter.fir_between`)."""
+    """`last_from_strip` for taps that lie between pixels (see `TapEmitter.fir_between`)."""
     return _last_from_strip(typing, acc, dst, strip, taps, count, kind, sums, root, table, offset, True)
 
 
@@ -303,7 +304,7 @@ def fir_rows(typing, acc, dst, rows, offset, taps, count, kind, targets, place):
 
     def generate(context, builder, signature, values):
         rows, offset, taps, count, kind, targets, place = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
 
         def element(j):
             at = builder.add(e.word(rows, j), offset)
@@ -324,7 +325,7 @@ def _store_strip(typing, acc, dst, strip, table, offset, cast):
 
     def generate(context, builder, signature, values):
         strip, table, offset = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
         columns = [builder.load(e.at(strip, k * size), align=size, typ=e.vector) for k in range(e.count)]
         e.store_transposed(columns, table, offset, result, cast)
@@ -349,7 +350,7 @@ def _to_rows(tokens, table, offset, out, out_row, taps, count, kind, sums):
 
     def generate(context, builder, signature, values):
         table, offset, out, out_row, taps, count, kind = values[len(tokens) :]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
 
         def element(j):
             return e.load(builder.add(e.word(table, j), offset), source)
@@ -371,7 +372,7 @@ def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind
 
 @intrinsic
 def cast_to_rows(typing, src, acc, dst, table, offset, out, out_row, taps, count, kind):
-    """`fir_to_rows` for results that equal SciPy's integers of dtype `dst` (see `Emitter.fir_in_order`)."""
+    """`fir_to_rows` for results that equal SciPy's integers of dtype `dst` (see `TapEmitter.fir_in_order`)."""
     return _to_rows((src, acc, dst), table, offset, out, out_row, taps, count, kind, _in_order)
 
 
@@ -385,7 +386,7 @@ def slopes_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, k
 
     def generate(context, builder, signature, values):
         table, offset, out, out_row, taps, count, kind, step, span, middle, total = values[2:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
 
         def value(j):
             return e.load(builder.add(e.word(table, j), offset), source)
@@ -415,7 +416,7 @@ def add_squares(typing, acc, sums, values, count, add):
 
     def generate(context, builder, signature, arguments):
         sums, values, count, add = arguments[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def each(change):
@@ -448,7 +449,7 @@ def finish(typing, acc, sums, count, root, limits):
 
     def generate(context, builder, signature, arguments):
         sums, count, root, limits = arguments[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def each(change):
@@ -478,7 +479,7 @@ def subtract_slopes(typing, acc, values, step, slopes, count):
 
     def generate(context, builder, signature, arguments):
         values, step, slopes, count = arguments[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def each(k, _):
@@ -502,7 +503,7 @@ def add_vectors(typing, acc, sums, values, count):
 
     def generate(context, builder, signature, arguments):
         sums, values, count = arguments[1:]
-        e = Emitter(builder, arithmetic)
+        e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
 
         def each(k, _):
