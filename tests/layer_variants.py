@@ -24,6 +24,7 @@ def possible(name, spec, image, variant, chosen):
     streams = alone and (variant.strip < variants.ALL if spec.depth else variant.writes_out and variant.chunk == groups)
     return {
         "planes": [chosen.planes],
+        "by_columns": [chosen.by_columns],
         "vectors": [2, 4] if wide else [2],
         "writes_out": [False, True] if single and spec.depthwise_only else [False],
         "zero_copy": [False, True] if blocks and spec.dense is not None and image.stride[1] == 1 else [False],
@@ -71,7 +72,7 @@ def drawn(spec, image, chosen, rng):
 
 def forced(spec, image, variant):
     """The layer ready to run one variant on one thread."""
-    weights = PackedWeights(spec, image.channels, image.dtype, variant.planes, variant.vectors)
+    weights = PackedWeights(spec, image.channels, image.dtype, variant.planes, variant.by_columns, variant.vectors)
     prepared = PreparedLayer(spec, image, weights)
     prepared.use(variant, 1)
     return prepared

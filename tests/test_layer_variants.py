@@ -81,9 +81,24 @@ def test_layers_of_networks_run_in_more_than_one_way(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_channels_are_planes_where_they_fill_no_vector(name):
     spec, image = LAYERS[name]
-    ordered = spec.depthwise is not None and min(spec.size) > 1
-    vector = 64 if ordered else jit.target().vector_bytes
-    assert choose_variant(spec, image, 1).planes == (image.channels < vector // image.dtype.itemsize)
+    lanes = jit.target().vector_bytes // image.dtype.itemsize
+    assert choose_variant(spec, image, 1).planes == (image.channels < lanes)
+
+
+@pytest.mark.parametrize("level", jit.LEVELS, indirect=True)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_order_of_additions_is_the_same_on_every_cpu(dtype, level):
+    """That of planes for all channels that fill no vector of 64 bytes."""
+    widest = 64 // np.dtype(dtype).itemsize
+    for channels in (1, 3, widest // 2, widest - 1, widest, 3 * widest):
+        for size in (3, (2, 5), 7):
+            for kind in ("depthwise", "separable"):
+                variant = choose_variant(*layer(kind, (9, 11, channels), size, dtype=dtype), 1)
+                assert variant.by_columns == (channels < widest)
+            # The rows of a matrix are in another order where multiples are in blocks.
+            for size in (3, (1, 3)):
+                variant = choose_variant(*layer("separable", (9, 11, channels), size, multiplier=2, dtype=dtype), 1)
+                assert variant.planes == (channels < widest)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -91,7 +106,7 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
     spec, image = LAYERS[name]
     other = convolution.image_of(spec, (2, 9, 11, image.channels), image.dtype)
     found = [choose_variant(spec, *each) for each in ((image, 1), (image, 2), (image, 64), (other, 3))]
-    assert len({(variant.planes, variant.vectors) for variant in found}) == 1
+    assert len({(variant.planes, variant.by_columns, variant.vectors) for variant in found}) == 1
 
 
 @pytest.mark.parametrize(
@@ -153,13 +168,20 @@ PROBLEMS = {
     "pointwise": ("dense", (9, 31, 40), {"size": 1, "results": 64}),
     "a batch": ("separable", (2, 9, 8, 24), {"results": 40}),
 }
+#: Those that AVX2's vectors take in blocks, adding up in the order of planes; in float64 of half as many channels.
+NARROW = {
+    "separable": ("separable", (19, 31, 12), {"results": 33}),
+    "separable, stride": ("separable", (29, 31, 9), {"results": 20, "stride": 2}),
+    "depthwise": ("depthwise", (21, 37, 15), {}),
+    "depthwise, 5": ("depthwise", (21, 37, 12), {"size": (5, 3), "stride": 2}),
+    "depthwise of bytes": ("depthwise", (21, 37, 13), {"source": "uint8", "size": (3, 4)}),
+    "depthwise, multiplied": ("depthwise", (9, 17, 14), {"multiplier": 3}),
+    "depthwise, dilated": ("depthwise", (21, 37, 11), {"dilation": 2}),
+}
 
 
-@pytest.mark.parametrize("dtype", ["float32", *slow("float64")])
-@pytest.mark.parametrize("name", PROBLEMS)
-def test_no_choice_changes_a_bit(name, dtype):
-    kind, shape, options = PROBLEMS[name]
-    number = list(PROBLEMS).index(name)
+def check_variants(problem, number, dtype):
+    kind, shape, options = problem
     rng = np.random.default_rng(number)
     spec, image = layer(kind, shape, **options, dtype=dtype, mode=MODES[number % 5], rng=rng)
     values = (rng.random(shape) * 200).astype(image.source)
@@ -171,3 +193,19 @@ def test_no_choice_changes_a_bit(name, dtype):
         out = np.full(expected.shape, np.nan, dtype)
         forced(spec, image, variant).run_single(values, out, 1)
         assert same_bits(out, expected), f"{variant}, not {chosen}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", *slow("float64")])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_no_choice_changes_a_bit(name, dtype):
+    check_variants(PROBLEMS[name], list(PROBLEMS).index(name), dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["x86-64-v3"], indirect=True)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NARROW)
+def test_no_choice_changes_a_bit_of_few_channels_in_blocks(name, dtype, level):
+    kind, (rows, cols, channels), options = NARROW[name]
+    channels = channels * 4 // np.dtype(dtype).itemsize
+    check_variants((kind, (rows, cols, channels), options), list(NARROW).index(name), dtype)

@@ -138,6 +138,10 @@ OF_COLOURS = {
         "gaussian": (1.7,), "sobel": (), "farid": (), "laplace": (), "unsharp_mask": (), "box": (19,),
         "difference_of_gaussians": (1, 2.5), "gaussian_laplace": (1.5,), "gradient": ("scharr",), "correlate": (FULL,),
     }.items()
+} | {
+    "gradient, wide": of("gradient", "farid", **EVERYTHING, channel_axis=-1),
+    "gaussian, derivative": of("gaussian", 0.5, order=(0, 1), channel_axis=-1),
+    "gaussian, wide derivative": of("gaussian", 1, order=(1, 0), channel_axis=-1, dtype=np.float32),
 }  # fmt: skip
 OF_VOLUMES = {
     **{name: of(name) for name in ("sobel", "laplace", "structure_tensor")},
@@ -185,10 +189,7 @@ def check(call, images):
                 assert same_bits(one, other), (image.shape, image.dtype)
 
 
-#: Vectors of four do not reach a pixel's neighbours in float64: lines are filtered one by one (see fastsep/README.md).
-EXCEPT = ("uint8", "colours", "farid")
 WALK = [(dtype, kind, name) for dtype in ("float32", "uint8") for kind, (calls, _) in SETS.items() for name in calls]
-WALK.remove(EXCEPT)
 #: Two kernels, of different families, are enough for every day.
 DAILY = [("float32", "plane", "box"), ("float32", "plane", "gaussian")]
 
@@ -233,7 +234,11 @@ def test_layers(name, dtype):
             elif name == "pointwise_conv2d":
                 check(of(name, drawn(channels, filters), activation="relu"), images)
             elif name == "depthwise_conv2d":
-                check(of(name, drawn(3, 5, channels, 1 + filters % 2), stride=1 + filters % 3), images)
+                several = filters % 2
+                kernel = drawn(3, 3 + 2 * several, channels, 1 + several)
+                check(of(name, kernel, stride=1 + (filters > 20)), images)
+            elif filters % 2:
+                check(of(name, drawn(1, 3, channels, 2), drawn(2 * channels, filters)), images)
             else:
                 check(of(name, drawn(3, 3, channels), drawn(channels, filters), padding="same"), images)
 

@@ -47,10 +47,12 @@ class ArgumentWriter:
     def __init__(self, plan: Plan) -> None:
         cpu = jit.target()
         self.plan = plan
-        self.vector = cpu.vector_bytes
-        self.lanes = cpu.vector_bytes // plan.acc.itemsize
-        self.tile = min(cpu.tile, self.lanes)
         self.planes, self.depth, self.rows, self.cols, self.channels = plan.view
+        self.vector = cpu.vector_bytes
+        if plan.strategy == "sweep":
+            self.vector = jit.sweep_bytes(plan.kernel[1], self.channels, plan.acc.itemsize)
+        self.lanes = self.vector // plan.acc.itemsize
+        self.tile = min(cpu.tile, self.lanes)
         self.width = self.cols * self.channels
         self.padded = max(self.width, self.lanes)
         self.words = np.zeros(at.BLOCK_WORDS, np.int64)

@@ -244,10 +244,12 @@ def _layers(dtype: str) -> list[Key]:
     sizes = [("3", "1"), ("3", "2"), ("5", "1"), ("5", "2"), ("0", "0")]
     found += [("depthwise", form, *size, acc) for form in ("blocks", "straight") for size in sizes]
     found += [("depthwise", "planes", *size, acc) for size in (("3", "1"), ("5", "1"), ("0", "0"))]
-    if dtype == acc:
+    near = ("in_place", "blocks_in_place") if dtype == acc else ()
+    if near:
         found.append(("pack", "in_place", "0", "0", acc, acc))
-        near = [(form, "3", stride) for form in ("in_place", "blocks_in_place") for stride in ("1", "2")]
-        found += [("depthwise", *form, acc) for form in near]
+        found += [("depthwise", form, "3", stride, acc) for form in near for stride in ("1", "2")]
+    if jit.target().vector_bytes < jit.WIDEST:
+        found += [("depthwise", f"{form} by columns", "3", "1", acc) for form in ("blocks", "straight", *near)]
     found += [("im2col", form, acc) for form in ("blocks", "planes")]
     widths = [("blocks", "2"), ("planes", "2")] + [("blocks", "4")] * (jit.target().tile == 8 and acc == "float32")
     return found + [("gemm", *width, acc) for width in widths]

@@ -63,6 +63,10 @@ LEVELS = {
 }
 
 
+#: Bytes of the widest vectors of any CPU. Where ways round differently, it is these that decide between them.
+WIDEST = max(size for size, _ in LEVELS.values())
+
+
 def target() -> Target:
     """The CPU that calls are planned, and kernels compiled, for."""
     return own_target() if instead is None else instead
@@ -154,6 +158,14 @@ def sweep_height(exact: bool = False) -> int:
     In SciPy's order of operations more of them are alive at a time.
     """
     return (4 if exact else 6) if target().tile == 8 else 2
+
+
+def sweep_bytes(form: str, channels: int, itemsize: int) -> int:
+    """Bytes of a vector in a sweep of this form: of several registers where neighbours lie beyond the next one."""
+    size, reach = target().vector_bytes, sweep_radius(form) * channels * itemsize
+    while size < reach:
+        size *= 2
+    return size
 
 
 def sweep_radius(form: str) -> int:

@@ -7,9 +7,8 @@ the same; in float32 the fast tiles are used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ BYTE = np.dtype(np.uint8)
 BORDERS = ("reflect", "reflect")  # of the stages behind the smoothing
 
 
-@dataclass(frozen=True, slots=True)
-class Smoothing:
+class Smoothing(NamedTuple):
     """The Gaussian before the gradient, and how it treats the borders."""
 
     sigma: tuple[float, float]
@@ -95,7 +93,8 @@ class CannyProgram(Tracking):
         super().__init__(request)
         self.source, self.target = None, BOOL
         self.acc, self.border = request.frame.result, request.frame.border
-        self.low, self.high, self.use_quantiles = low, high, use_quantiles
+        self.thresholds, self.use_quantiles = (low, high), use_quantiles
+        self.limits = None if use_quantiles else _limits(low, high, self.acc)
         self.mask = None if mask is None else mask.values[0] != 0
         self.smoothing = Smoothing(sigma, request.modes, request.cval, 1.0, divide)  # type: ignore[arg-type]
 
@@ -105,18 +104,18 @@ class CannyProgram(Tracking):
         track(codes, True, workers)
 
     def classify(self, image: Array, codes: Array, workers: int | None) -> None:
-        acc, mask, low, high = self.acc, self.mask, self.low, self.high
+        acc, mask, limits = self.acc, self.mask, self.limits
         if mask is not None:
             image = np.where(mask, image, image.dtype.type(0))
         image, scale = _source(image, acc, self.border)
-        smoothing = replace(self.smoothing, scale=scale)
+        smoothing = self.smoothing._replace(scale=scale)
         if mask is not None:
             image, smoothing = _smoothed_inside(image, mask, smoothing, acc, workers), AS_IS
-        if self.use_quantiles:
+        if limits is None:
             magnitudes = np.empty(image.shape, acc)
             _detector(image.shape, image.dtype, acc, smoothing, None, None).run(image, magnitudes, workers)
-            low, high = _quantiles(magnitudes, low, high)
-        _detector(image.shape, image.dtype, acc, smoothing, *_limits(low, high, acc)).run(image, codes, workers)
+            limits = _limits(*_quantiles(magnitudes, *self.thresholds), acc)
+        _detector(image.shape, image.dtype, acc, smoothing, *limits).run(image, codes, workers)
         if mask is not None:
             codes *= arrays.eroded(mask, None)
 
@@ -181,7 +180,7 @@ def _smoothed_inside(
     """The image, zero outside, smoothed and divided by the share of the Gaussian that lies inside."""
     smoothed = _smooth(image, smoothing, acc, workers)
     share, scale = _source(inside, acc, smoothing.cval if "constant" in smoothing.modes else 0.0)
-    share = _smooth(share, replace(smoothing, scale=scale), acc, workers)
+    share = _smooth(share, smoothing._replace(scale=scale), acc, workers)
     share += np.finfo(acc).eps
     with np.errstate(all="ignore"):
         smoothed /= share

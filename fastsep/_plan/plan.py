@@ -58,8 +58,15 @@ class Context(NamedTuple):
         return self.cval / self.scale
 
     def reaches(self, radius: int) -> bool:
-        """Whether all neighbours of a pixel along its row lie within one vector, as in a sweep they must."""
-        return self.axes.channels * radius <= jit.target().vector_bytes // self.acc.itemsize
+        """Whether all neighbours of a pixel along its row lie within the next vector."""
+        return self._bytes(radius) <= jit.target().vector_bytes
+
+    def sweeps(self, radius: int) -> bool:
+        """The same with the widest vectors there are, on every CPU: lines may round differently from a sweep."""
+        return self._bytes(radius) <= jit.WIDEST
+
+    def _bytes(self, radius: int) -> int:
+        return self.axes.channels * radius * self.acc.itemsize
 
     def plan(
         self, strategy: str, kernel: tuple[str, ...], what: Filter, work: float,

@@ -176,7 +176,7 @@ def _gradient(what: Separable, context: Context) -> Plan | None:
 def _may_sweep(what: Separable, context: Context, radius: int) -> bool:
     """Whether a sweep that takes differences of so many neighbours is right for the image and its borders."""
     axes = context.axes
-    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not context.reaches(radius) or what.clip is not None:
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not context.sweeps(radius) or what.clip is not None:
         return False
     if not what.skip_zeros and context.src.kind == "f":
         return False  # zero taps have to meet NaN and inf
@@ -231,7 +231,7 @@ def _smoothing(what: Separable, context: Context) -> Plan | None:
     if y is None or x is None:
         return None
     radius = len(y.taps) // 2
-    if not 1 <= radius <= SHORT_RADIUS // context.axes.channels or not context.reaches(radius):
+    if not 1 <= radius <= SHORT_RADIUS // context.axes.channels:
         return None
     for line in (y, x):
         if len(line.taps) != 2 * radius + 1 or line.centre != radius or line.taps != line.taps[::-1]:
@@ -329,7 +329,7 @@ def _extremum(what: Extremum, context: Context) -> Plan:
 def _laplacian(what: Dense, context: Context) -> Plan | None:
     """The sweep for a multiple of the Laplacian of a plane, if that is what this is: its five taps from registers."""
     axes = context.axes
-    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not context.reaches(1) or what.centre != (1, 1):
+    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or what.centre != (1, 1):
         return None
     weight = float(what.kernel[1, 1]) / 4 if what.kernel.shape == (3, 3) else 0.0
     if not weight or (what.kernel != weight * LAPLACIAN).any():

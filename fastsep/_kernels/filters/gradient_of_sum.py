@@ -26,7 +26,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     taken = height + 2
     src_size, acc_size, dst_size = src.itemsize, acc.itemsize, dst.itemsize
     line = lanes * dst_size
-    list_pixels, list_changes = (lister(dtype, acc, taken, channels) for dtype in (src, acc))
+    list_pixels, list_changes = (lister(dtype, lanes, taken, channels) for dtype in (src, acc))
     prepare = preparer(channels, channels, lanes, results * height, at.PIECE * line)
     stream_pieces = streamer(results, height, lanes, dst_size)
 

@@ -1,4 +1,4 @@
-"""The value of a rank in windows of any form, in any number of axes: median, percentiles, minimum and maximum.
+"""The value of a rank in windows of any form, in any number of axes: median and percentiles.
 
 A tile of `height` output rows is computed for a strip of columns. The rows under it are copied, with the border around
 them, into rows of values; floats become integers in the same order there. Then whole rows of values are compared with

@@ -11,9 +11,9 @@ import numpy as np
 
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters.sweep_rows import lister, preparer, streamer
-from fastsep._kernels.jit import sweep_height, sweep_radius
+from fastsep._kernels.jit import sweep_bytes, sweep_height, sweep_radius
 from fastsep._kernels.rows import deliver_narrow, list_targets, rows_of_plane, share
-from fastsep._kernels.simd import emitter, memory
+from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
@@ -24,15 +24,15 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     "smooth1", "smooth2" and so on.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
-    channels, lanes = int(channels_name), emitter.lanes(acc)
+    channels = int(channels_name)
+    lanes = sweep_bytes(form, channels, acc.itemsize) // acc.itemsize
     radius, height = sweep_radius(form), sweep_height(exact=form.startswith("exact"))
     results = len(form.split("+"))
     kind = next((name for name in ("smooth", "wide") if form.startswith(name)), "gradient")
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
-    assert margin <= lanes, "a neighbour must lie within the next vector"
     src_size, dst_size, line = src.itemsize, dst.itemsize, lanes * dst.itemsize
-    list_rows = lister(src, acc, taken, margin)
+    list_rows = lister(src, lanes, taken, margin)
     sweep = getattr(sweep_simd, f"{kind}_sweep")
     straight = results == 1 and dst == acc and kind != "wide"  # streamed, if at all, without a detour
     prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)

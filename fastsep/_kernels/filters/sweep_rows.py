@@ -9,15 +9,15 @@ from __future__ import annotations
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import outside
-from fastsep._kernels.simd import emitter, memory
+from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
 
-def lister(dtype, acc, taken, margin):
+def lister(dtype, lanes, taken, margin):
     """`list_rows` for rows of `dtype`, `taken` of which are read together, with `margin` values beyond either end."""
-    lanes, size = emitter.lanes(acc), dtype.itemsize
+    size = dtype.itemsize
     piece = at.SWEEP_COPY * lanes * size
-    pair = 2 * lanes  # values that `copy_values` copies
+    pair = 2 * lanes
 
     @helper
     def list_rows(args, table, copies, beyond, source, row_bytes, constant, first, last, slot, fresh):
@@ -42,8 +42,8 @@ def lister(dtype, acc, taken, margin):
                 continue
             behind = right + pair * size
             if width >= at.SWEEP_SHORT * lanes:
-                memory.copy_values(dtype, acc, left, address)
-                memory.copy_values(dtype, acc, right, address + (width - pair) * size)
+                memory.copy_values(dtype, pair, left, address)
+                memory.copy_values(dtype, pair, right, address + (width - pair) * size)
             else:
                 behind = left + width * size
                 if width < pair:
@@ -51,7 +51,7 @@ def lister(dtype, acc, taken, margin):
                 else:
                     for x in range(0, width, pair):
                         x = min(x, width - pair) * size
-                        memory.copy_values(dtype, acc, left + x, address + x)
+                        memory.copy_values(dtype, pair, left + x, address + x)
             for k in range(2 * margin):
                 value = memory.word(beyond, k)
                 value = address + value * size if value >= 0 else constant

@@ -17,14 +17,18 @@ def build(form: str, kernel: str, stride: str, acc_name: str):
     """The kernel for "planes", for "blocks", or for blocks whose results go "straight" to the image.
 
     "in_place": straight, and inputs within the image are read from there. "blocks_in_place": blocks, of
-    such inputs.
-    `kernel` and `stride`: width and stride (blocks) or height and stride (planes) of the kernels
-    that are unrolled; "0", "0": any.
+    such inputs. " by columns" behind one of these for blocks: taps are added up in the order of planes.
+    `kernel` and `stride` of the kernels that are unrolled: width and stride (blocks), height and stride (planes), or
+    size and stride of square ones (blocks by columns); "0", "0": any.
     """
+    layout = form.removesuffix(" by columns")
     sizes = int(kernel), int(stride), np.dtype(acc_name)
-    if form.endswith("in_place"):
-        return _in_place(*sizes, form == "in_place")
-    return {"planes": _planes, "blocks": _blocks, "straight": _straight}[form](*sizes)
+    if layout == "planes":
+        return _planes(*sizes)
+    filter_tile = simd.depthwise_blocks if layout == form else simd.depthwise_columns
+    if layout.endswith("in_place"):
+        return _in_place(*sizes, filter_tile, layout == "in_place")
+    return {"blocks": _blocks, "straight": _straight}[layout](*sizes, filter_tile)
 
 
 def _pairs(kernel, stride):
@@ -38,7 +42,7 @@ def row_by_row(args):
     return (args.stride_y == 1) & (args.dilation_y == 1)
 
 
-def _blocks(kernel, stride, acc):
+def _blocks(kernel, stride, acc, filter_tile):
     vector = lanes_of(acc) * acc.itemsize
     most = DEPTHWISE_COLS
     pairs = _pairs(kernel, stride)
@@ -74,7 +78,7 @@ def _blocks(kernel, stride, acc):
                     row = source + r * args.stride_y * packed_row
                     for col in range(0, cols, most):
                         start = max(min(col, cols - most), 0)
-                        simd.depthwise_blocks(
+                        filter_tile(
                             acc, most, kernel, stride, row + start * stride_x * vector, vector,
                             args.dilation_y * packed_row, weights, kernel_y, kernel_x, stride_x,
                             dilation_x, bias, limits, to + (r * cols + start) * vector, vector,
@@ -83,7 +87,7 @@ def _blocks(kernel, stride, acc):
     return filter_groups
 
 
-def _straight(kernel, stride, acc):
+def _straight(kernel, stride, acc, filter_tile):
     lanes = lanes_of(acc)
     size = acc.itemsize
     vector = lanes * size
@@ -129,13 +133,13 @@ def _straight(kernel, stride, acc):
                     if cols >= most:
                         for col in range(0, cols, most):
                             start = min(col, cols - most)
-                            simd.depthwise_blocks(
+                            filter_tile(
                                 acc, most, kernel, stride, row + start * stride_x * vector, vector, down, weights,
                                 kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
                             )  # fmt: skip
                     else:
                         for c in range(cols):
-                            simd.depthwise_blocks(
+                            filter_tile(
                                 acc, 1, kernel, stride, row + c * stride_x * vector, vector, down, weights,
                                 kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to + c * pixel, pixel,
                             )  # fmt: skip
@@ -149,7 +153,7 @@ def _straight(kernel, stride, acc):
     return filter_groups
 
 
-def _in_place(kernel, stride, acc, straight):
+def _in_place(kernel, stride, acc, filter_tile, straight):
     lanes = lanes_of(acc)
     size = acc.itemsize
     vector = lanes * size
@@ -217,12 +221,12 @@ def _in_place(kernel, stride, acc, straight):
                             weights = all_weights + group * kernel_y * kernel_x * vector
                             bias = all_bias + group * vector
                             if step > 1:
-                                simd.depthwise_blocks(
+                                filter_tile(
                                     acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
                                     stride_x, dilation_x, bias, limits, place, out_pixel,
                                 )  # fmt: skip
                             else:
-                                simd.depthwise_blocks(
+                                filter_tile(
                                     acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
                                     stride_x, dilation_x, bias, limits, place, out_pixel,
                                 )  # fmt: skip

@@ -380,6 +380,64 @@ def depthwise_blocks(
 
 
 @intrinsic(prefer_literal=True)
+def depthwise_columns(
+    typing, acc, cols, kernel, stride, address, pixel, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x,
+    bias, limits, to, step,
+):  # fmt: skip
+    """`depthwise_blocks` with taps added up column by column, from top to bottom.
+
+    `kernel` is the literal size of a square kernel here. With 3, what is used at a time fits in 16 registers.
+    """
+    arithmetic = dtype_of(acc)
+    outputs, taps, pace = cols.literal_value, kernel.literal_value, stride.literal_value
+    known = getattr(pixel, "literal_value", None)
+
+    def generate(context, builder, signature, values):
+        address, pixel, row_step, weights, kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to, step = values[4:]
+        e = _Tile(builder, arithmetic)
+        load = e.aligned if known else e.unaligned
+        sums = [e.aligned(bias)] * outputs
+
+        def square():
+            """Each column of inputs is loaded once, and added to all results that it is part of."""
+            tap = [[e.aligned(weights, (u * taps + v) * e.size) for v in range(taps)] for u in range(taps)]
+            places = [builder.add(address, builder.mul(row_step, I64(v))) for v in range(taps)]
+            for j in range((outputs - 1) * pace + taps):
+                values = [load(place) for place in places]
+                for r in range(outputs):
+                    if 0 <= j - r * pace < taps:
+                        for value, weight in zip(values, tap[j - r * pace], strict=True):
+                            sums[r] = e.muladd(value, weight, sums[r])
+                places = [following(place) for place in places]
+            return sums
+
+        def following(place):
+            # From one register, or the optimiser has an address for each input in memory.
+            return builder.add(place, I64(known)) if known else e.opaque(builder.add(place, pixel))
+
+        def any_column(k, carried):
+            between, right = builder.mul(stride_x, pixel), builder.mul(dilation_x, pixel)
+
+            def any_tap(j, carried):
+                place, weights, *sums = carried
+                tap = e.aligned(weights)
+                inputs = map(load, e.spaced(place, between, outputs))
+                sums = [e.muladd(value, tap, total) for value, total in zip(inputs, sums, strict=True)]
+                return [builder.add(place, row_step), builder.add(weights, I64(e.size)), *sums]
+
+            address, *rest = carried
+            _, *rest = e.loop(I64(0), kernel_y, [address, *rest], any_tap)
+            return [builder.add(address, right), *rest]
+
+        sums = square() if taps else e.loop(I64(0), kernel_x, [address, weights, *sums], any_column)[2:]
+        for r, value in enumerate(e.limited(sums, limits)):
+            builder.store(value, e.at(to, builder.mul(step, I64(r))), align=e.acc.itemsize)
+
+    arguments = (acc, cols, kernel, stride, address, pixel, row_step, weights, kernel_y, kernel_x, stride_x)
+    return signature_of(*arguments, dilation_x, bias, limits, to, step), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
 def depthwise_pair(
     typing, acc, cols, kernel, address, row_step, weights, kernel_y, bias, limits, to, step, below
 ):  # fmt: skip

@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
 from fastsep._kernels.jit import target
-from fastsep._kernels.simd.emitter import I32, I64, POINTER, Emitter, declare, lanes, scalar_type
+from fastsep._kernels.simd.emitter import I32, I64, POINTER, Emitter, declare, scalar_type
 
 BYTES = np.dtype(np.uint8)
 
@@ -73,16 +73,17 @@ def copy_value(typing, src, to, source):
     return signature_of(src, to, source), nothing(generate)
 
 
-@intrinsic
-def copy_values(typing, src, acc, to, source):
-    """Copy two times `lanes` values of dtype `src`."""
+@intrinsic(prefer_literal=True)
+def copy_values(typing, src, count, to, source):
+    """Copy `count` values of dtype `src`, a number known when this is compiled."""
+    values_at_once = count.literal_value
 
     def generate(context, builder, signature, values):
-        kind = ir.VectorType(scalar_type(dtype_of(src)), 2 * lanes(dtype_of(acc)))
+        kind = ir.VectorType(scalar_type(dtype_of(src)), values_at_once)
         to, source = (builder.inttoptr(v, POINTER) for v in values[2:])
         builder.store(builder.load(source, align=1, typ=kind), to, align=1)
 
-    return signature_of(src, acc, to, source), nothing(generate)
+    return signature_of(src, count, to, source), nothing(generate)
 
 
 @intrinsic

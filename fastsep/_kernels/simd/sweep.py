@@ -8,9 +8,13 @@ from __future__ import annotations
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastsep._kernels.jit import sweep_radius
+from fastsep._kernels.jit import sweep_bytes, sweep_radius
 from fastsep._kernels.simd.emitter import I32, I64, Emitter
 from fastsep._kernels.simd.memory import BYTES, dtype_of, nothing, signature_of
+
+
+def _emitter(builder, acc, form, channels):
+    return Emitter(builder, acc, sweep_bytes(form, channels, acc.itemsize) // acc.itemsize)
 
 
 def gradient_value(e, name, dy, dx, exact=False):
@@ -49,7 +53,7 @@ def gradient_sweep(
 
     def generate(context, builder, signature, values):
         table, offset, vectors, targets, place, streamed, weights, _ = values[6:]
-        e = Emitter(builder, arithmetic)
+        e = _emitter(builder, arithmetic, form.literal_value, shift)
         side, centre = e.broadcast(weights, I64(0)), e.broadcast(weights, I64(1))
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
@@ -174,7 +178,7 @@ def wide_sweep(
 
     def generate(context, builder, signature, values):
         table, offset, vectors, targets, place, _, slopes, sides = values[6:]
-        e = Emitter(builder, arithmetic)
+        e = _emitter(builder, arithmetic, form.literal_value, shift)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
         taken = rows + 2 * reach
@@ -248,7 +252,7 @@ def smooth_sweep(
 
     def generate(context, builder, signature, values):
         table, offset, vectors, targets, place, streamed, taps_y, taps_x = values[6:]
-        e = Emitter(builder, arithmetic)
+        e = _emitter(builder, arithmetic, form.literal_value, shift)
         source_step = I64(e.count * source.itemsize)
         result_step = I64(e.count * result.itemsize)
         taken = rows + 2 * reach

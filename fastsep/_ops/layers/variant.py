@@ -22,7 +22,7 @@ Pair = tuple[int, int]
 Key = tuple[str, ...]
 
 #: Bytes of the widest vectors.
-WIDEST = 64
+WIDEST = jit.WIDEST
 #: A strip that holds every pixel of a tile.
 ALL = 1 << 40
 
@@ -32,6 +32,7 @@ class Variant(NamedTuple):
 
     # Of the weights and channels alone
     planes: bool  # channels are packed one by one; else in blocks of as many as a vector has lanes
+    by_columns: bool  # taps of a depthwise kernel are added up column by column, as always in planes; else row by row
     vectors: int  # width of the matrix's panels: 2, or 4 where they are near
     # Which kernels run
     writes_out: bool  # blocks: depthwise results go straight into the caller's array, and no stage follows
@@ -54,19 +55,22 @@ class Variant(NamedTuple):
 def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
     """The variant that should be fastest on so many threads.
 
-    `planes` and `vectors` depend on the weights, the number of channels and the dtype of the arithmetic only, so that
-    weights are packed once for all images; which kernels run depends on the image, too; how the work is cut, on all.
+    `planes`, `by_columns` and `vectors` depend on the weights, the number of channels and the dtype of the arithmetic
+    only, so that weights are packed once for all images; which kernels run depends on the image, too; how the work is
+    cut, on all.
     """
-    planes, vectors = choose_packing(spec, image)
+    planes, by_columns, vectors = choose_packing(spec, image)
     multiplier = multiplier_of(spec, image)
+    single = spec.depthwise is not None and not planes and multiplier == 1
     joined = multiplier if not planes else spec.results
     variant = Variant(
         planes=planes,
+        by_columns=by_columns,
         vectors=vectors,
-        writes_out=spec.depthwise_only and not planes and multiplier == 1,
+        writes_out=single and spec.depthwise_only,
         zero_copy=spec.dense is not None and not planes and _is_zero_copy(spec, image),
-        in_place=spec.depthwise is not None and not planes and multiplier == 1 and _is_in_place(spec, image),
-        unrolled=_unrolled(spec, image, planes),
+        in_place=single and _is_in_place(spec, image, by_columns),
+        unrolled=_unrolled(spec, image, planes, by_columns),
         split=(image.channels, image.stride[1]) if planes and image.channels in (2, 3, 4) and image.stride[1] <= 2
         else (0, 0),
         joined=joined if joined in (2, 3, 4) else 0,
@@ -90,13 +94,17 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
     )  # fmt: skip
 
 
-def choose_packing(spec: LayerSpec, image: LayerImage) -> tuple[bool, int]:
-    """`planes` and `vectors` of a variant."""
-    # Taps of a depthwise kernel are added up column by column in planes, and row by row in blocks; every CPU has to do
-    # the same. (With AVX2, 8 to 15 channels in float32 would take 0.3 to 0.7 of the time in blocks.)
-    ordered = spec.depthwise is not None and min(spec.size) > 1
-    planes = image.channels < (WIDEST // image.dtype.itemsize if ordered else lanes_of(image.dtype))
-    return planes, _vectors(spec, image, planes)
+def choose_packing(spec: LayerSpec, image: LayerImage) -> tuple[bool, bool, int]:
+    """`planes`, `by_columns` and `vectors` of a variant.
+
+    The order of additions is the same on every CPU: that of planes for all channels that are planes somewhere.
+    """
+    few = spec.depthwise is not None and image.channels < WIDEST // image.dtype.itemsize
+    # The matrix has its rows in another order where results of several kernels for a channel are in blocks.
+    mixed = spec.depth > 0 and multiplier_of(spec, image) > 1
+    planes = image.channels < lanes_of(image.dtype) or (few and mixed)
+    by_columns = few and (planes or min(spec.size) > 1)
+    return planes, by_columns, _vectors(spec, image, planes)
 
 
 def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[str, Key]:
@@ -108,6 +116,8 @@ def kernel_keys(spec: LayerSpec, image: LayerImage, variant: Variant) -> dict[st
         form = "in_place" if variant.writes_out else f"{layout}_in_place"
         if not variant.in_place:
             form = "straight" if variant.writes_out else layout
+        if variant.by_columns and not variant.planes:
+            form += " by columns"
         keys["fill"] = ("depthwise", form, *map(str, variant.unrolled), dtype)
     elif not variant.zero_copy:
         keys["fill"] = ("im2col", layout, dtype)
@@ -148,7 +158,7 @@ def _is_zero_copy(spec: LayerSpec, image: LayerImage) -> bool:
     return bool(cols >= (large if narrow else small) and computed <= tuning.ROWS_IN_VAIN * cols)
 
 
-def _is_in_place(spec: LayerSpec, image: LayerImage) -> bool:
+def _is_in_place(spec: LayerSpec, image: LayerImage, by_columns: bool) -> bool:
     """Not of one block of channels: the packed image differs little from it, but is aligned.
 
     As factors of a matrix, results of many channels or in large images neither gain nor lose with stride 1: vectors
@@ -157,17 +167,18 @@ def _is_in_place(spec: LayerSpec, image: LayerImage) -> bool:
     lanes = lanes_of(image.dtype)
     if image.source != image.dtype or image.channels <= lanes:
         return False
-    if _unrolled(spec, image, False)[0] != tuning.IN_PLACE_WIDTH:
+    if _unrolled(spec, image, False, by_columns)[0] != tuning.IN_PLACE_WIDTH:
         return False
     few = image.channels <= tuning.GROUPS_IN_PLACE * lanes and not is_large(image)
     return spec.depthwise_only or image.stride[1] == 2 or few
 
 
-def _unrolled(spec: LayerSpec, image: LayerImage, planes: bool) -> Pair:
+def _unrolled(spec: LayerSpec, image: LayerImage, planes: bool, by_columns: bool) -> Pair:
     (height, width), (down, across) = spec.size, spec.place.dilation
     if planes:
         return (height, 1) if height in (3, 5, 7) and image.stride[0] == down == 1 else (0, 0)
-    return (width, image.stride[1]) if width in (3, 5, 7) and image.stride[1] <= 2 and across == 1 else (0, 0)
+    known = spec.size == (3, 3) if by_columns else width in (3, 5, 7)
+    return (width, image.stride[1]) if known and image.stride[1] <= 2 and across == 1 else (0, 0)
 
 
 # ---- how the work is cut

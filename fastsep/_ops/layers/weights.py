@@ -17,9 +17,11 @@ class PackedWeights:
     A bias or limit that this dtype does not have is infinite or zero.
     """
 
-    def __init__(self, spec: LayerSpec, channels: int, dtype: DType, planes: bool, vectors: int) -> None:
-        """`planes`, `vectors`: see `Variant`."""
-        self.dtype, self.planes, self.vectors = dtype, planes, vectors
+    def __init__(
+        self, spec: LayerSpec, channels: int, dtype: DType, planes: bool, by_columns: bool, vectors: int
+    ) -> None:
+        """`planes`, `by_columns`, `vectors`: see `Variant`."""
+        self.dtype, self.planes, self.by_columns, self.vectors = dtype, planes, by_columns, vectors
         self.depthwise: Array | None = None
         self.depthwise_bias: Array
         self.matrix: PackedMatrix | None = None
@@ -43,15 +45,17 @@ class PackedWeights:
     def _pack_depthwise(self, kernel: Array, bias: Array) -> None:
         channels, multiplier = kernel.shape[2:]
         bias = np.asarray(bias).reshape(channels, multiplier)
+        if self.by_columns:
+            kernel = kernel.swapaxes(0, 1)
         if self.planes:
-            # One channel of results after the other, each column by column.
-            self.depthwise = _filled(kernel.transpose(2, 3, 1, 0), self.dtype)
+            # One channel of results after the other.
+            self.depthwise = _filled(kernel.transpose(2, 3, 0, 1), self.dtype)
             self.depthwise_bias = _filled(bias, self.dtype)
             return
         lanes = lanes_of(self.dtype)
         starts = np.minimum(np.arange(0, channels, lanes), channels - lanes)
         block = starts[:, None] + np.arange(lanes)
-        # (height, width, blocks, lanes, multiplier) -> multiplier, blocks, height, width, lanes
+        # (height, width, blocks, lanes, multiplier) -> multiplier, blocks, height, width, lanes; or width, height
         self.depthwise = _filled(kernel[:, :, block].transpose(4, 2, 0, 1, 3), self.dtype)
         self.depthwise_bias = _filled(bias[block].transpose(2, 0, 1), self.dtype)
 
