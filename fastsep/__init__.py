@@ -10,6 +10,7 @@
     maps = fastsep.separable_conv2d(image, depthwise_kernel, pointwise_kernel)
     fastsep.explain(fastsep.gaussian, image, sigma=2)  # what a filter would do
     fastsep.filter_blocks(fastsep.gaussian, source, target, sigma=2)  # block by block, from disk to disk
+    fastsep.patch()                                  # scikit-image's and SciPy's filters run as these
 
 `fastsep.ndimage` has the filters of `scipy.ndimage` under SciPy's own rules.
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import ndimage as ndimage
     from fastsep import peaks as peaks
     from fastsep import ranks as ranks
+    from fastsep import scripts as scripts
     from fastsep import threads as threads
     from fastsep._engine.caches import clear_caches as clear_caches
     from fastsep._validation.scalars import ArgumentError as ArgumentError
@@ -54,6 +56,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep.morphology import *  # noqa: F403
     from fastsep.peaks import *  # noqa: F403
     from fastsep.ranks import *  # noqa: F403
+    from fastsep.scripts import *  # noqa: F403
     from fastsep.threads import *  # noqa: F403
 
 
@@ -80,6 +83,7 @@ _HOMES = {
     ),
     "threads": "get_num_threads set_num_threads show_config warmup",
     "blocks": "filter_blocks",
+    "scripts": "patch patched unpatch",
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
     "_validation.scalars": "ArgumentError",

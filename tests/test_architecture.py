@@ -24,7 +24,9 @@ PUBLIC = (filters, gaussians, edges, corners, correlation, morphology, ranks, pe
 #: From the top down: what stands in a line imports from its own line and from those below.
 LAYERS = (
     {"__main__", "_cli", "_pyinstaller"},
-    {path.stem for path in PACKAGE.glob("[a-z]*.py")},
+    {"scripts"},
+    {"_patch"},
+    {path.stem for path in PACKAGE.glob("[a-z]*.py")} - {"scripts"},
     {"_docs", "_types"},
     {"_arrays"},
     {"_ops"},
@@ -125,6 +127,7 @@ def test_the_package_offers_the_names_of_its_modules():
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup", "clear_caches"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     others |= {"Factorization", "RankOne", "factorize", "is_separable"}
+    others |= {"patch", "patched", "unpatch"}
     others |= {"filter_blocks", "BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)
