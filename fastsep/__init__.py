@@ -90,6 +90,8 @@ _HOMES = {
     "ndimage": "",  # other meanings of the same names
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+# What IPython asks an extension for; no names for users.
+_IPYTHON = ("load_ipython_extension", "unload_ipython_extension")
 _MODULES = [home for home in _HOMES if not home.startswith("_")]
 
 
@@ -116,7 +118,7 @@ if not TYPE_CHECKING:  # a type checker cannot read this list, and would believe
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
             return import_module(f"fastsep.{name}")
-        home = _HOME.get(name)
+        home = "_ipython" if name in _IPYTHON else _HOME.get(name)
         if home is None:
             raise AttributeError(f"module 'fastsep' has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"fastsep.{home}"), name)

@@ -23,7 +23,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PUBLIC = (filters, gaussians, edges, corners, correlation, morphology, ranks, peaks, layers)
 #: From the top down: what stands in a line imports from its own line and from those below.
 LAYERS = (
-    {"__main__", "_cli", "_pyinstaller"},
+    {"__main__", "_cli", "_environment", "_ipython", "_pyinstaller"},
     {"scripts"},
     {"_patch"},
     {path.stem for path in PACKAGE.glob("[a-z]*.py")} - {"scripts"},

@@ -231,7 +231,7 @@ def test_options_stand_where_they_like(order, command):
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "edges", "blur", "sharpen", "factorize", "explain", "info", "warmup", "cache"]
+    "name", ["demo", "edges", "blur", "sharpen", "factorize", "explain", "run", "info", "warmup", "cache"]
 )
 def test_every_option_says_what_it_does(name, capsys):
     with pytest.raises(SystemExit) as stopped:

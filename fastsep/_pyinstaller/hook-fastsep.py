@@ -13,6 +13,8 @@ from fastsep._kernels.fingerprint import HERE, modules
 hiddenimports = [f"fastsep.{home}" for home in fastsep._HOMES]
 hiddenimports += [name for name, _ in modules(HERE, "fastsep._kernels")]
 hiddenimports += [name for name, _ in modules(os.path.dirname(factorization.__file__), "fastsep.factorization")]
+# So are the checks of calls that are patched.
+hiddenimports += ["fastsep._patch.scipy_calls", "fastsep._patch.skimage_calls"]
 # So is what handles arrays of other packages. These are no part of an application that does not import them itself.
 arrays = os.path.join(os.path.dirname(fastsep.__file__), "_arrays")
 hiddenimports += ["fastsep._arrays", *(name for name, _ in modules(arrays, "fastsep._arrays"))]
