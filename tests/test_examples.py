@@ -66,6 +66,18 @@ def test_a_mosaic_is_filtered_on_a_cluster(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_script_as_it_is_runs_both_ways(tmp_path):
+    script = EXAMPLES / "script_as_it_is.py"
+    plain, fast = (
+        subprocess.run([sys.executable, *options, script], capture_output=True, text=True, cwd=tmp_path)
+        for options in ((), ("-m", "fastsep", "run", "--report"))
+    )
+    assert plain.stdout.endswith(" pixels of outlines\n")
+    assert (fast.stdout, fast.returncode, plain.returncode) == (plain.stdout, 0, 0)
+    assert "fastsep: 7 of 7 calls ran fast" in fast.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "output"),
     [("mobilenet_v1", "picture.txt"), *((name, "nowhere/picture.png") for name in SCRIPTS)],
