@@ -10,13 +10,13 @@ import numpy as np
 from fastsep import _call
 from fastsep._call import Operation, PerPixel, Request, Rules
 from fastsep._engine.caches import MIB, Cache
-from fastsep._ops.missing import options
+from fastsep._ops.missing import options, swept
 from fastsep._ops.missing.combined import Combined
 from fastsep._ops.missing.derivatives import Gradients
 from fastsep._ops.missing.interpolation import Interpolation
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.parts import Combination, Derivatives, Scales
-from fastsep._ops.missing.whole import Incomplete, WholeArrays, single_filter
+from fastsep._ops.missing.whole import Incomplete, single_filter
 from fastsep._plan.spec import Filter
 from fastsep._validation import array_like, arrays, axes
 from fastsep._validation.axes import Frame
@@ -104,4 +104,4 @@ def _program(
         return Gradients(what, request, missing, weights, absent)
     if isinstance(what, Scales):
         return Interpolation(what, request, missing, weights, absent)
-    return WholeArrays(single_filter(what, request), request, missing, weights, absent)
+    return swept.program(single_filter(what, request), request, missing, weights, absent)
