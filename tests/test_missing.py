@@ -379,6 +379,14 @@ def test_what_is_combined_of_complete_pixels_is_the_plain_filter_bit_for_bit(rng
         assert not np.array_equal(found, plain)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_channels_of_complete_images_are_filtered_one_by_one(rng, axis):
+    image = rng.random((12, 12, 12))
+    for nan in ("ignore", "propagate"):
+        result = fastsep.unsharp_mask(image, channel_axis=axis, nan=nan)
+        np.testing.assert_array_equal(result, fastsep.unsharp_mask(image, channel_axis=axis))
+
+
 @pytest.mark.parametrize("offset", [0, 300])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_derivatives_are_those_of_the_normalized_image(offset, dtype):
