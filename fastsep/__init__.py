@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep import factorization as factorization
     from fastsep import filters as filters
     from fastsep import gaussians as gaussians
+    from fastsep import interpolation as interpolation
     from fastsep import layer_cost as layer_cost
     from fastsep import layers as layers
     from fastsep import morphology as morphology
@@ -51,6 +52,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not see the table
     from fastsep.factorization import *  # noqa: F403
     from fastsep.filters import *  # noqa: F403
     from fastsep.gaussians import *  # noqa: F403
+    from fastsep.interpolation import *  # noqa: F403
     from fastsep.layer_cost import *  # noqa: F403
     from fastsep.layers import *  # noqa: F403
     from fastsep.morphology import *  # noqa: F403
@@ -75,6 +77,7 @@ _HOMES = {
     "ranks": "median",
     "peaks": "peak_local_max",
     "edges": "apply_hysteresis_threshold canny gradient",
+    "interpolation": "interpolate_missing",
     "correlation": "convolve correlate correlate_bank separable_filter",
     "layers": "Conv2D DepthwiseConv2D SeparableConv2D conv2d depthwise_conv2d pointwise_conv2d separable_conv2d",
     "layer_cost": "ConvCost conv_cost",

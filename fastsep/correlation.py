@@ -9,10 +9,11 @@ import numpy.typing as npt
 from fastsep import filters
 from fastsep._call import OWN, apply
 from fastsep._docs import complete
-from fastsep._ops import choice
+from fastsep._ops import choice, missing
+from fastsep._ops.missing import COMPLETE
 from fastsep._plan import operators as _taps
 from fastsep._plan import spec
-from fastsep._types import Axis, Mode, Taps
+from fastsep._types import Axis, Mode, Nan, Taps
 from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
@@ -41,6 +42,12 @@ def separable_filter(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Correlate every axis with its own 1-D taps.
 
@@ -63,7 +70,11 @@ def separable_filter(
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
     """
     lines = filter_kernels.tap_lines(taps)
-    return apply(_separable, (lines,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (_separable, (lines,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, _separable, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def correlate(
@@ -78,6 +89,12 @@ def correlate(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Correlate an image with any kernel, by the cheapest way there is.
 
@@ -99,7 +116,8 @@ def correlate(
         `factorize` finds, "fft" transforms blocks of the image. "auto" takes what should be
         fastest; a transform, or terms that together reach further than the kernel, only for a float
         result of an image without NaN or infinity. Asked for by name they spread NaN. It takes the
-        same way on every CPU; the last bits of a transform, and of several terms, may differ.
+        same way on every CPU; the last bits of a transform, and of several terms, may differ. With missing
+        pixels it takes a single term or taps one by one, and "fft" is refused.
 
         The rounding errors of a transform stay local, however large the values are elsewhere: no
         float result is off by more than 1e-4 (in float64: 1e-10) times the sum of the absolute taps
@@ -127,7 +145,11 @@ def correlate(
     """
     key = choice.pack(filter_kernels.kernel(kernel))
     parameters = (key, False, scalars.not_negative("tol", tol), method)
-    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, choice.of_missing, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def convolve(
@@ -142,6 +164,12 @@ def convolve(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Convolve an image with any kernel: `correlate` with the kernel turned around.
 
@@ -158,7 +186,11 @@ def convolve(
     """
     key = choice.pack(filter_kernels.kernel(kernel))
     parameters = (key, True, scalars.not_negative("tol", tol), method)
-    return apply(choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, choice.of_missing, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def correlate_bank(

@@ -16,7 +16,9 @@ from fastsep._docs import complete
 from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
 from fastsep._ops import hysteresis as _hysteresis
-from fastsep._types import Axes, Axis, Floats, Mode
+from fastsep._ops import missing
+from fastsep._ops.missing import COMPLETE
+from fastsep._types import Axes, Axis, Floats, Mode, Nan
 from fastsep._validation import arrays, scalars
 from fastsep._validation.array_like import Array
 
@@ -41,6 +43,12 @@ def gradient(
     dtype: npt.DTypeLike | None = ...,
     out: Array | None = ...,
     workers: int | None = ...,
+    weights: npt.ArrayLike | None = ...,
+    nan: Nan = ...,
+    min_weight: float = ...,
+    keep_nan: bool = ...,
+    nodata: int | None = ...,
+    fill_value: float | None = ...,
 ) -> Array: ...
 
 
@@ -58,6 +66,12 @@ def gradient(
     dtype: npt.DTypeLike | None = ...,
     out: Sequence[Array | None] | None = ...,
     workers: int | None = ...,
+    weights: npt.ArrayLike | None = ...,
+    nan: Nan = ...,
+    min_weight: float = ...,
+    keep_nan: bool = ...,
+    nodata: int | None = ...,
+    fill_value: float | None = ...,
 ) -> tuple[Array, ...]: ...
 
 
@@ -74,6 +88,12 @@ def gradient(
     dtype: npt.DTypeLike | None = None,
     out: Any = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Any:
     """Derivatives, magnitude and orientation of the gradient, in one sweep over a 2-D image.
 
@@ -85,7 +105,8 @@ def gradient(
     operator : str
         "sobel", "scharr", "prewitt" or "farid", normalised as the filters of these names; "central", half
         the difference of both neighbours (`numpy.gradient` inside the image); or "gaussian",
-        derivatives of a Gaussian of standard deviation `sigma`.
+        derivatives of a Gaussian of standard deviation `sigma`. Missing pixels need the last one: results
+        are then derivatives of the normalized blur.
     sigma : float, one float per spatial axis, or dict by dimension, optional
         Smooth with a Gaussian first, in the same sweep; for "gaussian", that Gaussian (default: 1). It
         reaches int(4 * sigma + 0.5) pixels.
@@ -118,11 +139,18 @@ def gradient(
     """
     names = (output,) if isinstance(output, str) else scalars.words("output", output)
     parameters = (operator, sigma, type(sigma), names, axis)
-    options = (mode, cval, channel_axis, OWN_RESCALED, dtype)
+    call = (_gradient.builder, parameters, image, mode, cval, channel_axis, OWN_RESCALED, dtype)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    incomplete = given != COMPLETE or weights is not None or mode == "ignore"
     if isinstance(output, str):
-        return apply(_gradient.builder, parameters, image, *options, out, workers)
+        if incomplete:
+            return missing.apply((*call, out, workers), _gradient.of_missing, weights, given[2:])
+        return apply(*call, out, workers)
     outs = arrays.outs(out, len(names))
-    return tuple(apply_for_several(_gradient.builder, parameters, image, *options, outs, workers))
+    if incomplete:
+        call = (*call, outs, workers)  # type: ignore[assignment]
+        return tuple(missing.apply_for_several(call, _gradient.of_missing, weights, given[2:]))
+    return tuple(apply_for_several(*call, outs, workers))
 
 
 def canny(

@@ -16,7 +16,7 @@ mode : str, one str per spatial axis, or dict by dimension
     What lies outside the image, as in SciPy: "reflect" (d c b a | a b c d | d c b a), "constant"
     (`cval`), "nearest" (a a a a | a b c d | d d d d), "mirror" (d c b | a b c d | c b a), "wrap" (a
     b c d | a b c d | a b c d); "grid-mirror", "grid-constant" and "grid-wrap" mean reflect,
-    constant and wrap.
+    constant and wrap. Functions with `weights` also take "ignore": nothing there has any weight.
 cval : float
     Value outside the image for mode "constant", on the scale of the result.
 channel_axis : int or name of a dimension, optional
@@ -32,6 +32,21 @@ dtype : dtype, optional
 workers : int, optional
     Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows;
     for an array of dask, one for each of its tasks. The result does not depend on it.
+weights : array_like of bool or of numbers, optional
+    Which pixels count, or how much: an array that broadcasts to the image's spatial shape, or with
+    `channel_axis` one of the image's shape. Pixels of weight 0 are missing. The notes of `fastsep.filters`
+    tell what is made of the others.
+nan : {"propagate", "ignore"}
+    With "ignore", NaN stands for a missing pixel.
+min_weight : float
+    From 0 to 1: where the pixels that count have less than this part of the kernel's weight, the result
+    has no value. With 0, only where none counts.
+keep_nan : bool
+    The result has no value where the pixel itself is missing, either.
+nodata : int, optional
+    The value that stands for a missing pixel of an integer image.
+fill_value : float, optional
+    What stands for a result that has no value. Default: NaN, and in an integer dtype `nodata`.
 
 Returns
 -------
@@ -63,8 +78,19 @@ Coming from SciPy: `fastsep.ndimage` has its names and rules. Here, for a float 
 `scipy.ndimage.gaussian_filter(x, sigma)` is gaussian(x, sigma, mode="reflect"), and
 `scipy.ndimage.uniform_filter(x, size)` is box(x, size).
 
+Missing pixels: `weights`, `nan="ignore"`, `nodata`, or a masked array for the image, tell which pixels are
+missing, or how much each counts. A result is then the sum of tap times weight times pixel over the sum of
+tap times weight, times the sum of all taps: normalized convolution (Knutsson and Westin, "Normalized and
+differential convolution", 1993, doi:10.1109/CVPR.1993.341081). Where all weights are 1 it is the plain
+filter's, bit for bit. Infinity is no missing pixel. `mode="ignore"` gives no weight to what lies outside
+the image; a `cval` has weight 1. `min_weight` and `keep_nan` tell which results have no value, and
+`fill_value` what stands there. A masked array gives a masked array, which hides them. A derivative of a
+Gaussian is that of the smoothed image; `unsharp_mask` takes the smoothed image for missing pixels. Other
+taps of both signs are refused, because their sum may vanish where pixels are missing.
+
 Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are
-taken for more than three filtered axes and for `box` over three. On planes, `gradient` with `sigma`,
+taken for more than three filtered axes, for `box` over three, and with missing pixels by all that
+`explain` calls whole arrays. On planes, `gradient` with `sigma`,
 structure tensors, corner measures and `hessian_matrix` by differences take none, unless a border is
 of mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more with a mask
 or quantiles. A Fourier transform takes a few blocks for each thread, which for kernels of hundreds
@@ -92,6 +118,7 @@ refuses to change.)
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,11 +126,13 @@ import numpy.typing as npt
 
 from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, Operation, apply, foreign, takes_wrappers
 from fastsep._docs import complete
-from fastsep._ops.clipping import clipped
+from fastsep._ops import missing
+from fastsep._ops.clipping import Range, clipped
+from fastsep._ops.missing import COMPLETE
 from fastsep._plan import dtypes, operators, spec
-from fastsep._types import Axes, Axis, Floats, Integers, Mode
+from fastsep._types import Axes, Axis, Floats, Integers, Mode, Nan
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array
+from fastsep._validation.array_like import Array, show
 from fastsep._validation.axes import Frame
 
 __all__ = [
@@ -150,6 +179,12 @@ def gaussian(
     order: Integers = 0,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Blur with a Gaussian, or take a derivative of the blurred image.
 
@@ -163,7 +198,8 @@ def gaussian(
     truncate : float
         The taps reach int(truncate * sigma + 0.5) pixels to each side.
     order : int, one int per spatial axis, or dict by dimension
-        0 blurs; n takes the n-th derivative along the axis, as `scipy.ndimage.gaussian_filter`.
+        0 blurs; n takes the n-th derivative along the axis, as `scipy.ndimage.gaussian_filter`. With
+        missing pixels 1 along one axis is all that passes.
 
     Examples
     --------
@@ -178,7 +214,11 @@ def gaussian(
         channel_axis = axes.by_position("channel_axis", channel_axis, image)
         sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
     rules = PRESERVED if preserve_range else SKIMAGE
-    return apply(_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, _gaussian_parts, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def difference_of_gaussians(
@@ -193,6 +233,12 @@ def difference_of_gaussians(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Band-pass: a narrow Gaussian blur minus a wide one, in one sweep.
 
@@ -212,10 +258,12 @@ def difference_of_gaussians(
     >>> fastsep.difference_of_gaussians(step, 1).round(2).tolist()
     [-0.01, -0.05, -0.11, -0.07, 0.07, 0.11, 0.05, 0.01]
     """
-    return apply(
-        _difference_of_gaussians, (low_sigma, high_sigma, truncate), image, mode, cval,
-        channel_axis, SKIMAGE, dtype, out, workers,
-    )  # fmt: skip
+    parameters = (low_sigma, high_sigma, truncate)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (_difference_of_gaussians, parameters, image, mode, cval, channel_axis, SKIMAGE, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, _difference_parts, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def unsharp_mask(
@@ -230,6 +278,12 @@ def unsharp_mask(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Sharpen with a Gaussian blur: image + amount * (image - blurred).
 
@@ -254,7 +308,11 @@ def unsharp_mask(
     """
     rules = PRESERVED if preserve_range else SKIMAGE
     parameters = (radius, amount, bool(preserve_range))
-    return apply(_unsharp, parameters, image, mode, cval, channel_axis, rules, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (_unsharp, parameters, image, mode, cval, channel_axis, rules, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, _unsharp_parts, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 def box(
@@ -267,6 +325,12 @@ def box(
     out: Array | None = None,
     dtype: npt.DTypeLike | None = None,
     workers: int | None = None,
+    weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Mean over a window; the cost does not depend on its size.
 
@@ -284,7 +348,11 @@ def box(
     >>> fastsep.box(np.array([0.0, 3.0, 6.0, 0.0]), 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
-    return apply(_box, (size,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    call = (_box, (size,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    if given != COMPLETE or weights is not None or mode == "ignore":
+        return missing.apply(call, _box, weights, given[2:])  # type: ignore[no-any-return]
+    return apply(*call)
 
 
 # ---- edges
@@ -756,7 +824,7 @@ def _inside(
     return result
 
 
-complete((sobel,), __doc__)
+complete((gaussian, difference_of_gaussians, unsharp_mask, box, sobel), __doc__)
 complete((globals()[name] for name in __all__), sobel.__doc__)
 
 
@@ -780,12 +848,59 @@ def _unsharp(frame: Frame, radius: Any, amount: Any, preserve_range: bool) -> sp
     truncate = operators.TRUNCATE  # scikit-image's unsharp_mask does not let one choose it
     radius = scalars.sigmas("radius", radius, len(frame.spatial), truncate)
     sharpened = operators.unsharp(radius, scalars.finite("amount", amount), truncate, None)
-    ranges = [dtypes.clip_range(frame, preserve_range, signed) for signed in (False, True)]
-    return clipped(sharpened, *ranges)
+    return clipped(sharpened, *_ranges(frame, preserve_range))
+
+
+def _ranges(frame: Frame, preserve_range: bool) -> tuple[Range, Range]:
+    """What is clipped to, of an image without negative values and of others."""
+    return dtypes.clip_range(frame, preserve_range, False), dtypes.clip_range(frame, preserve_range, True)
 
 
 def _box(frame: Frame, size: Any) -> spec.Filter:
     return spec.Box(scalars.integers("size", size, len(frame.spatial), 1))
+
+
+# ---- the same for images with missing pixels: what is normalized
+
+
+def _gaussian_parts(frame: Frame, sigma: Any, order: Any, truncate: Any) -> Any:
+    from fastsep._ops.missing.parts import Derivatives  # for them alone
+
+    what = _gaussian(frame, sigma, order, truncate)
+    truncate = scalars.not_negative("truncate", truncate)
+    sigma = scalars.sigmas("sigma", sigma, len(frame.spatial), truncate)
+    orders = scalars.integers("order", order, len(frame.spatial), 0)
+    if not any(k and s > operators.SMALLEST_SIGMA for k, s in zip(orders, sigma, strict=True)):
+        return what
+    if sorted(orders)[-2:] not in ([1], [0, 1]):
+        raise ValueError(
+            f"`order` must be 0, or 1 along one axis, for an image with missing pixels; got {show(order)}."
+        )
+    return Derivatives(what, sigma, truncate, (orders.index(1),))
+
+
+def _difference_parts(frame: Frame, low_sigma: Any, high_sigma: Any, truncate: Any) -> Any:
+    from fastsep._ops.missing.parts import Combination, difference  # as above
+
+    truncate = scalars.not_negative("truncate", truncate)
+    sigmas = scalars.difference_sigmas(low_sigma, high_sigma, len(frame.spatial), truncate)
+    blurs = tuple(operators.gaussian(sigma, (0,) * len(sigma), truncate) for sigma in sigmas)
+    plain = _difference_of_gaussians(frame, low_sigma, high_sigma, truncate)
+    return Combination(plain, blurs, difference)
+
+
+def _unsharp_parts(frame: Frame, radius: Any, amount: Any, preserve_range: bool) -> Any:
+    from fastsep._ops.missing.parts import Combination, sharpened  # as above
+
+    plain = _unsharp(frame, radius, amount, preserve_range)
+    blur = _gaussian(
+        frame, scalars.sigmas("radius", radius, len(frame.spatial), operators.TRUNCATE), 0, operators.TRUNCATE
+    )
+    combine = partial(sharpened, scalars.finite("amount", amount))
+    return Combination(plain, (blur,), combine, _ranges(frame, preserve_range))
+
+
+# ---- the others
 
 
 def _laplace(frame: Frame, ksize: Any) -> spec.Filter:

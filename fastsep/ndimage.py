@@ -27,6 +27,9 @@ Differences from SciPy:
 - A Gaussian that reaches more than a million pixels is refused.
 - `output` may overlap `input` in any way. It is not written to before all arguments are checked, except
   by a generic function whose derivative refuses the mode of a later axis.
+- `correlate`, `convolve`, `gaussian_filter` and `uniform_filter`, also along one axis, take images with missing
+  pixels, by `pixel_weights` and the keywords beside it, and `mode="ignore"`. Integers are rounded where a pixel
+  under the kernel is missing; elsewhere results are those without these keywords, bit for bit.
 - `from fastsep.ndimage import *` gives the filters that are listed here; import others by name.
 
 The options below mean the same in every function that has them; each function's page repeats those
@@ -69,6 +72,10 @@ workers : int, optional
     Threads for this call; -1 is all cores. Default: what `fastsep.set_num_threads` or the machine
     allows; for an array of dask, one for each of its tasks. The result does not depend on it, and
     where SciPy does the work it has no effect.
+pixel_weights, nan, min_weight, keep_nan, nodata, fill_value : optional
+    Missing pixels, an extension of this module: as `weights` (here the name of taps) and the same keywords of
+    `fastsep.gaussian`, with `mode="ignore"`. A masked array is then one of missing pixels, and gives a masked
+    array; without any of these its mask is ignored, as in SciPy.
 
 Returns
 -------
@@ -96,12 +103,13 @@ import numpy.typing as npt
 from fastsep._docs import complete as _complete
 from fastsep._ops.ndimage import derivatives as _derivatives
 from fastsep._ops.ndimage import linear as _linear
+from fastsep._ops.ndimage import missing as _missing
 from fastsep._ops.ndimage import morphology as _morphology
 from fastsep._ops.ndimage import order as _order
 from fastsep._ops.ndimage.calls import run as _run
 from fastsep._ops.ndimage.calls import scipy_module as _scipy_module
 from fastsep._ops.ndimage.complex_weights import weighted as _weighted
-from fastsep._types import Axes, Axis, Floats, Integers, Mode
+from fastsep._types import Axes, Axis, Floats, Integers, Mode, Nan
 from fastsep._validation.array_like import Array
 
 __all__ = [
@@ -164,6 +172,12 @@ def correlate1d(
     origin: int = 0,
     *,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Correlate along one axis.
 
@@ -180,6 +194,11 @@ def correlate1d(
     >>> ndi.correlate1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 27, 18, 9, 0]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.weighted(
+            _linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _weighted(_linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
 
 
@@ -193,6 +212,12 @@ def convolve1d(
     origin: int = 0,
     *,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Convolve along one axis: `correlate1d` with the weights turned around.
 
@@ -206,6 +231,11 @@ def convolve1d(
     >>> ndi.convolve1d([0, 0, 9, 0, 0], [1, 2, 3]).tolist()
     [0, 9, 18, 27, 0]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.weighted(
+            _linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _weighted(_linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers)
 
 
@@ -219,6 +249,12 @@ def correlate(
     *,
     axes: Axes | None = None,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Correlate with a kernel of any form.
 
@@ -238,6 +274,11 @@ def correlate(
     >>> ndi.correlate(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.weighted(
+            _linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _weighted(_linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
 
 
@@ -251,6 +292,12 @@ def convolve(
     *,
     axes: Axes | None = None,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Convolve with a kernel of any form: `correlate` with the kernel turned around.
 
@@ -267,6 +314,11 @@ def convolve(
     >>> ndi.convolve(image, [[1, 2, 0], [0, 0, 0], [0, 0, 3]]).tolist()
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.weighted(
+            _linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _weighted(_linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers)
 
 
@@ -285,6 +337,12 @@ def gaussian_filter1d(
     *,
     radius: int | None = None,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Blur along one axis with a Gaussian, or take a derivative of the blurred image.
 
@@ -305,6 +363,19 @@ def gaussian_filter1d(
     >>> ndi.gaussian_filter1d([0.0, 0.0, 1.0, 0.0, 0.0], 0.5).round(3).tolist()
     [0.0, 0.106, 0.787, 0.106, 0.0]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.run(
+            _linear.GAUSSIAN_FILTER1D,
+            (sigma, axis, order, truncate, radius),
+            input,
+            output,
+            mode,
+            cval,
+            workers,
+            pixel_weights,
+            given[1:],
+        )
     return _run(_linear.GAUSSIAN_FILTER1D, (sigma, axis, order, truncate, radius), input, output, mode, cval, workers)
 
 
@@ -320,6 +391,12 @@ def gaussian_filter(
     radius: Integers | None = None,
     axes: Axes | None = None,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Blur with a Gaussian, or take derivatives of the blurred image.
 
@@ -342,6 +419,19 @@ def gaussian_filter(
     >>> ndi.gaussian_filter(spot, 0.5)[2].round(3).tolist()
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.run(
+            _linear.GAUSSIAN_FILTER,
+            (sigma, order, truncate, radius, axes),
+            input,
+            output,
+            mode,
+            cval,
+            workers,
+            pixel_weights,
+            given[1:],
+        )
     return _run(_linear.GAUSSIAN_FILTER, (sigma, order, truncate, radius, axes), input, output, mode, cval, workers)
 
 
@@ -355,6 +445,12 @@ def uniform_filter1d(
     origin: int = 0,
     *,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Mean over a window along one axis.
 
@@ -369,6 +465,11 @@ def uniform_filter1d(
     >>> ndi.uniform_filter1d([0.0, 3.0, 6.0, 0.0], 3).tolist()
     [1.0, 3.0, 3.0, 2.0]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.run(
+            _linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _run(_linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers)
 
 
@@ -382,6 +483,12 @@ def uniform_filter(
     *,
     axes: Axes | None = None,
     workers: int | None = None,
+    pixel_weights: npt.ArrayLike | None = None,
+    nan: Nan = "propagate",
+    min_weight: float = 0.0,
+    keep_nan: bool = False,
+    nodata: int | None = None,
+    fill_value: float | None = None,
 ) -> Array:
     """Mean over a window; the cost does not depend on its size.
 
@@ -391,6 +498,11 @@ def uniform_filter(
     >>> ndi.uniform_filter(np.eye(3), 3)[1].round(3).tolist()
     [0.333, 0.333, 0.333]
     """
+    given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
+    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+        return _missing.run(
+            _linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
+        )
     return _run(_linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers)
 
 

@@ -10,6 +10,7 @@ import fastsep.ndimage as ndi
 RNG = np.random.default_rng(19)
 IMAGE = RNG.random((20, 31), np.float32)
 MASK = IMAGE > 0.1
+WEIGHTS = IMAGE.astype(np.float64) ** 2
 BATCH = RNG.random((2, 12, 14, 3), np.float32)
 KERNEL, KERNELS = RNG.random((3, 3)), RNG.random((4, 3, 3))
 TAPS = (1.0, 2.0, 1.0)
@@ -36,6 +37,7 @@ FUNCTIONS = {
     "convolve": partial(fastsep.convolve, kernel=KERNEL),
     "correlate_bank": partial(fastsep.correlate_bank, kernels=KERNELS),
     "gradient": partial(fastsep.gradient, output=("dy", "magnitude")),
+    "interpolate_missing": fastsep.interpolate_missing,
     "canny": fastsep.canny,
     "apply_hysteresis_threshold": partial(fastsep.apply_hysteresis_threshold, low=0.3, high=0.8),
     "structure_tensor": fastsep.structure_tensor,
@@ -55,6 +57,10 @@ VARIANTS = {
     "canny with a mask": partial(fastsep.canny, mask=MASK),
     "gradient of one output": partial(fastsep.gradient, output="magnitude"),
     "hysteresis of pixels": partial(fastsep.apply_hysteresis_threshold, low=IMAGE / 2, high=0.8),
+    "gaussian of missing pixels": partial(fastsep.gaussian, weights=WEIGHTS, mode="ignore"),
+    "unsharp mask of missing pixels": partial(fastsep.unsharp_mask, weights=MASK),
+    "gradient of missing pixels": partial(fastsep.gradient, operator="gaussian", output=("dx", "dy"), weights=MASK),
+    "ndimage: missing pixels": partial(ndi.uniform_filter, pixel_weights=WEIGHTS),
     "gaussian of channels": partial(fastsep.gaussian, sigma=(0, 2), channel_axis=0),
     "median of channels": partial(fastsep.median, footprint=np.ones(3), channel_axis=0),
     "ndimage: an output dtype": partial(ndi.gaussian_filter, sigma=1, output=np.float64),

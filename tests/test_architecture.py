@@ -13,14 +13,26 @@ from pathlib import Path
 import pytest
 
 import fastsep
-from fastsep import corners, correlation, edges, filters, gaussians, layers, morphology, ndimage, peaks, ranks
+from fastsep import (
+    corners,
+    correlation,
+    edges,
+    filters,
+    gaussians,
+    interpolation,
+    layers,
+    morphology,
+    ndimage,
+    peaks,
+    ranks,
+)
 from fastsep._kernels.record import Record
 from fastsep._plan import operators
 
 PACKAGE = Path(fastsep.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PUBLIC = (filters, gaussians, edges, corners, correlation, morphology, ranks, peaks, layers)
+PUBLIC = (filters, gaussians, edges, corners, correlation, interpolation, morphology, ranks, peaks, layers)
 #: From the top down: what stands in a line imports from its own line and from those below.
 LAYERS = (
     {"__main__", "_cli", "_environment", "_ipython", "_pyinstaller"},

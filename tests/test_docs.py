@@ -24,6 +24,7 @@ of_a_checkout = pytest.mark.skipif(not README.exists(), reason="an installed pac
         "edges",
         "corners",
         "correlation",
+        "interpolation",
         "morphology",
         "ranks",
         "peaks",

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from dask._task_spec import DataNode, Task, TaskRef
 from dask.array import Array as DaskArray
-from dask.array import from_array, map_blocks
+from dask.array import broadcast_to, from_array, map_blocks
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from dask.utils import funcname
@@ -26,7 +26,7 @@ from fastsep import _call
 from fastsep._arrays import tasks
 from fastsep._arrays.regions import LEAST, Reads, reads
 from fastsep._arrays.tasks import Along, Job
-from fastsep._call import NotRun, Program
+from fastsep._call import NotRun, PerPixel, Program
 from fastsep._ops.hysteresis import Tracking
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn
@@ -47,11 +47,29 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
         from fastsep._arrays import tracked  # it is built on this module
 
         return [tracked.apply(options, image, call.program, workers)]
-    builder, *_, channel_axis, _, _ = options
+    builder, parameters, *others = options
+    channel_axis, *_ = others[-3:]
+    bare, beside = without_pixels(parameters, image)
     results, tail = (call.result,) * len(outs), call.shape[image.ndim :]
-    job = Job(partial(tasks.run, options, workers), image.shape, image.dtype, results, tail)
+    job = Job(
+        partial(tasks.run, (builder, bare, *others), tuple(beside), workers), image.shape, image.dtype, results, tail
+    )  # fmt: skip
     reach = reach_of(call.program, image.ndim, axes.channel(channel_axis, image.ndim))
-    return in_blocks(image, funcname(builder).strip("_"), job, reach, look_of(call.program, workers))
+    look = look_of(call.program, workers)
+    return in_blocks(image, funcname(builder).strip("_"), job, reach, look, list(beside.values()))
+
+
+def without_pixels(parameters: tuple[Any, ...], image: DaskArray) -> tuple[tuple[Any, ...], dict[int, DaskArray]]:
+    """Parameters without those that have a value for each pixel, and these by their numbers, in the image's chunks."""
+    beside = {n: like(value.values[0], image) for n, value in enumerate(parameters) if isinstance(value, PerPixel)}
+    return tuple(None if number in beside else value for number, value in enumerate(parameters)), beside
+
+
+def like(values: Any, image: DaskArray) -> DaskArray:
+    """`values` for each pixel, in the image's chunks."""
+    if not isinstance(values, DaskArray):
+        return from_array(np.broadcast_to(values, image.shape), image.chunks)
+    return broadcast_to(values, image.shape).rechunk(image.chunks)
 
 
 def by_blocks(
@@ -144,7 +162,6 @@ def look_of(program: Program | None, workers: int) -> Callable[[Array], bool] | 
     """What has to be asked of every chunk before any block is filtered."""
     if program is None or program.look is None:
         return None
-    assert program.source is not None
     return partial(tasks.look_at, partial(program.look, workers=workers), program.source)
 
 
@@ -213,7 +230,9 @@ def in_blocks(
     if look is not None:
         within = TaskRef(f"within-{token}")
         looks = [(f"look-{token}", *index) for index in np.ndindex(image.numblocks)]
-        layer.update({key: Task(key, look, TaskRef((image.name, *key[1:]))) for key in looks})
+        given_to = (image, *beside)
+        for key in looks:
+            layer[key] = Task(key, look, *(TaskRef((each.name, *key[1:])) for each in given_to))
         layer[within.key] = Task(within.key, tasks.all_of, *map(TaskRef, looks))
     stretches = _stretches(image, reach)
     run = tasks.filtered_once if len(job.results) == 1 else tasks.filtered

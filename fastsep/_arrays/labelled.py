@@ -63,7 +63,7 @@ class Labelled(Wrapper):
         """A mask, threshold or footprint, whose dimensions are in the image's order then."""
         if not set(value.dims) <= set(self.dims):
             return value.data
-        if name in ("low", "high"):  # which broadcast
+        if name in ("low", "high", "weights"):  # which broadcast
             value = value.expand_dims([dim for dim in self.dims if dim not in value.dims])
         return value.transpose(*(dim for dim in self.dims if dim in value.dims)).data
 

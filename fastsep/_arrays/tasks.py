@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastsep import _call
+from fastsep._call import PerPixel
 from fastsep._engine.memory import empty
 from fastsep._plan import dtypes
 from fastsep._validation import arrays
@@ -138,9 +139,19 @@ def nothing(shape: tuple[int, ...], results: tuple[DType, ...]) -> Any:
 # ---- jobs, and what else has to be done with chunks
 
 
-def run(options: tuple[Any, ...], workers: int, block: Array, outs: Sequence[Array | None]) -> Sequence[Array]:
-    """A call of `_call.apply`."""
-    return _call._checked(options, block, outs, workers)
+def run(
+    options: tuple[Any, ...], per_pixel: tuple[int, ...], workers: int, block: Array, outs: Sequence[Array | None],
+    *beside: Array,
+) -> Sequence[Array]:  # fmt: skip
+    """A call of `_call.apply`. `per_pixel`: numbers of the parameters that `beside` holds."""
+    return _call._checked(with_pixels(options, per_pixel, beside), block, outs, workers)
+
+
+def with_pixels(options: tuple[Any, ...], per_pixel: Sequence[int], beside: Sequence[Array]) -> tuple[Any, ...]:
+    """`options` with parameters that have a value for each pixel put in."""
+    builder, parameters, *others = options
+    values = dict(zip(per_pixel, map(PerPixel, beside), strict=True))
+    return (builder, tuple(values.get(number, value) for number, value in enumerate(parameters)), *others)
 
 
 def run_call(call: Callable[..., Array], workers: int, block: Array, outs: Sequence[Array | None]) -> Sequence[Array]:
@@ -162,9 +173,10 @@ def times(values: Array, mask: Array) -> Array:
         return np.multiply(values, mask)
 
 
-def look_at(look: Callable[..., bool], source: DType, chunk: Array) -> bool:
-    """What `Program.look` says of a chunk, in the dtype that the program reads."""
-    return look(dtypes.convert(np.asarray(chunk), source, None, False))
+def look_at(look: Callable[..., bool], source: DType | None, chunk: Array, *beside: Array) -> bool:
+    """What `Program.look` says of a chunk, in the dtype that the program reads, and of what lies beside it."""
+    values = np.asarray(chunk)
+    return look(values if source is None else dtypes.convert(values, source, None, False), *beside)
 
 
 def all_of(*answers: bool) -> bool:

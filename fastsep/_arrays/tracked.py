@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from dask._task_spec import List, Task, TaskRef
 from dask.array import Array as DaskArray
-from dask.array import broadcast_to, from_array
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from fastsep import _call
-from fastsep._arrays.chunked import in_blocks, reach_of
+from fastsep._arrays import tasks
+from fastsep._arrays.chunked import in_blocks, reach_of, without_pixels
 from fastsep._arrays.tasks import Job
-from fastsep._call import PerPixel
 from fastsep._ops.hysteresis import Tracking
 from fastsep._ops.joining import Marks, finished, join, marks, two_axes
 from fastsep._validation.array_like import Array
@@ -36,31 +35,19 @@ def apply(options: tuple[Any, ...], image: DaskArray, program: Tracking, workers
             " Pass thresholds of magnitudes."
         )
     builder, parameters, *others = options
-    per_pixel = [number for number, value in enumerate(parameters) if isinstance(value, PerPixel)]
-    beside = [_like(parameters[number].values[0], image) for number in per_pixel]
-    bare = tuple(None if number in per_pixel else value for number, value in enumerate(parameters))
-    classify = partial(_codes, (builder, bare, *others), per_pixel, workers)
+    bare, beside = without_pixels(parameters, image)
+    classify = partial(_codes, (builder, bare, *others), tuple(beside), workers)
     job = Job(classify, image.shape, image.dtype, (np.dtype(np.uint8),))
-    (codes,) = in_blocks(image, "codes", job, reach_of(program, image.ndim, None), None, beside)
+    (codes,) = in_blocks(image, "codes", job, reach_of(program, image.ndim, None), None, list(beside.values()))
     return tracked(codes, program.diagonal)
 
 
-def _like(values: Any, image: DaskArray) -> DaskArray:
-    """`values` for each pixel, in the image's chunks."""
-    if not isinstance(values, DaskArray):
-        return from_array(np.broadcast_to(values, image.shape), image.chunks)
-    return broadcast_to(values, image.shape).rechunk(image.chunks)
-
-
 def _codes(
-    options: tuple[Any, ...], per_pixel: list[int], workers: int, block: Array, outs: Sequence[Array | None],
+    options: tuple[Any, ...], per_pixel: tuple[int, ...], workers: int, block: Array, outs: Sequence[Array | None],
     *beside: Array,
 ) -> list[Array]:  # fmt: skip
     """WEAK, STRONG or 0 for each pixel of a block. `per_pixel`: numbers of the parameters that `beside` holds."""
-    builder, parameters, *others = options
-    values = dict(zip(per_pixel, map(PerPixel, beside), strict=True))
-    parameters = tuple(values.get(number, value) for number, value in enumerate(parameters))
-    _, call = _call.for_whole((builder, parameters, *others), block.shape, block.dtype)
+    _, call = _call.for_whole(tasks.with_pixels(options, per_pixel, beside), block.shape, block.dtype)
     assert isinstance(call.program, Tracking)
     codes = np.empty(block.shape, np.uint8) if outs[0] is None else outs[0]
     call.program.classify(block.view(np.ndarray), codes, workers)

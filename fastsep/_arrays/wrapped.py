@@ -31,7 +31,7 @@ def apply(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: An
     """A call that `options` describe, as `_call.apply` has it."""
     builder, parameters, mode, cval, _, channel_axis, rules, dtype = options
     wrapper = wrapper_of(image)
-    names = ("mode", "channel_axis", *_parameters(builder)[1:])
+    names = ("mode", "channel_axis", *parameters_of(builder)[1:])
     mode, channel_axis, *found = wrapper.by_position(names, (mode, channel_axis, *parameters))
     arguments = (builder, tuple(found), wrapper.inner, mode, cval, channel_axis, rules, dtype)
     targets = [wrapper.target(out) for out in outs]
@@ -45,11 +45,11 @@ def apply(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: An
 def call(function: Callable[..., Any], image: Any, args: tuple[Any, ...]) -> Any:
     """A call of a function of several steps, whose first argument is the image."""
     wrapper = wrapper_of(image)
-    names = _parameters(function)[1:]
+    names = parameters_of(function)[1:]
     values = dict(zip(names, wrapper.by_position(names, args), strict=True))
     for name, value in values.items():
         if name == "parameters":
-            values[name] = tuple(wrapper.by_position(_parameters(values["builder"])[1:], value))
+            values[name] = tuple(wrapper.by_position(parameters_of(values["builder"])[1:], value))
         elif hasattr(value, "_fields"):
             values[name] = value._make(wrapper.by_position(value._fields, value))
     target = "out" if "out" in names else "output"
@@ -77,7 +77,8 @@ def convolve(image: Any, layer: Callable[[Any, Any], Any], out: Any, place: Geom
 
 
 @cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names, in order."""
     return tuple(inspect.signature(function).parameters)
 
 

@@ -500,6 +500,59 @@ class Pipeline(Head):
     stage_scratch: int  # offset of the scratch of the stages' kernels, one of which runs at a time
 
 
+class Pass(Record):
+    """A kernel that another one calls for some rows."""
+
+    kernel: int  # address
+    arguments: int  # address of them
+    height: int  # rows that it counts as one
+
+
+class Held(Record):
+    """What a band has at the moment."""
+
+    first: int  # rows and columns of selected pixels and their weights
+    stop: int
+    left: int
+    right: int
+    seen_from: int  # rows that it has looked at
+    seen: int
+
+
+class Missing(Head):
+    """The second source are weights that are given."""
+
+    passes: int  # address of three `Pass`es: the plain filter, that of selected pixels, that of their weights
+    blocks: int  # offset of their arguments
+    pass_scratch: int  # offset of their scratch
+    buffers: int  # offset of a `Held`
+    extents: int  # offset of two words for each of some rows: where pixels are missing in them
+    extent_rows: int
+    block: int  # rows that are not parted
+    step: int  # rows that are filtered together where pixels are missing ...
+    run: int  # ... and where none was
+    halo: int  # rows that taps reach above or below one
+    reach: int  # columns that they reach left or right of one
+    widest: int  # columns that are filtered by weights beside those by the plain filter, at most
+    spoilt: int  # rows next to each other of a plain result that a missing pixel makes NaN; 0: they do not tell
+    always: int  # 1: pixels are missing beside each row
+    open_rows: int  # 1: they are above and below the image
+    held: int  # rows of selected pixels and weights
+    pixels: int  # offsets of rows of them, of sums of pixels and of totals of weights, each with bytes from row to row
+    pixels_row: int
+    weights: int
+    weights_row: int
+    sums: int
+    sums_row: int
+    totals: int
+    totals_row: int
+    nodata: int  # address of the value that stands for missing pixels
+    one: int  # address of the weight of others
+    numbers: int  # address of the total of full weight, the least share of it, and what stands for missing results
+    weight_lines: int  # rows of weights: planes that share them come one after the other
+    weight_channels: int  # of weights: those of the image, or 1
+
+
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.
 SRC, SCRATCH, GRAIN, BANDS, DST, SRC_2 = (
     Head.fields[name].number for name in ("src", "scratch", "grain", "bands", "dst", "src_2")

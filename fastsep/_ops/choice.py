@@ -21,7 +21,7 @@ from fastsep._plan import cost_model, description
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import IDENTITY, Dense, Filter, Fourier, Halo, Line, Separable, Term
-from fastsep._validation import scalars
+from fastsep._validation import filter_kernels, scalars
 from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 from fastsep.factorization.kernel import Factorization, factorize, takes_more_than
@@ -73,9 +73,10 @@ class Candidates:
         else:
             allowed = [entry for entry in priced if entry[0].method == self.method]
         chosen, plan, _ = min(allowed, key=lambda entry: entry[2])
-        fallback = None
+        fallback, narrow = None, chosen
         if self.method == "auto" and chosen.finite and not self.integers:
             other, fallback, _ = min((entry for entry in allowed if not entry[0].finite), key=lambda entry: entry[2])
+            narrow = other
             if request.whole is not None:
                 chosen, fallback = chosen if request.within else other, None
         rejected = [(option, cost) for option, _, cost in priced if option is not chosen]
@@ -87,7 +88,7 @@ class Candidates:
         if request.whole is not None:
             assert chosen.what is not None
             plan = request.plan(chosen.what)
-        return CorrelationProgram(request, plan, chosen, fallback, limit, tuple(rejected), separable)
+        return CorrelationProgram(request, plan, chosen, fallback, limit, tuple(rejected), separable, narrow.what)
 
     def _price(self, option: Candidate, make: Callable[[Filter], Plan]) -> tuple[Candidate, Plan, float]:
         assert option.what is not None
@@ -120,11 +121,13 @@ class CorrelationProgram(Program):
     def __init__(
         self, request: Request, plan: Plan, chosen: Candidate, fallback: Plan | None, limit: float,
         others: tuple[tuple[Candidate, float], ...], separable: Callable[[], tuple[Candidate, float]] | None,
+        narrow: Filter | None,
     ) -> None:  # fmt: skip
         """`fallback`: for an image with NaN or infinity, or values beyond `limit`. `others` with their estimated
-        nanoseconds; `separable`: finds the separable one, where only its price is too high."""
+        nanoseconds; `separable`: finds the separable one, where only its price is too high; `narrow`: the filter that
+        reaches no further than the kernel, if the call may take one."""
         super().__init__(request)
-        self.runner, self.chosen = Runner(plan), chosen
+        self.runner, self.chosen, self.narrow = Runner(plan), chosen, narrow
         self.fallback = None if fallback is None else Runner(fallback)
         self.others, self.separable = others, separable
         if fallback is None:
@@ -169,6 +172,21 @@ class CorrelationProgram(Program):
 
 def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Operation:
     """The ways to correlate an image with the kernel that `pack` made a key of, or to convolve it."""
+    return Operation(_candidates(frame, key, flip, tol, method, False).prepare)
+
+
+def of_missing(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any) -> Operation:
+    """The ways that images with missing pixels take: no transform, and a single term if not more are asked for."""
+    filter_kernels.need_one_sign([unpack(key)])
+    if method == "fft":
+        raise ValueError("`method` must not be fft for an image with missing pixels.")
+    return Operation(_candidates(frame, key, flip, tol, method, True).prepare)
+
+
+def _candidates(
+    frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol: float, method: Any, simple: bool
+) -> Candidates:
+    """`simple`: where a method is not asked for, taps one by one or a single term."""
     method = scalars.one_of("method", method, METHODS)
     kernel = unpack(key)
     if kernel.ndim != len(frame.spatial):
@@ -185,15 +203,15 @@ def candidates(frame: Frame, key: tuple[bytes, tuple[int, ...]], flip: bool, tol
     direct = Candidate("direct", Dense(kernel, centre), False, f"{np.count_nonzero(kernel)} taps", 0.0, size)
     whole = frame.integer and frame.dtype.kind in "iub" and not (kernel != np.rint(kernel)).any()
     options, separable = [direct], None
-    if method in ("auto", "fft"):
+    if method == "fft" or (method == "auto" and not simple):
         options.append(_fourier(frame, kernel, centre, method, whole))
     if method in ("auto", "separable"):
         separable = partial(_separable, frame, kernel, centre, tol, whole)
     wanted = separable(None) if method == "separable" and separable is not None else options[-1]
     if wanted.what is None and method != "auto":
         raise ValueError(f"`method` must not be {method!r} here: {wanted.note}.")
-    found = Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre)
-    return Operation(found.prepare)
+    most = 1 if simple and method == "auto" else None
+    return Candidates(tuple(options), separable, method, frame.dtype.kind in "iub", kernel, centre, most)
 
 
 def near_exact(frame: Frame, kernel: Array, centre: tuple[int, ...]) -> Operation:

@@ -16,6 +16,7 @@ import numpy as np
 from fastsep._call import Operation, Program, Request
 from fastsep._engine import execution
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
+from fastsep._ops.missing.parts import Derivatives
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
 from fastsep._plan.description import Description
@@ -62,6 +63,21 @@ def builder(
         sigma = (1.0,) * count
     over = axes.edge_axes(axis, frame)
     return Operation(Gradient(operator, sigma, tuple(_component(name, count) for name in names), over).prepare)
+
+
+def of_missing(
+    frame: Frame, operator: Any, sigma: Any, kind: type, names: tuple[Any, ...], axis: Any
+) -> Derivatives:  # fmt: skip
+    """The same for an image with missing pixels."""
+    if operator != "gaussian":
+        raise ValueError(
+            f"`operator` must be gaussian for an image with missing pixels; got {array_like.show(operator)}."
+        )
+    plain = builder(frame, operator, sigma, kind, names, axis)
+    count = len(frame.spatial)
+    widths = scalars.sigmas("sigma", 1.0 if sigma is None else sigma, count, TRUNCATE)
+    wanted = tuple(_component(name, count) for name in names)
+    return Derivatives(plain, widths, TRUNCATE, wanted, axes.edge_axes(axis, frame))
 
 
 class Gradient(NamedTuple):
@@ -214,7 +230,7 @@ class WholeArrays(Program):
         parts = {axis: runner.run(image, None, workers) for axis, (_, runner) in self.derivatives.items()}
         for item, out in zip(self.wanted, outs, strict=True):
             if item == "orientation":
-                value = _orientation(parts[self.ndim - 2], parts[self.ndim - 1], workers)
+                value = orientation(parts[self.ndim - 2], parts[self.ndim - 1], workers)
             elif item == "magnitude":
                 value = np.square(parts[self.over[0]])
                 for axis in self.over[1:]:
@@ -234,7 +250,7 @@ class WholeArrays(Program):
         return description.of_stages("one whole array after the other", self.acc, stages, True, ())
 
 
-def _orientation(dy: Array, dx: Array, workers: int | None) -> Array:
+def orientation(dy: Array, dx: Array, workers: int | None) -> Array:
     """arctan2 of whole arrays."""
     shape, lanes = dy.shape, execution.vector_bytes() // dy.itemsize
     # The kernel reads whole vectors: rows narrower than one are taken as one long row.

@@ -109,6 +109,10 @@ DENSE_EDGES_PAY = 256
 BOX_RING_BYTES = L2 * 2
 #: Rows that a pipeline makes at a time, at least (measured).
 STEP_ROWS = 16
+#: Rows that are filtered together where pixels are missing, and where they may be and were not, at least.
+WEIGHED_ROWS, PLAIN_ROWS = 32, 64
+#: Of a row, the largest part that is filtered by weights beside the plain filter of all of it.
+WIDEST_PART = 0.5
 #: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
 #: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured). The same on all

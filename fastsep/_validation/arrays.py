@@ -165,6 +165,32 @@ def expanded_mask(mask: Any, inside: Array, shape: tuple[int, ...], channel: int
     return inside if inside.shape == shape else np.expand_dims(inside, channel)  # type: ignore[arg-type]
 
 
+def expanded_weights(weights: Array, shape: tuple[int, ...], channel: int | None) -> Array:
+    """`weights` for every pixel of an image of that shape: given for its spatial axes, or for all."""
+    spatial = tuple(n for axis, n in enumerate(shape) if axis != channel)
+    whole = channel is not None and weights.ndim == len(shape)
+    try:
+        fits = np.broadcast_shapes(weights.shape, shape if whole else spatial) == (shape if whole else spatial)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentError(f"`weights` must fit the image's spatial shape {spatial}; got shape {weights.shape}.")
+    if channel is not None and not whole:
+        weights = weights[(None,) * (len(spatial) - weights.ndim)]  # those that broadcast
+        weights = weights[(*(slice(None),) * channel, None)]
+    return np.broadcast_to(weights, shape)
+
+
+def checked_weights(weights: Array) -> Array:
+    """Bools, or numbers that are finite and not negative."""
+    if weights.dtype.kind != "b" and weights.size:
+        lowest, highest = weights.min(), weights.max()
+        if not (lowest >= 0 and highest < np.inf):
+            found = lowest if not lowest >= 0 else highest
+            raise ValueError(f"`weights` must be finite and not negative; got {found} among them.")
+    return weights
+
+
 def eroded(inside: Array, channel: int | None) -> Array:
     """Which pixels of a mask of bools have no neighbour outside it or the image."""
     for along in range(inside.ndim):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,17 @@ def taps_per_axis(lines: Any, count: int) -> tuple[tuple[float, ...] | None, ...
         if line is not None and not all(map(math.isfinite, line)):
             raise ValueError(f"`taps` must be finite real numbers; got {show(line)}.")
     return result
+
+
+def need_one_sign(lines: Sequence[Array]) -> None:
+    """Refuse taps whose sum may vanish where pixels are missing."""
+    if any((taps < 0).any() and (taps > 0).any() for taps in lines):
+        raise ValueError(
+            "`weights`, `nan`, `nodata`, masked arrays and mode ignore need taps of one sign: results are divided by"
+            " the sum of those that meet a pixel, and that of others may vanish."
+        )
+    if not all(taps.any() for taps in lines):
+        raise ValueError("`weights`, `nan`, `nodata`, masked arrays and mode ignore need taps that are not all zero.")
 
 
 def finite_float64(name: str, array: Array) -> Array:

@@ -120,6 +120,9 @@ def of_call(
     for word in ("out", "output"):
         if isinstance(arguments.get(word), np.ndarray) or (word == "out" and arguments.get(word) is not None):
             raise ValueError(f"`{word}` must not be given: results go to `target`.")
+    for word in ("weights", "pixel_weights"):
+        if word in arguments and word not in parameters[:1] and arguments[word] is not None:
+            raise ValueError(f"`{word}` must not be given block by block: mark missing pixels by NaN or `nodata`.")
     mask = arguments.pop("mask", None)
     found = not_run(function, shape, dtype, **arguments)
     tracks = None

@@ -228,9 +228,9 @@ class _Work:
 
         look, source = self.call.look, self.call.source
         assert look is not None
-        assert source is not None
         for image in _one_ahead(read, self.blocks, self.ahead):
-            if not look(dtypes.convert(image, source, None, False), workers=None):
+            values = image if source is None else dtypes.convert(image, source, None, False)
+            if not look(values, workers=None):
                 return False
             self.image.release(image)
         return True

@@ -1,0 +1,175 @@
+"""Pixels that are missing: looked for, replaced by zeros beside weights, and results divided by shares of weight.
+
+As in `memory`, dtypes come first. `how` is a literal and says which values are meant: "nan", "equal" to a number or
+"unequal" to it; "none".
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastsep._kernels.simd.emitter import I64, Emitter, scalar_type
+from fastsep._kernels.simd.memory import dtype_of, nothing
+
+#: Vectors that are looked at in one go.
+LOOKED_AT = 4
+
+
+def _is_meant(b, dtype, how, value, number):
+    """Which lanes of a vector of `dtype` are meant."""
+    if how == "nan":
+        return b.fcmp_unordered("uno", value, value)
+    sign = "==" if how == "equal" else "!="
+    if dtype.kind == "f":
+        return (b.fcmp_ordered if how == "equal" else b.fcmp_unordered)(sign, value, number)
+    return b.icmp_signed(sign, value, number)
+
+
+@intrinsic(prefer_literal=True)
+def any_meant(typing, src, how, address, count, number):
+    """1 if any of `count` values at `address` is meant, else 0; `number`: address of what they are compared with."""
+    dtype, which = dtype_of(src), how.literal_value
+
+    def generate(context, builder, signature, values):
+        address, count, number = values[2:]
+        e = Emitter(builder, dtype)
+        size = dtype.itemsize
+        flags, bits = ir.VectorType(ir.IntType(1), e.count), ir.IntType(e.count)
+        with_number = None if which == "nan" else e.broadcast(number, I64(0))
+
+        def at(index):
+            return builder.add(address, builder.mul(index, I64(size)))
+
+        def look(value, found):
+            return builder.or_(found, _is_meant(builder, dtype, which, value, with_number))
+
+        def several(k, found):
+            (found,) = found
+            first = at(builder.mul(k, I64(LOOKED_AT * e.count)))
+            loaded = [e.load(builder.add(first, I64(n * e.count * size)), dtype) for n in range(LOOKED_AT)]
+            if which == "nan":  # two vectors with one comparison
+                for one, other in zip(loaded[::2], loaded[1::2], strict=True):
+                    found = builder.or_(found, builder.fcmp_unordered("uno", one, other))
+                return [found]
+            for value in loaded:
+                found = look(value, found)
+            return [found]
+
+        def single(k, found):
+            return [look(e.splat(e.load_scalar(at(k), dtype)), *found)]
+
+        groups = builder.udiv(count, I64(LOOKED_AT * e.count))
+        found = e.loop(I64(0), groups, [ir.Constant(flags, None)], several)
+        (found,) = e.loop(builder.mul(groups, I64(LOOKED_AT * e.count)), count, found, single)
+        return builder.zext(builder.icmp_unsigned("!=", builder.bitcast(found, bits), bits(0)), I64)
+
+    return types.int64(src, how, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def spread(typing, src, acc, to, source, count, times):
+    """Store each of `count` values of dtype `src` as `times` of `acc`; and up to a vector behind the last one."""
+    origin, arithmetic = dtype_of(src), dtype_of(acc)
+
+    def generate(context, builder, signature, values):
+        to, source, count, times = values[2:]
+        e = Emitter(builder, arithmetic)
+        pixel = builder.mul(times, I64(arithmetic.itemsize))
+
+        def store(k, _):
+            value = e.splat(e.load_scalar(builder.add(source, builder.mul(k, I64(origin.itemsize))), origin))
+            first = builder.add(to, builder.mul(k, pixel))
+
+            def again(n, _):
+                builder.store(value, e.at(first, builder.mul(n, I64(arithmetic.itemsize))), align=1)
+                return []
+
+            e.loop(I64(0), times, [], again, step=I64(e.count))
+            return []
+
+        e.loop(I64(0), count, [], store)
+
+    return types.void(src, acc, types.int64, types.int64, types.int64, types.int64), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def select(typing, src, acc, how, weighing, source, given, vectors, number, pixels, weights):
+    """Of `vectors` vectors store the pixels, with zeros for those that are missing, and their weights.
+
+    `weighing`: "none": a pixel's weight is 1; "mask": that at `given`, 1 or 0; "product": any, and pixels are
+    multiplied by it. Pixels keep their dtype, but that products are of the arithmetic's.
+    """
+    origin, arithmetic = dtype_of(src), dtype_of(acc)
+    which, rule = how.literal_value, weighing.literal_value
+
+    def generate(context, builder, signature, values):
+        source, given, vectors, number, pixels, weights = values[4:]
+        b, e = builder, Emitter(builder, arithmetic)
+        kind = ir.VectorType(scalar_type(origin), e.count)
+        zero, nothing_there = e.splat(0), ir.Constant(kind, None)
+        with_number = None
+        if which == "equal":
+            with_number = Emitter(builder, origin, e.count).broadcast(number, I64(0))
+
+        def vector(k, _):
+            first = b.mul(k, I64(e.count))
+            value = b.load(e.at(source, b.mul(first, I64(origin.itemsize))), align=1, typ=kind)
+            along = b.mul(first, I64(arithmetic.itemsize))
+            missing, weight = None, e.splat(1)
+            if rule != "none":
+                weight = e.load(b.add(given, along), arithmetic)
+                missing = b.fcmp_unordered("<=", weight, zero)
+            if which != "none":
+                meant = _is_meant(b, origin, which, value, with_number)
+                missing = meant if missing is None else b.or_(missing, meant)
+            if rule == "product":
+                value = b.select(missing, zero, e.mul(e.convert(value, origin), weight))
+            else:
+                value = b.select(missing, nothing_there, value)
+            size = arithmetic.itemsize if rule == "product" else origin.itemsize
+            b.store(value, e.at(pixels, b.mul(first, I64(size))), align=1)
+            b.store(b.select(missing, zero, weight), e.at(weights, along), align=1)
+            return []
+
+        e.loop(I64(0), vectors, [], vector)
+
+    return types.void(src, acc, how, weighing, *[types.int64] * 6), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def normalize(
+    typing, sums_dtype, acc, dst, keep, sums, totals, weights, vectors, numbers, out, streamed, ahead,
+):  # fmt: skip
+    """Store `vectors` vectors of sums, divided by the share of the kernel's weight that was found.
+
+    `numbers`: address of the total of full weight, the least share of it that makes a result, and what stands for
+    others. `keep`: 1: nor has a pixel one whose own weight, at `weights`, is 0. `streamed`: see `store_or_stream`.
+    `ahead`: pixels to be fetched meanwhile, which take less time than divisions.
+    """
+    origin, arithmetic, result = (dtype_of(dtype) for dtype in (sums_dtype, acc, dst))
+    keeps = keep.literal_value
+
+    def generate(context, builder, signature, values):
+        sums, totals, weights, vectors, numbers, out, streamed, ahead = values[4:]
+        b, e = builder, Emitter(builder, arithmetic)
+        full, least, fill = (e.broadcast(numbers, I64(k)) for k in range(3))
+
+        def vector(k, _):
+            first = b.mul(k, I64(e.count))
+            along = b.mul(first, I64(arithmetic.itemsize))
+            e.prefetch(b.add(ahead, along))
+            share = b.fdiv(e.load(b.add(totals, along), arithmetic), full)
+            value = b.fdiv(e.load(b.add(sums, b.mul(first, I64(origin.itemsize))), origin), share)
+            missing = b.fcmp_unordered("<", share, least)
+            if keeps:
+                weight = e.load(b.add(weights, along), arithmetic)
+                missing = b.or_(missing, b.fcmp_ordered("==", weight, e.splat(0)))
+            value = b.select(missing, fill, value)
+            e.store_or_stream([(value, b.add(out, b.mul(first, I64(result.itemsize))))], result, streamed)
+            return []
+
+        e.loop(I64(0), vectors, [], vector)
+
+    return types.void(sums_dtype, acc, dst, keep, *[types.int64] * 8), nothing(generate)

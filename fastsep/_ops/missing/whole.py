@@ -1,0 +1,246 @@
+"""Filters of images with missing pixels, one whole array after the other: any filter, any border, any number of axes.
+
+Besides its result a call takes some four arrays of the image's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+
+from fastsep._call import FilterProgram, Operation, PerPixel, Program, Request
+from fastsep._engine.execution import Runner
+from fastsep._ops.choice import CorrelationProgram
+from fastsep._ops.missing.options import Missing
+from fastsep._ops.missing.selection import Selected, engine_axes, is_partial, pixel_dtype, select
+from fastsep._plan import description, dtypes
+from fastsep._plan.description import Description, Stage
+from fastsep._plan.pieces import unit_of
+from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Box, Dense, Filter, Separable
+from fastsep._validation import filter_kernels
+from fastsep._validation.array_like import Array, DType
+
+#: Pixels along an axis of the image of ones of which `total` is found: the kernel takes the ways of larger ones, too.
+ONES = 16
+#: Where terms cancel each other, sums of weights which should be 0 are not larger than this part of the total.
+ROUNDING = {np.dtype(np.float32): 2.0**-20, np.dtype(np.float64): 2.0**-49}
+
+
+def of_weights(what: Filter) -> Filter:
+    """The filter that the weights run through.
+
+    Its sums are not cast. Beyond a constant border pixels have weight 1, and what the first pass makes of them has its
+    sum of taps.
+    """
+    if isinstance(what, Separable):
+        return replace(what, chained=False, cast=False, whole=False)
+    return replace(what, cast=False) if isinstance(what, Box | Dense) else what
+
+
+def runner_of_weights(what: Filter, request: Request, missing: Missing, acc: DType) -> Runner:
+    """K(w), in the dtype of the arithmetic."""
+    return request._replace(source=acc, target=acc, cval=missing.border_weight, scale=1.0).runner(of_weights(what))
+
+
+def total_of(what: Filter, request: Request, acc: DType) -> float:
+    """What the kernel makes of weights of 1: the sum of its taps, in its own order."""
+    sizes = list(request.shape)
+    spatial = range(request.first, request.first + len(request.modes))
+    for axis, idle in zip(spatial, what.idle(), strict=True):
+        # A short axis that is left alone may count as one of channels.
+        sizes[axis] = min(sizes[axis], 5 if idle else ONES)
+    if request.first:
+        sizes[0] = 1
+    modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
+    small = request._replace(shape=tuple(sizes), source=acc, target=acc, modes=modes, cval=0.0, scale=1.0, whole=None)
+    ones = small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
+    return float(ones.flat[0])
+
+
+def same_sums(one: Plan, other: Plan) -> bool:
+    """Whether two plans, for results of other dtypes, make the same sums."""
+    chains = [[plan for chain in each.passes for plan in chain] for each in (one, other)]
+    return (
+        one.strategy == other.strategy
+        and one.kernel[:-1] == other.kernel[:-1]
+        and len(chains[0]) == len(chains[1])
+        and all(map(same_sums, *chains))
+    )
+
+
+def is_rounded_float(what: Filter, request: Request, plan: Plan) -> bool:
+    """Whether the plain filter's results are floats, or what the same sums in floats are rounded to."""
+    if request.target.kind == "f":
+        return True
+    return plan.acc.kind == "f" and not what.cast and same_sums(plan, request._replace(target=plan.acc).plan(what))
+
+
+class Normalized:
+    """K(w f), K(w) / total, and whether all weights under the kernel are 1."""
+
+    def __init__(self, what: Filter, request: Request, missing: Missing, weights: PerPixel | None, acc: DType) -> None:
+        """`acc`: the dtype of the arithmetic and of all results."""
+        self.what, self.request, self.missing, self.acc = what, request, missing, acc
+        self.source = pixel_dtype(request, weights, acc)
+        self.numerator = request._replace(source=self.source, target=acc).runner(what)
+        self.denominator = runner_of_weights(what, request, missing, acc)
+        self.total = total_of(what, request, acc)
+        cancels = isinstance(what, Separable) and len(what.terms) > 1
+        self.least = ROUNDING[acc] if cancels else 0.0
+        # A constant beyond the border: rows next to it are added up in another way.
+        self.lacking: Runner | None = None
+        if missing.counts(request.modes) or is_partial(weights):
+            self.lacking = runner_of_weights(what, request, missing._replace(ignored=(True,)), acc)
+
+    @property
+    def runners(self) -> list[Runner]:
+        return [self.numerator, self.denominator]
+
+    def weighed(self, selected: Selected, workers: int | None) -> tuple[Array, Array]:
+        """The numerator and the share of the kernel that found weights."""
+        return self.numerator.run(selected.pixels, None, workers), self.share(selected, workers)
+
+    def share(self, selected: Selected, workers: int | None) -> Array:
+        """K(w) / total: exactly 1 where all weights are."""
+        share = self.denominator.run(selected.weights, None, workers)
+        share /= self.acc.type(self.total)
+        if self.missing.counts(self.request.modes):
+            share[self.full(selected, share, workers)] = 1
+        return share
+
+    def full(self, selected: Selected, share: Array, workers: int | None) -> Array:
+        """Where all weights under the kernel are 1."""
+        if self.lacking is None or not (selected.whole is not None or self.missing.counts(self.request.modes)):
+            return np.equal(share, 1)
+        lacking = (selected.weights != 1).astype(self.acc)
+        found: Array = self.lacking.run(lacking, None, workers) == 0
+        return found
+
+    def absent(self, share: Array, selected: Selected) -> Array:
+        """Where there is no result."""
+        absent: Array = ~(share > self.least) | ((share < self.missing.min_weight) & (share != 1))
+        return absent | (selected.weights == 0) if self.missing.keep_nan else absent
+
+
+class Incomplete(Program):
+    """A program of an image with missing pixels."""
+
+    def __init__(self, request: Request, missing: Missing, weights: PerPixel | None, absent: PerPixel | None) -> None:
+        """`absent`: an array of bools, in which to tell where there is no result."""
+        super().__init__(request)
+        # What is missing is told by the pixels as they are: converted, two integers may be one.
+        self.source = None
+        self.request, self.missing, self.weights, self.absent = request, missing, weights, absent
+
+    def of(self, weights: PerPixel | None, absent: PerPixel | None) -> Self:
+        """The same for other weights, of the dtype and shape of those that it was made for."""
+        other = copy(self)
+        other.weights, other.absent = weights, absent
+        return other
+
+    def selected(self, image: Array, source: DType, acc: DType) -> Selected:
+        return select(image, self.missing, self.weights, self.request, source, acc)
+
+    @np.errstate(all="ignore")
+    def deliver(self, values: Array, absent: Array, out: Array) -> None:
+        """Results, and what stands for those that there are not."""
+        out[...] = dtypes.finish(values, self.target)
+        out[absent] = self.missing.fill
+        if self.absent is not None:
+            engine_axes(self.absent.values[0], self.request)[...] = absent
+
+
+class WholeArrays(Incomplete):
+    """One filter."""
+
+    def __init__(
+        self, what: Filter, request: Request, missing: Missing, weights: PerPixel | None, absent: PerPixel | None
+    ) -> None:  # fmt: skip
+        super().__init__(request, missing, weights, absent)
+        filter_kernels.need_one_sign(taps_of(what))
+        plan = request.plan(what)
+        acc = plan.acc if plan.acc.kind == "f" and not what.cast else np.dtype(np.float64)
+        self.quotient = Normalized(uncast(what), request, missing, weights, acc)
+        self.what, self.acc = what, acc
+        # Integers that are made in another way than floats: that of the plain filter, where no pixel is missing.
+        self.plain: Runner | None = None
+        if not is_rounded_float(what, request, plan):
+            self.plain = Runner(plan)
+
+    @property
+    def unit(self) -> int:
+        return max(unit_of(runner.plan) for runner in self.quotient.runners)
+
+    @np.errstate(all="ignore")
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        selected = self.selected(image, self.quotient.source, self.acc)
+        values, share = self.quotient.weighed(selected, workers)
+        np.divide(values, share, out=values)
+        self.deliver(values, self.quotient.absent(share, selected), outs[0])
+        if self.plain is not None:
+            full = self.quotient.full(selected, share, workers)
+            pixels = selected.pixels.astype(self.plain.plan.src, copy=False)
+            np.copyto(outs[0], self.plain.run(pixels, None, workers), where=full)
+
+    def describe(self) -> Description:
+        stages = [
+            Stage("pixels times weights", (self.quotient.what,), (self.quotient.numerator.plan,)),
+            Stage("weights", (of_weights(self.what),), (self.quotient.denominator.plan,)),
+        ]
+        if self.plain is not None:
+            stages.append(Stage("integers of complete pixels", (self.what,), (self.plain.plan,)))
+        return side_by_side(stages, self.acc)
+
+
+def single_filter(what: Filter | Operation, request: Request) -> Filter:
+    """The filter that an operation takes for an image which may have NaN."""
+    if isinstance(what, Filter):
+        return what
+    program = what.prepare(request)
+    if isinstance(program, CorrelationProgram):
+        assert program.narrow is not None
+        return program.narrow
+    if isinstance(program, FilterProgram):
+        return program.what
+    raise ValueError("`axes` must be in ascending order for an image with missing pixels.")
+
+
+def taps_of(what: Filter) -> list[Array]:
+    """Of a filter whose terms are no more than one."""
+    if isinstance(what, Dense):
+        return [what.kernel]
+    return [np.array(line.taps) for term in what.terms for line in term.lines if line and len(what.terms) == 1]
+
+
+def surroundings(marked: Array, request: Request, halo: Sequence[tuple[int, int]]) -> tuple[slice, ...] | None:
+    """The part of an image that holds the pixels that are marked and so many around them; None if none is marked."""
+    place = [slice(None)] * marked.ndim
+    for axis, (mode, (before, after)) in enumerate(zip(request.modes, halo, strict=True), start=request.first):
+        along = np.flatnonzero(marked.any(axis=tuple(other for other in range(marked.ndim) if other != axis)))
+        if not along.size:
+            return None
+        if mode != "wrap":
+            place[axis] = slice(max(int(along[0]) - before, 0), int(along[-1]) + 1 + after)
+    return tuple(place)
+
+
+def uncast(what: Filter) -> Filter:
+    """The filter without casts between its axes."""
+    if what.cast:
+        return replace(what, cast=False, exact=False) if isinstance(what, Separable) else replace(what, cast=False)  # type: ignore[type-var]
+    return what
+
+
+def side_by_side(stages: Sequence[Stage], acc: DType) -> Description:
+    """Filters of the image and of its weights, none of which reads what another one makes."""
+    told = description.of_stages("whole arrays, numerator by denominator", acc, stages, True, ())
+    halos = [what.halo() for stage in stages for what in stage.filters]
+    widest = tuple(
+        (max(before for before, _ in sides), max(after for _, after in sides)) for sides in zip(*halos, strict=True)
+    )
+    return told._replace(halo=widest)
