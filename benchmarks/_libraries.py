@@ -27,6 +27,7 @@ LIBRARIES = {
     "SciPy": Library(("scipy.ndimage",), "scipy", one_thread=True),
     "DIPlib": Library(("diplib",), "diplib", settle=lambda module, threads: module.SetNumberOfThreads(threads)),
     "Pillow": Library(("PIL.Image",), "pillow", one_thread=True),
+    "astropy": Library(("astropy.convolution",), "astropy", one_thread=True),
     "dask-image": Library(("dask_image.ndfilters", "dask.array"), "dask-image"),
     "ONNX Runtime": Library(("onnxruntime", "onnx"), "onnxruntime"),
     "torch": Library(("torch",), "torch", settle=lambda module, threads: module.set_num_threads(threads)),

@@ -30,6 +30,7 @@ QUICK = {
     "gaussian 2160x3840 float32 sigma=10",
     "gaussian 2160x3840 uint8 sigma=2",
     "gaussian 1080x1920x3 uint8 sigma=2",
+    "gaussian_nan 2160x3840 float32 sigma=2 missing=scattered",
     "box 2160x3840 float32 size=21",
     "unsharp_mask 2160x3840 float32 radius=2 amount=1",
     "sobel 2160x3840 float32",
@@ -72,6 +73,11 @@ SMOOTHING = (
     *rows("unsharp_mask", dtypes=["float32", "uint8"], radius=2, amount=1),
     *rows("unsharp_mask", RGB, "uint8", radius=2, amount=1),
     *rows("separable_filter", length=[17, 81]),
+)
+MISSING = (
+    *rows("gaussian_nan", sigma=2, missing=["none", "scattered", "hole"]),
+    *rows("gaussian_nan", (540, 960), sigma=2, missing="scattered"),
+    *rows("interpolate_missing", sigma=2),
 )
 DERIVATIVES = (
     *rows("sobel", [SMALL, MEDIUM, FULL_HD, UHD, HUGE]),
@@ -162,7 +168,8 @@ BLOCKS = (
 # Some layers differ by their filters alone, and are one depthwise case.
 CASES = tuple(
     {
-        case.name: case for case in (*SMOOTHING, *DERIVATIVES, *ORDER, *NDIMAGE, *EDGES, *KERNELS, *BLOCKS, *layers())
+        case.name: case
+        for case in (*SMOOTHING, *MISSING, *DERIVATIVES, *ORDER, *NDIMAGE, *EDGES, *KERNELS, *BLOCKS, *layers())
     }.values()
 )
 

@@ -2,10 +2,11 @@
 
     python tests/peers.py scipy FOLDER [options of pytest]
     python tests/peers.py scikit-image FOLDER [options of pytest]
+    python tests/peers.py astropy FOLDER [options of pytest]
 
-FOLDER holds the peer's own test files: SciPy's wheel brings them along, in `scipy/ndimage/tests`; those of scikit-image
-are in its source release, and one folder has to hold all three. With `--theirs` the peer is tested itself, which
-tells a fault of ours from one of the peer or of the machine.
+FOLDER holds the peer's own test files: the wheels of SciPy and astropy bring them along, in `scipy/ndimage/tests` and
+`astropy/convolution/tests`; those of scikit-image are in its source release, and one folder has to hold all three. With
+`--theirs` the peer is tested itself, which tells a fault of ours from one of the peer or of the machine.
 """
 
 from __future__ import annotations
@@ -45,12 +46,27 @@ PEERS = {
             "test_octahedron_decomposition": "downloads its image",
         },
     ),
+    "astropy": Peer(
+        ("test_convolve.py",),
+        {
+            "test_quantity": "tests astropy's physical units",
+            "convolve_fft": "tests astropy's transform alone",
+            "test_exceptions": "expects astropy's words for images that are refused",
+            "test_int_masked_kernel": "expects astropy's words for masked kernels",
+            "test_convolve_masked_kernel": "expects astropy's words for masked kernels",
+            "test_convolve_nan_zero_sum": "expects astropy's words for kernels whose sum is 0",
+            "test_invalid_array": "expects a TypeError for an image that is a string; a ValueError says what to do",
+        },
+    ),
 }
-#: scikit-image's functions, by the modules that its tests take them from.
-SKIMAGE = {
-    "skimage.filters": ("median",),
-    "skimage.morphology.gray": ("erosion", "dilation", "opening", "closing", "white_tophat", "black_tophat"),
-    "skimage.feature.peak": ("peak_local_max",),
+#: Functions by the modules that the tests of scikit-image and astropy take them from.
+FUNCTIONS = {
+    "scikit-image": {
+        "skimage.filters": ("median",),
+        "skimage.morphology.gray": ("erosion", "dilation", "opening", "closing", "white_tophat", "black_tophat"),
+        "skimage.feature.peak": ("peak_local_max",),
+    },
+    "astropy": {"astropy.convolution.convolve": ("convolve",)},
 }
 
 
@@ -90,14 +106,12 @@ class Deselect:
 
 
 @contextmanager
-def replaced(functions: dict[str, tuple[str, ...]]) -> Iterator[None]:
-    """Attributes of modules are fastsep's of the same name."""
-    import fastsep
-
+def replaced(functions: dict[str, tuple[str, ...]], ours: ModuleType) -> Iterator[None]:
+    """Attributes of modules are those of the same name of `ours`."""
     with ExitStack() as stack:
         for module, names in functions.items():
             for name in names:
-                stack.enter_context(mock.patch.object(importlib.import_module(module), name, getattr(fastsep, name)))
+                stack.enter_context(mock.patch.object(importlib.import_module(module), name, getattr(ours, name)))
         yield
 
 
@@ -109,14 +123,13 @@ def run(name: str, folder: Path, options: list[str], theirs: bool = False) -> in
     if absent:
         raise SystemExit(f"not there: {', '.join(absent)}")
     plugins: list[object] = [Deselect(peer.deselected)]
-    functions = {}
+    functions = {} if theirs else FUNCTIONS.get(name, {})
+    ours = importlib.import_module("as_astropy" if name == "astropy" else "fastsep")
     if not theirs and name == "scipy":
         plugins.append(InPlaceOfSciPy(importlib.import_module("fastsep.ndimage")))
-    elif not theirs:
-        functions = SKIMAGE
     # The options of this project's own tests are not for theirs.
     settings = ["-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
-    with replaced(functions):
+    with replaced(functions, ours):
         return int(pytest.main([*settings, *map(str, files), *options], plugins))
 
 

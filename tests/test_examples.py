@@ -18,6 +18,7 @@ SCRIPTS = {
         ["--size", "32", "--rounds", "1"],
         "of the largest logit" if importlib.util.find_spec("torch") else "ms a pass",
     ),
+    "missing_pixels": (["--quick"], "15% are missing"),
     "separable_convolutions": (["--quick"], "separable           53,952      843            22.78"),
     "texture_channels": (["--quick"], "1944 + 96 multiplications a pixel"),
 }

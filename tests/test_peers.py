@@ -1,4 +1,4 @@
-"""The tests of SciPy pass with `fastsep.ndimage` in the place of `scipy.ndimage`."""
+"""Tests of SciPy and astropy pass with functions of ours in the place of theirs."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,10 +9,14 @@ from helpers import start_script
 
 
 @pytest.mark.slow
-def test_the_tests_of_scipy_pass():
-    folder = Path(find_spec("scipy").origin).parent / "ndimage" / "tests"
-    if not all((folder / file).is_file() for file in peers.PEERS["scipy"].files):
-        pytest.skip("this SciPy is installed without its tests")
-    process = start_script(peers.__file__, "scipy", str(folder), "-q")
+@pytest.mark.parametrize(("name", "folder"), [("scipy", "ndimage"), ("astropy", "convolution")])
+def test_the_tests_of_a_peer_pass(name, folder):
+    found = find_spec(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    tests = Path(found.origin).parent / folder / "tests"
+    if not all((tests / file).is_file() for file in peers.PEERS[name].files):
+        pytest.skip(f"this {name} is installed without its tests")
+    process = start_script(peers.__file__, name, str(tests), "-q")
     text, _ = process.communicate(timeout=900)
     assert process.returncode == 0, text[-4000:]

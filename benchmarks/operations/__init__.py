@@ -7,9 +7,21 @@ from benchmarks.operations import (  # they register their operations
     edges,
     kernels,
     layers,
+    missing,
     ndimage,
     order,
     smoothing,
 )
 
-__all__ = ["OPERATIONS", "blocks", "derivatives", "edges", "kernels", "layers", "ndimage", "order", "smoothing"]
+__all__ = [
+    "OPERATIONS",
+    "blocks",
+    "derivatives",
+    "edges",
+    "kernels",
+    "layers",
+    "missing",
+    "ndimage",
+    "order",
+    "smoothing",
+]
