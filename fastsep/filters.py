@@ -34,8 +34,9 @@ workers : int, optional
     for an array of dask, one for each of its tasks. The result does not depend on it.
 weights : array_like of bool or of numbers, optional
     Which pixels count, or how much: an array that broadcasts to the image's spatial shape, or with
-    `channel_axis` one of the image's shape. Pixels of weight 0 are missing. The notes of `fastsep.filters`
-    tell what is made of the others.
+    `channel_axis` one of the image's shape. Numbers are from 0 to 1e15; below 1e-38, which float32 hardly
+    holds, they may count as 0. Pixels of weight 0 are missing. The notes of `fastsep.filters` tell what is
+    made of the others.
 nan : {"propagate", "ignore"}
     With "ignore", NaN stands for a missing pixel.
 min_weight : float
@@ -132,7 +133,7 @@ from fastsep._ops.missing import COMPLETE
 from fastsep._plan import dtypes, operators, spec
 from fastsep._types import Axes, Axis, Floats, Integers, Mode, Nan
 from fastsep._validation import arrays, axes, scalars
-from fastsep._validation.array_like import Array, show
+from fastsep._validation.array_like import Array, is_masked, show
 from fastsep._validation.axes import Frame
 
 __all__ = [
@@ -210,9 +211,10 @@ def gaussian(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     if channel_axis is not None and not isinstance(sigma, float | int):
-        image = arrays.as_image(image)
-        channel_axis = axes.by_position("channel_axis", channel_axis, image)
-        sigma, order, mode, channel_axis = axes.split_channel(image.ndim, sigma, order, mode, channel_axis)
+        array: Any = image if is_masked(image) else arrays.as_image(image)
+        channel_axis = axes.by_position("channel_axis", channel_axis, array)
+        sigma, order, mode, channel_axis = axes.split_channel(array.ndim, sigma, order, mode, channel_axis)
+        image = array
     rules = PRESERVED if preserve_range else SKIMAGE
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)

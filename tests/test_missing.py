@@ -334,6 +334,20 @@ def test_differences_of_gaussians_are_those_of_normalized_ones(rng, dtype):
     np.testing.assert_allclose(result, low - high, rtol=0, atol=0.01 * (1e-6 if dtype == np.float32 else 1e-10))
 
 
+def test_a_difference_has_a_value_where_both_gaussians_have_one(rng):
+    image = np.ma.MaskedArray(rng.random((40, 50)), False)
+    image[8:28, 8:28] = np.ma.masked
+    low, high = (fastsep.gaussian(image, sigma) for sigma in (1, 3))
+    result = fastsep.difference_of_gaussians(image, 1, 3)
+    assert low.mask.sum() > high.mask.sum()
+    np.testing.assert_array_equal(result.mask, low.mask | high.mask)
+    np.testing.assert_array_equal(result.mask, np.isnan(result.data))
+    whole = np.ma.MaskedArray((255 * image.data).astype(np.uint8), image.mask)
+    found = fastsep.difference_of_gaussians(whole, 1, 3, dtype=np.int16, fill_value=-9)
+    np.testing.assert_array_equal(found.data[found.mask], -9)
+    np.testing.assert_array_equal(found.mask, result.mask)
+
+
 @pytest.mark.parametrize("amount", [1.5, -0.5])
 def test_unsharp_masks_take_the_blurred_image_for_missing_pixels(rng, amount):
     image = with_holes(rng, (40, 50), part=0.1)
@@ -631,6 +645,7 @@ IMAGE, BYTES = np.ones((8, 9)), np.ones((8, 9), np.uint8)
 REFUSED = {
     "negative weights": (lambda: fastsep.gaussian(IMAGE, weights=-IMAGE), ValueError, r"`weights`.*not negative.*-1"),
     "weights of NaN": (lambda: fastsep.box(IMAGE, 3, weights=NAN * IMAGE), ValueError, r"`weights`.*finite.*nan"),
+    "huge weights": (lambda: fastsep.box(IMAGE, 3, weights=[[1e16]]), ValueError, r"`weights`.*at most 1e\+15.*1e\+16"),
     "infinite weights": (lambda: fastsep.box(IMAGE, 3, weights=np.inf * IMAGE), ValueError, r"`weights`.*finite.*inf"),
     "complex weights": (lambda: fastsep.box(IMAGE, 3, weights=1j * IMAGE), ValueError, r"`weights`.*real"),
     "masked weights": (lambda: fastsep.box(IMAGE, 3, weights=np.ma.array(IMAGE)), ValueError, r"`weights`.*masked"),

@@ -11,6 +11,9 @@ from fastsep._validation.array_like import Array, DType, is_masked, is_sequence,
 from fastsep._validation.axes import channel
 from fastsep._validation.scalars import ArgumentError
 
+#: Sums of larger ones, and of pixels times these, might leave float32.
+LARGEST_WEIGHT = 1e15
+
 
 def grey_image(image: Any) -> Array:
     """An image of two axes, all of which are spatial."""
@@ -182,12 +185,14 @@ def expanded_weights(weights: Array, shape: tuple[int, ...], channel: int | None
 
 
 def checked_weights(weights: Array) -> Array:
-    """Bools, or numbers that are finite and not negative."""
+    """Bools, or numbers of which float32 holds the sums."""
     if weights.dtype.kind != "b" and weights.size:
         lowest, highest = weights.min(), weights.max()
-        if not (lowest >= 0 and highest < np.inf):
+        if not (lowest >= 0 and highest <= LARGEST_WEIGHT):
             found = lowest if not lowest >= 0 else highest
-            raise ValueError(f"`weights` must be finite and not negative; got {found} among them.")
+            raise ValueError(
+                f"`weights` must be finite, not negative and at most {LARGEST_WEIGHT:.0e}; got {found} among them."
+            )
     return weights
 
 

@@ -126,11 +126,13 @@ def select(typing, src, acc, how, weighing, source, given, vectors, number, pixe
                 missing = meant if missing is None else b.or_(missing, meant)
             if rule == "product":
                 value = b.select(missing, zero, e.mul(e.convert(value, origin), weight))
-            else:
+            elif missing is not None:  # else only what lies outside has no weight
                 value = b.select(missing, nothing_there, value)
+            if missing is not None:
+                weight = b.select(missing, zero, weight)
             size = arithmetic.itemsize if rule == "product" else origin.itemsize
             b.store(value, e.at(pixels, b.mul(first, I64(size))), align=1)
-            b.store(b.select(missing, zero, weight), e.at(weights, along), align=1)
+            b.store(weight, e.at(weights, along), align=1)
             return []
 
         e.loop(I64(0), vectors, [], vector)

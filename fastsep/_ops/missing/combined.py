@@ -50,8 +50,7 @@ class OfParts(Incomplete):
         if place is not None:
             part = selected.part(place)
             request = self.request._replace(shape=part.weights.shape)
-            results, share, blur = self.quotients(part, selected.own, request, workers)
-            absent, full = blur.absent(share, part), blur.full(part, share, workers)
+            results, absent, full = self.quotients(part, selected.own, request, workers)
             for result, out in zip(results, outs, strict=True):
                 np.copyto(out[place], dtypes.finish(result, self.target), where=~full)
                 out[place][absent] = self.missing.fill
@@ -73,8 +72,8 @@ class OfParts(Incomplete):
 
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
-    ) -> tuple[Sequence[Array], Array, Normalized]:
-        """Results for a part of the image, and the share of the widest kernel that found weights. `pixels`: all."""
+    ) -> tuple[Sequence[Array], Array, Array]:
+        """Results for a part of the image, where there is none, and where all weights are 1. `pixels`: of all of it."""
         raise NotImplementedError
 
     def _place(self, weights: Array) -> tuple[slice, ...] | None:
@@ -100,16 +99,18 @@ class Combined(OfParts):
 
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
-    ) -> tuple[Sequence[Array], Array, Normalized]:
-        results = []
+    ) -> tuple[Sequence[Array], Array, Array]:
+        results, absent = [], np.zeros(part.weights.shape, bool)
         for blur in self._blurs(request):
             values, share = blur.weighed(part, workers)
+            absent |= blur.absent(share, part)
             results.append(np.divide(values, share, out=values))
         own = np.multiply(part.own, request.scale, dtype=DOUBLE)
         result = self.what.combine(own, part.weights > 0, *results)
         negative = dtypes.has_negative(pixels) if request.within is None else not request.within
         bounds = self.what.ranges[negative]
-        return [result if bounds is None else np.clip(result, *bounds)], share, blur
+        full = blur.full(part, share, workers)  # of the widest kernel, which comes last
+        return [result if bounds is None else np.clip(result, *bounds)], absent, full
 
     def _blurs(self, request: Request) -> list[Normalized]:
         return [Normalized(each, request, self.missing, self.weights, DOUBLE) for each in self.what.filters]

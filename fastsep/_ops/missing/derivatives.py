@@ -44,7 +44,7 @@ class Gradients(OfParts):
 
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
-    ) -> tuple[Sequence[Array], Array, Normalized]:
+    ) -> tuple[Sequence[Array], Array, Array]:
         blur = Normalized(self.blur, request, self.missing, self.weights, DOUBLE)
         mean, share = blur.weighed(part, workers)
         weight = share * blur.total
@@ -57,7 +57,8 @@ class Gradients(OfParts):
             np.subtract(above.run(part.pixels, None, workers), slope, out=slope)
             slope /= weight
             slopes[axis] = slope
-        return [self._output(item, slopes, workers) for item in self.what.wanted], share, blur
+        results = [self._output(item, slopes, workers) for item in self.what.wanted]
+        return results, blur.absent(share, part), blur.full(part, share, workers)
 
     def _runners(self, what: Separable, request: Request) -> tuple[Runner, Runner]:
         """Of the pixels times their weights, and of the weights."""

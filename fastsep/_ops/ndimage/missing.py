@@ -39,7 +39,9 @@ def _incomplete(
     result = out.dtype if out is not None else dtype or image.dtype
     for name, found in (("input", image.dtype), ("output", result)):
         if found.char not in function.dtypes:
-            raise ValueError(f"`{name}` must have an integer or float dtype for missing pixels; got {found}.")
+            raise ValueError(
+                f"`{name}` must be of integers, float32 or float64 where pixels may be missing; got {found}."
+            )
     named = dict(zip(function.parameters, parameters, strict=True))
     modes = _modes(mode, function, scipy_arguments.axes_of(named.get("axes"), image.ndim), image.ndim)
     call = (builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
