@@ -14,6 +14,7 @@ from fastsep import filter_blocks, ndimage
 from fastsep._arrays import regions
 from fastsep._arrays.blocks import local, reading, writing
 from fastsep._arrays.blocks import mapped as maps
+from fastsep._plan import tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 RNG = np.random.default_rng(7)
@@ -229,6 +230,20 @@ def test_new_files_are_not_copied_to_either(tmp_path, nothing_copied):
     expected = fastsep.gaussian(IMAGE, 2)
     np.testing.assert_array_equal(target, expected)
     assert (tmp_path / "target").read_bytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("offset", [0, 1, 4097])
+@pytest.mark.parametrize("dtype", [">f4", "f4"])
+def test_targets_of_any_byte_order_and_alignment_get_the_values(dtype, offset, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "STREAM_EXTREMA", 0)
+    image = np.tile(IMAGE, (3, 2))
+    (tmp_path / "target").write_bytes(bytes(offset + image.nbytes))
+    target = np.memmap(tmp_path / "target", dtype, "r+", offset, image.shape)
+    filter_blocks(fastsep.erosion, image, target, np.ones((3, 3)), journal=False)
+    np.testing.assert_array_equal(target, fastsep.erosion(image, np.ones((3, 3))))
+    other = np.zeros(image.shape, dtype)
+    filter_blocks(fastsep.box, image, other, 3)
+    np.testing.assert_array_equal(other, fastsep.box(image, 3))
 
 
 @pytest.fixture
@@ -447,7 +462,9 @@ def test_arrays_that_do_not_fit_are_refused(source, target, kind, message):
 def test_a_file_is_not_read_when_it_is_written_already(tmp_path):
     source = mapped(tmp_path / "file", IMAGE)
     again = np.memmap(tmp_path / "file", "f4", "r+", shape=IMAGE.shape)
-    refused(ValueError, "`target` must not share memory or a file", fastsep.gaussian, source, again)
+    private = np.memmap(tmp_path / "file", "f4", "c", shape=IMAGE.shape)  # shows what others write
+    for view in (source, np.asarray(source), private):
+        refused(ValueError, "`target` must not share memory or a file", fastsep.gaussian, view, again)
     twice = np.memmap(tmp_path / "two", "f4", "w+", shape=(2, *IMAGE.shape))
     twice[0] = IMAGE
     behind = np.memmap(tmp_path / "two", "f4", "r+", IMAGE.nbytes, IMAGE.shape)

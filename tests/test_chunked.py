@@ -275,6 +275,8 @@ def test_what_lies_side_by_side_is_not_copied(rng):
             block = tasks.assembled(among, (2, 2), along, image.dtype)
             np.testing.assert_array_equal(block, expected)
             assert not np.shares_memory(block, image)
+    with pytest.raises(ValueError, match="broadcast"):  # a chunk is shorter than dask was told
+        tasks.assembled([*chunks[:3], chunks[3][:3]], (2, 2), along, image.dtype)
 
 
 def test_the_same_call_has_the_same_name_in_any_process(capsys):

@@ -119,7 +119,8 @@ def side_by_side(
     strides, origin = parts[0].strides, parts[0].ctypes.data
     for part, (_, _, targets) in zip(parts, found, strict=True):
         offset = sum(target.start * stride for target, stride in zip(targets, strides, strict=True))
-        if part.dtype != dtype or part.strides != strides or part.ctypes.data != origin + offset:
+        whole = part.shape == tuple(target.stop - target.start for target in targets)  # chunks may be shorter than told
+        if not whole or part.dtype != dtype or part.strides != strides or part.ctypes.data != origin + offset:
             return None
     return np.lib.stride_tricks.as_strided(parts[0], shape, strides, writeable=False)
 

@@ -7,7 +7,7 @@ import errno
 import mmap
 import os
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,13 +35,26 @@ class Span(NamedTuple):
 
 def span(array: Array) -> Span | None:
     """None if it is no map of a file, or one that keeps changes to itself."""
-    mapping = getattr(array, "_mmap", None)
-    if not isinstance(array, np.memmap) or mapping is None or array.mode == "c" or not array.size:
+    return None if isinstance(array, np.memmap) and array.mode == "c" else _span_in(array, array)
+
+
+def span_behind(array: Array) -> Span | None:
+    """`span` of any view of a map, also of one that keeps changes to itself: it shows what others write."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
+        owner = owner.base
+    return _span_in(owner, array)
+
+
+def _span_in(owner: Any, array: Array) -> Span | None:
+    """Where the values of `array` are in the file that `owner` maps."""
+    mapping = getattr(owner, "_mmap", None)
+    if not isinstance(owner, np.memmap) or mapping is None or not array.size:
         return None
     first = address_of(np.frombuffer(mapping, np.uint8))
     low, high = np.lib.array_utils.byte_bounds(array)
-    offset = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # as `np.memmap` maps it
-    path = "" if array.filename is None else os.fspath(array.filename)
+    offset = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY  # as `np.memmap` maps it
+    path = "" if owner.filename is None else os.fspath(owner.filename)
     return Span(mapping, low - first, high - first, path, offset)
 
 

@@ -42,7 +42,7 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         if np.may_share_memory(one, other):
             return True
-        first, second = mapped.span(one), mapped.span(other)
+        first, second = mapped.span_behind(one), mapped.span_behind(other)
         if first is None or second is None or not (first.path and os.path.exists(first.path)):
             return False
         if not (os.path.exists(second.path) and os.path.samefile(first.path, second.path)):

@@ -34,8 +34,10 @@ class Target:
 
     def in_place(self) -> Array | None:
         """The array, to be written by whoever makes results; None where `write` is better."""
+        if not (isinstance(self.array, np.ndarray) and self.array.flags.carray and self.array.dtype.isnative):
+            return None
         if self.file is None:
-            return self.array if isinstance(self.array, np.ndarray) and self.array.flags.carray else None
+            return self.array
         place = mapped.span(self.array)
         return None if place is None else self.file.map(place, self.array)
 
