@@ -10,7 +10,8 @@ What stands in their place looks at each call. One that this package answers wit
 - arrays that are no plain `numpy.ndarray` or `numpy.memmap`, such as lists, masked arrays and `numpy.matrix`;
 - dtypes that are complex, objects, wider than float64 or of another byte order, and float16 in SciPy's functions;
 - arguments whose meaning differs deliberately, such as negative axes of `sobel`, those that are no numbers, tuples,
-  lists or arrays, and whatever this package refuses: errors are the original's;
+  lists or arrays, NumPy's numbers of fewer than 64 bits, and whatever this package refuses: errors are the original's;
+- functions of several steps whose `output` shares memory with their input;
 - NaN among the pixels of minima, maxima, ranks and grey morphology, NaN, infinity and huge values in `uniform_filter`,
   and integers beyond 2**53 (2**40 in `uniform_filter`; with sums beyond 32 bits in linear filters): all pixels are
   looked at for that;
@@ -18,7 +19,10 @@ What stands in their place looks at each call. One that this package answers wit
 - all of a scikit-image that is not of version 0.26.
 
 As in `fastsep.filters` and `fastsep.ndimage`, float32 values beyond some 1e38 may become infinite within the window of
-a linear filter, and an infinite pixel may make differences of pixels NaN; no image is looked through for that.
+a linear filter, and an infinite pixel may make differences of pixels NaN, without NumPy's warning; no image is looked
+through for that.
+
+Names in all modules change. So one that was bound before `patch` is no original to compare with: its `__wrapped__` is.
 
 Signatures, docstrings and `__wrapped__` are those of the originals. Functions are pickled by their public name and are
 the originals in a process where nothing is patched. Nothing is printed, and no file of another package is changed.

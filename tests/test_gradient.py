@@ -187,11 +187,11 @@ def assert_orientation(angle, dy, dx):
 def test_orientation_of_every_pair_of_special_values(dtype):
     values = special(dtype)
     dy, dx = (np.ascontiguousarray(grid) for grid in np.meshgrid(values, values))
-    assert_orientation(gradient._orientation(dy, dx, 1), dy, dx)
+    assert_orientation(gradient.orientation(dy, dx, 1), dy, dx)
     for count in range(1, 40):  # rows that are no whole vectors, or less than one
         rows = dy.size // count
         pair = [grid.reshape(-1)[: rows * count].reshape(rows, count) for grid in (dy, dx)]
-        assert_orientation(gradient._orientation(*pair, 2), *pair)
+        assert_orientation(gradient.orientation(*pair, 2), *pair)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -199,7 +199,7 @@ def test_orientation_all_around(dtype, rng):
     angles = np.concatenate([np.linspace(-np.pi, np.pi, 4001), np.pi / 8 * np.arange(-8, 9)])
     for size in (1e-30, 1, 1e30):
         dy, dx = (size * np.sin(angles)).astype(dtype), (size * np.cos(angles)).astype(dtype)
-        assert_orientation(gradient._orientation(dy, dx, 1), dy, dx)
+        assert_orientation(gradient.orientation(dy, dx, 1), dy, dx)
 
 
 @ways
@@ -562,4 +562,4 @@ def test_orientation_holds_where_sums_overflow_and_where_values_are_subnormal(dt
     values = np.array([*sizes, *(-np.array(sizes))], dtype)
     dy, dx = (np.ascontiguousarray(grid) for grid in np.meshgrid(values, values))
     expected = np.arctan2(dy.astype(np.float64), dx.astype(np.float64))
-    np.testing.assert_allclose(gradient._orientation(dy, dx, 1), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(gradient.orientation(dy, dx, 1), expected, rtol=0, atol=tolerance)

@@ -473,6 +473,10 @@ OTHERS = [
     ("scipy.ndimage.gaussian_filter", (IMAGE, 1), {"axes": (1,)}, None),
     ("scipy.ndimage.gaussian_filter", (IMAGE, 1), {"axes": -1}, checks.AXES),
     ("scipy.ndimage.uniform_filter", (IMAGE, 3.0), {}, checks.VALUES),
+    ("scipy.ndimage.gaussian_filter", (IMAGE, np.float32(1.5)), {}, checks.VALUES),
+    ("scipy.ndimage.gaussian_filter", (IMAGE, np.array([1.5, 2.0], np.float32)), {}, checks.VALUES),
+    ("scipy.ndimage.gaussian_filter", (IMAGE, np.float64(1.5)), {}, None),
+    ("scipy.ndimage.gaussian_laplace", (IMAGE, np.uint8(3)), {}, checks.VALUES),
     ("scipy.ndimage.rank_filter", (IMAGE[0].repeat(30), 1), {"footprint": [1, 0, 1]}, checks.FOOTPRINT),
     ("scipy.ndimage.rank_filter", (IMAGE[0].repeat(30), 1), {"footprint": np.array([1, 0, 1])}, checks.FOOTPRINT),
     ("scipy.ndimage.rank_filter", (IMAGE[0].repeat(30), 1), {"footprint": np.array([1, 1, 1])}, None),
@@ -506,6 +510,17 @@ def test_calls_go_to_the_original_where_results_might_differ(public, args, optio
     np.testing.assert_allclose(found, expected, rtol=limit, atol=limit)
 
 
+@pytest.mark.parametrize("name", ["laplace", "gaussian_laplace", "gaussian_gradient_magnitude", "white_tophat"])
+def test_steps_that_write_over_their_input_are_the_originals(name):
+    public = f"scipy.ndimage.{name}"
+    expected, found = IMAGE.copy(), IMAGE.copy()
+    original(public)(expected, *arguments(public), output=expected)
+    with fastsep.patched():
+        getattr(sys.modules["scipy.ndimage"], name)(found, *arguments(public), output=found)
+    np.testing.assert_array_equal(found, expected)
+    assert tally.calls[public].original[checks.OUT].calls == 1
+
+
 def test_a_map_of_a_file_is_taken(tmp_path):
     image = np.memmap(tmp_path / "pixels", float, "w+", shape=IMAGE.shape)
     image[:] = IMAGE
@@ -521,6 +536,7 @@ def test_a_map_of_a_file_is_taken(tmp_path):
 
 
 REFUSED = [
+    ("skimage.feature.hessian_matrix", (IMAGE.ravel(),), {"use_gaussian_derivatives": False}),
     ("skimage.filters.gaussian", (IMAGE,), {"sigma": -1}),
     ("skimage.filters.gaussian", (IMAGE,), {"mode": "odd"}),
     ("skimage.filters.gaussian", (IMAGE,), {"wrong": 1}),

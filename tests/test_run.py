@@ -317,14 +317,16 @@ def test_the_report_is_a_table_on_stderr(script, end):
     done = run(*RUN, "--report", "script.py")
     assert (done.returncode, done.stdout) == (expected.returncode, "")
     assert done.stderr.startswith(expected.stderr)
-    first, _, head, *lines, last = done.stderr[len(expected.stderr) :].splitlines()
+    first, _, head, *lines, inside, loaded, others, last = done.stderr[len(expected.stderr) :].splitlines()
     assert re.fullmatch(r"fastsep: 4 of 5 calls ran fast, in [\d.]+ s instead of about [\d.]+ s", first)
     assert head.split() == ["fast", "seconds", "original", "seconds", "saved"]
     rows = {line.split()[0]: line.split()[1:] for line in lines if line}
     assert rows["skimage.filters.gaussian"][::2] == ["3", "1", rows["skimage.filters.gaussian"][-1]]
     assert rows["scipy.ndimage.median_filter"][0] == "1"
     assert "  original 1 x: no plain array" in lines
-    assert lines[-1] == "Calls inside scikit-image and SciPy run fast with --internal."
+    assert inside.startswith("Calls inside scikit-image and SciPy are no calls of the program;")
+    assert re.match(r"First calls took [\d.]+ s of this:", loaded)
+    assert others == "Calls in other processes are not counted."
     assert last.startswith("Estimated: ")
 
 
@@ -361,8 +363,30 @@ def test_a_program_without_filters_has_a_report_of_one_line(script):
     done = run(*RUN, "--report", "script.py")
     assert (done.stdout, done.stderr) == (
         "1\n",
-        "fastsep: the program called none of the functions that are replaced\n",
+        "fastsep: the program called none of the functions that are replaced, in this process\n",
     )
+
+
+def test_the_report_names_packages_of_other_versions(script):
+    pytest.importorskip("skimage")
+    script("import skimage\nskimage.__version__ = '0.25.1'\n" + FILTERS.format(end=""))
+    done = run(*RUN, "--report", "script.py")
+    assert "skimage 0.25.1 was left alone: fastsep replaces functions of 0.26.x only." in done.stderr.splitlines()
+
+
+def test_measuring_originals_gives_no_warnings(script):
+    pytest.importorskip("skimage")
+    script(
+        "import warnings, numpy as np\n"
+        "from skimage.filters import scharr\n"
+        "image = np.zeros((64, 64))\n"
+        "image[9, 9] = np.inf\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    scharr(image, mask=image == 0)\n"
+        "print(len(caught))\n"
+    )
+    assert run(*RUN, "--report", "script.py").stdout == run(*RUN, "script.py").stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without forks")

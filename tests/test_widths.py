@@ -83,6 +83,8 @@ OF_PLANES = {
     **{name: of(name) for name in PLAIN},
     "gaussian, wide": of("gaussian", (5.5, 3.0)),
     "gaussian, derivative": of("gaussian", 2, order=(1, 2)),
+    "gaussian, missing pixels": of("gaussian", 2, weights=[[0.0, 1.0], [0.5, 1.0]], mode="ignore"),
+    "interpolate_missing": of("interpolate_missing", 2, weights=[[False, True]]),
     "box": of("box", 21),
     "box, short": of("box", (3, 40)),
     "box, small": of("box", (4, 5)),
@@ -160,7 +162,7 @@ SETS = {"plane": (OF_PLANES, PLANES), "colours": (OF_COLOURS, COLOURS), "volume"
 NO_IMAGE = {
     "ArgumentError", "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
     "clear_caches", "conv_cost", "explain", "factorize", "factorize_bank", "factorize_conv", "get_num_threads",
-    "filter_blocks", "is_separable", "set_num_threads", "show_config", "warmup",
+    "filter_blocks", "is_separable", "patch", "patched", "set_num_threads", "show_config", "unpatch", "warmup",
 }  # fmt: skip
 LAYERS = {
     "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,7 @@ class Estimates:
 
     def __init__(self) -> None:
         self.kinds: dict[object, Kind] = {}
+        self.first: dict[str, float] = {}  # seconds of the first replaced call of a function
         self.spent = 0.0
 
     def observe(
@@ -48,6 +50,7 @@ class Estimates:
     ) -> None:
         key = (function, *map(_value, args), *((name, _value(value)) for name, value in sorted(kwargs.items())))
         kind = self.kinds.get(key)
+        self.first.setdefault(function, seconds)
         if kind is None:
             images = [value for value in (*args, *kwargs.values()) if _is_array(value)]
             kind = self.kinds[key] = Kind(function, images[0].size if images else 1)
@@ -70,7 +73,7 @@ class Estimates:
         measured = sum(kind.seconds is not None for kind in self.kinds.values())
         return (
             f"Estimated: of {len(self.kinds)} kinds of replaced calls (shapes, dtypes, arguments), {measured} were "
-            f"timed with the original once, on the side, in {self.spent:.2g} s; long ones on a piece of their image."
+            f"timed with the original once, on the side, in {self.spent:.2g} s; of long ones a piece of the image was."
         )
 
 
@@ -109,7 +112,8 @@ def _measured(original: Function, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 def _timed(original: Function, call: inspect.BoundArguments) -> float:
     shortest = float("inf")
-    with tally.quiet():
+    with tally.quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the program is told by its own call, if at all
         for _ in range(2):
             start = time.perf_counter()
             original(*call.args, **call.kwargs)

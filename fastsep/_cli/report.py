@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from fastsep._cli.estimates import Estimates
 from fastsep._cli.files import replacing
-from fastsep._patch import tally, wrappers
+from fastsep._patch import patching, tally, wrappers
+from fastsep._patch.targets import VERSIONS
 
 
 class Row(NamedTuple):
@@ -84,7 +85,8 @@ def as_json(found: list[Row], estimates: Estimates) -> str:
 
 def table(found: list[Row], estimates: Estimates) -> str:
     if not found:
-        return "fastsep: the program called none of the functions that are replaced\n"
+        lines = ["fastsep: the program called none of the functions that are replaced, in this process", *_left_alone()]
+        return "\n".join([*lines, ""])
     reasons = [(reason, calls) for row in found for reason, (calls, _) in row.original.items()]
     inside = any(reason == wrappers.INSIDE for reason, _ in reasons)
     fast = sum(row.calls for row in found)
@@ -106,8 +108,22 @@ def table(found: list[Row], estimates: Estimates) -> str:
             f"  {slow or '':>8}  {_seconds(slow, slow_seconds):>9}  {saved:>9}".rstrip()
         )
         lines += [f"  original {calls} x: {reason}" for reason, (calls, _) in row.original.items()]
-    notes = ["Calls inside scikit-image and SciPy run fast with --internal."] if inside else []
+    notes = _left_alone()
+    if inside:
+        notes.append("Calls inside scikit-image and SciPy are no calls of the program; most run fast with --internal.")
+    if fast:
+        first = sum(estimates.first.values())
+        notes.append(f"First calls took {first:.3g} s of this: they load kernels, or compile them once for this CPU.")
+    notes.append("Calls in other processes are not counted.")
     return "\n".join([*lines, "", *notes, estimates.describe(), ""])
+
+
+def _left_alone() -> list[str]:
+    """A line for each package whose functions are not replaced because of its version."""
+    return [
+        f"{package} {version} was left alone: fastsep replaces functions of {VERSIONS[package]}x only."
+        for package, version in patching.left_alone().items()
+    ]
 
 
 def _seconds(calls: int, seconds: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy import maximum, memmap, minimum, ndarray
+from numpy import maximum, may_share_memory, memmap, minimum, ndarray
 
 SUBCLASS = "no plain array"
 DTYPE = "dtype"
@@ -37,7 +37,8 @@ smallest_line = 1 << 16
 
 _PLAIN = (ndarray, memmap)
 _NUMBERS = (int, float)
-_NUMPY_NUMBERS = (np.floating, np.integer)
+#: Of other types the originals compute with fewer digits, or overflow.
+_NUMPY_NUMBERS = (np.float64, np.int64)
 _SEVERAL = (tuple, list)
 
 
@@ -70,19 +71,19 @@ def is_reals(value: Any) -> bool:
     """A number, or several."""
     if type(value) in _SEVERAL:
         return all(map(is_real, value))
-    return is_real(value) or (type(value) is ndarray and value.dtype.kind in "iuf" and value.ndim == 1)
+    return is_real(value) or (type(value) is ndarray and value.dtype.char in "dlq" and value.ndim == 1)
 
 
 def is_whole(value: Any) -> bool:
     """An integer; no bool, no whole float."""
-    return type(value) is int or isinstance(value, np.integer)
+    return type(value) is int or type(value) is np.int64
 
 
 def is_whole_each(value: Any) -> bool:
     """An integer, or several."""
     if type(value) in _SEVERAL:
         return all(map(is_whole, value))
-    return is_whole(value) or (type(value) is ndarray and value.dtype.kind in "iu" and value.ndim == 1)
+    return is_whole(value) or (type(value) is ndarray and value.dtype.char in "lq" and value.ndim == 1)
 
 
 def of_border(mode: Any, cval: Any) -> str | None:
@@ -119,6 +120,11 @@ def is_array_like(out: Any, image: ndarray[Any, Any], dtypes: str) -> bool:
     return (
         type(out) is ndarray and out.shape == image.shape and out.dtype.char in dtypes and out.dtype.isnative
     )  # fmt: skip
+
+
+def of_overlap(input: Any, output: Any) -> str | None:
+    """SciPy's functions of several steps read an input again that they have written to."""
+    return OUT if type(output) is ndarray and may_share_memory(input, output) else None
 
 
 # ---- looks at all pixels

@@ -30,6 +30,7 @@ from fastsep._patch.checks import (
     of_line,
     of_order,
     of_order_border,
+    of_overlap,
     of_running_sum,
 )
 
@@ -199,7 +200,7 @@ prewitt = sobel
 
 
 def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Reason:
-    reason = _of_linear(input, output, mode, cval)
+    reason = _of_linear(input, output, mode, cval) or of_overlap(input, output)
     if reason is not None:
         return reason
     return of_casts(input, output, cval, 4 * input.ndim) if _are_axes(axes) else AXES
@@ -209,7 +210,8 @@ def gaussian_laplace(
     input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
     truncate: Any = 4.0, radius: Any = None,
 ) -> Reason:  # fmt: skip
-    return gaussian_filter(input, sigma, 2, output, mode, cval, truncate, radius=radius, axes=axes)
+    reason = gaussian_filter(input, sigma, 2, output, mode, cval, truncate, radius=radius, axes=axes)
+    return reason or of_overlap(input, output)
 
 
 gaussian_gradient_magnitude = gaussian_laplace
@@ -292,4 +294,14 @@ def grey_erosion(
 
 
 grey_dilation = grey_opening = grey_closing = grey_erosion
-morphological_gradient = morphological_laplace = white_tophat = black_tophat = grey_erosion
+
+
+def morphological_gradient(
+    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Reason:  # fmt: skip
+    reason = grey_erosion(input, size, footprint, structure, output, mode, cval, origin, axes=axes)
+    return reason or of_overlap(input, output)
+
+
+morphological_laplace = white_tophat = black_tophat = morphological_gradient

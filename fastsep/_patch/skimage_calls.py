@@ -160,7 +160,7 @@ def hessian_matrix(
     reason = of_image(image, REAL_AND_HALF) or of_border(mode, cval)
     if reason is not None:
         return reason
-    if min(image.shape) < 2:
+    if image.ndim < 2 or min(image.shape) < 2:
         return AXES
     fits = is_reals(sigma) and type(order) is str and type(use_gaussian_derivatives) is bool
     return None if fits else VALUES
@@ -194,6 +194,8 @@ def peak_local_max(
         return reason
     if labels is not None and not (type(labels) is ndarray and labels.dtype.kind in "iu"):
         return DTYPE
+    if labels is not None and image.ndim != 2:  # if there is no peak, scikit-image's result has two columns
+        return AXES
     thresholds = all(each is None or is_real(each) for each in (threshold_abs, threshold_rel))
     counts = is_real(num_peaks) and is_real(num_peaks_per_label) and is_real(p_norm)
     border = type(exclude_border) in (bool, int, tuple)
