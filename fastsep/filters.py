@@ -124,6 +124,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy import ndarray
 
 from fastsep._call import OWN, PRESERVED, SKIMAGE, Builder, Operation, apply, foreign, takes_wrappers
 from fastsep._docs import complete
@@ -216,11 +217,15 @@ def gaussian(
         sigma, order, mode, channel_axis = axes.split_channel(array.ndim, sigma, order, mode, channel_axis)
         image = array
     rules = PRESERVED if preserve_range else SKIMAGE
-    given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    call = (_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
-    if given != COMPLETE or weights is not None or mode == "ignore":
-        return missing.apply(call, _gaussian_parts, weights, given[2:])  # type: ignore[no-any-return]
-    return apply(*call)
+    # Written out because a tuple that is compared, as in the other functions, takes 0.1 us more: 2 % of a small call.
+    if (
+        type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate"
+        or weights is not None or min_weight or keep_nan or nodata is not None or fill_value is not None
+    ):  # fmt: skip
+        call = (_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
+        given = (nan, min_weight, keep_nan, nodata, fill_value)
+        return missing.apply(call, _gaussian_parts, weights, given)  # type: ignore[no-any-return]
+    return apply(_gaussian, (sigma, order, truncate), image, mode, cval, channel_axis, rules, dtype, out, workers)
 
 
 def difference_of_gaussians(
