@@ -174,6 +174,7 @@ def test_every_dtype(name, dtype, result, rng):
         assert_same((shape, pattern), image, FILTERS[name], NAN if floats else INTEGERS, result=result)
 
 
+@pytest.mark.slow  # kernels of their own; the combinations of dtypes above are for every day
 @pytest.mark.parametrize(("name", "dtype"), [("blur", "uint8"), ("window", "uint16"), ("dense", "uint8")])
 def test_results_of_integers(name, dtype, rng):
     for pattern in ("pixel", "scattered", "hole", "all"):
@@ -207,7 +208,7 @@ def test_every_rule_for_missing_results(rule, rng):
         assert_same(pattern, with_holes(rng, pattern, (90, 600)), BLUR, NAN._replace(**rule))
 
 
-@pytest.mark.parametrize("dtype", ["bool", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "float32", *slow("float64")])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_given_weights(name, dtype, rng):
     for shape, pattern in product(((20, 3), (90, 600)), ("none", "pixel", "scattered", "hole")):
@@ -299,6 +300,7 @@ def test_smaller_vectors(name, level, rng):
         assert_same((shape, pattern), with_holes(rng, pattern, shape), FILTERS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["x86-64-v3"], indirect=True)
 def test_vectors_of_another_width_give_the_same_bits(level, rng):
     image = with_holes(rng, "slanting", (90, 600))
@@ -358,7 +360,7 @@ def check_addresses():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize("level", ["native", *slow("x86-64-v3", "x86-64-v2")])
+@pytest.mark.parametrize("level", slow("native", "x86-64-v3", "x86-64-v2"))
 def test_no_address_outside_the_arrays(level):
     status, output = finish_script(start_script(__file__, level))
     assert status == 0, f"exit status {status}\n{output}"
