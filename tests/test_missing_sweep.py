@@ -193,8 +193,8 @@ def test_rescaled_integers(rng):
 def test_every_border(name, rng):
     nearby = [("reflect", "mirror"), ("mirror", "nearest"), ("nearest", "reflect"), ("reflect", "wrap")]
     for modes in nearby:
-        for shape in ((5, 70), (90, 600)):
-            assert_same((modes, shape), with_holes(rng, "pixel", shape), FILTERS[name], modes=modes)
+        for shape, pattern in (((5, 70), "pixel"), ((90, 600), "pixel"), ((90, 600), "corner")):
+            assert_same((modes, shape, pattern), with_holes(rng, pattern, shape), FILTERS[name], modes=modes)
     for ignored in product((False, True), repeat=2):
         modes = tuple("constant" if none else "reflect" for none in ignored)
         for shape, pattern in product(((5, 7), (90, 600)), ("none", "pixel")):

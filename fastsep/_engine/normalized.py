@@ -154,7 +154,9 @@ class _Writer(ArgumentWriter):
         _, mode_y, mode_x = pixels.modes
         args.always = int(not self.same or (mode_x == "constant" and args.reach > 0))
         args.open_rows = int(mode_y == "constant")
-        args.widest = 0 if has_divisors(pixels) else int(tuning.WIDEST_PART * self.cols)
+        # Where rows go round their ends, a hole at one of them reaches the other.
+        whole = has_divisors(pixels) or mode_x == "wrap"
+        args.widest = 0 if whole else int(tuning.WIDEST_PART * self.cols)
         tells = self.rules.how == "nan" and self.rules.weights is None and not streamed
         args.spoilt = spoilt_rows(plain) if tells else 0
         size = math.prod(plain.view) * plain.dst.itemsize
