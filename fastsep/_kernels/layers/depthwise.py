@@ -8,8 +8,9 @@ from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
-from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.layers import depthwise as tiles
+from fastsep._kernels.simd.layers import streaming
 from fastsep._kernels.simd.memory import word
 
 
@@ -25,7 +26,7 @@ def build(form: str, kernel: str, stride: str, acc_name: str):
     sizes = int(kernel), int(stride), np.dtype(acc_name)
     if layout == "planes":
         return _planes(*sizes)
-    filter_tile = simd.depthwise_blocks if layout == form else simd.depthwise_columns
+    filter_tile = tiles.depthwise_blocks if layout == form else tiles.depthwise_columns
     if layout.endswith("in_place"):
         return _in_place(*sizes, filter_tile, layout == "in_place")
     return {"blocks": _blocks, "straight": _straight}[layout](*sizes, filter_tile)
@@ -70,7 +71,7 @@ def _blocks(kernel, stride, acc, filter_tile):
                     row = source + r * packed_row
                     for col in range(0, cols, most):
                         start = min(col, cols - most)
-                        simd.depthwise_pair(
+                        tiles.depthwise_pair(
                             acc, most, kernel, row + start * vector, packed_row, weights, kernel_y, bias, limits,
                             to + (r * cols + start) * vector, vector, cols * vector,
                         )  # fmt: skip
@@ -123,7 +124,7 @@ def _straight(kernel, stride, acc, filter_tile):
                     to = out + (r - top) * across * pixel
                     for col in range(0, cols, most):
                         start = min(col, cols - most)
-                        simd.depthwise_pair(
+                        tiles.depthwise_pair(
                             acc, most, kernel, row + start * vector, packed_row, weights, kernel_y, bias, limits,
                             to + start * pixel, pixel, across * pixel,
                         )  # fmt: skip
@@ -146,9 +147,9 @@ def _straight(kernel, stride, acc, filter_tile):
             if streamed:
                 for r in range(bottom - top):
                     place = results + r * args.out_cols * pixel
-                    simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
+                    streaming.stream(acc, place, room + r * cols * pixel, cols * pixel)
         if streamed:
-            simd.finish_streams()
+            streaming.finish_streams()
 
     return filter_groups
 
@@ -233,9 +234,9 @@ def _in_place(kernel, stride, acc, filter_tile, straight):
             if streamed:
                 for r in range(bottom - top):
                     place = results + r * args.out_cols * pixel
-                    simd.stream(acc, place, room + r * cols * pixel, cols * pixel)
+                    streaming.stream(acc, place, room + r * cols * pixel, cols * pixel)
         if streamed:
-            simd.finish_streams()
+            streaming.finish_streams()
 
     return filter_groups
 
@@ -263,7 +264,7 @@ def _planes(kernel, stride, acc):
                 top = max(min(row, rows - most), 0)
                 for col in range(0, cols, lanes):
                     left = max(min(col, cols - lanes), 0)
-                    simd.depthwise_planes(
+                    tiles.depthwise_planes(
                         acc, most, kernel, packed + top * stride_y * packed_row + left * size, packed_row,
                         args.offsets, weights, kernel_y, kernel_x, stride_y, dilation_y, bias,
                         args.depthwise_limits, to + (top * cols + left) * size, cols * size,

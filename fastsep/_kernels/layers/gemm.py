@@ -8,8 +8,9 @@ from fastsep._kernels.arguments import LINE
 from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.layers.tile_sizes import matrix_rows
-from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.layers import gemm as tiles
+from fastsep._kernels.simd.layers import streaming
 from fastsep._kernels.simd.memory import set_word
 
 
@@ -117,12 +118,12 @@ def build(form: str, width: str, acc_name: str):
                             rows = height(broad, left, reach)
                             p = min(p, end - rows)
                             if vectors == 2 and number >= wide:
-                                simd.matrix_tile(
+                                tiles.matrix_tile(
                                     acc, planes, large, 1, 1, rows, factors + p * pixel, groups, runs, table, whole,
                                     rest, panel, bias, limits, to + p * step, step, min(lanes, channels), ahead,
                                 )  # fmt: skip
                             else:
-                                simd.matrix_tile(
+                                tiles.matrix_tile(
                                     acc, planes, large, small, vectors, rows, factors + p * pixel, groups, runs, table,
                                     whole, rest, panel, bias, limits, to + p * step, step, lanes, ahead,
                                 )  # fmt: skip
@@ -130,8 +131,8 @@ def build(form: str, width: str, acc_name: str):
                 if streamed:
                     number_of_first = tile.result + first * args.out_cols + begin
                     result = args.dst + number_of_first * step
-                    simd.stream(acc, result, tile.streamed_at, (end - begin) * step)
+                    streaming.stream(acc, result, tile.streamed_at, (end - begin) * step)
         if streamed:
-            simd.finish_streams()
+            streaming.finish_streams()
 
     return multiply

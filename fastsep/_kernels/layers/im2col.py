@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels.layers import arguments as at
-from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.layers import packing
 from fastsep._kernels.simd.memory import word
 
 
@@ -35,9 +35,9 @@ def build(form: str, acc_name: str):
                         if planes:
                             # Narrow rows spill over into the next one, which is written later.
                             address = packed + row * packed_row + word(args.offsets, u)
-                            simd.pack_row(acc, acc, address, cols, to + r * cols * size)
+                            packing.pack_row(acc, acc, address, cols, to + r * cols * size)
                         else:
                             address = packed + row * packed_row + u * args.dilation_x * vector
-                            simd.copy_vectors(acc, address, step, cols, to + r * cols * vector)
+                            packing.copy_vectors(acc, address, step, cols, to + r * cols * vector)
 
     return lay_out

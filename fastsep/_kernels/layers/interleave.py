@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels.layers import arguments as at
-from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.layers import packing
 
 
 def build(form: str, together: str, acc_name: str):
@@ -37,12 +37,12 @@ def _blocks(acc, together):
                 for group in range(groups):
                     to = out + c * pixel + min(group * lanes, channels - lanes) * multiplier * size
                     if together:
-                        simd.join(acc, together, source + group * step, groups * step, to)
+                        packing.join(acc, together, source + group * step, groups * step, to)
                         continue
                     for m in range(multiplier):
                         for lane in range(lanes):
                             address = source + (m * groups + group) * step + lane * size
-                            simd.copy_value(acc, address, to + (lane * multiplier + m) * size)
+                            packing.copy_value(acc, address, to + (lane * multiplier + m) * size)
 
     return interleave
 
@@ -65,15 +65,15 @@ def _planes(acc, together):
                 for col in range(0, cols, lanes):
                     c = min(col, cols - lanes)
                     if together:
-                        simd.join(acc, together, source + c * size, step, out + c * pixel)
+                        packing.join(acc, together, source + c * size, step, out + c * pixel)
                     else:
                         for channel in range(0, channels, lanes):
                             k = min(channel, channels - lanes)
                             address = source + k * step + c * size
-                            simd.transpose(acc, address, step, out + c * pixel + k * size, pixel)
+                            packing.transpose(acc, address, step, out + c * pixel + k * size, pixel)
                 first = cols
             for c in range(first, cols):
                 for channel in range(channels):
-                    simd.copy_value(acc, source + channel * step + c * size, out + c * pixel + channel * size)
+                    packing.copy_value(acc, source + channel * step + c * size, out + c * pixel + channel * size)
 
     return interleave

@@ -7,8 +7,8 @@ import numpy as np
 from fastsep._kernels.helper import helper
 from fastsep._kernels.layers import arguments as at
 from fastsep._kernels.rows import outside
-from fastsep._kernels.simd import layers as simd
 from fastsep._kernels.simd.emitter import lanes as lanes_of
+from fastsep._kernels.simd.layers import packing
 
 
 def build(form: str, together: str, stride: str, src_name: str, acc_name: str):
@@ -74,7 +74,7 @@ def _blocks(src, acc, in_place):
             row = outside(top + i, height, args.mode)
             if row < 0:
                 for group in range((stop - first) * border):
-                    simd.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
+                    packing.fill_vectors(acc, cval, wide, packed + group * packed_group + i * packed_row)
                 continue
             apart, behind_apart, together = begin, end, end - begin
             if in_place and (above <= i) & (i < below):
@@ -91,12 +91,12 @@ def _blocks(src, acc, in_place):
                     source_col = outside(left + col, width, args.mode)
                     if source_col < 0:
                         for group in range(groups * border):
-                            simd.fill_vectors(acc, cval, 1, to + group * packed_group + col * vector)
+                            packing.fill_vectors(acc, cval, 1, to + group * packed_group + col * vector)
                     else:
-                        simd.pack_pixels(
+                        packing.pack_pixels(
                             src, acc, address + source_col * pixel, pixel, 1, groups, to + col * vector, packed_group
                         )
-                simd.pack_pixels(
+                packing.pack_pixels(
                     src, acc, address + (left + begin) * pixel, pixel, together, groups, to + begin * vector,
                     packed_group,
                 )  # fmt: skip
@@ -113,14 +113,14 @@ def _planes(src, acc, together, known_stride):
         """Pack `count` columns, `step` bytes apart, that lie within the image."""
         for channel in range(channels):
             if step == src_size and count >= lanes:
-                simd.pack_row(src, acc, address + channel * src_size, count, to + channel * group_step)
+                packing.pack_row(src, acc, address + channel * src_size, count, to + channel * group_step)
             else:
-                simd.pack_values(src, acc, address + channel * src_size, step, count, to + channel * group_step)
+                packing.pack_values(src, acc, address + channel * src_size, step, count, to + channel * group_step)
 
     @helper
     def pack_together(pixel, address, step, count, to, group_step, channels):
         if channels == together and step == known_stride * pixel and count >= lanes:
-            simd.pack_channels(src, acc, together, known_stride, address, count, to, group_step)
+            packing.pack_channels(src, acc, together, known_stride, address, count, to, group_step)
         else:
             pack_each(pixel, address, step, count, to, group_step, channels)
 
@@ -170,9 +170,9 @@ def _planes(src, acc, together, known_stride):
                     for channel in range(channels):
                         into = place + channel * group_step + number * acc_size
                         if row < 0 or source_col < 0:
-                            simd.copy_value(acc, cval, into)
+                            packing.copy_value(acc, cval, into)
                         else:
                             value = address + (source_col - left) * pixel + channel * src_size
-                            simd.pack_values(src, acc, value, pixel, 1, into)
+                            packing.pack_values(src, acc, value, pixel, 1, into)
 
     return pack

@@ -4,7 +4,7 @@ A layer works in tiles of some rows and columns of its result. Each goes through
 which are called by address, so that each is compiled once for all the layers it serves:
 
 - *pack* (`pack`): the part of the image that the tile needs, with the border around it, is
-  converted to blocks or planes of channels (see `simd.layers`), a few groups of channels at a time.
+  converted to blocks or planes of channels (see `simd/layers`), a few groups of channels at a time.
   That makes every later access aligned and at constant distances, and leaves types, borders and
   odd sizes to this step alone; it costs some two cycles a vector. Where that is as much as the
   filtering, only what lies under a border is packed, and the rest read in place.
