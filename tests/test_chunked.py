@@ -198,8 +198,15 @@ def test_complex_images_and_weights(image):
 def test_output_may_be_a_dtype(image):
     for call in (ndi.gaussian_filter, ndi.gaussian_laplace):
         assert agree(call, image, sigma=1, output=np.float64)
-    for call in (ndi.grey_closing, ndi.black_tophat, ndi.morphological_gradient):
+    for call in (ndi.minimum_filter, ndi.grey_closing, ndi.black_tophat, ndi.morphological_gradient):
         assert agree(call, image, size=3, output=np.float64)
+        assert agree(call, image, size=3, output=">f8")
+
+
+def test_results_of_the_other_byte_order_are_native(image):
+    for call in (fastsep.erosion, fastsep.white_tophat, fastsep.gaussian):
+        assert agree(call, image.astype(">f4"))
+    assert agree(ndi.grey_opening, image.astype(">f4"), size=3)
 
 
 def test_derivatives_of_ones_own(image):

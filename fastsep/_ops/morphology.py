@@ -102,7 +102,7 @@ def run(
         raise scalars.ArgumentError(f"unsupported mode: `mode` must be one of {', '.join(MODES)}; got {show(mode)}.")
     if not isinstance(image, np.ndarray):
         call = partial(_run_block, name, footprint, mode, cval, channel_axis)
-        return foreign().by_blocks(call, name, image, image.dtype, out, workers)  # type: ignore[no-any-return]
+        return foreign().by_blocks(call, name, image, image.dtype.newbyteorder("="), out, workers)  # type: ignore[no-any-return]
     channel = axes.channel(channel_axis, image.ndim)
     spatial = tuple(axis for axis in range(image.ndim) if axis != channel)
     options = Options(mode, cval, None if channel is None else spatial, workers)

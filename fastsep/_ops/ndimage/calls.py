@@ -99,7 +99,7 @@ def _run_any(
             return _by_scipy(function, parameters, image, dtype if out is None else out, mode, cval)
     if is_foreign(image):
         call = partial(_run_block, function, parameters, dtype, mode, cval)
-        return foreign().by_blocks(call, function.name, image, None, out, workers)  # type: ignore[no-any-return]
+        return foreign().by_blocks(call, function.name, image, dtype, out, workers)  # type: ignore[no-any-return]
     modes = _modes(function, parameters, mode, image.ndim)
     try:
         return _by_engine(function, parameters, image, dtype, out, modes, cval, workers)

@@ -61,7 +61,8 @@ def composed(image: Any, function: Callable[..., Array], how: Morphology, output
             _check_difference(function, np.asanyarray(image).dtype, output.dtype)
         return function(how, image, output)
     dtype, out = scipy_arguments.output_of(output, image.shape, False)
-    result = image.dtype if function in (gradient, laplacian) or dtype is None else dtype
+    native = image.dtype.newbyteorder("=")
+    result = native if function in (gradient, laplacian) or dtype is None else dtype
     _check_difference(function, image.dtype, result)
     call = partial(_run_block, function, how, dtype)
     return foreign().by_blocks(call, function.__name__, image, result, out, how.workers)  # type: ignore[no-any-return]
