@@ -107,6 +107,7 @@ def bits():
     say("numba" if "numba" in sys.modules else "alone", *(result.tobytes().hex() for result in results))
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path):
     assert run("version", FASTSEP_CACHE_DIR=str(tmp_path), NUMBA_DISABLE_JIT="1")[:2] == ["6", "numba"]
     assert run("version", FASTSEP_CACHE_DIR=str(tmp_path))[:2] == ["6", "alone"]
