@@ -14,6 +14,10 @@ from fastsep import __main__
 from fastsep._kernels import cache, jit
 from fastsep._plan import tuning
 
+# There is a process for each core, so that threads of BLAS beside them take twice the time. This process starts the
+# others, which import NumPy later.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # `reference` is imported by name under any import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -126,10 +126,6 @@ def kernel(draw: Draw, ndim: int) -> Any:
     return (draw.kernel(ndim),), {"method": draw.one("auto", "auto", "direct", "separable"), "tol": 0.0}
 
 
-def wide_kernel(draw: Draw, ndim: int) -> Any:
-    return (draw.kernel(ndim, 17),), {}
-
-
 def bank(draw: Draw, ndim: int) -> Any:
     kernels = np.stack([draw.rng.random((draw.number(3, 4), 3)) for _ in range(1)] * draw.number(1, 3))
     return (kernels + draw.rng.random(kernels.shape).round(1),), {"method": draw.one("auto", "separable", "direct")}

@@ -113,6 +113,12 @@ def test_importing_the_filters_imports_neither_numba_nor_scipy():
     assert done.stdout.split() == []
 
 
+def test_importing_the_filters_leaves_the_cache_of_kernels_to_the_first_call():
+    code = "import sys, fastsep; fastsep.gaussian; fastsep.conv2d; print('fastsep._kernels.cache' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.split() == ["False"]
+
+
 def test_importing_the_package_imports_nothing_else():
     code = "import sys; before = set(sys.modules); import fastsep;print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)

@@ -19,7 +19,7 @@ from helpers import LEVELS, finish_script, say, skip_without, start_script
 
 import fastsep
 from fastsep._engine.levels import for_level
-from fastsep._kernels import cache, jit
+from fastsep._kernels import cache, fingerprint, jit
 
 PACKAGE = Path(fastsep.__file__).parent
 IMAGE = np.array([[3, 5, 0], [1, 9, 2], [7, 7, 4]], np.uint8)
@@ -107,6 +107,7 @@ def bits():
     say("numba" if "numba" in sys.modules else "alone", *(result.tobytes().hex() for result in results))
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_even_where_numba_is_told_not_to(tmp_path):
     assert run("version", FASTSEP_CACHE_DIR=str(tmp_path), NUMBA_DISABLE_JIT="1")[:2] == ["6", "numba"]
     assert run("version", FASTSEP_CACHE_DIR=str(tmp_path))[:2] == ["6", "alone"]
@@ -249,9 +250,9 @@ def test_a_damaged_entry_is_compiled_again_and_healed(damage, folder, restart):
 def test_a_name_that_is_not_in_the_code_is_compiled_again(folder, restart):
     diagonal()
     ((*key, _),) = jit._addresses
-    fingerprint = jit.fingerprint(jit.target())
-    _, code = cache.read(fingerprint, tuple(key))
-    cache.write(fingerprint, tuple(key), "name", code)
+    version = fingerprint.fingerprint(jit.target())
+    _, code = cache.read(version, tuple(key))
+    cache.write(version, tuple(key), "name", code)
     compiled = restart()
     assert diagonal() == DIAGONAL
     assert len(compiled) == 1

@@ -69,6 +69,7 @@ def last_words(block, file):
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_changes_nothing(client, tmp_path):
     blocks = da.from_array(IMAGE, 100).map_blocks(last_words, str(tmp_path / "dead"), dtype=IMAGE.dtype, meta=IMAGE[:0])
     found = client.compute(fastsep.gaussian(blocks, 2)).result()

@@ -96,7 +96,12 @@ def test_a_wrong_result_is_said_and_nothing_written(command, photo, folder, monk
     assert names(folder) == ["a.png"]
 
 
-def test_other_kinds_of_pictures(command, photo):
+@pytest.mark.slow  # kernels of their own
+def test_pictures_of_16_bits(command, photo):
     save("a.png", photo[..., 0].astype(np.uint16) * 257)
     assert command("demo", "--image", "a.png", "-o", "sheet.png")[0] == 0
+
+
+def test_the_sheet_is_not_written_over_the_picture(command, photo):
+    save("a.png", photo)
     assert command("demo", "--image", "a.png", "-o", "a.png")[0] == 2

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from helpers import slow
 
 import fastsep
 
@@ -25,17 +26,15 @@ of_a_checkout = pytest.mark.skipif(not README.exists(), reason="an installed pac
         "corners",
         "correlation",
         "interpolation",
-        "morphology",
-        "ranks",
         "peaks",
         "layers",
-        "ndimage",
         "layer_cost",
         "factorization.kernel",
         "factorization.bank",
         "factorization.layer",
         "explanation",
         "_engine.bands",
+        *slow("morphology", "ranks", "ndimage"),  # of int64, which has kernels of its own
     ],
 )
 def test_examples_in_docstrings_print_what_they_say(name, monkeypatch):

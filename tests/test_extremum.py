@@ -48,7 +48,8 @@ def test_results_are_scipys_in_every_dtype(dtype, rng):
         np.testing.assert_array_equal(result, scipys(known, which, sizes, mode=mode, cval=1.0))
 
 
-@pytest.mark.parametrize("dtype", ["int64", *slow("uint64")])
+@pytest.mark.slow  # kernels of their own
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
 def test_the_largest_integers_come_out_exact(dtype):
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     image = np.array([[high, high - 1, high - 2], [low, low + 1, low + 2]], dtype)
@@ -241,7 +242,7 @@ def test_borders_that_count_twice_change_nothing(mode):
         ("uint8", -5, 0),
         ("uint8", 1e9, 255),
         pytest.param("int8", -3.5, -3, marks=pytest.mark.slow),
-        ("int64", 1e30, 2**63 - 1),
+        pytest.param("int64", 1e30, 2**63 - 1, marks=pytest.mark.slow),
     ],
 )
 def test_a_border_is_truncated_to_an_integer_in_range(dtype, cval, border, rng):

@@ -23,7 +23,7 @@ PACKAGE = Path(fastsep.__file__).parent
 SHOW = """
 import sys
 from fastsep._kernels import fingerprint
-print(fingerprint.code_of_kernels().hex(), fingerprint.__file__, *{"numba", "llvmlite", "numpy"} & set(sys.modules))
+print(fingerprint.code_of_kernels(), fingerprint.__file__, *{"numba", "llvmlite", "numpy"} & set(sys.modules))
 """
 
 

@@ -103,7 +103,7 @@ def test_other_numbers_of_axes(ndim, dtype, rng):
 
 
 @pytest.mark.parametrize("cval", [0.5, -2.25, 3.0, 300.0, -7.0, 1e5])
-@pytest.mark.parametrize("ndim", [2, 3, 4])
+@pytest.mark.parametrize("ndim", [2, *slow(3, 4)])
 def test_a_constant_beyond_the_image_is_not_cast(cval, ndim, rng):
     for shape in SHAPES[ndim]:
         for taps in TAPS[:8]:
@@ -216,6 +216,7 @@ def test_means(dtype, rng):
             check(Box(sizes, cast=True), image, dtype, modes_of(rng, 2), 1.0)
 
 
+@pytest.mark.slow  # kernels of their own, of floats between the axes
 @pytest.mark.parametrize("ndim", [1, 3, 4])
 def test_means_along_other_numbers_of_axes(ndim, rng):
     for shape in SHAPES[ndim]:

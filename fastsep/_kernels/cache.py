@@ -11,17 +11,16 @@ write to them. Others may read them: what the superuser compiled while an image 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from fastsep._kernels.fingerprint import HERE
+from fastsep._kernels.fingerprint import HERE, digest
 
 VARIABLE = "FASTSEP_CACHE_DIR"
-MAGIC = b"fastsep kernel 1"
+MAGIC = b"fastsep kernel 2"
 SUFFIX = ".kernel"
 #: Modes of new folders, less the umask: others may read what is shared, and nobody else may write.
 SHARED, PRIVATE = 0o755, 0o700
@@ -154,7 +153,7 @@ def write(fingerprint: str | None, key: tuple[str, ...], name: str, code: bytes)
     try:
         # Readable by whom the umask allows, writable by nobody else under any.
         with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o644)) as file:
-            file.write(MAGIC + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            file.write(MAGIC + b"\n" + digest(body).encode() + b"\n" + body)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -180,8 +179,7 @@ def _files() -> list[Path]:
 
 
 def _name(fingerprint: str, key: tuple[str, ...]) -> str:
-    name = hashlib.sha256(repr((fingerprint, key)).encode()).hexdigest()
-    return f"{key[0]}-{name[:40]}{SUFFIX}"
+    return f"{key[0]}-{digest(repr((fingerprint, key)).encode())}{SUFFIX}"
 
 
 def _content(path: Path) -> bytes:
@@ -197,7 +195,7 @@ def _content(path: Path) -> bytes:
 def _parse(content: bytes, key: tuple[str, ...]) -> tuple[str, bytes]:
     """Name and object code; ValueError if anything is wrong with them."""
     magic, checksum, body = content.split(b"\n", 2)
-    if magic != MAGIC or hashlib.sha256(body).hexdigest().encode() != checksum:
+    if magic != MAGIC or digest(body).encode() != checksum:
         raise ValueError("a damaged entry")
     stored, name, code = body.split(b"\n", 2)
     if stored != repr(key).encode():

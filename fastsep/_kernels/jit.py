@@ -13,13 +13,13 @@ import functools
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastsep._kernels import cache
-from fastsep._kernels.fingerprint import fingerprint
 from fastsep._kernels.internals import link
 from fastsep._kernels.native_threads import RLock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -228,13 +228,16 @@ def is_cached(*key: str) -> bool:
 
 def kept_in() -> Path | None:
     """The folder in which the next process finds what this one compiles."""
-    return cache.folders().writable if fingerprint(target()) is not None else None
+    from fastsep._kernels import cache, fingerprint
+
+    return cache.folders().writable if fingerprint.fingerprint(target()) is not None else None
 
 
 # --- compiling -----------------------------------------------------------------------------------
 
 
 def _compile(key: tuple[str, ...]) -> int:
+    from fastsep._kernels import cache, fingerprint
     from fastsep._kernels.compile import compile_kernel
     from fastsep._kernels.log import log
 
@@ -242,7 +245,7 @@ def _compile(key: tuple[str, ...]) -> int:
     made = compile_kernel(key)
     log.debug("compiled %s in %.2f s", " ".join(key), time.perf_counter() - start)
     try:
-        cache.write(fingerprint(target()), key, *made)
+        cache.write(fingerprint.fingerprint(target()), key, *made)
     except Exception as error:  # a cache that cannot be written is no cache
         log.debug("%s was not cached: %s", " ".join(key), error)
     address = link(*made)
@@ -256,8 +259,11 @@ def _compile(key: tuple[str, ...]) -> int:
 
 def _load(key: tuple[str, ...]) -> int | None:
     """Address of a cached kernel, or None whatever the reason."""
+    # Imported with the first kernel: paths and hashes would take a quarter of the time that importing a filter takes.
+    from fastsep._kernels import cache, fingerprint
+
     try:
-        found = cache.read(fingerprint(target()), key)
+        found = cache.read(fingerprint.fingerprint(target()), key)
         return None if found is None else link(*found)
     except Exception:
         return None
