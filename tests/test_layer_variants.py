@@ -8,8 +8,9 @@ from layer_variants import drawn, forced, neighbours
 from fastsep._kernels import jit
 from fastsep._kernels.layers import arguments as at
 from fastsep._ops.layers import variant as variants
+from fastsep._ops.layers.prepared import PreparedLayer
 from fastsep._ops.layers.variant import choose_variant
-from fastsep._plan import convolution
+from fastsep._plan import convolution, tuning
 
 F4 = np.dtype("float32")
 
@@ -134,6 +135,14 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
 def test_choices_for_known_layers(name, threads, expected):
     chosen = choose_variant(*LAYERS[name], threads)
     assert {field: getattr(chosen, field) for field in expected} == expected
+
+
+def test_threads_share_a_depthwise_layer_whose_values_are_many():
+    """Its multiply-adds alone, 0.8 million, would be work for one thread."""
+    spec, image = layer("depthwise", (14, 14, 672), 5, stride=2)
+    assert PreparedLayer(spec, image, None).work >= 2 * tuning.SHARED_WORK
+    spec, image = layer("depthwise", (7, 7, 512), 3)
+    assert PreparedLayer(spec, image, None).work < 2 * tuning.SHARED_WORK
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -86,8 +86,12 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
     else:
         streamed, units = False, _shares(spec, image, variant)
     threads = max(min(threads, units), 1)
-    # A band of two tiles among those of one would be waited for.
-    bands = units if threads > 1 and units <= tuning.FEW_UNITS * threads else bands_of(threads, units)
+    if stages == (at.FIRST,):
+        # As one piece, a thread's channels are read faster (measured: 8 to 20 % of 17 to 28 us).
+        bands = threads
+    else:
+        # A band of two tiles among those of one would be waited for.
+        bands = units if threads > 1 and units <= tuning.FEW_UNITS * threads else bands_of(threads, units)
     return variant._replace(
         stages=stages, tiles_y=tiles_y, tile_cols=tile_cols, chunk=chunk, strip=strip, streamed=streamed,
         threads=threads, bands=bands,
