@@ -30,6 +30,7 @@ LIBRARIES = {
     "astropy": Library(("astropy.convolution",), "astropy", one_thread=True),
     "dask-image": Library(("dask_image.ndfilters", "dask.array"), "dask-image"),
     "ONNX Runtime": Library(("onnxruntime", "onnx"), "onnxruntime"),
+    "OpenVINO": Library(("openvino", "onnx"), "openvino"),
     "torch": Library(("torch",), "torch", settle=lambda module, threads: module.set_num_threads(threads)),
     "NumPy": Library(("numpy",), "numpy", one_thread=True),
 }

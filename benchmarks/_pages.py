@@ -49,7 +49,7 @@ LAYERS: Selected = (
     ("mobilenet_v1 224x224x3 float32", "MobileNetV1"),
 )
 IMAGE_PEERS = ("OpenCV", "scikit-image", "SciPy", "DIPlib")
-LAYER_PEERS = ("ONNX Runtime", "torch")
+LAYER_PEERS = ("ONNX Runtime", "OpenVINO", "torch")
 
 
 def update(root: pathlib.Path, kept: str) -> None:
@@ -158,8 +158,8 @@ def losses(results: Results) -> str:
 
 
 def times(results: Results, selected: Selected, peers: Sequence[str]) -> str:
-    """Of selected cases, in milliseconds. KeyError where one was not measured."""
-    libraries = (OURS, *peers)
+    """Of selected cases, in milliseconds. KeyError where one was not measured; peers that were not have no column."""
+    libraries = (OURS, *(peer for peer in peers if peer in results.rivals))
     rows = []
     for case, label in selected:
         if case not in results.cases:

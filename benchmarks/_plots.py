@@ -23,6 +23,7 @@ COLOURS = {
     "SciPy": "#56b4e9",
     "DIPlib": "#cc79a7",
     "ONNX Runtime": "#332288",
+    "OpenVINO": "#e69f00",
     "torch": "#88a0a8",
 }
 GREY, LIGHT, LOSS = "#555555", "#dddddd", "#b00020"

@@ -8,8 +8,9 @@ from layer_variants import drawn, forced, neighbours
 from fastsep._kernels import jit
 from fastsep._kernels.layers import arguments as at
 from fastsep._ops.layers import variant as variants
+from fastsep._ops.layers.prepared import PreparedLayer
 from fastsep._ops.layers.variant import choose_variant
-from fastsep._plan import convolution
+from fastsep._plan import convolution, tuning
 
 F4 = np.dtype("float32")
 
@@ -57,6 +58,7 @@ LAYERS = {
     "depthwise": layer("depthwise", (56, 56, 128)),
     "depthwise of bytes": layer("depthwise", (56, 56, 128), source="uint8"),
     "depthwise, large": layer("depthwise", (480, 640, 64)),
+    "depthwise, large, 5": layer("depthwise", (224, 224, 64), 5),
     "depthwise, small": layer("depthwise", (7, 7, 1024), 3),
     "depthwise, multiplied": layer("depthwise", (28, 28, 64), 3, multiplier=2),
     "depthwise, dilated": layer("depthwise", (28, 28, 64), 3, dilation=2),
@@ -117,7 +119,8 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
         ("wide, large", 1, {"in_place": False, "streamed": True}),
         ("depthwise", 1, {"in_place": True, "writes_out": True, "streamed": False}),
         ("depthwise of bytes", 1, {"in_place": False, "writes_out": True}),  # pixels have to be converted
-        ("depthwise, large", 1, {"streamed": True}),
+        ("depthwise, large", 1, {"in_place": True, "streamed": True}),
+        ("depthwise, large, 5", 1, {"in_place": True, "streamed": True}),
         ("depthwise, multiplied", 1, {"writes_out": False, "joined": 2}),
         ("depthwise, dilated", 1, {"unrolled": (0, 0)}),
         ("depthwise, small", 2, {"stages": (at.FIRST,), "threads": 2}),
@@ -134,6 +137,14 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
 def test_choices_for_known_layers(name, threads, expected):
     chosen = choose_variant(*LAYERS[name], threads)
     assert {field: getattr(chosen, field) for field in expected} == expected
+
+
+def test_threads_share_a_depthwise_layer_whose_values_are_many():
+    """Its multiply-adds alone, 0.8 million, would be work for one thread."""
+    spec, image = layer("depthwise", (14, 14, 672), 5, stride=2)
+    assert PreparedLayer(spec, image, None).work >= 2 * tuning.SHARED_WORK
+    spec, image = layer("depthwise", (7, 7, 512), 3)
+    assert PreparedLayer(spec, image, None).work < 2 * tuning.SHARED_WORK
 
 
 @pytest.mark.parametrize("name", LAYERS)

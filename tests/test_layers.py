@@ -187,6 +187,15 @@ def test_functions_remember_small_weights_by_their_values(rng, monkeypatch):
     assert len(layer_calls._calls) <= 10
 
 
+def test_remembered_weights_have_a_shape_and_a_dtype(rng):
+    """The same bytes may be another kernel."""
+    image, kernel = rng.random((9, 8, 4), np.float32), rng.random((3, 5, 4), np.float32)
+    for one in (kernel, kernel.reshape(5, 3, 4), kernel.view(np.int32), kernel.view(">f4")):
+        expected = fastsep.DepthwiseConv2D(one)(image)
+        for _ in range(2):
+            assert same_bits(fastsep.depthwise_conv2d(image, one), expected)
+
+
 def test_what_functions_remember_is_bounded_in_bytes(rng):
     """Counted by NumPy's own report of what its arrays take: keys, kernels, packed weights and arguments together."""
     x = rng.random((2, 2, 200), np.float32)

@@ -1,4 +1,4 @@
-"""Convolution layers one after another, in ONNX Runtime and in torch."""
+"""Convolution layers one after another, in ONNX Runtime, OpenVINO and torch."""
 
 from __future__ import annotations
 
@@ -145,6 +145,30 @@ def onnx_runtime(problem: Problem, note: str) -> Entry:
         return channels_last(out.numpy())
 
     return Entry("ONNX Runtime", start, problem.tolerance, view=view, note=note, of_range=True)
+
+
+def openvino(problem: Problem, note: str) -> Entry:
+    def start(threads: int) -> Call:
+        ov = load("OpenVINO")
+        # By default it may round to bfloat16.
+        options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        core = ov.Core()
+        compiled = core.compile_model(core.read_model(onnx_model(problem)), "CPU", options)
+        request = compiled.create_infer_request()
+        out = ov.Tensor(np.empty(list(request.get_output_tensor().shape), np.float32))
+        request.set_input_tensor(ov.Tensor(channels_first(problem.x)))
+        request.set_output_tensor(out)
+
+        def run() -> Any:
+            request.infer(share_outputs=True)
+            return out
+
+        return run
+
+    def view(out: Any) -> Array:
+        return channels_last(out.data)
+
+    return Entry("OpenVINO", start, problem.tolerance, view=view, note=note, of_range=True)
 
 
 def onnx_model(problem: Problem) -> bytes:

@@ -159,6 +159,7 @@ def contest(x: Array, stages: Sequence[Stage], run: Run, note: str) -> Contest:
     converted = "" if x is problem.x else f"; reads float32 instead of {x.dtype}, converted beforehand"
     peers = (
         networks.onnx_runtime(problem, "bound input and output" + converted),
+        networks.openvino(problem, "bound input and output" + converted),
         networks.pytorch(problem, "fastest of channels last, contiguous, oneDNN" + converted),
     )
     return Contest((Entry(OURS, start, note=note), *peers), work)

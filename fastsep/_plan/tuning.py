@@ -56,6 +56,9 @@ BAND_WORK = 500_000.0
 #: What it costs to look at a pixel and to follow some edges, in multiply-adds. (Between two stages of one call helpers
 #: may fall asleep: with 4, noise of 1080 x 1920 pixels was searched by one thread, for 5 ms instead of 3.)
 PIXEL_WORK = 8.0
+#: What it costs to move a value of a depthwise layer through the caches, in multiply-adds. (Measured, microseconds on
+#: one thread and on two: 14 x 14 x 672, 5 x 5 with a stride of 2, 47 and 30; 7 x 7 x 1024, 3 x 3, 26 and 25 to 35.)
+VALUE_WORK = 5.0
 #: How long a helper looks for the next call before it sleeps, and the caller of one for the end of helpers' bands.
 HELPERS_LOOK = 50e-6  # seconds
 CALLERS_WAIT = 30e-6  # seconds
@@ -167,7 +170,7 @@ PACKED_BYTES = L2 * 5 // 16
 #: pixel is read.)
 NEAR_BYTES = L1
 LEAST_NEAR = 3
-#: Columns of a tile up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
+#: Columns of a result up to which L1 is worth more than streaming (measured: 14 are 20 % faster so or 9 % slower,
 #: depending on the channels, and 32 are 1.5 times as slow).
 NARROW_TILE = 14
 #: Weights and results of a strip of pixels, which stay in L1 together.
@@ -176,9 +179,6 @@ STRIP_BYTES = L1 // 2
 WINDOW_BYTES = L1 * 3 // 4
 #: Rows of a tile, whatever has to be packed for them.
 TILE_ROWS_LEAST = 4
-#: Width of the kernels that read images in place. Wider ones use each input so often that packing it
-#: pays: of an image that is not aligned, every vector crosses a cache line.
-IN_PLACE_WIDTH = 3
 #: Blocks of channels that are packed and filtered together where images are read in place: few columns
 #: of so many under a kernel stay in L1 (measured: 7 x 7 pixels of 1024 channels take 60 % longer with
 #: all 64 of them).

@@ -119,7 +119,8 @@ class Tile(Record):
     # What the next tile needs of the image:
     ahead: int  # the address where it begins, ...
     ahead_rows: int  # ... of so many rows ...
-    ahead_bytes: int  # ... so much of each
+    ahead_bytes: int  # ... so much of each, ...
+    ahead_at: int  # ... and how much of the first has been asked for
 
 
 #: Number of the first of the four words of a tile that say which columns are read in place.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastsep._kernels.arguments import LINE
 from fastsep._kernels.helper import helper
 from fastsep._kernels.jit import target
 from fastsep._kernels.layers import arguments as at
-from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, ROWS_TOGETHER
+from fastsep._kernels.layers.tile_sizes import DEPTHWISE_COLS, DEPTHWISE_ROWS, LINES_AHEAD, ROWS_TOGETHER
 from fastsep._kernels.simd.emitter import lanes as lanes_of
 from fastsep._kernels.simd.layers import depthwise as tiles
 from fastsep._kernels.simd.layers import streaming
-from fastsep._kernels.simd.memory import word
+from fastsep._kernels.simd.memory import prefetch_rows, word
 
 
 def build(form: str, kernel: str, stride: str, acc_name: str):
@@ -41,6 +42,23 @@ def _pairs(kernel, stride):
 def row_by_row(args):
     """Whether results below each other share all rows of inputs but one."""
     return (args.stride_y == 1) & (args.dilation_y == 1)
+
+
+def _fetching(acc):
+    lines = LINES_AHEAD
+
+    @helper
+    def fetch_ahead(args, tile):
+        """Ask for a part of what the next tile needs of the image: memory would be idle while this one is filtered."""
+        if tile.ahead_rows > 0:
+            prefetch_rows(acc, lines, tile.ahead + tile.ahead_at, LINE)
+            tile.ahead_at += lines * LINE
+            if tile.ahead_at >= tile.ahead_bytes:
+                tile.ahead += args.cols * args.pixel
+                tile.ahead_at = 0
+                tile.ahead_rows -= 1
+
+    return fetch_ahead
 
 
 def _blocks(kernel, stride, acc, filter_tile):
@@ -94,6 +112,7 @@ def _straight(kernel, stride, acc, filter_tile):
     vector = lanes * size
     most = DEPTHWISE_COLS
     pairs = _pairs(kernel, stride)
+    fetch_ahead = _fetching(acc)
 
     def filter_groups(block, scratch):
         args, tile = at.Layer(block), at.Tile(scratch)
@@ -128,6 +147,8 @@ def _straight(kernel, stride, acc, filter_tile):
                             acc, most, kernel, row + start * vector, packed_row, weights, kernel_y, bias, limits,
                             to + start * pixel, pixel, across * pixel,
                         )  # fmt: skip
+                        if streamed:
+                            fetch_ahead(args, tile)
                 for r in range(paired, bottom):
                     row = source + r * args.stride_y * packed_row
                     to = out + (r - top) * across * pixel
@@ -138,6 +159,8 @@ def _straight(kernel, stride, acc, filter_tile):
                                 acc, most, kernel, stride, row + start * stride_x * vector, vector, down, weights,
                                 kernel_y, kernel_x, stride_x, dilation_x, bias, limits, to + start * pixel, pixel,
                             )  # fmt: skip
+                            if streamed:
+                                fetch_ahead(args, tile)
                     else:
                         for c in range(cols):
                             filter_tile(
@@ -159,6 +182,7 @@ def _in_place(kernel, stride, acc, filter_tile, straight):
     size = acc.itemsize
     vector = lanes * size
     most = DEPTHWISE_COLS
+    fetch_ahead = _fetching(acc)
 
     def filter_groups(block, scratch):
         """Results whose inputs lie within the image are computed from there, others from what is packed.
@@ -226,6 +250,8 @@ def _in_place(kernel, stride, acc, filter_tile, straight):
                                     acc, most, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,
                                     stride_x, dilation_x, bias, limits, place, out_pixel,
                                 )  # fmt: skip
+                                if streamed:
+                                    fetch_ahead(args, tile)
                             else:
                                 filter_tile(
                                     acc, 1, kernel, stride, address, distance, down, weights, kernel_y, kernel_x,

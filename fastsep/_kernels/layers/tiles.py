@@ -63,6 +63,7 @@ def build():
         tile.ahead = args.src + ((image * rows + top) * cols + left) * pixel
         tile.ahead_rows = count
         tile.ahead_bytes = size
+        tile.ahead_at = 0
 
     def band(block, index):
         args = at.Layer(block)

@@ -190,40 +190,47 @@ _REMEMBERED = 1 << 18  # bytes of weights
 
 def _key(builder: Callable[..., LayerSpec], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
     """None for what is not made of Python's values and plain arrays, and for weights that take long to compare."""
-    if type(x) is not ndarray or not all(map(_is_plain, options)):
+    if type(x) is not ndarray:
         return None
+    for option in options:
+        if type(option) not in _PLAIN and not _is_plain(option):
+            return None
+    # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
+    key = [builder, repr(options), x.shape, x.dtype]
     size = 0
     for array in weights:
-        if array is not None:
-            if type(array) is not ndarray or array.dtype.kind not in "fiub":
-                return None
-            size += array.nbytes
-    if size > _REMEMBERED:
-        return None
-    values = tuple(None if array is None else _Values(array) for array in weights)
-    # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
-    return builder, values, repr(options), x.shape, x.dtype
+        if array is None:
+            key.append(None)
+            continue
+        if type(array) is not ndarray or array.dtype.kind not in "fiub":
+            return None
+        size += array.nbytes
+        if size > _REMEMBERED:
+            return None
+        key += array.shape, array.dtype, _Values(array)
+    return tuple(key)
+
+
+#: Types whose text tells the whole value; that of an array is rounded.
+_PLAIN = frozenset((type(None), str, int, float, bool))
 
 
 def _is_plain(option: Any) -> bool:
-    """Whether the text of an option tells its whole value; that of an array is rounded."""
-    if type(option) in (tuple, list):
-        return all(map(_is_plain, option))
-    return option is None or type(option) in (str, int, float, bool)
+    """Whether the text of an option tells its whole value."""
+    return type(option) in _PLAIN or (type(option) in (tuple, list) and all(map(_is_plain, option)))
 
 
 class _Values:
     """The values of an array as a key. Comparing all of them is fast, hashing all is not."""
 
-    __slots__ = ("_hash", "_kind", "_values")
+    __slots__ = ("_hash", "_values")
 
     def __init__(self, array: Array) -> None:
-        self._kind = array.shape, array.dtype.str
-        self._values = array.tobytes()
-        self._hash = hash((self._kind, self._values[:256], self._values[-256:]))
+        self._values = values = array.tobytes()
+        self._hash = hash(values) if len(values) <= 512 else hash(values[:256]) ^ hash(values[-256:])
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Values) and (self._kind, self._values) == (other._kind, other._values)
+        return isinstance(other, _Values) and self._values == other._values

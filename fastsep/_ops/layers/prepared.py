@@ -17,7 +17,7 @@ from fastsep._kernels.layers.arguments import SHARED, STAGE
 from fastsep._ops.layers.arguments import LayerArguments
 from fastsep._ops.layers.variant import Variant, choose_variant
 from fastsep._ops.layers.weights import PackedWeights
-from fastsep._plan import dtypes
+from fastsep._plan import dtypes, tuning
 from fastsep._plan.convolution import LayerImage, LayerSpec
 from fastsep._plan.description import Description
 from fastsep._validation.array_like import Array
@@ -32,6 +32,8 @@ class PreparedLayer(Program):
         self.source = None if spec.place.channels_first or image.blank else image.source
         self.target, self.shape = image.dtype, image.shape
         work = float(math.prod(image.result_shape[:3]) * spec.multiplications)
+        if spec.depthwise_only:
+            work += tuning.VALUE_WORK * (math.prod(image.source_shape) + math.prod(image.result_shape))
         self.work = _bands.float32_work(work, image.dtype)
         self._arguments: dict[int, LayerArguments] = {}  # by number of threads
         self.address: int  # of the band function, which is loaded with the first arguments
