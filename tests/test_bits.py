@@ -143,10 +143,11 @@ def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch
 def in_pieces(monkeypatch):
     """Cut all rows of some hundred values; the list that is returned counts the images that are."""
     monkeypatch.setattr(tuning, "PIECE_VALUES", dict.fromkeys(tuning.PIECE_VALUES, 64))
-    for name, value in {"ROW_PIECE_VALUES": 64, "ROW_PIECES_TOGETHER": 5, "MARGINS": 1}.items():
+    small = {"MARGINS": 1, "STRETCHES": 5, "LEAST_STRETCH": 1, "STRETCH_CALLS": -(1 << 40)}
+    for name, value in (*small.items(), ("STRETCH", (64, 64)), ("STRETCH_OF_RANKS", (64, 64))):
         monkeypatch.setattr(tuning, name, value)
     calls = []
-    for kind in (long_rows.InPieces, bank._InPieces):
+    for kind in (long_rows.InPieces, long_rows.InStretches, bank._InPieces):
         monkeypatch.setattr(kind, "run", counted(kind.run, calls))
     return calls
 
@@ -256,25 +257,99 @@ LINES = {
     "gaussian": lambda image, **options: fastsep.gaussian(image, 2.5, **options),
     "even taps": lambda image, **options: fastsep.separable_filter(image, [1.0, 2.0, 4.0, 3.0], **options),
     "derivative": lambda image, **options: fastsep.separable_filter(image, [-0.5, 0.0, 0.5], **options),
+    "second derivative": lambda image, **options: fastsep.gaussian(image, 1.5, order=2, **options),
+    "bands": lambda image, **options: fastsep.difference_of_gaussians(image, 1.0, 2.0, **options),
     "box": lambda image, **options: fastsep.box(image, 37, **options),
+    "small box": lambda image, **options: fastsep.box(image, 6, dtype=image.dtype, **options),
     "dense": lambda image, **options: fastsep.correlate(image, [1.0, 0.0, 3.0, 2.0, 0.0], method="direct", **options),
+    "dense differences": lambda image, **options: fastsep.correlate(
+        image, [1.0, -3.0, 2.0], method="direct", **options
+    ),
 }
+#: Of every one of SciPy's, with the border along the line alone.
+SCIPY_LINES = {
+    "maximum": lambda image, **options: fastsep.ndimage.maximum_filter1d(image, 9, **options),
+    "minimum": lambda image, **options: fastsep.ndimage.minimum_filter1d(image, 4, origin=1, **options),
+    "footprint": lambda image, **options: fastsep.ndimage.maximum_filter(image, footprint=FOOTPRINT, **options),
+    "median": lambda image, **options: fastsep.ndimage.median_filter(image, 5, **options),
+    "rank": lambda image, **options: fastsep.ndimage.rank_filter(image, 3, footprint=FOOTPRINT, **options),
+    "wide median": lambda image, **options: fastsep.ndimage.median_filter(image, 301, **options),
+    "mean": lambda image, **options: fastsep.ndimage.uniform_filter1d(image, 21, **options),
+    "gaussian": lambda image, **options: fastsep.ndimage.gaussian_filter1d(image, 2.0, **options),
+}
+FOOTPRINT = [True, False, True, True, False, True]
+
+
+def check_line(call, image, options, patched=True):
+    """Whether a line was cut; its results are the same bits as without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "ROWS_APART", 0)
+        patch.setattr(tuning, "FEWEST_PIECES", 1 << 40)
+        fastsep.clear_caches()
+        expected = call(image, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        calls = in_pieces(patch) if patched else []
+        if not patched:
+            patch.setattr(long_rows.InStretches, "run", counted(long_rows.InStretches.run, calls))
+        for workers in (1, 3):
+            fastsep.clear_caches()
+            fastsep.set_num_threads(workers)
+            assert same_bits(call(image, **options), expected), (image.shape, image.dtype, options, workers)
+    return bool(calls)
+
+
+@pytest.fixture
+def any_threads():
+    """`set_num_threads` for the functions that have no `workers`."""
+    before = fastsep.get_num_threads()
+    yield
+    fastsep.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_long_lines_in_pieces(name, rng):
-    for i, length in enumerate((511, 512, 513, 640, 1283, 2000)):
+def test_long_lines_in_stretches(name, rng, any_threads):
+    for i, length in enumerate((511, 512, 640, 1283, 2000)):
         for shape, channel_axis in (((length,), None), ((length, 3), -1), ((2, length), 0), ((23, length), 0)):
             image = make_image(rng, ("float32", "uint8", "float64")[i % 3], shape)
             for mode in MODES:
                 options = {"mode": mode, "cval": 0.5, "channel_axis": channel_axis}
-                fastsep.clear_caches()
-                expected = LINES[name](image, **options)
-                with pytest.MonkeyPatch.context() as patch:
-                    calls = in_pieces(patch)
-                    fastsep.clear_caches()
-                    assert same_bits(LINES[name](image, **options), expected), (shape, mode)
-                    assert bool(calls) == (length >= 4 * 128), (shape, mode)
+                assert check_line(LINES[name], image, options), (shape, mode)
+
+
+@pytest.mark.parametrize("name", SCIPY_LINES)
+def test_long_lines_of_scipys_filters_in_stretches(name, rng, any_threads):
+    for i, dtype in enumerate(("float32", "uint8", "int16", "float64")):
+        image = make_image(rng, dtype, (1983 + i,))
+        for mode in MODES:
+            assert check_line(SCIPY_LINES[name], image, {"mode": mode, "cval": 2.0}), (dtype, mode)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_just_too_short_to_be_cut_and_just_long_enough(name, rng, any_threads):
+    cut = []
+    for length in (*range(1, 50, 7), *range(900, 1500, 23), 4000, 100_003):
+        image = make_image(rng, "float32", (length,))
+        cut.append(check_line(LINES[name], image, {"mode": MODES[length % 5], "cval": 0.5}, patched=False))
+    assert cut == sorted(cut)
+    assert (cut[0], cut[-1]) == (False, True)
+
+
+def test_lines_with_nan_and_infinity_in_stretches(rng, any_threads):
+    for call in (LINES["gaussian"], LINES["box"], LINES["dense"], SCIPY_LINES["maximum"]):
+        image = make_image(rng, "float32", (1283,))
+        for place in (0, 1, 700, 701, 1282):
+            image[place] = (np.nan, np.inf)[place % 2]
+            for mode in MODES:
+                assert check_line(call, image, {"mode": mode}), (place, mode)
+
+
+def test_lines_of_other_layouts_and_types_in_stretches(rng, any_threads):
+    values = make_image(rng, "float32", (2600,))
+    odd = np.empty(4 * 1283 + 1, np.uint8)[1:].view(np.float32)
+    odd[...] = values[:1283]
+    for image in (values[::2], values[::-1], values.astype(">f4"), values.astype(np.float16), values > 0.5, odd):
+        for call in (LINES["gaussian"], LINES["box"]):
+            assert check_line(call, image, {"mode": "mirror"})
 
 
 # Sizes of a window, of a group of its sums or less and more; shapes, with an axis of channels or none.

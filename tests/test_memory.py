@@ -9,7 +9,9 @@ from helpers import CASES, MIB, SLACK, cases, make_image, peak_memory, replace_e
 
 import fastsep
 from fastsep import correlation, filters
-from fastsep._engine import memory
+from fastsep._call import not_run
+from fastsep._engine import kernel_arguments, memory
+from fastsep._plan.stretches import of_stretches, stretches_of
 
 GRADIENT = ("orientation", "magnitude", "dx")
 
@@ -38,6 +40,26 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
     extra, got = peak_memory(name, options, (side, side), dtype, first)
     assert got == result_dtype
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
+
+
+@pytest.mark.parametrize("length", [1, 1000, 100_003, 1 << 31])
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (fastsep.gaussian, (2,)),
+        (fastsep.gaussian, (50,)),
+        (fastsep.difference_of_gaussians, (1, 3)),
+        (fastsep.box, (101,)),
+        (fastsep.laplace, ()),
+        (fastsep.ndimage.maximum_filter, (9,)),
+        (fastsep.ndimage.median_filter, (25,)),
+    ],
+)
+def test_a_line_takes_scratch_that_stays_in_cache(function, parameters, length):
+    plan = not_run(function, (length,), np.dtype(np.float32), *parameters).program.alone.plan
+    cut = stretches_of(plan)
+    for part in (plan,) if cut is None else of_stretches(plan, cut):
+        assert kernel_arguments.block(part).scratch < 4 * MIB
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from helpers import (
 )
 
 import fastsep
+from fastsep import ndimage
 from fastsep._engine import argument_writer, execution
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory as _memory
@@ -217,10 +218,57 @@ def check_addresses(pair, share):
     say("all addresses")
 
 
-def check_long_rows(fill, keep, sources, results, pair, chosen):
-    """Rows of just too few values to be cut, of just enough, and of some more, in pieces as small as they can be."""
+def cut_all_rows():
+    """Rows are cut into pieces, or stretches, as small as they can be."""
     tuning.PIECE_VALUES = dict.fromkeys(tuning.PIECE_VALUES, pieces.UNIT)
-    tuning.ROW_PIECE_VALUES, tuning.ROW_PIECES_TOGETHER, tuning.MARGINS = pieces.UNIT, 3, 1
+    tuning.MARGINS, tuning.STRETCHES, tuning.LEAST_STRETCH, tuning.STRETCH_CALLS = 1, 3, 1, -(1 << 40)
+    tuning.STRETCH = tuning.STRETCH_OF_RANKS = pieces.UNIT, pieces.UNIT
+
+
+LINES = {
+    "smooth": lambda image, **options: fastsep.gaussian(image, 1.5, **options),
+    "derivative": lambda image, **options: fastsep.gaussian(image, 1.0, order=2, **options),
+    "box": lambda image, **options: fastsep.box(image, 37, **options),
+    "dense": lambda image, **options: fastsep.correlate(image, [1.0, 0.0, 3.0, 2.0], method="direct", **options),
+}
+RANKED_LINES = {
+    "maximum": lambda image, **options: ndimage.maximum_filter(image, 9, **options),
+    "footprint": lambda image, **options: ndimage.maximum_filter(image, footprint=[1, 0, 1, 1, 0, 1], **options),
+    "median": lambda image, **options: ndimage.median_filter(image, 5, **options),
+}
+
+
+def check_lines(number):
+    """Lines of just too few values to be cut, of just enough, and of some more."""
+    dtype, fill = ("float32", "uint8", "float64")[number], [0]
+    keep = guard_scratch_and_taps(fill)
+    cut_all_rows()
+    rng = np.random.default_rng(11)
+    source, result = Guarded(1 << 14), Guarded(1 << 14)
+    for number, (name, call) in enumerate({**LINES, **RANKED_LINES}.items()):
+        for index, length in enumerate((1, 2, 15, 63, 140, 150, 160, 190, 220, 257, 300, 401, 512, 640, 777, 1283)):
+            image = make_image(rng, dtype, (length,))
+            mode = MODES[(index + number) % 5]
+            options = {"mode": mode} if name in RANKED_LINES else {"mode": mode, "dtype": image.dtype, "workers": 1}
+            into = "output" if name in RANKED_LINES else "out"
+            seen = set()
+            for at_end, fill[0] in ((False, 0), (True, 0xFF), (False, 0xFF), (True, 0)):
+                place = source.array(image.shape, image.dtype, at_end)
+                place[...] = image
+                out = result.array(image.shape, image.dtype, at_end ^ (fill[0] == 0))
+                out[...] = 77
+                call(place, **options, **{into: out})
+                assert place.tobytes() == image.tobytes(), (name, length)
+                seen.add(out.tobytes())
+            assert len(seen) == 1, (name, length, mode)
+            fastsep.clear_caches()
+            keep.clear()
+    say("all lines")
+
+
+def check_long_rows(fill, keep, sources, results, pair, chosen):
+    """Rows of just too few values to be cut, of just enough, and of some more."""
+    cut_all_rows()
     rng = np.random.default_rng(10)
     for number, (name, case) in enumerate(chosen.items()):
         for index, width in enumerate((255, 256, 257, 320, 511, 512, 513, 577, 640)):
@@ -312,6 +360,14 @@ def test_no_address_outside_the_arrays(level, pair, share):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+@pytest.mark.parametrize("dtype", [0, *slow(1, 2)])
+def test_no_address_outside_a_line(dtype):
+    status, output = finish_script(start_script(__file__, "native", "lines", str(dtype)))
+    assert status == 0, f"exit status {status}\n{output}"
+    assert "all lines" in output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 def test_the_forbidden_pages_are_forbidden():
     for offset in ("-1", "1"):
         status, output = finish_script(start_script(__file__, "native", "trespass", offset))
@@ -326,4 +382,4 @@ def trespass(offset):
 if __name__ == "__main__":
     level, what, *arguments = sys.argv[1:]
     with on_level(level):
-        {"addresses": check_addresses, "trespass": trespass}[what](*map(int, arguments))
+        {"addresses": check_addresses, "lines": check_lines, "trespass": trespass}[what](*map(int, arguments))

@@ -66,6 +66,7 @@ class ArgumentWriter:
         args.planes, args.depth, args.rows, args.cols, args.channels = plan.view
         args.src_row = args.src_2_row = self.width * plan.src.itemsize
         args.dst_row = self.width * plan.dst.itemsize
+        args.joined = plan.joined
         args.mode_z, args.mode_y, args.mode_x = (MODES[mode] for mode in plan.modes)
         if "constant" in plan.modes or (plan.slices is not None and plan.slices.min() < 0):
             args.constant_row = self.address(np.full(self.padded + self.lanes, self.border(), plan.src))

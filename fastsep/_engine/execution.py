@@ -11,7 +11,7 @@ import numpy as np
 from fastsep._engine.argument_writer import Block
 from fastsep._engine.bands import bands_of, bands_worth, float32_work, launch, run_tasks, threads_for
 from fastsep._engine.kernel_arguments import block
-from fastsep._engine.long_rows import InPieces, Runs
+from fastsep._engine.long_rows import InPieces, InStretches, Runs
 from fastsep._engine.memory import BLOCK_BYTES, address_of, empty, give_back, take_workspace
 from fastsep._kernels import jit
 from fastsep._kernels.arguments import BANDS, DST, SCRATCH, SRC, SRC_2, Head, Within
@@ -19,6 +19,7 @@ from fastsep._plan import dtypes, tuning
 from fastsep._plan.pieces import narrow, pieces_of
 from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Filter
+from fastsep._plan.stretches import stretches_of
 from fastsep._validation.array_like import Array
 
 #: Strategies whose kernels make any rows of a plane, and read rows of an image that lie as far apart as they are told.
@@ -85,6 +86,9 @@ def _load(plan: Plan) -> Runs:
         from fastsep._engine.fft import Transform  # scipy.fft takes as long to import as all the rest
 
         return Transform(plan)
+    stretches = stretches_of(plan)
+    if stretches:
+        return InStretches(plan, stretches, _whole)
     pieces = pieces_of(plan)
     if pieces:
         return InPieces(plan, plan.dst, pieces, lambda piece: _whole(narrow(plan, piece)))

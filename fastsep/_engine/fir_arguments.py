@@ -159,8 +159,8 @@ class FirArguments(ArgumentWriter):
         """
         if self.width < self.lanes:
             return True
-        if halo > self.rows:
-            return False  # the ring would be larger than the image
+        if halo > self.rows or self.plan.joined:
+            return False  # the ring would be larger than the image, or have nothing beside its rows
         return (halo > most and not filtered) or self.width * self.plan.src.itemsize % 4096 == 0
 
     def whole_vectors(self, values: int) -> int:

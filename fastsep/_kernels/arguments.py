@@ -103,6 +103,7 @@ class Head(Common):
     src_2_row: int
     src_plane: int  # bytes from one plane of a source of several to the next
     streamed: int  # 0: ordinary stores, 1: non-temporal ones; else offset of room for results on their way to these
+    joined: int  # 1: rows go on beyond both ends, so far that no border is needed: they are stretches of one long row
 
 
 class Line(Record):

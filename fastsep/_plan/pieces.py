@@ -5,8 +5,7 @@ spectrum would take many times its own memory. A piece is filtered as an image o
 side that is read and whose results are dropped. Pixels keep their bits: no sum depends on where a row begins, but
 those of `Box`, which are counted in groups of columns; so pieces and margins are whole groups.
 
-Where rows have nothing to do with each other, neighbouring pieces of one row serve as the rows of an image, so that
-all lanes of the vectors have something to do.
+Few rows that have nothing to do with each other are cut otherwise (see `_plan.stretches`).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from fastsep._kernels import jit
 from fastsep._plan import tuning
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Filter, FlatExtremum, Separable
+from fastsep._plan.spec import Dense, Filter, FlatExtremum, Rank, Separable
 from fastsep._validation.array_like import Array
 
 #: Columns that pieces and margins are a multiple of: of the lanes of any vector, of groups of boxes, of cache lines.
@@ -29,9 +28,7 @@ UNIT = 64
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Columns `start` .. `stop` - 1, with so many on either side that are only read.
-
-    Of all rows; or, with a `count`, of one row, and as many as that many such pieces next to each other.
+    """Columns `start` .. `stop` - 1 of all rows, with so many on either side that are only read.
 
     Where rows go round, the first and the last piece have so many columns of the other end, `beyond`, on the side that
     lies at no end: a kernel that goes round the ends of the piece finds them there, and for the stages of a pipeline
@@ -42,7 +39,6 @@ class Piece:
     stop: int
     left: int
     right: int
-    count: int
     beyond: int = 0
 
     @property
@@ -57,47 +53,37 @@ def unit_of(plan: Plan) -> int:
     return UNIT if any(step.strategy == "box" for step in steps) else 1
 
 
-#: Strategies that are never cut, or by themselves.
-WHOLE = ("fft", "passes", "polar", "rank", "histogram", "cumulative")
+#: Strategies that are never cut, or by themselves; those of ranks only into stretches.
+UNCUT, RANKED = ("fft", "passes", "polar"), ("rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:
     """The pieces of the rows of an image that this plan filters; none if they are better filtered whole."""
-    if plan.strategy in WHOLE:
+    if plan.strategy in UNCUT + RANKED:
         return []
-    rows, margins = reach(plan)
     kind = "sweep" if plan.strategy == "sweep" else "volume" if plan.kernel[1].startswith("volume") else "plane"
-    return cut(plan.view, margins, tuning.PIECE_VALUES[kind], plan.modes[2] == "wrap", not rows)
+    return cut(plan.view, reach(plan)[1], tuning.PIECE_VALUES[kind], plan.modes[2] == "wrap")
 
 
-def cut(
-    view: tuple[int, int, int, int, int], margins: tuple[int, int], values: int, wraps: bool, apart: bool
-) -> list[Piece]:
+def cut(view: tuple[int, int, int, int, int], margins: tuple[int, int], values: int, wraps: bool) -> list[Piece]:
     """The pieces, of so many values or more, of the rows of an image (see `Plan.view`); none if there would be few.
 
-    `margins`: columns needed left and right of a pixel. `wraps`: they go round the ends of a row. `apart`: rows have
-    nothing to do with each other.
+    `margins`: columns needed left and right of a pixel. `wraps`: they go round the ends of a row.
     """
     cols, channels = view[3:]
     rows = math.prod(view[:3])
     left, right = (_up(margin) for margin in margins)
-    apart = apart and rows < tuning.ROW_PIECES_TOGETHER
-    values = tuning.ROW_PIECE_VALUES if apart else values * max(rows * cols * channels // tuning.ENOUGH_VALUES, 1)
-    size = values // channels
+    size = values * max(rows * cols * channels // tuning.ENOUGH_VALUES, 1) // channels
     step = _up(max(size, tuning.MARGINS * (left + right), 1))
     if cols < tuning.FEWEST_PIECES * step:
         return []
-    count = int(apart)
     last = (cols // step - 1) * step  # the last piece holds what is left over
     before, behind = (left, right) if wraps else (0, 0)
-    pieces = [Piece(0, step, 0, right + before, count, before)]
-    start = step
-    while start < last:
-        if apart:
-            count = min(tuning.ROW_PIECES_TOGETHER, (last - start) // step)
-        pieces.append(Piece(start, start + step, left, right, count))
-        start += max(count, 1) * step
-    return [*pieces, Piece(last, cols, left + behind, 0, int(apart), behind)]
+    return [
+        Piece(0, step, 0, right + before, before),
+        *(Piece(start, start + step, left, right) for start in range(step, last, step)),
+        Piece(last, cols, left + behind, 0, behind),
+    ]
 
 
 def _up(columns: int) -> int:
@@ -123,12 +109,12 @@ def _reach_of_lines(plan: Plan) -> tuple[bool, tuple[int, int]]:
 
 def _reach_of_kernels(plan: Plan) -> tuple[bool, tuple[int, int]]:
     """Of a stack of kernels of planes, one of which may be all zero in a pixel's own plane."""
-    assert isinstance(plan.what, Dense | FlatExtremum)
-    assert plan.slices is not None
+    assert isinstance(plan.what, Dense | FlatExtremum | Rank)
     shape = (plan.what.kernel if isinstance(plan.what, Dense) else plan.what.footprint).shape
     centre = plan.what.centre[-1]
-    leaves = any(plane != own for own, planes in enumerate(plan.slices.tolist()) for plane in planes)
-    return leaves or shape[:-1] != (1, 1), (centre, shape[-1] - 1 - centre)
+    slices = [] if plan.slices is None else plan.slices.tolist()
+    leaves = any(plane != own for own, planes in enumerate(slices) for plane in planes)
+    return leaves or math.prod(shape[:-1]) != 1, (centre, shape[-1] - 1 - centre)
 
 
 def _reach_of_sweep(plan: Plan) -> tuple[bool, tuple[int, int]]:
@@ -140,7 +126,7 @@ def _reach_of_sweep(plan: Plan) -> tuple[bool, tuple[int, int]]:
 REACH: dict[str, Callable[[Plan], tuple[bool, tuple[int, int]]]] = {
     "fir": _reach_of_lines,
     "dense": _reach_of_kernels,
-    "flat": _reach_of_kernels,
+    **dict.fromkeys(("flat", *RANKED), _reach_of_kernels),
     "sweep": _reach_of_sweep,
     "gradient_of_sum": _reach_of_sweep,
     "polar": lambda plan: (False, (0, 0)),
@@ -155,7 +141,7 @@ def pieces_of_all(plans: Sequence[Plan]) -> list[Piece]:
     sides = [reach(plan)[1] for plan in plans]
     margins = sum(left for left, _ in sides), sum(right for _, right in sides)
     wraps = any(plan.modes[2] == "wrap" for plan in plans)
-    return cut(plans[0].view, margins, tuning.PIECE_VALUES["pipeline"], wraps, False)
+    return cut(plans[0].view, margins, tuning.PIECE_VALUES["pipeline"], wraps)
 
 
 def pieces_of_bank(plans: Sequence[Plan]) -> list[Piece]:
@@ -169,7 +155,7 @@ def pieces_of_bank(plans: Sequence[Plan]) -> list[Piece]:
     sides = [reach(plan)[1] for plan in plans]
     margins = max(left for left, _ in sides), max(right for _, right in sides)
     wraps = any(plan.modes[2] == "wrap" for plan in plans)
-    return cut(plans[0].view, margins, tuning.PIECE_VALUES["bank"], wraps, False)
+    return cut(plans[0].view, margins, tuning.PIECE_VALUES["bank"], wraps)
 
 
 def columns(lines: Array, piece: Piece) -> Array:
@@ -184,9 +170,10 @@ def columns(lines: Array, piece: Piece) -> Array:
 
 def narrow(plan: Plan, piece: Piece) -> Plan:
     """The plan of a piece."""
-    channels = plan.view[4]
-    rows = (1, 1, piece.count) if piece.count else plan.view[:3]
-    view = (*rows, piece.cols, channels)
     what = plan.what.from_column(piece.start - piece.left) if isinstance(plan.what, Filter) else plan.what
-    work = plan.work * math.prod(view) / math.prod(plan.view)
-    return plan._replace(what=what, view=view, work=work)
+    return resized(plan._replace(what=what), (*plan.view[:3], piece.cols, plan.view[4]))
+
+
+def resized(plan: Plan, view: tuple[int, int, int, int, int]) -> Plan:
+    """The plan for images of another shape."""
+    return plan._replace(view=view, work=plan.work * math.prod(view) / math.prod(plan.view))

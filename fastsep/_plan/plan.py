@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     blocks: Blocks | None = None  # strategy "fft"
     axes: tuple[int, tuple[str, ...]] = (0, ())  # strategy "fft": leading axes of the batch, modes of those behind
     slices: Array | None = None  # of dense, flat, rank: the plane at each offset from each; -1: the constant
+    joined: bool = False  # rows are stretches of one long row, and no border is needed (see `_plan.stretches`)
 
 
 class Context(NamedTuple):

@@ -155,8 +155,25 @@ ENOUGH_VALUES = 1 << 23
 FEWEST_PIECES = MARGINS = 4
 #: Rows of the planes of a bank's terms, at least.
 ROWS_OF_A_PLANE = 16
-#: Pieces of one row that are filtered together, and values of each.
-ROW_PIECES_TOGETHER, ROW_PIECE_VALUES = 64, 2048
+#: Rows that have nothing to do with each other are cut into stretches if there are fewer.
+ROWS_APART = 64
+#: Stretches of a row that are filtered together, and values of each at least.
+STRETCHES, LEAST_STRETCH = 16, 64
+#: Values of a stretch: as many as make so many blocks of them, which threads share; within these limits. (Measured with
+#: a million values, a Gaussian, a box and others: 512 to 2048 differ by 5 %, 256 take 1.1 to 1.7 times as long.)
+BLOCKS_OF_STRETCHES, STRETCH, STRETCH_OF_RANKS = 8, (512, 2048), (8192, 8192)
+#: What two calls of kernels instead of one cost, in values (measured).
+STRETCH_CALLS = 15_000
+#: As many rows as a kernel takes for an image of one row cost, roughly (measured); all others STRETCHES.
+ROWS_OF_A_BLOCK = {
+    "dense": 8,
+    "small_box": 4,
+    "extremum": 2,
+    **dict.fromkeys(("flat", "rank", "histogram", "cumulative"), 1),
+}
+#: A row of so many values is cut in any case, since threads share it then; that of a rank needs no more scratch for it.
+LONGEST_ROW = 1 << 16
+LONGEST_ROW_OF_RANKS = 1 << 18
 
 # ---- layers
 

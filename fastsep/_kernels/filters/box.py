@@ -36,6 +36,9 @@ def build(*options: str):
         rows = args.rows
         width = args.cols * args.channels
         last = max(width - count, 0)
+        start, span = 0, width
+        if args.joined != 0:
+            start, span = -args.left * args.channels, width + (args.size_x - 1) * args.channels
         row_bytes, dst_bytes = args.src_row, args.dst_row
         size_y = args.size_y
         groups_y = (size_y - count) // count
@@ -81,8 +84,8 @@ def build(*options: str):
                 list_targets(dst_table, count, target, dst_bytes, top, end, spare, spare_row)
                 # Source rows of the next block: more streams than the hardware prefetcher follows.
                 ahead = source + (first + taken) * row_bytes
-                for x in range(0, width, count):
-                    column = min(x, last)
+                for x in range(0, span, count):
+                    column = start + min(x, max(span - count, 0))
                     if cast:
                         box_simd.means_to_strips(
                             src, acc, dst, table, column * src_size, group_table, x * acc_size,
@@ -119,7 +122,7 @@ def _along(acc, dst, cast):
         width = cols * channels
         before = args.left * channels
         inside = strip + before * vector
-        for beyond in range((size_x - 1) * channels):
+        for beyond in range((size_x - 1) * channels if args.joined == 0 else 0):
             value = beyond - before if beyond < before else beyond - before + width
             pixel = value // channels
             column = outside(pixel, cols, args.mode_x)

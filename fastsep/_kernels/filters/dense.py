@@ -130,11 +130,11 @@ def _rows(src, acc, height):
         channels = args.channels
         cols = args.cols
         left = args.left
-        inside, end = max(first, 0), min(stop, cols)
+        inside, end = (max(first, 0), min(stop, cols)) if args.joined == 0 else (first, stop)
         place = to + (inside - first) * channels * acc_size
         memory.convert_values(src, acc, place, row + inside * channels * src_size, (end - inside) * channels)
         for side in range(2):
-            begin, finish = (first, min(stop, 0)) if side == 0 else (max(first, cols), stop)
+            begin, finish = (first, inside) if side == 0 else (end, stop)
             for pixel in range(begin, finish):
                 column = memory.word(borders, pixel + left if side == 0 else pixel + left - cols)
                 value = row + column * channels * src_size

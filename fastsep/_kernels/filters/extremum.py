@@ -62,7 +62,7 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
                 if phase >= args.groups:
                     end_block(args)
                     phase = 0
-                if args.mode_x != at.CONSTANT or width < lanes:
+                if args.joined == 0 and (args.mode_x != at.CONSTANT or width < lanes):
                     copy_borders(args, inside)
                 for row in range(top, min(top + height, end)):
                     along(args, left + (row - top) * args.kept_row, dest + row * args.dst_row)
@@ -84,12 +84,18 @@ def _down(which, dtype, height):
         A row narrower than a vector is read as one.
         """
         width, size_y, row_bytes, to_row = args.cols * args.channels, args.size_y, args.src_row, args.kept_row
-        last = max(width - lanes, 0)
+        start, stop = 0, width
+        if args.joined != 0:
+            # Whole vectors on either side, so that all lie on cache lines as the pixels of the row do.
+            before, after = args.centre_x * args.channels, (args.size_x - 1 - args.centre_x) * args.channels
+            start = -((before + lanes - 1) // lanes) * lanes
+            stop = width + (after + lanes - 1) // lanes * lanes
+        last = max(stop - lanes, start)
         groups, first_y = args.groups, args.first_y
         group = args.scratch + args.ring_of_groups + phase * args.group_row
         prefix = args.scratch + args.prefix
-        for x in range(0, width, lanes):
-            if x * size % at.LINE == 0:
+        for x in range(start, stop, lanes):
+            if (x - start) * size % at.LINE == 0:
                 memory.prefetch_rows(dtype, height, ahead + x * size, row_bytes)
             x = min(x, last)
             if size_y <= height:

@@ -139,16 +139,19 @@ def _rows_first(src, acc, fill_border):
             guard(filtered, taken, fresh == taken)
             strip = scratch + args.strip
             inside = strip + before * vector
+            joined = args.joined != 0
+            start, span = (-before, width + before + after) if joined else (0, width)
             for top in range(taken + 1 - fresh, taken + 1, lanes):
                 # The last group makes some rows again, to the same bits.
                 first = 8 * min(top, taken + 1 - lanes)
-                for x in range(0, width, lanes):
-                    column = min(x, last)
+                for x in range(0, span, lanes):
+                    column = start + min(x, max(span - lanes, 0))
                     fir.load_strip(src, acc, table + first, column * src_size, inside + column * vector)
-                    if number == 0 and column * src_size % at.LINE == 0:
+                    if number == 0 and x * src_size % at.LINE == 0:
                         memory.prefetch_rows(acc, lanes, ahead + column * src_size, args.src_row)
-                fill_border(borders, inside, -before, 0, beyond)
-                fill_border(borders + 8 * before, inside, width, width + after, beyond)
+                if not joined:
+                    fill_border(borders, inside, -before, 0, beyond)
+                    fill_border(borders + 8 * before, inside, width, width + after, beyond)
                 if channels == 1:
                     for x in range(0, width, lanes):
                         column = min(x, last)

@@ -112,12 +112,15 @@ def filterer(form, src, acc, dst, fill_border):
                 # One more sum, or the last one: the identity along x adds it and stores them.
                 if into == sums:
                     memory.copy_bytes(strip, sums, width * vector)
-            elif sloped and term.spread != 0:
-                filter_down(args, term, rows, strip, width + before + after, 0)
             else:
-                filter_down(args, term, rows, inside, width, ahead if number == 0 else 0)
-                fill_border(borders, inside, -before, 0, term.beyond_x)
-                fill_border(borders + 8 * before, inside, width, width + after, term.beyond_x)
+                spread = sloped and term.spread != 0
+                complete = spread or args.joined != 0  # no border is needed
+                first, span = (0 if spread else -before, width + before + after) if complete else (0, width)
+                into = strip if complete else inside
+                filter_down(args, term, rows, first, into, span, ahead if number == 0 and not spread else 0)
+                if not complete:
+                    fill_border(borders, inside, -before, 0, term.beyond_x)
+                    fill_border(borders + 8 * before, inside, width, width + after, term.beyond_x)
             borders += 8 * (before + after)
             if not (sloped and term.joins != 0):
                 filter_along(args, term, number, strip, sums, dst_table, top)
@@ -128,7 +131,7 @@ def filterer(form, src, acc, dst, fill_border):
 def _down(form, src, acc, dst):
     """`filter_down` for a form and the dtypes of source, arithmetic and result."""
     lanes = emitter.lanes(acc)
-    vector, src_size, acc_size = lanes * acc.itemsize, src.itemsize, acc.itemsize
+    vector = lanes * acc.itemsize
     exact, cast, differences = form.endswith("exact"), form.endswith("cast"), form.startswith("plane differences")
     sloped = form.startswith("volume differences")
     # A volume's planes are filtered from rows that were filtered along the depth before.
@@ -136,8 +139,8 @@ def _down(form, src, acc, dst):
     row_size = row_dtype.itemsize
 
     @step
-    def filter_down(args, term, rows, into, span, ahead):
-        """The line along y, for `span` columns, into those of a strip from `into` on.
+    def filter_down(args, term, rows, first, into, span, ahead):
+        """The line along y, for `span` columns from number `first` on, into those of a strip from `into` on.
 
         `ahead`: the source rows of the next block, to be fetched meanwhile; 0: none.
         """
@@ -145,29 +148,30 @@ def _down(form, src, acc, dst):
         last = span if sloped else max(span - lanes, 0)
         for x in range(0, span, lanes):
             column = min(x, last)
+            place = (first + column) * row_size
             if exact:
                 bit_exact.exact_to_strip(
-                    src, acc, rows, column * row_size, into + column * vector,
+                    src, acc, rows, place, into + column * vector,
                     term.y.taps, term.y.count, args.scale,
                 )  # fmt: skip
             elif cast:
                 fir.cast_to_strip(
-                    row_dtype, acc, dst, rows, column * row_size, into + column * vector,
+                    row_dtype, acc, dst, rows, place, into + column * vector,
                     term.y.taps, term.y.count, term.y.kind,
                 )  # fmt: skip
             elif differences:
                 fir.differences_to_strip(
-                    src, acc, rows, column * src_size, into + column * vector,
+                    src, acc, rows, place, into + column * vector,
                     term.y.taps, term.y.count, term.y.kind,
                 )  # fmt: skip
             elif sloped:
                 fir.fir_into_strip(
-                    acc, acc, rows, column * acc_size, into + column * vector, term.y.taps,
+                    acc, acc, rows, place, into + column * vector, term.y.taps,
                     term.y.count, term.y.kind, 1 if term.joined > 0 else 0,
                 )  # fmt: skip
             else:
                 fir.fir_to_strip(
-                    row_dtype, acc, rows, column * row_size, into + column * vector,
+                    row_dtype, acc, rows, place, into + column * vector,
                     term.y.taps, term.y.count, term.y.kind,
                 )  # fmt: skip
             if ahead != 0 and column * row_size % at.LINE == 0:

@@ -70,11 +70,16 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
         if width < lanes:
             memory.copy_bytes(args.scratch + args.work, source, width * size)
             source = args.scratch + args.work
-        simd.keep_pixels(dtype, which, source, inside, max(width, lanes))
-        copy_borders(args, inside)
-        first = inside - args.centre_x * args.channels * size
+        left = args.centre_x * args.channels * size
+        first = inside - left
+        span = width + (args.size_x - 1) * args.channels
+        if args.joined != 0:
+            simd.keep_pixels(dtype, which, source - left, first, span)
+        else:
+            simd.keep_pixels(dtype, which, source, inside, max(width, lanes))
+            copy_borders(args, inside)
         shift = args.channels * size
-        vectors = (width + (args.size_x - 1) * args.channels) // lanes + 1
+        vectors = span // lanes + 1
         for _ in range(args.levels - 1):
             simd.best_of_two(dtype, which, first, shift, first + args.level_row, vectors)
             first += args.level_row

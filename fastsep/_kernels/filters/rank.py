@@ -57,10 +57,11 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     count = last - column
                     vectors = (count * pixel + vector - 1) // vector
                     wide = vectors + (halo * pixel + vector - 1) // vector
-                    inside = column >= args.left and (column - args.left + halo) * pixel + wide * vector <= args.src_row
+                    inside = column >= args.left and (column - args.left + halo) * pixel + wide * vector <= cols * pixel
+                    inside = inside or args.joined != 0
                     take_rows(args, leaves, values, column, count, wide, inside)
                     to = column * pixel
-                    fits = compiled and to + vectors * vector <= args.dst_row
+                    fits = compiled and to + vectors * vector <= cols * pixel
                     for row in range(height):
                         place = values + memory.word(args.results, row)
                         if fits and top + row < end:

@@ -27,13 +27,13 @@ def copier(dtype):
         So many as fill `wide` vectors may be written.
         """
         pixel, cols = args.channels * size, args.cols
-        inside, end = max(first, 0), min(stop, cols)
-        if inside * pixel + wide * vector <= args.src_row:  # no call of memmove
+        inside, end = (max(first, 0), min(stop, cols)) if args.joined == 0 else (first, stop)
+        if inside * pixel + wide * vector <= cols * pixel:  # no call of memmove
             rank_simd.copy_vectors(dtype, row + inside * pixel, to + (inside - first) * pixel, wide)
         else:
             memory.copy_bytes(to + (inside - first) * pixel, row + inside * pixel, (end - inside) * pixel)
         for side in range(2):
-            begin, finish = (first, min(stop, 0)) if side == 0 else (max(first, cols), stop)
+            begin, finish = (first, inside) if side == 0 else (end, stop)
             for x in range(begin, finish):
                 k = x + args.left if side == 0 else x + args.left - cols
                 column = memory.word(args.scratch + args.borders, k)

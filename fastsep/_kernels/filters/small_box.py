@@ -45,6 +45,9 @@ def build(src_name: str, acc_name: str, dst_name: str):
         spare_row = lanes * dst_size if width < lanes else 0
         sums, sums_row = scratch + args.sums, args.sums_row
         left = args.left * args.channels * acc_size
+        start, span = 0, width
+        if args.joined != 0:
+            start, span = -args.left * args.channels, width + (args.size_x - 1) * args.channels
         while unit < stop:
             plane, first_row, end = rows_of_plane(unit, stop, rows)
             unit += end - first_row
@@ -59,7 +62,8 @@ def build(src_name: str, acc_name: str, dst_name: str):
                 list_targets(targets, height, target, dst_bytes, top, end, spare, spare_row)
                 kept = scratch + args.kept
                 for part in range(2):
-                    x, vectors = whole_or_last(part, width, lanes)
+                    x, vectors = whole_or_last(part, span, lanes)
+                    x += start
                     if fresh == taken:
                         tiles.add_rows(src, acc, table, x * src_size, vectors, size_y, kept)
                     tiles.slide_down(
@@ -69,7 +73,8 @@ def build(src_name: str, acc_name: str, dst_name: str):
                     # The last vector overlaps the one before it, whose kept sums have gone on by now.
                     kept += vectors * lanes * acc_size
                 fresh = height
-                fill_beyond(args, sums, width)
+                if args.joined == 0:
+                    fill_beyond(args, sums, width)
                 for part in range(2):
                     x, vectors = whole_or_last(part, width, lanes)
                     tiles.mean_along(
