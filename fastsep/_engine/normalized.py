@@ -46,6 +46,7 @@ class Rules:
     keep: bool  # nor has a missing pixel a result
     over: bool  # where weight is full, results are those of the plain filter, made in another way
     told: bool  # a second result tells where there is none
+    only: bool = False  # results where that says so, which then tells where there are none; elsewhere nothing changes
 
     @property
     def how(self) -> str:
@@ -66,7 +67,7 @@ class Normalized:
     ) -> None:  # fmt: skip
         """Fill `out` from `image`; all are as `execution.Runner` wants them, weights too.
 
-        In `absent`, which has zeros, it is set to 1 where there is no result.
+        `absent`: the second result; of zeros, or of ones where there is to be a result.
         """
         loaded = self._loaded
         if loaded is None:
@@ -143,7 +144,7 @@ class _Writer(ArgumentWriter):
             self.rules.how,
             given,
             *(each.name for each in dtypes),
-            *(way for way in ("keep", "over", "told") if getattr(self.rules, way)),
+            *(way for way in ("keep", "over", "told", "only") if getattr(self.rules, way)),
         )
 
     def passes(self) -> list[Block]:
@@ -152,7 +153,9 @@ class _Writer(ArgumentWriter):
         table = np.zeros(3 * at.Pass.length, np.int64)
         for number, (plan, block) in enumerate(zip(self.plans, blocks, strict=True)):
             row = at.Pass(table, number)
-            row.kernel, row.arguments = jit.kernel(*plan.kernel), block.words.ctypes.data
+            row.arguments = block.words.ctypes.data
+            if number or not self.rules.only:  # else the plain filter does not run
+                row.kernel = jit.kernel(*plan.kernel)
             row.height = at.BOX_GROUP // plan.acc.itemsize if plan.strategy == "box" else 1
             if number:
                 at.Head(block.words).streamed = 0  # what they make stays in the cache
@@ -166,13 +169,15 @@ class _Writer(ArgumentWriter):
         plain, pixels, _ = self.plans
         _, mode_y, mode_x = pixels.modes
         args.over = int(self.rules.over)
-        unlike = not (self.same or self.rules.over)
-        args.always = int(unlike or (mode_x == "constant" and args.reach > 0 and not self.rules.counts))
-        args.open_rows = int(mode_y == "constant" and not self.rules.counts)
+        # Rows next to a border beyond which there is no weight are weighed, if they have results of their own.
+        outside = not (self.rules.counts or self.rules.only)
+        unlike = not (self.same or self.rules.over or self.rules.only)
+        args.always = int(unlike or (mode_x == "constant" and args.reach > 0 and outside))
+        args.open_rows = int(mode_y == "constant" and outside)
         # Where rows go round their ends, a hole at one of them reaches the other.
         whole = has_divisors(pixels) or mode_x == "wrap"
         args.widest = 0 if whole else int(tuning.WIDEST_PART * self.cols)
-        tells = self.rules.how == "nan" and self.rules.weights is None and not streamed
+        tells = self.rules.how == "nan" and self.rules.weights is None and not (streamed or self.rules.only)
         args.spoilt = spoilt_rows(plain) if tells else 0
         size = math.prod(plain.view) * plain.dst.itemsize
         args.streamed = int(plain.dst == self.plan.acc and size >= tuning.STREAM_RESULT)

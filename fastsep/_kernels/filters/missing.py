@@ -27,7 +27,14 @@ UNIT = 64
 
 
 def build(
-    how: str, weights_name: str, src_name: str, pixel_name: str, acc_name: str, sums_name: str, dst_name: str, *ways: str
+    how: str,
+    weights_name: str,
+    src_name: str,
+    pixel_name: str,
+    acc_name: str,
+    sums_name: str,
+    dst_name: str,
+    *ways: str,
 ):
     """The band function for these dtypes: of the image, of selected pixels, of weights and totals, of sums, of results.
 
@@ -38,6 +45,7 @@ def build(
     look = _look(how, weights_name, src)
     filter_weighed = _weighed(how, weights_name, src, pixel, acc, sums, dst, " ".join(ways))
     line, tells = emitter.lanes(acc) * dst.itemsize, dst.kind == "f"
+    plain = "only" not in ways  # else rows without missing pixels stay as they are
 
     @step
     def spoilt(args, target, top, stop):
@@ -95,7 +103,7 @@ def build(
                     continue
                 if left < right:
                     bottom = min(top + args.step, end)
-                if (right - left <= args.widest or args.over != 0) and bottom > done:
+                if plain and (right - left <= args.widest or args.over != 0) and bottom > done:
                     _filter(args, blocks, PLAIN, source, args.src_row, target, args.dst_row, top, bottom)
                     done = bottom
                 if left < right:
@@ -194,7 +202,10 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
     given = np.dtype(weights_name if weighted else "uint8")
     given_size = given.itemsize
     weighing = "none" if not weighted else "mask" if given == np.uint8 else "product"
-    over, told, vector = "over" in ways, "told" in ways, lanes * acc.itemsize
+    vector = lanes * acc.itemsize
+    # Whether results and what tells of them are read before they are written.
+    over, only = "over" in ways or "only" in ways, "only" in ways
+    told = only or "told" in ways
 
     @step
     def select_row(args, plane, row, left, cols, pixels, weights):
@@ -228,7 +239,9 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
         if width < lanes:
             results, missing = spare, spare + 4 * vector
             if over:
-                memory.copy_bytes(spare, out, width * dst_size)
+                memory.copy_bytes(results, out, width * dst_size)
+            if only:
+                memory.copy_bytes(missing, absent, width)
         for part in range(2):
             column, vectors = whole_or_last(part, width, lanes)
             simd.normalize(

@@ -149,7 +149,8 @@ def normalize(
     `numbers`: address of the total of full weight, the least share of it that makes a result, what stands for others,
     and the shares from which and up to which weight is full. `ways`: of words "keep": nor has a pixel a result whose
     own weight, at `weights`, is 0; "over": where weight is full, what there is stays; "told": store at `absent` a byte
-    for each result, 1 where there is none. `streamed`: see `store_or_stream`. `ahead`: pixels to be fetched meanwhile,
+    for each result, 1 where there is none; "only": results where that byte was 1, and what there is stays elsewhere.
+    `streamed`: see `store_or_stream`. `ahead`: pixels to be fetched meanwhile,
     which take less time than divisions.
     """
     origin, arithmetic, result = (dtype_of(dtype) for dtype in (sums_dtype, acc, dst))
@@ -175,13 +176,17 @@ def normalize(
                 missing = b.or_(missing, b.fcmp_ordered("==", weight, e.splat(0)))
             value = b.select(missing, fill, value)
             place = b.add(out, b.mul(first, I64(result.itemsize)))
-            if "over" in chosen:
-                there = b.load(e.at(place), align=1, typ=ir.VectorType(scalar_type(result), e.count))
+            if "only" in chosen:
+                wanted = b.trunc(b.load(e.at(b.add(absent, first)), align=1, typ=byte), missing.type)
+                stays, missing = b.or_(missing, b.not_(wanted)), b.and_(missing, wanted)
+            elif "over" in chosen:
                 stays = b.and_(whole, b.not_(missing))
+            if "only" in chosen or "over" in chosen:
+                there = b.load(e.at(place), align=1, typ=ir.VectorType(scalar_type(result), e.count))
                 b.store(b.select(stays, there, e.narrow(value, result)), e.at(place), align=1)
             else:
                 e.store_or_stream([(value, place)], result, streamed)
-            if "told" in chosen:
+            if "told" in chosen or "only" in chosen:
                 b.store(b.zext(missing, byte), e.at(b.add(absent, first)), align=1)
             return []
 
