@@ -147,8 +147,13 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
     if not args:
         raise TypeError(f"`explain({name})` needs the image too, or one of its shape and dtype.")
     takes = scipy_arguments.as_array if function.__module__ == "fastsep.ndimage" else arrays.as_image
-    image: Any = takes(args[0])
-    named = wrapped().with_dimensions(function, image.dims) if is_labelled(image) else function
+    masked = array_like.is_masked(args[0])
+    image: Any = takes(args[0].data if masked else args[0])
+    named = function
+    if masked:
+        named = _with_mask(function, args[0].mask)
+    elif is_labelled(image):
+        named = wrapped().with_dimensions(function, image.dims)
     found = not_run(named, image.shape, image.dtype, *args[1:], **kwargs)
     if found.program is None:
         told = Description(arithmetic=found.result, strategy="nothing", why="the image is empty", seconds=0.0)
@@ -158,6 +163,11 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
         if source is not None and not (straight and source == image.dtype):
             told = told._replace(notes=(f"the image is copied once, as {source}", *told.notes))
     return Explanation(function=name, shape=image.shape, dtype=image.dtype, result=found.result, **told._asdict())
+
+
+def _with_mask(function: Callable[..., Any], mask: Any) -> Callable[..., Any]:
+    """`function` for images without masks, for which it gets masked ones."""
+    return lambda image, *args, **kwargs: function(np.ma.MaskedArray(image, mask), *args, **kwargs)
 
 
 def _first_parameter(function: Any) -> str | None:

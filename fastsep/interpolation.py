@@ -39,8 +39,8 @@ def interpolate_missing(
     """Fill in the missing pixels of an image, and leave all others as they are.
 
     A missing pixel becomes the mean of those that are not, weighted by a Gaussian: of standard deviation `sigma`, or
-    where that finds none of them, or too few, of twice that, and so on. Without any pixel to start from, the image
-    stays as it is.
+    where that finds none of them, or too few, of twice that, and so on. From 16 pixels on it is one of means over
+    blocks, which are at most a quarter as long. Without any pixel to start from, the image stays as it is.
 
     Parameters
     ----------

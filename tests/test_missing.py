@@ -654,6 +654,15 @@ def test_explain_tells_that_weights_are_filtered_beside_pixels():
     fastsep.explain(ndi.uniform_filter, image.astype(np.uint8), nodata=3)
 
 
+def test_explain_tells_which_way_masked_arrays_go():
+    masked = np.ma.masked_equal(np.zeros((60, 70), np.float32), 1)
+    assert "once over the image" in fastsep.explain(fastsep.gaussian, masked, 2).why
+    assert fastsep.explain(ndi.gaussian_filter, masked, 2, nan="ignore").strategy == "stages"
+    assert fastsep.explain(ndi.gaussian_filter, masked, 2).strategy == "lines"  # which ignores masks, as SciPy does
+    with pytest.raises(ValueError, match="masked"):
+        fastsep.explain(fastsep.sobel, masked)
+
+
 IMAGE, BYTES = np.ones((8, 9)), np.ones((8, 9), np.uint8)
 REFUSED = {
     "negative weights": (lambda: fastsep.gaussian(IMAGE, weights=-IMAGE), ValueError, r"`weights`.*not negative.*-1"),

@@ -88,17 +88,19 @@ def with_holes(rng, pattern, shape, dtype=np.float32, hole=np.nan):
 
 
 def programs(
-    image, what, missing=NAN, modes=("nearest", "nearest"), weights=None, channel=None, result=None, scale=1.0
-):
+    image, what, missing=NAN, modes=("nearest", "nearest"), weights=None, channel=None, result=None, scale=1.0,
+    cval=0.0, told=False,
+):  # fmt: skip
     """Both programs for an image whose channels, if there are any, come first or last."""
     result = np.dtype(result or image.dtype)
     frame = Frame(image.ndim, channel, image.dtype, result, 0.0)
     source, target = dtypes.source_dtype(image.dtype), dtypes.target_dtype(result)
-    request = Request(frame, image.shape, source, target, int(channel == 0), modes, 0.0, scale)
+    request = Request(frame, image.shape, source, target, int(channel == 0), modes, cval, scale)
     given = None if weights is None else PerPixel(weights)
+    absent = [PerPixel(np.zeros(image.shape, bool)) if told else None for _ in range(2)]
     return (
-        swept.program(what, request, missing, given, None),
-        WholeArrays(what, request, missing, given, None),
+        swept.program(what, request, missing, given, absent[0]),
+        WholeArrays(what, request, missing, given, absent[1]),
     )
 
 
@@ -114,6 +116,8 @@ def both(image, what, *args, workers=1, **options):
     assert (room[-32:] == 77).all()
     assert same_bits(image, before)
     whole.run(image, (expected,), 1)
+    if sweep.absent is not None:
+        assert same_bits(sweep.absent.values[0], whole.absent.values[0])
     return out, expected
 
 
@@ -199,6 +203,41 @@ def test_every_border(name, rng):
         for shape, pattern in product(((5, 7), (90, 600)), ("none", "pixel")):
             image = with_holes(rng, pattern, shape)
             assert_same((ignored, shape), image, FILTERS[name], NAN._replace(ignored=ignored), modes)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_constant_beyond_the_border_counts_as_pixels(name, rng):
+    for modes in (("constant", "constant"), ("constant", "nearest"), ("reflect", "constant")):
+        for shape, pattern in product(((5, 7), (33, 31), (90, 600)), ("none", "pixel", "corner", "hole")):
+            image = with_holes(rng, pattern, shape)
+            assert_same((modes, shape, pattern), image, FILTERS[name], modes=modes, cval=2.5)
+
+
+def test_results_that_are_missing_are_told(rng):
+    for pattern, shape in product(("none", "pixel", "hole", "all"), ((20, 3), (90, 600))):
+        weights, image = ~missing_pixels(pattern, shape), picture(rng, shape)
+        for missing in (WEIGHTS, NAN._replace(min_weight=0.6)):
+            assert_same((pattern, shape), image, BLUR, missing, weights=weights, told=True)
+
+
+#: Filters whose integers are not floats that have been rounded: they are sums of integers, or cast.
+OF_INTEGERS = {
+    "small window": Box((3, 5)),
+    "small window, cast": Box((3, 5), cast=True),
+    "window, cast": Box((19, 23), cast=True),
+    "blur, cast": Separable(BLUR.terms, chained=True, cast=True),
+    "dense, cast": Dense(np.array([[0.25, 0.125, 0.125], [0.0, 0.25, 0.25]]), (1, 1), cast=True),
+}
+
+
+@pytest.mark.parametrize("told", [False, *slow(True)])
+@pytest.mark.parametrize("dtype", ["uint8", *slow("int16", "int32")])
+@pytest.mark.parametrize("name", OF_INTEGERS)
+def test_integers_that_are_made_in_another_way_than_floats(name, dtype, told, rng):
+    for shape, pattern in product(((5, 7), (90, 600)), ("none", "pixel", "scattered", "hole")):
+        image = with_holes(rng, pattern, shape, dtype, 7)
+        for modes in (("nearest", "reflect"), ("constant", "nearest")):
+            assert_same((shape, pattern, modes), image, OF_INTEGERS[name], INTEGERS, modes=modes, told=told, cval=3)
 
 
 @pytest.mark.parametrize("rule", [{"min_weight": 0.5}, {"min_weight": 1.0}, {"keep_nan": True}, {"fill": -3.0}])
@@ -312,9 +351,8 @@ def test_vectors_of_another_width_give_the_same_bits(level, rng):
 @pytest.mark.parametrize(
     ("what", "shape", "options"),
     [
-        (BLUR, (30, 40), {"modes": ("constant", "nearest")}),  # the constant counts as pixels
         (BLUR, (30, 40), {"modes": ("wrap", "nearest")}),
-        (Box((3, 5)), (30, 40), {"result": "uint8"}),  # whose sums are made in another way
+        (Box((3, 5)), (30, 40), {"result": "uint8", "weights": np.ones((30, 40))}),  # which do not tell what is full
         (operators.gaussian((2.0,) * 3, [0] * 3, 4.0), (9, 30, 40), {"modes": ("nearest",) * 3}),
         (operators.gaussian((2.0,), [0], 4.0), (1 << 20,), {"modes": ("nearest",)}),
     ],

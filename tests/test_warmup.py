@@ -48,6 +48,7 @@ def calls(group, dtype):
     depth, points, full = (
         rng.standard_normal(shape).astype(floating) for shape in ((3, 3, 32, 1), (32, 16), (3, 3, 3, 16))
     )
+    masked, gone = np.ma.masked_less(image, 10), {"nan": "ignore"} if dtype.startswith("float") else {"nodata": 3}
     options = [{}] if dtype.startswith("float") else [{}, {"dtype": "float32"}, {"dtype": dtype}]
     floats = [option for option in options if option.get("dtype") != dtype or not option]
     return {
@@ -65,6 +66,15 @@ def calls(group, dtype):
             *(("sobel", (volume,), option) for option in floats),
             *(("box", (image, 21), option) for option in options),
             *(("box", (image, 5), option) for option in options if option.get("dtype") == dtype),
+        ],
+        "missing": [
+            *(
+                (name, (masked if hidden else image, value), option | ({} if hidden else gone))
+                for name, value in (("gaussian", 1), ("gaussian", 2), ("box", 5), ("box", 21))
+                for hidden in (False, True)
+                for option in floats
+            ),
+            ("interpolate_missing", (image,), gone),
         ],
         "edges": [
             *((name, (image,), option) for name in ("canny", "gradient") for option in floats),

@@ -24,8 +24,9 @@ from fastsep._plan.plan import Plan
 from fastsep._plan.spec import Dense, Filter, Separable
 from fastsep._validation.array_like import Array, DType
 
-#: Strategies whose kernels make some rows of a plane.
+#: Strategies whose kernels make some rows of a plane; of a plane of integers also that of small windows.
 BY_ROWS = ("fir", "sweep", "dense", "box")
+PLAIN = (*BY_ROWS, "small_box")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,15 @@ class Rules:
     weights: DType | None  # of those that are given; uint8: they are 0 or 1
     weight_lines: int  # rows of them: planes of the image that share them come one after the other
     weight_channels: int  # of them: those of the image, or 1
+    counts: bool  # what lies beyond a constant border has weight 1, else 0
     total: float  # what the filter makes of weights of 1
+    full: tuple[float, float]  # as what shares of it full weight is found, near a constant border
     least: float  # the smallest share of it that makes a result
     fill: float  # what stands for other results
     keep: bool  # nor has a missing pixel a result
+    over: bool  # where weight is full, results are those of the plain filter, made in another way
+    told: bool  # a second result tells where there is none
+    only: bool = False  # results where that says so, which then tells where there are none; elsewhere nothing changes
 
     @property
     def how(self) -> str:
@@ -49,25 +55,32 @@ class Rules:
 
 
 class Normalized:
-    """Three plans for images of one shape and dtype, ready to run. Beyond a constant border there is no weight."""
+    """Three plans for images of one shape and dtype, ready to run."""
 
     def __init__(self, plain: Plan, pixels: Plan, weights: Plan, same: bool, rules: Rules) -> None:
         """`same`: the plain filter makes the same sums as that of selected pixels."""
         self.plans, self.same, self.rules = (plain, pixels, weights), same, rules
         self._loaded: LoadedKernel | None = None
 
-    def run(self, image: Array, weights: Array | None, out: Array, workers: int | None) -> None:
-        """Fill `out` from `image`; all are as `execution.Runner` wants them, weights too."""
+    def run(
+        self, image: Array, weights: Array | None, out: Array, absent: Array | None, workers: int | None
+    ) -> None:  # fmt: skip
+        """Fill `out` from `image`; all are as `execution.Runner` wants them, weights too.
+
+        `absent`: the second result; of zeros, or of ones where there is to be a result.
+        """
         loaded = self._loaded
         if loaded is None:
             loaded = self._loaded = _Writer(self).kernel()
-        loaded.run(image, out, workers, second=weights)
+        loaded.run(image, out, workers, () if absent is None else (absent,), weights)
 
 
 def takes(plans: Sequence[Plan]) -> bool:
     """Whether these plans can run so."""
     return (
-        all(plan.strategy in BY_ROWS and plan.view == plans[0].view and plan.view[1] == 1 for plan in plans)
+        plans[0].strategy in PLAIN
+        and all(plan.strategy in BY_ROWS for plan in plans[1:])
+        and all(plan.view == plans[0].view and plan.view[1] == 1 for plan in plans)
         and plans[0].modes[1] != "wrap"
         and not pieces_of_all(plans)
     )
@@ -87,7 +100,8 @@ class _Writer(ArgumentWriter):
         args.src_row, args.dst_row = self.width * plain.src.itemsize, self.width * plain.dst.itemsize
         args.grain = 1
         blocks = self.passes()
-        args.block = height = at.BOX_GROUP // acc.itemsize  # boxes are made in groups of so many rows
+        # Boxes are made in groups of so many rows.
+        args.block = height = at.BOX_GROUP // min(plan.acc.itemsize for plan in self.plans if plan.acc.kind == "f")
         args.halo = halo = rows_around(pixels)
         args.reach = max(reach(pixels)[1])
         high = -(-self.rows // height)
@@ -130,7 +144,7 @@ class _Writer(ArgumentWriter):
             self.rules.how,
             given,
             *(each.name for each in dtypes),
-            "keep" if self.rules.keep else "fill",
+            *(way for way in ("keep", "over", "told", "only") if getattr(self.rules, way)),
         )
 
     def passes(self) -> list[Block]:
@@ -139,7 +153,9 @@ class _Writer(ArgumentWriter):
         table = np.zeros(3 * at.Pass.length, np.int64)
         for number, (plan, block) in enumerate(zip(self.plans, blocks, strict=True)):
             row = at.Pass(table, number)
-            row.kernel, row.arguments = jit.kernel(*plan.kernel), block.words.ctypes.data
+            row.arguments = block.words.ctypes.data
+            if number or not self.rules.only:  # else the plain filter does not run
+                row.kernel = jit.kernel(*plan.kernel)
             row.height = at.BOX_GROUP // plan.acc.itemsize if plan.strategy == "box" else 1
             if number:
                 at.Head(block.words).streamed = 0  # what they make stays in the cache
@@ -152,12 +168,16 @@ class _Writer(ArgumentWriter):
         """Tell where the plain filter does. `streamed`: its results do not stay in the cache, to be looked at."""
         plain, pixels, _ = self.plans
         _, mode_y, mode_x = pixels.modes
-        args.always = int(not self.same or (mode_x == "constant" and args.reach > 0))
-        args.open_rows = int(mode_y == "constant")
+        args.over = int(self.rules.over)
+        # Rows next to a border beyond which there is no weight are weighed, if they have results of their own.
+        outside = not (self.rules.counts or self.rules.only)
+        unlike = not (self.same or self.rules.over or self.rules.only)
+        args.always = int(unlike or (mode_x == "constant" and args.reach > 0 and outside))
+        args.open_rows = int(mode_y == "constant" and outside)
         # Where rows go round their ends, a hole at one of them reaches the other.
         whole = has_divisors(pixels) or mode_x == "wrap"
         args.widest = 0 if whole else int(tuning.WIDEST_PART * self.cols)
-        tells = self.rules.how == "nan" and self.rules.weights is None and not streamed
+        tells = self.rules.how == "nan" and self.rules.weights is None and not (streamed or self.rules.only)
         args.spoilt = spoilt_rows(plain) if tells else 0
         size = math.prod(plain.view) * plain.dst.itemsize
         args.streamed = int(plain.dst == self.plan.acc and size >= tuning.STREAM_RESULT)
@@ -165,7 +185,7 @@ class _Writer(ArgumentWriter):
     def told(self, args: at.Missing) -> None:
         """Tell which pixels and results are missing."""
         rules = self.rules
-        args.numbers = self.scalars(rules.total, rules.least, rules.fill)
+        args.numbers = self.scalars(rules.total, rules.least, rules.fill, *rules.full)
         if rules.nodata is not None:
             args.nodata = self.address(np.array([rules.nodata], self.plans[0].src))
         if rules.weights is not None:

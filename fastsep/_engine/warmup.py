@@ -27,7 +27,7 @@ from fastsep._kernels import cache, jit
 from fastsep._validation.scalars import check_workers, one_of, words
 
 Key = tuple[str, ...]
-GROUPS = ("filters", "edges", "corners", "correlation", "morphology", "ranks", "ndimage", "layers")
+GROUPS = ("filters", "missing", "edges", "corners", "correlation", "morphology", "ranks", "ndimage", "layers")
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 #: A process for so many kernels: starting one costs as much as compiling the first of them.
 FEW = 4
@@ -48,7 +48,8 @@ def warmup(
         Called as `progress(done, total, label)`: before the first kernel that has to be compiled, and after each.
         In the last call, done == total.
     only : str or sequence of str, optional
-        What the kernels are for: "filters", "edges", "corners", "correlation", "morphology", "ranks" (medians),
+        What the kernels are for: "filters", "missing" (missing pixels: Gaussians and means), "edges", "corners",
+        "correlation", "morphology", "ranks" (medians),
         "ndimage" (the linear filters of `fastsep.ndimage`), "layers". Default: all.
     dtype : dtype or sequence of dtypes, optional
         Of the images: uint8, uint16, int16, float32, float64. Default: uint8, float32, and float64 but for layers.
@@ -154,6 +155,21 @@ def _filters(dtype: str) -> list[Key]:
     return found
 
 
+def _missing(dtype: str) -> list[Key]:
+    """Gaussians and means of images with NaN or `nodata`, of masked arrays, and holes filled in."""
+    floats = dtype.startswith("float")
+    how = "nan" if floats else "equal"
+    found: list[Key] = []
+    for acc in _arithmetic(dtype):
+        for kind in ((dtype, acc, acc), (acc, acc, acc)):
+            found += [("fir", "plane", *kind), ("box", "mean", *kind)]
+            found += [("sweep", form, "1", *kind) for form in ("smooth2", "smooth4")]
+        kinds = (dtype, dtype, acc, acc, acc)
+        found += [("missing", how, "none", *kinds), ("missing", "none", "uint8", *kinds, "told")]
+    acc = dtype if floats else "float64"
+    return [*found, ("missing", how, "none", dtype, dtype, acc, acc, dtype, "only")]
+
+
 def _edges(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",), ("hysteresis",)]
     for acc in _arithmetic(dtype):
@@ -257,6 +273,7 @@ def _layers(dtype: str) -> list[Key]:
 
 _FAMILIES: dict[str, Callable[[str], list[Key]]] = {
     "filters": _filters,
+    "missing": _missing,
     "edges": _edges,
     "corners": _corners,
     "correlation": _correlation,

@@ -521,7 +521,7 @@ class Held(Record):
 
 
 class Missing(Head):
-    """The second source are weights that are given."""
+    """The second source are weights that are given; the second result tells where there is none."""
 
     passes: int  # address of three `Pass`es: the plain filter, that of selected pixels, that of their weights
     blocks: int  # offset of their arguments
@@ -535,6 +535,7 @@ class Missing(Head):
     halo: int  # rows that taps reach above or below one
     reach: int  # columns that they reach left or right of one
     widest: int  # columns that are filtered by weights beside those by the plain filter, at most
+    over: int  # 1: the plain filter makes all rows
     spoilt: int  # rows next to each other of a plain result that a missing pixel makes NaN; 0: they do not tell
     always: int  # 1: pixels are missing beside each row
     open_rows: int  # 1: they are above and below the image
@@ -549,7 +550,7 @@ class Missing(Head):
     totals_row: int
     nodata: int  # address of the value that stands for missing pixels
     one: int  # address of the weight of others
-    numbers: int  # address of the total of full weight, the least share of it, and what stands for missing results
+    numbers: int  # address of what is known of shares of weight (see `simd.missing.normalize`)
     weight_lines: int  # rows of weights: planes that share them come one after the other
     weight_channels: int  # of weights: those of the image, or 1
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_foreign, show
+from fastsep._validation.array_like import Array, Block, Borrowed, DType, StandIn, is_foreign, is_masked, show
 from fastsep._validation.axes import border_mode
 from fastsep._validation.scalars import ArgumentError, integer, number
 
@@ -22,6 +22,8 @@ def as_array(value: Any) -> Array:
     if type(value) not in (np.ndarray, StandIn, Block):
         from fastsep._validation.borrowing import lent  # for arrays of other packages alone
 
+        if is_masked(value):
+            return as_array(value.data)
         value = lent("input", value)
         if type(value) is not Borrowed and not is_foreign(value):
             value = np.asarray(value)

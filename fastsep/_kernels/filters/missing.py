@@ -27,17 +27,25 @@ UNIT = 64
 
 
 def build(
-    how: str, weights_name: str, src_name: str, pixel_name: str, acc_name: str, sums_name: str, dst_name: str, keep: str
+    how: str,
+    weights_name: str,
+    src_name: str,
+    pixel_name: str,
+    acc_name: str,
+    sums_name: str,
+    dst_name: str,
+    *ways: str,
 ):
     """The band function for these dtypes: of the image, of selected pixels, of weights and totals, of sums, of results.
 
     `how` missing pixels are told: "nan", "equal" to a number, "none". `weights_name`: the dtype of weights that are
-    given, of which uint8 are 0 or 1, or "none". `keep`: "keep" where missing pixels have no results.
+    given, of which uint8 are 0 or 1, or "none". `ways`: see `simd.normalize`.
     """
     src, pixel, acc, sums, dst = (np.dtype(name) for name in (src_name, pixel_name, acc_name, sums_name, dst_name))
     look = _look(how, weights_name, src)
-    filter_weighed = _weighed(how, weights_name, src, pixel, acc, sums, dst, 1 if keep == "keep" else 0)
+    filter_weighed = _weighed(how, weights_name, src, pixel, acc, sums, dst, " ".join(ways))
     line, tells = emitter.lanes(acc) * dst.itemsize, dst.kind == "f"
+    plain = "only" not in ways  # else rows without missing pixels stay as they are
 
     @step
     def spoilt(args, target, top, stop):
@@ -95,7 +103,7 @@ def build(
                     continue
                 if left < right:
                     bottom = min(top + args.step, end)
-                if right - left <= args.widest and bottom > done:
+                if plain and (right - left <= args.widest or args.over != 0) and bottom > done:
                     _filter(args, blocks, PLAIN, source, args.src_row, target, args.dst_row, top, bottom)
                     done = bottom
                 if left < right:
@@ -185,7 +193,7 @@ def _look(how, weights_name, src):
     return look
 
 
-def _weighed(how, weights_name, src, pixel, acc, sums, dst, keep):
+def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
     """`filter_weighed` for some dtypes."""
     lanes = emitter.lanes(acc)
     src_size, pixel_size, acc_size = src.itemsize, pixel.itemsize, acc.itemsize
@@ -194,6 +202,10 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, keep):
     given = np.dtype(weights_name if weighted else "uint8")
     given_size = given.itemsize
     weighing = "none" if not weighted else "mask" if given == np.uint8 else "product"
+    vector = lanes * acc.itemsize
+    # Whether results and what tells of them are read before they are written.
+    over, only = "over" in ways or "only" in ways, "only" in ways
+    told = only or "told" in ways
 
     @step
     def select_row(args, plane, row, left, cols, pixels, weights):
@@ -220,18 +232,27 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, keep):
             )  # fmt: skip
 
     @step
-    def normalize_row(args, made, totals, weights, width, out, streamed, ahead):
+    def normalize_row(args, made, totals, weights, width, out, absent, streamed, ahead):
         """Divide so many sums by shares of weight."""
         spare = args.scratch + args.spare
+        results, missing = out, absent
+        if width < lanes:
+            results, missing = spare, spare + 4 * vector
+            if over:
+                memory.copy_bytes(results, out, width * dst_size)
+            if only:
+                memory.copy_bytes(missing, absent, width)
         for part in range(2):
             column, vectors = whole_or_last(part, width, lanes)
             simd.normalize(
-                sums, acc, dst, keep, made + column * sums_size, totals + column * acc_size,
-                weights + column * acc_size, vectors, args.numbers,
-                spare if width < lanes else out + column * dst_size, streamed, ahead + column * src_size,
+                sums, acc, dst, ways, made + column * sums_size, totals + column * acc_size,
+                weights + column * acc_size, vectors, args.numbers, results + column * dst_size, missing + column,
+                streamed, ahead + column * src_size,
             )  # fmt: skip
         if width < lanes:
-            memory.copy_bytes(out, spare, width * dst_size)
+            memory.copy_bytes(out, results, width * dst_size)
+            if told:
+                memory.copy_bytes(absent, missing, width)
 
     @step
     def filter_weighed(args, held, blocks, plane, first_column, stop_column, top, bottom, fits):
@@ -276,13 +297,14 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, keep):
         within = (begin - left) * channels
         for row in range(top, bottom):
             target = args.dst + (plane * rows + row) * args.dst_row + begin * channels * dst_size
+            absent = args.dst_2 + ((plane * rows + row) * args.cols + begin) * channels
             # What the next rows are selected from.
             ahead = args.src + (plane * rows + below + row - top) * args.src_row + begin * channels * src_size
             normalize_row(
                 args, made + (row - top) * args.sums_row + within * sums_size,
                 totals + (row - top) * args.totals_row + within * acc_size,
                 weights + (row - first) * args.weights_row + within * acc_size, (end - begin) * channels, target,
-                streamed, ahead,
+                absent, streamed, ahead,
             )  # fmt: skip
 
     return filter_weighed

@@ -142,36 +142,54 @@ def select(typing, src, acc, how, weighing, source, given, vectors, number, pixe
 
 @intrinsic(prefer_literal=True)
 def normalize(
-    typing, sums_dtype, acc, dst, keep, sums, totals, weights, vectors, numbers, out, streamed, ahead,
+    typing, sums_dtype, acc, dst, ways, sums, totals, weights, vectors, numbers, out, absent, streamed, ahead,
 ):  # fmt: skip
     """Store `vectors` vectors of sums, divided by the share of the kernel's weight that was found.
 
-    `numbers`: address of the total of full weight, the least share of it that makes a result, and what stands for
-    others. `keep`: 1: nor has a pixel one whose own weight, at `weights`, is 0. `streamed`: see `store_or_stream`.
-    `ahead`: pixels to be fetched meanwhile, which take less time than divisions.
+    `numbers`: address of the total of full weight, the least share of it that makes a result, what stands for others,
+    and the shares from which and up to which weight is full. `ways`: of words "keep": nor has a pixel a result whose
+    own weight, at `weights`, is 0; "over": where weight is full, what there is stays; "told": store at `absent` a byte
+    for each result, 1 where there is none; "only": results where that byte was 1, and what there is stays elsewhere.
+    `streamed`: see `store_or_stream`. `ahead`: pixels to be fetched meanwhile,
+    which take less time than divisions.
     """
     origin, arithmetic, result = (dtype_of(dtype) for dtype in (sums_dtype, acc, dst))
-    keeps = keep.literal_value
+    chosen = ways.literal_value.split()
 
     def generate(context, builder, signature, values):
-        sums, totals, weights, vectors, numbers, out, streamed, ahead = values[4:]
+        sums, totals, weights, vectors, numbers, out, absent, streamed, ahead = values[4:]
         b, e = builder, Emitter(builder, arithmetic)
-        full, least, fill = (e.broadcast(numbers, I64(k)) for k in range(3))
+        full, least, fill, low, high = (e.broadcast(numbers, I64(k)) for k in range(5))
+        byte = ir.VectorType(ir.IntType(8), e.count)
 
         def vector(k, _):
             first = b.mul(k, I64(e.count))
             along = b.mul(first, I64(arithmetic.itemsize))
             e.prefetch(b.add(ahead, along))
             share = b.fdiv(e.load(b.add(totals, along), arithmetic), full)
+            whole = b.and_(b.fcmp_ordered(">=", share, low), b.fcmp_ordered("<=", share, high))
+            share = b.select(whole, e.splat(1), share)
             value = b.fdiv(e.load(b.add(sums, b.mul(first, I64(origin.itemsize))), origin), share)
             missing = b.fcmp_unordered("<", share, least)
-            if keeps:
+            if "keep" in chosen:
                 weight = e.load(b.add(weights, along), arithmetic)
                 missing = b.or_(missing, b.fcmp_ordered("==", weight, e.splat(0)))
             value = b.select(missing, fill, value)
-            e.store_or_stream([(value, b.add(out, b.mul(first, I64(result.itemsize))))], result, streamed)
+            place = b.add(out, b.mul(first, I64(result.itemsize)))
+            if "only" in chosen:
+                wanted = b.trunc(b.load(e.at(b.add(absent, first)), align=1, typ=byte), missing.type)
+                stays, missing = b.or_(missing, b.not_(wanted)), b.and_(missing, wanted)
+            elif "over" in chosen:
+                stays = b.and_(whole, b.not_(missing))
+            if "only" in chosen or "over" in chosen:
+                there = b.load(e.at(place), align=1, typ=ir.VectorType(scalar_type(result), e.count))
+                b.store(b.select(stays, there, e.narrow(value, result)), e.at(place), align=1)
+            else:
+                e.store_or_stream([(value, place)], result, streamed)
+            if "told" in chosen or "only" in chosen:
+                b.store(b.zext(missing, byte), e.at(b.add(absent, first)), align=1)
             return []
 
         e.loop(I64(0), vectors, [], vector)
 
-    return types.void(sums_dtype, acc, dst, keep, *[types.int64] * 8), nothing(generate)
+    return types.void(sums_dtype, acc, dst, ways, *[types.int64] * 9), nothing(generate)

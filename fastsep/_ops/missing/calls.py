@@ -44,7 +44,7 @@ def apply(
         return [wrapper.result(result, out) for result, out in zip(results, outs, strict=True)]
     mask = None
     if array_like.is_masked(image):
-        mask, image = np.ma.getmaskarray(image), np.asarray(image.data)
+        mask, image = np.ma.getmaskarray(image), image.data
     image = arrays.as_image(image)
     channel = axes.channel(channel_axis, image.ndim)
     mode, ignored = options.without_ignore(mode, image.ndim, channel)

@@ -88,6 +88,8 @@ def _fill(value: Any, nodata: int | None, frame: Frame, hidden: bool) -> float |
 
 
 def _holds(dtype: np.dtype[Any], value: int) -> bool:
+    if dtype.kind == "b":
+        return 0 <= value <= 1
     info = np.iinfo(dtype)
     return int(info.min) <= value <= int(info.max)
 

@@ -48,25 +48,41 @@ def engine_axes(array: Array, request: Request) -> Array:
 
 def counting(image: Array, missing: Missing, weights: Array | None) -> Array:
     """Which pixels have a weight."""
-    counts: Array = np.ones(image.shape, bool) if weights is None else weights > 0
+    counts: Array
     if missing.ignore_nan:
-        counts &= ~np.isnan(image)
-    if missing.nodata is not None:
-        counts &= image != image.dtype.type(missing.nodata)
+        counts = np.isnan(image)
+        np.logical_not(counts, out=counts)
+    elif missing.nodata is not None:
+        counts = image != image.dtype.type(missing.nodata)
+    else:
+        return np.ones(image.shape, bool) if weights is None else weights > 0
+    if weights is not None:
+        counts &= weights > 0
     return counts
 
 
-@np.errstate(all="ignore")
 def select(
     image: Array, missing: Missing, weights: PerPixel | None, request: Request, source: DType, acc: DType
 ) -> Selected:  # fmt: skip
     """The pixels of an image, which has its own dtype and layout, as `source`, and weights as `acc`."""
-    image = engine_axes(image, request)
-    given = None if weights is None else engine_axes(arrays.checked_weights(weights.values[0]), request)
+    image, given = engine_axes(image, request), given_weights(weights, request)
+    return select_part(image, given, missing, request, source, acc)
+
+
+def given_weights(weights: PerPixel | None, request: Request) -> Array | None:
+    """Weights, checked, with the axes as the engine has them."""
+    return None if weights is None else engine_axes(arrays.checked_weights(weights.values[0]), request)
+
+
+@np.errstate(all="ignore")
+def select_part(
+    image: Array, given: Array | None, missing: Missing, request: Request, source: DType, acc: DType
+) -> Selected:  # fmt: skip
+    """`select` for a part of an image and of the weights that are given, both as the engine has them."""
     counts = counting(image, missing, given)
     clamp = request.scale != 1.0 and image.dtype.kind == "i"
     pixels = np.ascontiguousarray(np.where(counts, dtypes.convert(image, source, None, clamp), source.type(0)))
-    if given is None or not is_partial(weights):
+    if given is None or given.dtype == np.bool_:
         return Selected(pixels, counts.astype(acc, order="C"), None)
     factors = np.where(counts, given, 0).astype(acc, order="C")
     return Selected(np.where(counts, pixels * factors, 0).astype(source), factors, pixels)

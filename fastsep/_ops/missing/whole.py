@@ -49,17 +49,31 @@ def runner_of_weights(what: Filter, request: Request, missing: Missing, acc: DTy
 
 def total_of(what: Filter, request: Request, acc: DType) -> float:
     """What the kernel makes of weights of 1: the sum of its taps, in its own order."""
+    modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
+    return float(_of_ones(what, request._replace(modes=modes), acc, [ONES] * len(modes)).flat[0])
+
+
+def totals_of(what: Filter, request: Request, acc: DType) -> tuple[float, float]:
+    """The least and the most that it makes of them, where beyond a constant border they are 1, too.
+
+    The second pass sees the sum of taps there, which the first pass rounds in its own way.
+    """
+    ones = _of_ones(what, request, acc, [2 * max(sides) + 1 for sides in what.halo()])
+    return float(ones.min()), float(ones.max())
+
+
+def _of_ones(what: Filter, request: Request, acc: DType, lengths: Sequence[int]) -> Array:
+    """What the kernel makes of an image of ones, along no axis longer than these lengths."""
+    request = request.of_whole
     sizes = list(request.shape)
     spatial = range(request.first, request.first + len(request.modes))
-    for axis, idle in zip(spatial, what.idle(), strict=True):
+    for axis, idle, length in zip(spatial, what.idle(), lengths, strict=True):
         # A short axis that is left alone may count as one of channels.
-        sizes[axis] = min(sizes[axis], 5 if idle else ONES)
+        sizes[axis] = min(sizes[axis], 5 if idle else length)
     if request.first:
         sizes[0] = 1
-    modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
-    small = request._replace(shape=tuple(sizes), source=acc, target=acc, modes=modes, cval=0.0, scale=1.0, whole=None)
-    ones = small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
-    return float(ones.flat[0])
+    small = request._replace(shape=tuple(sizes), source=acc, target=acc, cval=1.0, scale=1.0)
+    return small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
 
 
 def same_sums(one: Plan, other: Plan) -> bool:
@@ -90,11 +104,14 @@ class Normalized:
         self.numerator = request._replace(source=self.source, target=acc).runner(what)
         self.denominator = runner_of_weights(what, request, missing, acc)
         self.total = total_of(what, request, acc)
+        self.full_shares = (1.0, 1.0)  # as what shares full weight is found
+        if missing.counts(request.modes):
+            least, most = (float(acc.type(each) / acc.type(self.total)) for each in totals_of(what, request, acc))
+            self.full_shares = (min(least, most, 1.0), max(least, most, 1.0))
         cancels = isinstance(what, Separable) and len(what.terms) > 1
         self.least = ROUNDING[acc] if cancels else 0.0
-        # A constant beyond the border: rows next to it are added up in another way.
-        self.lacking: Runner | None = None
-        if missing.counts(request.modes) or is_partial(weights):
+        self.lacking: Runner | None = None  # of weights whose mean may be 1 by chance
+        if is_partial(weights):
             self.lacking = runner_of_weights(what, request, missing._replace(ignored=(True,)), acc)
 
     @property
@@ -109,13 +126,14 @@ class Normalized:
         """K(w) / total: exactly 1 where all weights are."""
         share = self.denominator.run(selected.weights, None, workers)
         share /= self.acc.type(self.total)
-        if self.missing.counts(self.request.modes):
-            share[self.full(selected, share, workers)] = 1
+        least, most = map(self.acc.type, self.full_shares)
+        if least < most:
+            share[(share >= least) & (share <= most)] = 1
         return share
 
     def full(self, selected: Selected, share: Array, workers: int | None) -> Array:
         """Where all weights under the kernel are 1."""
-        if self.lacking is None or not (selected.whole is not None or self.missing.counts(self.request.modes)):
+        if self.lacking is None or selected.whole is None:
             return np.equal(share, 1)
         lacking = (selected.weights != 1).astype(self.acc)
         found: Array = self.lacking.run(lacking, None, workers) == 0
@@ -181,10 +199,12 @@ class WholeArrays(Incomplete):
         selected = self.selected(image, self.quotient.source, self.acc)
         values, share = self.quotient.weighed(selected, workers)
         np.divide(values, share, out=values)
-        self.deliver(values, self.quotient.absent(share, selected), outs[0])
+        absent = self.quotient.absent(share, selected)
+        self.deliver(values, absent, outs[0])
         if self.plain is not None:
-            full = self.quotient.full(selected, share, workers)
-            pixels = selected.pixels.astype(self.plain.plan.src, copy=False)
+            full = self.quotient.full(selected, share, workers) & ~absent
+            pixels = selected.own if image.dtype.kind == "f" else engine_axes(image, self.request)
+            pixels = np.ascontiguousarray(pixels, self.plain.plan.src)
             np.copyto(outs[0], self.plain.run(pixels, None, workers), where=full)
 
     def describe(self) -> Description:
