@@ -58,7 +58,7 @@ def unit_of(plan: Plan) -> int:
 
 
 #: Strategies that are never cut, or by themselves.
-WHOLE = ("fft", "passes", "polar", "rank", "histogram", "cumulative")
+WHOLE = ("fft", "passes", "polar", "polyphase", "rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:
