@@ -66,6 +66,7 @@ SMOOTHING = (
     *rows("gaussian", dtypes="uint8", sigma=[1, 2, 5]),
     *rows("gaussian", dtypes=["uint16", "float64"], sigma=2),
     *rows("gaussian", RGB, ["uint8", "float32"], sigma=2),
+    *rows("gaussian_within", sigma=[10, 20, 50, 100], tol=1e-3),
     *rows("gaussian_default", dtypes="uint8", sigma=[1, 2]),
     *rows("box", size=[5, 21, 101]),
     *rows("box", [UHD, RGB], "uint8", size=21),

@@ -60,6 +60,13 @@ def gaussian_default(x: Array, *, sigma: float) -> Contest:
 
 
 @operation
+def gaussian_within(x: Array, *, sigma: float, tol: float) -> Contest:
+    """The kernel may be off by `tol`; OpenCV's is exact."""
+    peers = [peer("OpenCV", blur(x, sigma, np.empty_like(x)), tol)]
+    return contest(fastsep.gaussian, x, sigma, tol=tol, mode="reflect", peers=peers)
+
+
+@operation
 def box(x: Array, *, size: int) -> Contest:
     def uniform(dip: Any) -> Call:
         return diplib(x, "Uniform", kernel=dip.Kernel([size], "rectangular"))(dip)

@@ -19,7 +19,19 @@ from fastsep._plan import tuning
 from fastsep._plan.borders import lies_inside
 from fastsep._plan.differences import middle
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Box, Corner, Dense, Extremum, FlatExtremum, Line, Rank, Separable, Suppress
+from fastsep._plan.spec import (
+    IDENTITY,
+    Box,
+    Corner,
+    Dense,
+    Extremum,
+    FlatExtremum,
+    Line,
+    Polyphase,
+    Rank,
+    Separable,
+    Suppress,
+)
 from fastsep._validation.array_like import Array
 
 
@@ -130,6 +142,27 @@ class KernelArguments(FirArguments):
         assert isinstance(what, Suppress)
         args.limits = self.scalars(what.low, what.high)
         self.take_narrow(self.lanes)
+
+    def write_polyphase(self) -> None:
+        plan, what, args = self.plan, self.plan.what, at.Polyphase(self.words)
+        assert isinstance(what, Polyphase)
+        factor, args.count = len(what.taps), len(what.taps[0])
+        args.source_rows, args.start = what.source_rows, what.start
+        args.taps = self.scalars(*(tap for taps in what.taps for tap in taps))
+        args.piece = tuning.PIECE_COLUMNS
+        if plan.kernel[1] == "reduce":
+            args.phases, args.step = 1, factor
+            self.grain, self.halo = self.tile, args.count
+            self.take(8 * (at.ROWS_LISTED + args.count) * factor)
+            args.targets = self.take(8 * self.tile)
+            self.take_narrow(self.lanes + args.piece)
+            return
+        args.phases, args.step = factor, 1
+        self.halo = args.count * factor
+        self.take(8 * (at.ROWS_LISTED + args.count))
+        whole_lines = self.width * plan.dst.itemsize % at.LINE == 0
+        large = math.prod(plan.view) * plan.dst.itemsize >= tuning.STREAM_RESULT
+        args.streamed = int(plan.dst == plan.acc and whole_lines and large)
 
     def write_box(self) -> None:
         plan, args = self.plan, at.Box(self.words)

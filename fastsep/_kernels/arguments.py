@@ -48,6 +48,9 @@ BOX_GROUP = 64
 #: Rows of results that a small box makes together.
 BOX_ROWS = 4
 
+#: Rows whose sources are listed together.
+ROWS_LISTED = 64
+
 #: A kernel has at most so many results.
 RESULTS = 4
 #: Instead of the number of a buffer: the image or the results; none.
@@ -241,6 +244,17 @@ class Deviation(Head):
     kept: int  # offset of a copy of the last results of rows
     ring: int  # offset of copies of source rows; 0: they are read in place
     ring_row: int
+
+
+class Polyphase(Head):
+    source_rows: int  # of a plane of the source; `rows` are those of the result
+    taps: int  # address of those of each phase, one behind the other
+    count: int  # of each phase
+    phases: int
+    step: int  # rows of the source from one round of phases to the next
+    start: int  # the row of the source under the first tap of row 0
+    piece: int  # columns that are made together
+    targets: int  # offset of the table of results
 
 
 class Box(Head):

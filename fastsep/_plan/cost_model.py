@@ -24,7 +24,7 @@ from fastsep._plan.spec import IDENTITY, Dense, Separable
 #: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
 #: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. With
 #: constants of the same CPU, estimates are 0.7 to 1.2 times what was measured for dense kernels and transforms, 0.5 to
-#: 1.4 times for lines. BOX_VECTOR, FINITE, MIX and SCATTER are not fitted but taken from a few runs.
+#: 1.4 times for lines. BOX_VECTOR, FINITE, MIX, SCATTER and ROW_TAP are not fitted but taken from a few runs.
 CONSTANTS = {
     "CALL": 2100.0,
     # For a vector of results by lines: to read, transpose, write; more for each of several terms, which
@@ -40,6 +40,8 @@ CONSTANTS = {
     "DENSE_VECTOR": 1.43,
     "DENSE_RUN": 0.55,
     "DENSE_TAP": 0.171,
+    # A tap of rows that are sums of rows, for a vector.
+    "ROW_TAP": 0.4,
     # To look for NaN and infinity, a value.
     "FINITE": 0.11,
     # For a bank: a multiply-add of the mix, for a vector; a value that is copied into its place.
@@ -109,6 +111,10 @@ def _of_box(plan: Plan) -> dict[str, float]:
     return {"CALL": 1, "BOX_VECTOR": _vectors(plan, BOX_GROUP // plan.acc.itemsize)}
 
 
+def _of_rows(plan: Plan) -> dict[str, float]:
+    return {"CALL": 1, "ROW_TAP": plan.work / lanes(plan.acc)}
+
+
 def _of_lines(plan: Plan) -> dict[str, float]:
     assert isinstance(plan.what, Separable)
     vectors, terms = _vectors(plan, lanes(plan.acc)), plan.what.terms
@@ -133,4 +139,5 @@ COUNTS: dict[str, Callable[[Plan], dict[str, float]]] = {
     "dense": _of_dense,
     "box": _of_box,
     "fir": _of_lines,
+    "polyphase": _of_rows,
 }

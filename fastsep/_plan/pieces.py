@@ -54,7 +54,7 @@ def unit_of(plan: Plan) -> int:
 
 
 #: Strategies that are never cut, or by themselves; those of ranks only into stretches.
-UNCUT, RANKED = ("fft", "passes", "polar"), ("rank", "histogram", "cumulative")
+UNCUT, RANKED = ("fft", "passes", "polar", "polyphase"), ("rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:

@@ -366,7 +366,15 @@ class Hessian:
     """Second differences along all pairs of two axes."""
 
 
-Step = Suppress | Corner | Hessian  # of a pipeline
+class Polyphase(NamedTuple):
+    """Rows that are sums of rows: "reduce" makes one of each `factor`, "expand" as many (see `_kernels/filters`)."""
+
+    taps: tuple[tuple[float, ...], ...]  # of each phase, as many as of the others
+    start: int  # the row of the source under the first tap of row 0
+    source_rows: int
+
+
+Step = Suppress | Corner | Hessian | Polyphase  # of a pipeline, or of an operation of several stages
 
 
 def lines_of(what: Separable) -> list[Line]:
