@@ -73,6 +73,8 @@ def patch(
     ------
     ValueError
         For another target, or a function that is not among those of `targets`.
+    TypeError
+        For what is no name, no name at all, or no bool.
 
     See Also
     --------
@@ -87,6 +89,8 @@ def patch(
     1.0
     >>> fastsep.unpatch()
     """
+    if internal not in (True, False):
+        raise TypeError(f"`internal` must be True or False; got {internal!r}.")
     patching.change((choose(targets, only), bool(internal)))
 
 

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import multiprocessing
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -164,6 +165,25 @@ def test_only_what_is_asked_for_is_replaced():
 def test_an_unknown_target_or_function_is_refused(targets, only, message):
     with pytest.raises(ValueError, match=message):
         fastsep.patch(targets, only=only)
+    assert patching.current() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": 3}, "`targets` must be a name or several; got 3."),
+        ({"targets": []}, "`targets` must be a name or several; got []."),
+        ({"targets": b"skimage"}, "`targets` must be a name or several; got b'skimage'."),
+        ({"targets": None}, "`targets` must be a name or several; got None."),
+        ({"only": ["sobel", 3]}, "`only` must be a name or several; got ['sobel', 3]."),
+        ({"only": ()}, "`only` must be a name or several; got ()."),
+        ({"only": len}, "`only` must be a name or several; got <built-in function len>."),
+        ({"internal": "no"}, "`internal` must be True or False; got 'no'."),
+    ],
+)
+def test_what_is_no_name_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        fastsep.patch(**arguments)
     assert patching.current() is None
 
 
