@@ -285,15 +285,19 @@ def test_processes_that_a_program_starts_are_told(script, options, value):
 
 def test_calls_inside_scikit_image_run_fast_if_asked(script):
     pytest.importorskip("skimage")
-    script("import numpy as np\nfrom skimage.feature import blob_dog\nblob_dog(np.eye(64), max_sigma=4)")
+    script(
+        "import fastsep.filters, numpy as np\nfrom skimage.feature import blob_dog\nblob_dog(np.eye(64), max_sigma=4)"
+    )
     for options, expected in (((), False), (("--internal",), True)):
         run(*RUN, *options, "--report", "report.json", "script.py")
         report = json.loads(Path("report.json").read_text())
         assert any(row["fast"]["calls"] for row in report["functions"]) == expected
 
 
+# Fastsep takes the first calls only of programs that use it themselves.
 FILTERS = """
 import sys
+import fastsep.filters
 import numpy as np
 from scipy import ndimage
 from skimage.filters import gaussian
@@ -376,6 +380,14 @@ def test_a_program_without_filters_has_a_report_of_one_line(script):
     )
 
 
+def test_the_report_says_that_there_was_too_little_to_filter(script):
+    pytest.importorskip("skimage")
+    script(FILTERS.replace("import fastsep.filters", "").format(end=""))
+    lines = run(*RUN, "--report", "script.py").stderr.splitlines()
+    assert lines[0] == "fastsep: none of 5 calls ran fast"
+    assert "  original 3 x: too little so far to load fastsep for" in lines
+
+
 def test_the_report_names_packages_of_other_versions(script):
     pytest.importorskip("skimage")
     script("import skimage\nskimage.__version__ = '0.25.1'\n" + FILTERS.format(end=""))
@@ -386,7 +398,7 @@ def test_the_report_names_packages_of_other_versions(script):
 def test_measuring_originals_gives_no_warnings(script):
     pytest.importorskip("skimage")
     script(
-        "import warnings, numpy as np\n"
+        "import warnings, numpy as np, fastsep.filters\n"
         "from skimage.filters import scharr\n"
         "image = np.zeros((64, 64))\n"
         "image[9, 9] = np.inf\n"
