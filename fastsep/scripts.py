@@ -5,9 +5,9 @@ package has under the same name, wherever modules hold them, but for `generic_la
 What stands in their place looks at each call. One that this package answers with the same result, to the rounding that
 `fastsep.filters` and `fastsep.ndimage` state, goes to it. Any other goes to the original, and so do
 
-- the first calls of a program, until it has filtered so much that loading fastsep pays, which takes 0.13 s: about 0.2 s
-  of originals, as functions, pixels and windows tell (no clock does, so that results are the same in every run; a
-  program that uses fastsep itself has loaded it);
+- the first calls of a program, until loading fastsep pays, which takes 0.07 s: at a call of which the original takes
+  about 0.08 s, or when all have taken 0.2 s, as functions, pixels and windows tell (no clock does, so that results are
+  the same in every run; a program that uses fastsep itself has loaded it);
 - images of fewer than 1024 pixels, for which compiling takes longer than filtering saves, and in SciPy's linear filters
   single lines of fewer than 65536, for which the original is as quick;
 - arrays that are no plain `numpy.ndarray` or `numpy.memmap`, such as lists, masked arrays and `numpy.matrix`;

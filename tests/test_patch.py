@@ -671,7 +671,7 @@ def test_calls_run_the_original_until_there_is_enough_to_filter(unloaded, monkey
 
 
 def test_a_single_call_may_be_enough_for_fastsep(unloaded, monkeypatch):
-    monkeypatch.setattr(worth, "ENOUGH", worth._A_CALL + worth._OTHER * IMAGE.size)
+    monkeypatch.setattr(worth, "PAYS", worth._A_CALL + worth._OTHER * IMAGE.size)
     assert fast_calls("sobel", IMAGE) == 10
 
 
