@@ -39,11 +39,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from fastsep._patch import patching
+from fastsep._patch import patching, tally
 from fastsep._patch.targets import choose
 
-__all__ = ["patch", "patched", "unpatch"]
+__all__ = ["patch", "patched", "patched_calls", "unpatch"]
 
 
 def __dir__() -> list[str]:
@@ -82,6 +83,7 @@ def patch(
     See Also
     --------
     patched : for a block of code only.
+    patched_calls : tells what ran fast.
     unpatch : undoes it.
 
     Examples
@@ -136,3 +138,27 @@ def patched(
         yield
     finally:
         patching.change(before)
+
+
+def patched_calls() -> dict[str, dict[str, Any]]:
+    """How many calls of patched functions ran fast, and how many ran the original and why, in this process so far.
+
+    Returns
+    -------
+    calls : dict
+        By the name of each function that was called: `"fast"`, a number of calls, and `"original"`, numbers of calls by
+        reasons. Calls of other processes are not among them.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep, scipy.ndimage
+    >>> with fastsep.patched():
+    ...     found = scipy.ndimage.prewitt(np.eye(8))
+    >>> fastsep.patched_calls()["scipy.ndimage.prewitt"]
+    {'fast': 0, 'original': {'small image': 1}}
+    """
+    return {
+        function: {"fast": calls.fast.calls, "original": {reason: each.calls for reason, each in calls.original.items()}}
+        for function, calls in tally.calls.copy().items()
+        if calls.fast.calls or calls.original
+    }

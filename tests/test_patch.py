@@ -641,6 +641,19 @@ def test_warnings_are_those_of_the_original_and_about_the_same_line(public, args
     assert caught[1][0][2] == __file__
 
 
+def test_users_may_ask_what_ran_fast():
+    assert fastsep.patched_calls() == {}
+    with fastsep.patched():
+        scipy.ndimage.gaussian_filter(IMAGE, 2)
+        scipy.ndimage.gaussian_filter(IMAGE, 2)
+        scipy.ndimage.gaussian_filter(IMAGE.tolist(), 2)
+        scipy.ndimage.sobel(IMAGE[:5])
+    assert fastsep.patched_calls() == {
+        "scipy.ndimage.gaussian_filter": {"fast": 2, "original": {checks.SUBCLASS: 1}},
+        "scipy.ndimage.sobel": {"fast": 0, "original": {checks.SMALL: 1}},
+    }
+
+
 # ---- when fastsep is loaded
 
 
