@@ -158,7 +158,10 @@ def patched_calls() -> dict[str, dict[str, Any]]:
     {'fast': 0, 'original': {'small image': 1}}
     """
     return {
-        function: {"fast": calls.fast.calls, "original": {reason: each.calls for reason, each in calls.original.items()}}
+        function: {
+            "fast": calls.fast.calls,
+            "original": {reason: each.calls for reason, each in calls.original.items()},
+        }
         for function, calls in tally.calls.copy().items()
         if calls.fast.calls or calls.original
     }

@@ -242,7 +242,10 @@ def test_what_does_not_exist_is_said_as_python_says_it(script, words):
         (("--quick", "script.py"), "--quick is no option of fastsep; "),
         (("--intern", "script.py"), "--intern is no option of fastsep; "),
         (("-u", "script.py"), "-u is no option of fastsep; Python's own stand before: python -u -m fastsep run"),
-        (("--report=nowhere/a.json", "script.py"), "argument --report: cannot write nowhere/a.json: there is no folder"),
+        (
+            ("--report=nowhere/a.json", "script.py"),
+            "argument --report: cannot write nowhere/a.json: there is no folder",
+        ),
         (("--report", "nowhere/a.json", "script.py"), "argument --report: cannot write nowhere/a.json: there is no "),
         (("--report=/", "script.py"), "argument --report: cannot write /: it exists and is not a file"),
         (("--report=.", "script.py"), "argument --report: cannot write .: it exists and is not a file"),
