@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 #: Public modules by the names that `patch` knows them by.
 TARGETS = {
@@ -72,10 +73,9 @@ def choose(targets: str | Iterable[str], only: str | Iterable[str] | None) -> fr
     return frozenset(public for public in found if any(_is_meant(public, name) for name in asked))
 
 
-def _several(argument: str, names: str | Iterable[str]) -> list[str]:
+def _several(argument: str, names: Any) -> list[str]:
     """One name or several, as a list."""
-    iterable = isinstance(names, Iterable) and not isinstance(names, bytes)
-    found = [names] if isinstance(names, str) else list(names) if iterable else [names]
+    found = list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes) else [names]
     if not found or not all(isinstance(name, str) for name in found):
         raise TypeError(f"`{argument}` must be a name or several; got {names!r}.")
     return found
