@@ -86,7 +86,7 @@ _HOMES = {
     ),
     "threads": "get_num_threads set_num_threads show_config warmup",
     "blocks": "filter_blocks",
-    "scripts": "patch patched unpatch",
+    "scripts": "patch patched patched_calls unpatch",
     "explanation": "Explanation explain",
     "_engine.caches": "clear_caches",
     "_validation.scalars": "ArgumentError",

@@ -5,7 +5,6 @@ A program may set what NumPy reads when it is imported (`OMP_NUM_THREADS`), so t
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from fastsep._cli import run
 
         return run.main(words[1:])
-    if words and words[0].endswith(".py") and os.path.isfile(words[0]):
+    if words and words[0].endswith(".py"):
         from fastsep._cli import run
 
         return run.main(words)

@@ -5,6 +5,9 @@ package has under the same name, wherever modules hold them, but for `generic_la
 What stands in their place looks at each call. One that this package answers with the same result, to the rounding that
 `fastsep.filters` and `fastsep.ndimage` state, goes to it. Any other goes to the original, and so do
 
+- the first calls of a program, until loading fastsep pays, which takes 0.07 s: at a call of which the original takes
+  about 0.08 s, or when all have taken 0.2 s, as functions, pixels and windows tell (no clock does, so that results are
+  the same in every run; a program that uses fastsep itself has loaded it);
 - images of fewer than 1024 pixels, for which compiling takes longer than filtering saves, and in SciPy's linear filters
   single lines of fewer than 65536, for which the original is as quick;
 - arrays that are no plain `numpy.ndarray` or `numpy.memmap`, such as lists, masked arrays and `numpy.matrix`;
@@ -36,11 +39,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from fastsep._patch import patching
+from fastsep._patch import patching, tally
 from fastsep._patch.targets import choose
 
-__all__ = ["patch", "patched", "unpatch"]
+__all__ = ["patch", "patched", "patched_calls", "unpatch"]
 
 
 def __dir__() -> list[str]:
@@ -73,10 +77,13 @@ def patch(
     ------
     ValueError
         For another target, or a function that is not among those of `targets`.
+    TypeError
+        For what is no name, no name at all, or no bool.
 
     See Also
     --------
     patched : for a block of code only.
+    patched_calls : tells what ran fast.
     unpatch : undoes it.
 
     Examples
@@ -87,6 +94,8 @@ def patch(
     1.0
     >>> fastsep.unpatch()
     """
+    if internal not in (True, False):
+        raise TypeError(f"`internal` must be True or False; got {internal!r}.")
     patching.change((choose(targets, only), bool(internal)))
 
 
@@ -129,3 +138,30 @@ def patched(
         yield
     finally:
         patching.change(before)
+
+
+def patched_calls() -> dict[str, dict[str, Any]]:
+    """How many calls of patched functions ran fast, and how many ran the original and why, in this process so far.
+
+    Returns
+    -------
+    calls : dict
+        By the name of each function that was called: `"fast"`, a number of calls, and `"original"`, numbers of calls by
+        reasons. Calls of other processes are not among them.
+
+    Examples
+    --------
+    >>> import numpy as np, fastsep, scipy.ndimage
+    >>> with fastsep.patched():
+    ...     found = scipy.ndimage.prewitt(np.eye(8))
+    >>> fastsep.patched_calls()["scipy.ndimage.prewitt"]
+    {'fast': 0, 'original': {'small image': 1}}
+    """
+    return {
+        function: {
+            "fast": calls.fast.calls,
+            "original": {reason: each.calls for reason, each in calls.original.items()},
+        }
+        for function, calls in tally.calls.copy().items()
+        if calls.fast.calls or calls.original
+    }

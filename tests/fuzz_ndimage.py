@@ -358,10 +358,10 @@ def draw_call(seed: int, number: int, names: list[str]) -> Call:
     if "magnitude" in name and dtype == "int8":
         dtype = "uint8"  # squares of sums overflow, and what a square root makes of that no integer holds
     shape = tuple(draw.one((0, 1, 2, 3, 5, 8, 11, 20, 37)) for _ in range(draw.one((1, 2, 2, 2, 3, 3, 4))))
-    if len(shape) == 1 and name in RANKED:
-        shape = (1, *shape)  # of one axis SciPy reads and writes beyond the arrays
     while math.prod(shape) > 6000:
         shape = shape[1:]
+    if len(shape) == 1 and name in RANKED:
+        shape = (1, *shape)  # of one axis SciPy writes beyond an output of fewer bytes, and reads beyond the image
     call = Call(name, shape, dtype)
     FUNCTIONS[name](draw, call)
     layout = draw.one(("C", "C", "F", "back", "gaps"))

@@ -45,7 +45,7 @@ class Outcomes:
 def run(way: str, folder: Path, options: list[str], small: bool) -> dict[str, str]:
     """How each test ended, in this process."""
     if way != "original":
-        import fastsep
+        import fastsep.filters  # so that it is loaded, and takes the first calls, too
         from fastsep._patch import checks
 
         if small:

@@ -145,7 +145,7 @@ def test_the_package_offers_the_names_of_its_modules():
     others = {"set_num_threads", "get_num_threads", "show_config", "warmup", "clear_caches"}
     others |= {"ConvCost", "conv_cost", "ConvFactorization", "factorize_conv"}
     others |= {"Factorization", "RankOne", "factorize", "is_separable"}
-    others |= {"patch", "patched", "unpatch"}
+    others |= {"patch", "patched", "patched_calls", "unpatch"}
     others |= {"filter_blocks", "BankFactorization", "factorize_bank", "Explanation", "explain", "ArgumentError"}
     assert set(fastsep.__all__) == {name for module in PUBLIC for name in module.__all__} | others
     assert all(callable(getattr(fastsep, name)) for name in fastsep.__all__)

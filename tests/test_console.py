@@ -252,10 +252,12 @@ def test_every_option_says_what_it_does(name, capsys):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--foo"], "fastsep: error: unrecognized arguments: --foo"),
-        (["--foo", "info"], "fastsep: error: unrecognized arguments: --foo"),
+        (["--foo"], "fastsep: error: '--foo' is no COMMAND (one of demo, "),
+        (["--foo", "info"], "fastsep: error: '--foo' is no COMMAND (one of demo, "),
         ([], "fastsep: error: a COMMAND is required"),
-        (["blurr"], "fastsep: error: argument COMMAND: invalid choice: 'blurr'"),
+        (["blurr"], "fastsep: error: 'blurr' is no COMMAND (one of demo, "),
+        (["-m", "json"], "fastsep: error: '-m' is no COMMAND (one of demo, "),
+        (["-"], "fastsep: error: '-' is no COMMAND (one of demo, "),
     ],
 )
 def test_what_is_wrong_before_a_command_is_named(words, line):

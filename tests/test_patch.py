@@ -4,6 +4,7 @@ import importlib
 import inspect
 import multiprocessing
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ import skimage.morphology
 from skimage.morphology import disk
 
 import fastsep
-from fastsep._patch import checks, patching, tally, wrappers
+from fastsep._patch import checks, patching, tally, worth, wrappers
 from fastsep._patch.targets import HOMES
 
 RNG = np.random.default_rng(3)
@@ -50,8 +51,9 @@ EXACT = ("median", "filter1d", "_filter", "erosion", "dilation", "opening", "clo
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_patched():
-    """Neither before nor after a test."""
+def nothing_is_patched(monkeypatch):
+    """Neither before nor after a test. Fastsep is loaded already, and takes the first calls, too."""
+    monkeypatch.setattr(worth, "_loaded", True)
     fastsep.unpatch()
     tally.clear()
     yield
@@ -171,6 +173,25 @@ def test_only_what_is_asked_for_is_replaced():
 def test_an_unknown_target_or_function_is_refused(targets, only, message):
     with pytest.raises(ValueError, match=message):
         fastsep.patch(targets, only=only)
+    assert patching.current() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": 3}, "`targets` must be a name or several; got 3."),
+        ({"targets": []}, "`targets` must be a name or several; got []."),
+        ({"targets": b"skimage"}, "`targets` must be a name or several; got b'skimage'."),
+        ({"targets": None}, "`targets` must be a name or several; got None."),
+        ({"only": ["sobel", 3]}, "`only` must be a name or several; got ['sobel', 3]."),
+        ({"only": ()}, "`only` must be a name or several; got ()."),
+        ({"only": len}, "`only` must be a name or several; got <built-in function len>."),
+        ({"internal": "no"}, "`internal` must be True or False; got 'no'."),
+    ],
+)
+def test_what_is_no_name_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        fastsep.patch(**arguments)
     assert patching.current() is None
 
 
@@ -637,6 +658,96 @@ def test_warnings_are_those_of_the_original_and_about_the_same_line(public, args
     assert caught[1][0][2] == __file__
 
 
+def test_users_may_ask_what_ran_fast():
+    assert fastsep.patched_calls() == {}
+    with fastsep.patched():
+        scipy.ndimage.gaussian_filter(IMAGE, 2)
+        scipy.ndimage.gaussian_filter(IMAGE, 2)
+        scipy.ndimage.gaussian_filter(IMAGE.tolist(), 2)
+        scipy.ndimage.sobel(IMAGE[:5])
+    assert fastsep.patched_calls() == {
+        "scipy.ndimage.gaussian_filter": {"fast": 2, "original": {checks.SUBCLASS: 1}},
+        "scipy.ndimage.sobel": {"fast": 0, "original": {checks.SMALL: 1}},
+    }
+
+
+# ---- when fastsep is loaded
+
+
+@pytest.fixture
+def unloaded(monkeypatch):
+    """As in a process that has not used fastsep yet."""
+    monkeypatch.setattr(worth, "_loaded", False)
+    monkeypatch.setattr(worth, "_done", 0.0)
+    monkeypatch.setattr(worth, "is_loaded", lambda: False)
+
+
+def fast_calls(function, *args, **options):
+    """Of ten calls."""
+    tally.clear()
+    with fastsep.patched():
+        for _ in range(10):
+            getattr(scipy.ndimage, function)(*args, **options)
+    found = tally.calls[f"scipy.ndimage.{function}"]
+    assert sum(each.calls for each in found.original.values()) == 10 - found.fast.calls
+    assert set(found.original) <= {wrappers.EARLY}
+    return found.fast.calls
+
+
+def test_calls_run_the_original_until_there_is_enough_to_filter(unloaded, monkeypatch):
+    monkeypatch.setattr(worth, "ENOUGH", 3.5 * (worth._A_CALL + worth._OTHER * IMAGE.size))
+    assert fast_calls("sobel", IMAGE) == 7
+    assert fast_calls("laplace", IMAGE) == 10
+
+
+def test_a_single_call_may_be_enough_for_fastsep(unloaded, monkeypatch):
+    monkeypatch.setattr(worth, "PAYS", worth._A_CALL + worth._OTHER * IMAGE.size)
+    assert fast_calls("sobel", IMAGE) == 10
+
+
+@pytest.mark.parametrize(
+    ("function", "narrow", "wide"),
+    [
+        ("gaussian_filter", {"sigma": 1}, {"sigma": (1, 30.0)}),
+        ("median_filter", {"size": 3}, {"size": 9}),
+        ("median_filter", {"size": 3}, {"size": (3, 27)}),
+        ("rank_filter", {"rank": 1, "size": 3}, {"rank": 1, "footprint": np.ones((9, 9), bool)}),
+    ],
+)
+def test_wide_windows_are_enough_sooner(unloaded, monkeypatch, function, narrow, wide):
+    monkeypatch.setattr(worth, "ENOUGH", 10.5 * (worth._A_CALL + IMAGE.size * 12 * 9))
+    assert fast_calls(function, IMAGE, **narrow) == 0
+    monkeypatch.setattr(worth, "_done", 0.0)
+    monkeypatch.setattr(worth, "ENOUGH", worth.ENOUGH / 3)
+    assert fast_calls(function, IMAGE, **wide) > 5
+
+
+def test_programs_that_have_little_to_filter_load_nothing():
+    lines = run(
+        "import sys, fastsep; fastsep.patch()\n"
+        "import numpy as np, scipy.ndimage as ndi\n"
+        "large = np.ones((512, 600))\n"  # minima of such are looked through by fastsep's threads, once it is loaded
+        "ndi.minimum_filter(large, 3); ndi.uniform_filter(large, 3)\n"
+        "print('fastsep._call' in sys.modules)\n"
+        "ndi.median_filter(large, 9)\n"
+        "print('fastsep._call' in sys.modules)\n"
+    )
+    assert lines == ["False", "True"]
+
+
+def test_fastsep_takes_all_calls_of_programs_that_use_it_themselves():
+    lines = run(
+        "import fastsep, numpy as np, scipy.ndimage as ndi\n"
+        "from fastsep._patch import tally\n"
+        "fastsep.patch()\n"
+        "ndi.sobel(np.ones((64, 64)))\n"
+        "fastsep.sobel(np.ones((64, 64)))\n"
+        "ndi.sobel(np.ones((64, 64)))\n"
+        "print(tally.calls['scipy.ndimage.sobel'].fast.calls)\n"
+    )
+    assert lines == ["1"]
+
+
 # ---- calls inside scikit-image and SciPy
 
 
@@ -672,7 +783,7 @@ def test_similarities_of_float32_images_keep_their_digits():
 def test_scikit_image_that_is_imported_later_is_patched_inside():
     lines = run(
         "import fastsep; fastsep.patch(internal=True)\n"
-        "import numpy as np, skimage.transform\n"
+        "import numpy as np, skimage.transform, fastsep.filters\n"
         "from fastsep._patch import tally\n"
         "skimage.transform.pyramid_reduce(np.ones((64, 64)))\n"
         "print({name: each.fast.calls for name, each in tally.calls.items() if each.fast.calls})\n"

@@ -49,9 +49,15 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     commands.add_parser("run", help=run.HELP)  # for the list: what it does is not done from here
     installation.add_commands(commands)
 
-    if not words or words[0] not in commands.choices:
-        parser.parse_args(words)  # help, the version, or an unknown option or command
+    if not words:
         parser.error("a COMMAND is required")
+    if words[0] not in commands.choices:
+        if words[0] in ("-h", "--help", "--version"):
+            parser.parse_args(words[:1])
+        parser.error(
+            f"{words[0]!r} is no COMMAND (one of {', '.join(commands.choices)}) and no script that ends in .py; "
+            "fastsep run starts other programs"
+        )
     # By the command's own parser, which knows its usage, and takes options between other arguments.
     command: argparse.ArgumentParser = commands.choices[words[0]]
     return command.parse_intermixed_args(words[1:], argparse.Namespace(command=words[0]))

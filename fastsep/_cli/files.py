@@ -12,6 +12,19 @@ from contextlib import contextmanager
 from typing import IO
 
 
+def obstacle(path: pathlib.Path) -> str:
+    """Why `replacing` must not or could not make a file at `path`, as far as that shows before; empty: nothing."""
+    if path.exists() and not path.is_file():  # a device would be replaced by a file, too
+        return "it exists and is not a file"
+    if path.exists() and not os.access(path, os.W_OK):
+        return "it is write-protected"
+    # Through a link the file behind it is written.
+    folder = pathlib.Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return "" if os.access(folder, os.W_OK) else f"the folder {folder} is not writable"
+
+
 @contextmanager
 def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
     """A file to write into, which becomes `path` when the block ends, and vanishes if the block fails.

@@ -94,8 +94,9 @@ def table(found: list[Row], estimates: Estimates) -> str:
     known = sum(row.seconds for row in found if row.saved is not None)
     before = known + total_saved(found)
     width = max(len(row.function) for row in found)
+    seconds = f", in {known:.3g} s instead of about {before:.3g} s" if fast else ""
     lines = [
-        f"fastsep: {fast:,} of {own:,} calls ran fast, in {known:.3g} s instead of about {before:.3g} s",
+        f"fastsep: {f'{fast:,}' if fast else 'none'} of {own:,} calls ran fast{seconds}",
         "",
         f"{'':{width}}  {'fast':>8}  {'seconds':>9}  {'original':>8}  {'seconds':>9}  {'saved':>9}",
     ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 from collections.abc import Sequence
 
 import fastsep
 from fastsep._cli import program
+from fastsep._cli.files import obstacle
 
 HELP = "run a program with its filters of scikit-image and SciPy replaced"
 USAGE = "fastsep run [--report [FILE.json]] [--internal] (SCRIPT | -m MODULE | -c CODE | -) [ARGUMENT ...]"
@@ -30,6 +32,7 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, program.Program]:
     parser = argparse.ArgumentParser(
         prog="fastsep run",
         usage=USAGE,
+        allow_abbrev=False,
         description="Run a program as Python does, with fastsep's functions in the place of those of the same name in "
         "scikit-image and SciPy, wherever results are the same. Processes that it starts are treated likewise, if they "
         "run Python and find fastsep installed.",
@@ -45,7 +48,13 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, program.Program]:
     )
     parser.add_argument("--internal", action="store_true", help="replace what scikit-image calls inside, too")
     own = _number_of_options(words)
-    options = parser.parse_args(words[:own])
+    options, others = parser.parse_known_args(words[:own])
+    if others:
+        parser.error(
+            f"{others[0]} is no option of fastsep; Python's own stand before: python {others[0]} -m fastsep run"
+        )
+    if words[own : own + 1] == ["--"]:
+        own += 1
     if own == len(words):
         parser.error("a SCRIPT, -m MODULE, -c CODE or - is required")
     try:
@@ -53,16 +62,17 @@ def _parse(words: list[str]) -> tuple[argparse.Namespace, program.Program]:
     except ValueError as error:
         parser.error(str(error))
     if options.report:
+        reason = obstacle(pathlib.Path(options.report))
+        if reason:
+            parser.error(f"argument --report: cannot write {options.report}: {reason}")
         options.report = os.path.abspath(options.report)  # the program may go to another folder
-        if not os.path.isdir(os.path.dirname(options.report)):
-            parser.error(f"argument --report: there is no folder for {options.report}")
     return options, started
 
 
 def _number_of_options(words: list[str]) -> int:
     """How many words stand before the program."""
     number = 0
-    while number < len(words) and not program.begins(words[number]):
+    while number < len(words) and words[number] != "--" and not program.begins(words[number]):
         # Left to itself, argparse would take the name of a script for that of the report.
         names_report = words[number] == "--report" and "".join(words[number + 1 : number + 2]).endswith(".json")
         number += 1 + names_report

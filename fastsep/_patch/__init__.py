@@ -5,6 +5,7 @@
       names.py      names that modules hold already
       wrappers.py   what stands in a function's place: fastsep's function, or the original, call by call
         skimage_calls.py, scipy_calls.py, checks.py    which calls fastsep's function takes, and why not the others
+        worth.py    from when on it pays to load fastsep
         tally.py    how often each of both ran, and how long
     targets.py      the functions
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy import maximum, may_share_memory, memmap, minimum, ndarray
 
+from fastsep._patch import worth
+
 SUBCLASS = "no plain array"
 DTYPE = "dtype"
 BYTE_ORDER = "byte order"
@@ -180,8 +182,8 @@ def _of_integers(image: ndarray[Any, Any], limit: int) -> str | None:
 
 
 def _is_large(image: ndarray[Any, Any]) -> bool:
-    """Whether fastsep's threads look at the pixels sooner than NumPy."""
-    return image.size >= 1 << 18 and image.flags.c_contiguous and image.flags.aligned
+    """Whether fastsep's threads, where they are loaded, look at the pixels sooner than NumPy."""
+    return worth.is_loaded() and image.size >= 1 << 18 and image.flags.c_contiguous and image.flags.aligned
 
 
 def _is_within(image: ndarray[Any, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 #: Public modules by the names that `patch` knows them by.
 TARGETS = {
@@ -57,7 +58,7 @@ HOMES = {
 
 def choose(targets: str | Iterable[str], only: str | Iterable[str] | None) -> frozenset[str]:
     """The public names that `patch` is to replace."""
-    wanted = [targets] if isinstance(targets, str) else list(targets)
+    wanted = _several("targets", targets)
     for target in wanted:
         if target not in TARGETS:
             raise ValueError(f"`targets` must be of {', '.join(TARGETS)}; got {target!r}.")
@@ -65,11 +66,19 @@ def choose(targets: str | Iterable[str], only: str | Iterable[str] | None) -> fr
     found = {public for public in HOMES if module_of(public) in modules}
     if only is None:
         return frozenset(found)
-    asked = [only] if isinstance(only, str) else list(only)
+    asked = _several("only", only)
     for name in asked:
         if not any(_is_meant(public, name) for public in found):
             raise ValueError(f"`only` must name functions of {', '.join(modules)} that fastsep has; got {name!r}.")
     return frozenset(public for public in found if any(_is_meant(public, name) for name in asked))
+
+
+def _several(argument: str, names: Any) -> list[str]:
+    """One name or several, as a list."""
+    found = list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes) else [names]
+    if not found or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"`{argument}` must be a name or several; got {names!r}.")
+    return found
 
 
 def _is_meant(public: str, name: str) -> bool:

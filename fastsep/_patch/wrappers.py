@@ -10,7 +10,7 @@ from sys import _getframe
 from time import perf_counter
 from typing import Any
 
-from fastsep._patch import tally
+from fastsep._patch import tally, worth
 from fastsep._patch.locks import renewed_lock
 
 Function = Callable[..., Any]
@@ -23,6 +23,7 @@ INSIDE = "called inside scikit-image or SciPy"
 REFUSED = "refused by fastsep"
 PASSED_ON = "passed on to SciPy by fastsep"
 SINGLE = "sums of float32 inside scikit-image or SciPy"
+EARLY = "too little so far to load fastsep for"
 
 #: The file of wrappers, as tracebacks tell. Warnings pass over frames of files that are named like this, so that those
 #: of the original are about the line of its caller, as ever. If they were about the wrapper, they would be shown once
@@ -127,6 +128,8 @@ def _make(public: str, original: Function) -> Function:
                 reason = ARGUMENTS
             if reason is None and origin == INTERNAL and not compares and argument(args, kwargs).dtype.char in "fe":
                 reason = SINGLE
+            if reason is None and not worth.is_due(public, check, argument(args, kwargs), args, kwargs):
+                reason = EARLY
         start = perf_counter()
         if reason is None:
             if ours is None:

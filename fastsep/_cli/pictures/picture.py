@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from fastsep._cli.errors import Refusal, reason
-from fastsep._cli.files import replacing
+from fastsep._cli.files import obstacle, replacing
 from fastsep._cli.pictures import pillow, png, png_writer, tiff
 from fastsep._cli.pictures.samples import PREMULTIPLIED, UNASSOCIATED, UNSPECIFIED, Samples, bands
 
@@ -260,20 +259,13 @@ def identities(paths: Iterable[pathlib.Path]) -> set[tuple[int, int]]:
 
 def check_output(output: pathlib.Path, inputs: set[tuple[int, int]]) -> None:
     """Refuse before the work what could not be written after it; `inputs`: the identities of files to keep."""
-    if output.exists() and not output.is_file():
-        raise Refusal(f"cannot write {output}: it exists and is not a file")
-    if output.exists() and not os.access(output, os.W_OK):
-        raise Refusal(f"cannot write {output}: it is write-protected")
+    reason = obstacle(output)
+    if reason:
+        raise Refusal(f"cannot write {output}: {reason}")
     if not writable(output):
         raise Refusal(f"cannot write {output}: its name must end as a picture's, such as .png")
     if inputs & identities([output]):
         raise Refusal(f"cannot write {output}: it is an image to be read")
-    # Through a link the file behind it is written.
-    folder = pathlib.Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
-    if not folder.is_dir():
-        raise Refusal(f"cannot write {output}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise Refusal(f"cannot write {output}: the folder {folder} is not writable")
 
 
 def has_quality(output: pathlib.Path) -> bool:
