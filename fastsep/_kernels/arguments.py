@@ -123,6 +123,7 @@ class Term(Record):
     # Volumes: which of the lines along the depth. Planes: which of the lines along x that come first, counted from 1,
     # or 1 where rows of slopes are filtered instead of the image; 0: none.
     of_line: int
+    again: int  # 1: its line along y is that of the term before, which has left it in the strip
     # Volumes of differences ...
     spread: int  # 1: its rows begin left and end right of the image, where the line along x needs them
     joined: int  # how many terms before it have the same line along x and left what they made in the strip, to be added
