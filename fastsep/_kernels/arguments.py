@@ -518,6 +518,7 @@ class Held(Record):
     right: int
     seen_from: int  # rows that it has looked at
     seen: int
+    done: int  # plain results are there up to this row
 
 
 class Missing(Head):
@@ -549,9 +550,16 @@ class Missing(Head):
     totals_row: int
     nodata: int  # address of the value that stands for missing pixels
     one: int  # address of the weight of others
-    numbers: int  # address of the total of full weight, the least share of it, and what stands for missing results
+    numbers: int  # address of the total of full weight, the least share of it, and what stands for missing results, ...
+    # ... or with several sums of what `combine` in `simd/missing.py` lists
     weight_lines: int  # rows of weights: planes that share them come one after the other
     weight_channels: int  # of weights: those of the image, or 1
+    results: int  # how many there are
+    # Several sums ...
+    sum_count: int
+    sums_plane: int  # bytes from the rows of one to those of the next
+    totals_plane: int
+    targets: int  # offset of the addresses of results
 
 
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.

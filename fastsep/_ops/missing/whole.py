@@ -44,11 +44,22 @@ def of_weights(what: Filter) -> Filter:
 
 def runner_of_weights(what: Filter, request: Request, missing: Missing, acc: DType) -> Runner:
     """K(w), in the dtype of the arithmetic."""
-    return request._replace(source=acc, target=acc, cval=missing.border_weight, scale=1.0).runner(of_weights(what))
+    return request_of_weights(request, missing, acc).runner(of_weights(what))
+
+
+def request_of_weights(request: Request, missing: Missing, acc: DType) -> Request:
+    return request._replace(source=acc, target=acc, cval=missing.border_weight, scale=1.0)
 
 
 def total_of(what: Filter, request: Request, acc: DType) -> float:
     """What the kernel makes of weights of 1: the sum of its taps, in its own order."""
+    small = request_of_ones(what, request, acc)
+    ones = small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
+    return float(ones.flat[0])
+
+
+def request_of_ones(what: Filter, request: Request, acc: DType) -> Request:
+    """For a small image of weights of 1."""
     sizes = list(request.shape)
     spatial = range(request.first, request.first + len(request.modes))
     for axis, idle in zip(spatial, what.idle(), strict=True):
@@ -57,9 +68,7 @@ def total_of(what: Filter, request: Request, acc: DType) -> float:
     if request.first:
         sizes[0] = 1
     modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
-    small = request._replace(shape=tuple(sizes), source=acc, target=acc, modes=modes, cval=0.0, scale=1.0, whole=None)
-    ones = small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
-    return float(ones.flat[0])
+    return request._replace(shape=tuple(sizes), source=acc, target=acc, modes=modes, cval=0.0, scale=1.0, whole=None)
 
 
 def same_sums(one: Plan, other: Plan) -> bool:
