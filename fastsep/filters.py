@@ -120,7 +120,6 @@ refuses to change.)
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -918,24 +917,23 @@ def _near_gaussian_parts(frame: Frame, sigma: Any, order: Any, truncate: Any, to
 
 
 def _difference_parts(frame: Frame, low_sigma: Any, high_sigma: Any, truncate: Any) -> Any:
-    from fastsep._ops.missing.parts import Combination, difference  # as above
+    from fastsep._ops.missing.parts import Combination  # as above
 
     truncate = scalars.not_negative("truncate", truncate)
     sigmas = scalars.difference_sigmas(low_sigma, high_sigma, len(frame.spatial), truncate)
     blurs = tuple(operators.gaussian(sigma, (0,) * len(sigma), truncate) for sigma in sigmas)
     plain = _difference_of_gaussians(frame, low_sigma, high_sigma, truncate)
-    return Combination(plain, blurs, difference)
+    return Combination(plain, blurs, None)
 
 
 def _unsharp_parts(frame: Frame, radius: Any, amount: Any, preserve_range: bool) -> Any:
-    from fastsep._ops.missing.parts import Combination, sharpened  # as above
+    from fastsep._ops.missing.parts import Combination  # as above
 
     plain = _unsharp(frame, radius, amount, preserve_range)
     blur = _gaussian(
         frame, scalars.sigmas("radius", radius, len(frame.spatial), operators.TRUNCATE), 0, operators.TRUNCATE
     )
-    combine = partial(sharpened, scalars.finite("amount", amount))
-    return Combination(plain, (blur,), combine, _ranges(frame, preserve_range))
+    return Combination(plain, (blur,), scalars.finite("amount", amount), _ranges(frame, preserve_range))
 
 
 # ---- the others

@@ -108,6 +108,7 @@ def both(image, what, *args, workers=1, **options):
     """Results of both programs. The one of the sweep is written between values that stay as they are."""
     sweep, whole = programs(image, what, *args, **options)
     assert isinstance(sweep, swept.Swept)
+    image = image.astype(sweep.source, copy=False)
     before = image.copy()
     room = np.full(image.size + 64, 77, sweep.target)
     out, expected = room[32:-32].reshape(image.shape), np.empty(image.shape, whole.target)

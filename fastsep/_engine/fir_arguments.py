@@ -72,9 +72,10 @@ class FirArguments(ArgumentWriter):
         # Tables: of rows, one for each line that reads other ones; of results; of planes.
         args.table_bytes = 8 * (taken + 2)
         tables = max(len(depth_lines), 1 + len(row_lines) + bool(by_slopes))
-        self.take(tables * args.table_bytes + 8 * self.lanes + 8 * (self.taken_z(depth_lines) + 2))
+        results = len(what.terms) if what.combine == "each" else 1
+        self.take(tables * args.table_bytes + 8 * self.lanes * results + 8 * (self.taken_z(depth_lines) + 2))
         args.terms, args.term_count = self.terms(what, depth_lines, row_lines), len(what.terms)
-        self.take_spare(self.lanes * self.lanes)
+        self.take_spare(results * self.lanes * self.lanes)
         args.borders = self.take(8 * self.channels * sum(len(line.taps) for line in lines_x))
         # The strip: the image's columns and those around them; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
@@ -82,7 +83,7 @@ class FirArguments(ArgumentWriter):
         columns += self.padded + self.lanes + (self.tile + 2) * self.channels
         self.take(self.channels * self.vector)
         args.strip = self.take(columns * self.vector)
-        if plan.kernel[1].endswith("terms"):
+        if plan.kernel[1].endswith(("terms", "each")):
             args.sums = self.take((self.padded + self.tile * self.channels) * self.vector)
         if volume:
             self.volume(what, depth_lines, lines_x, taken)
@@ -274,6 +275,7 @@ class FirArguments(ArgumentWriter):
                 joined, left = (joined + 1, beyond) if joins else (0, 0.0)
             row.beyond_x = self.scalars(beyond)
             row.of_line = depth_lines.index(_Depth.of(term, what, sloped)) if depth_lines else 0
+            row.again = what.combine == "each" and number > 0 and reads_same(what.terms[number - 1], term)
         return self.address(table)
 
     def joins(self, what: Separable, number: int) -> bool:
@@ -396,3 +398,9 @@ class FirArguments(ArgumentWriter):
         args.divisors, args.divisor_row = self.address(table), row
         if what.middle != 1:
             args.divisor = self.address(np.array([what.middle, 1 / what.middle], acc))
+
+
+def reads_same(one: Term, other: Term) -> bool:
+    """Whether two terms of a plane have the same line along y, and lines along x that reach as far."""
+    (*_, y, x), (*_, other_y, other_x) = ([line or IDENTITY for line in term.lines] for term in (one, other))
+    return y == other_y and (len(x.taps), x.centre) == (len(other_x.taps), other_x.centre)

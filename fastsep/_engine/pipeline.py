@@ -75,7 +75,10 @@ class Pipeline:
     def _load(self) -> Runs:
         plans = [stage.plan for stage in self.stages]
         pieces = pieces_of_all(plans)
-        return InPieces(plans[0], plans[-1].dst, pieces, self._whole) if pieces else _whole(self.stages, self.buffers)
+        return InPieces(plans[0], plans[-1].dst, pieces, self._whole) if pieces else self.of_whole_rows()
+
+    def of_whole_rows(self) -> LoadedKernel:
+        return _whole(self.stages, self.buffers)
 
     def _whole(self, piece: Piece) -> LoadedKernel:
         return _whole([replace(stage, plan=narrow(stage.plan, piece)) for stage in self.stages], self.buffers)

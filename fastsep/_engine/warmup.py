@@ -164,10 +164,10 @@ def _missing(dtype: str) -> list[Key]:
         for kind in ((dtype, acc, acc), (acc, acc, acc)):
             found += [("fir", "plane", *kind), ("box", "mean", *kind)]
             found += [("sweep", form, "1", *kind) for form in ("smooth2", "smooth4")]
-        kinds = (dtype, dtype, acc, acc, acc)
+        kinds = (dtype, dtype, acc, acc, acc, acc, "quotient")
         found += [("missing", how, "none", *kinds), ("missing", "none", "uint8", *kinds, "told")]
     acc = dtype if floats else "float64"
-    return [*found, ("missing", how, "none", dtype, dtype, acc, acc, dtype, "only")]
+    return [*found, ("missing", how, "none", dtype, dtype, acc, acc, acc, dtype, "quotient", "only")]
 
 
 def _edges(dtype: str) -> list[Key]:

@@ -127,6 +127,7 @@ class Term(Record):
     # Volumes: which of the lines along the depth. Planes: which of the lines along x that come first, counted from 1,
     # or 1 where rows of slopes are filtered instead of the image; 0: none.
     of_line: int
+    again: int  # 1: its line along y is that of the term before, which has left it in the strip
     # Volumes of differences ...
     spread: int  # 1: its rows begin left and end right of the image, where the line along x needs them
     joined: int  # how many terms before it have the same line along x and left what they made in the strip, to be added
@@ -532,6 +533,7 @@ class Held(Record):
     right: int
     seen_from: int  # rows that it has looked at
     seen: int
+    done: int  # plain results are there up to this row
 
 
 class Missing(Head):
@@ -564,9 +566,15 @@ class Missing(Head):
     totals_row: int
     nodata: int  # address of the value that stands for missing pixels
     one: int  # address of the weight of others
-    numbers: int  # address of what is known of shares of weight (see `simd.missing.normalize`)
+    numbers: int  # address of what results are made with: see `normalize` and `combine` in `simd/missing.py`
     weight_lines: int  # rows of weights: planes that share them come one after the other
     weight_channels: int  # of weights: those of the image, or 1
+    results: int  # how many there are
+    # Several sums ...
+    sum_count: int
+    sums_plane: int  # bytes from the rows of one to those of the next
+    totals_plane: int
+    targets: int  # offset of the addresses of results
 
 
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.

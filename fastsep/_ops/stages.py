@@ -31,9 +31,18 @@ class Sweep(Program):
         self.runs, self.order, self.stages = runs, tuple(order), tuple(stages)
         self.again = [(place, first) for place, first in enumerate(firsts) if place != first]
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the kernel's results, of a gradient."""
+        return tuple(self.stages[-1].plans[0].kernel[1].split("+"))
+
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         results = [outs[place] for place in self.order]
         self.runs.run(image, results[0], workers, results[1:])
+        self.repeat(outs)
+
+    def repeat(self, outs: Sequence[Array]) -> None:
+        """Copy results that are asked for again."""
         for place, first in self.again:
             outs[place][...] = outs[first]
 

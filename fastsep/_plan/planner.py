@@ -275,7 +275,9 @@ def _fir(what: Separable, context: Context) -> Plan:
         sloped = by_slopes(what, terms) if same_border else None
         if sloped is not None:
             form, terms = "plane slopes", sloped
-    if len(terms) > 1 or what.combine != "sum" or what.clip is not None:
+    if what.combine == "each":
+        form += " each"
+    elif len(terms) > 1 or what.combine != "sum" or what.clip is not None:
         form += " terms"
     elif what.cast:
         form += " cast"

@@ -75,7 +75,8 @@ class Filter:
     """What is made of a pixel's neighbourhood. Each kind overrides what is different with it."""
 
     __slots__ = ()
-    #: Rank-1 terms, combined as `combine` says and then clipped; none for other kinds of filters.
+    #: Rank-1 terms, combined as `combine` says and then clipped; none for other kinds of filters. By "sum"; as the root
+    #: of the sum of their squares, "magnitude"; or not at all, "each": then each of them makes a result of its own.
     terms: tuple[Term, ...] = ()
     combine: str = "sum"
     clip: tuple[float, float] | None = None

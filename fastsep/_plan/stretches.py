@@ -13,6 +13,7 @@ from fastsep._kernels import arguments as at
 from fastsep._plan import tuning
 from fastsep._plan.pieces import RANKED, UNCUT, reach, resized
 from fastsep._plan.plan import Plan
+from fastsep._plan.spec import Separable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Stretches:
 def stretches_of(plan: Plan) -> Stretches | None:
     """How the rows of an image are cut into stretches; None if they depend on each other, or if that would not pay."""
     rows, (cols, channels) = math.prod(plan.view[:3]), plan.view[3:]
-    if plan.strategy in UNCUT or rows >= tuning.ROWS_APART:
+    several = isinstance(plan.what, Separable) and plan.what.combine == "each"  # results
+    if plan.strategy in UNCUT or several or rows >= tuning.ROWS_APART:
         return None
     others, (left, right) = reach(plan)
     if others:

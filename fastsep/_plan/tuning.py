@@ -126,6 +126,10 @@ STEP_ROWS = 16
 WEIGHED_ROWS, PLAIN_ROWS = 32, 64
 #: Of a row, the largest part that is filtered by weights beside the plain filter of all of it.
 WIDEST_PART = 0.5
+#: The same where several sums in float64 are made, which take several times as long as the plain filter.
+WIDEST_PART_OF_SUMS = 0.8
+#: Derivatives are made of rows that were filtered along x before, which each call makes anew.
+PLAIN_ROWS_OF_SUMS = 256
 #: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
 #: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured). The same on all

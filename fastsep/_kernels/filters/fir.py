@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters import fir_block, fir_slopes, fir_volume
+from fastsep._kernels.filters import fir_block, fir_each, fir_slopes, fir_volume
 from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import (
     deliver_narrow,
@@ -42,18 +42,21 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     "volume cast" are for one term and integers that equal SciPy's (see `TapEmitter.fir_in_order`). "plane
     differences" is for terms whose taps sum to zero or nearly so, along one axis at least: that axis comes first and
     works on differences of neighbours, so that an image of large values that differ little loses nothing. "plane
-    slopes terms" is for two terms of which one has taps along x that sum to exactly zero (see `fir_slopes`). "volume
-    differences" is the same for volumes: differences are taken, along any axis, while the line along the depth is
-    applied.
+    slopes terms" is for two terms of which one has taps along x that sum to exactly zero (see `fir_slopes`). "plane
+    each" makes several results, one of each term (see `fir_each`). "volume differences" is the same as "plane
+    differences" for volumes: differences are taken, along any axis, while the line along the depth is applied.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     if form.startswith("volume"):
         return fir_volume.build(form, src, acc, dst)
     lanes, src_size, dst_size = emitter.lanes(acc), src.itemsize, dst.itemsize
     differences, slopes = form.startswith("plane differences"), form.startswith("plane slopes")
+    each = form == "plane each"
     find_borders, fill_border = fir_block.borders(form, acc)
     if slopes:
         find_borders, take_slopes, filter_block = fir_slopes.steps(src, acc, dst, fill_border)
+    elif each:
+        list_results, deliver_results, filter_block = fir_each.steps(form, src, acc, dst, fill_border)
     else:
         filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
     filter_rows_first = _rows_first(src, acc, fill_border)
@@ -95,9 +98,14 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                 if differences:
                     filter_rows_first(args, scratch, table, taken, fresh, top - first_row + taken - fresh, ahead)
                 fresh = lanes
-                list_targets(dst_table, lanes, target, args.dst_row, top, end, spare, spare_row)
+                if each:
+                    list_results(args, block, dst_table, plane, top, end, spare)
+                else:
+                    list_targets(dst_table, lanes, target, args.dst_row, top, end, spare, spare_row)
                 filter_block(args, table, dst_table, scratch, top, ahead)
-                if spare_row != 0:
+                if each:
+                    deliver_results(args, block, plane, top, end, spare)
+                elif spare_row != 0:
                     stop_row = min(top + lanes, end)
                     deliver_narrow(target, args.dst_row, top, stop_row, spare, spare_row, width * dst_size)
 

@@ -59,7 +59,7 @@ def filterer(form, src, acc, dst, fill_border):
     several, volume = form.endswith("terms"), form.startswith("volume")
     differences = form.startswith("plane differences")
     sloped = form.startswith("volume differences")
-    filter_down = _down(form, src, acc, dst)
+    filter_down = line_along_y(form, src, acc, dst)
     filter_along = _along(form, acc, dst)
 
     @helper
@@ -128,7 +128,7 @@ def filterer(form, src, acc, dst, fill_border):
     return filter_block
 
 
-def _down(form, src, acc, dst):
+def line_along_y(form, src, acc, dst):
     """`filter_down` for a form and the dtypes of source, arithmetic and result."""
     lanes = emitter.lanes(acc)
     vector = lanes * acc.itemsize

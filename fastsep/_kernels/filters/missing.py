@@ -27,23 +27,18 @@ UNIT = 64
 
 
 def build(
-    how: str,
-    weights_name: str,
-    src_name: str,
-    pixel_name: str,
-    acc_name: str,
-    sums_name: str,
-    dst_name: str,
-    *ways: str,
-):
-    """The band function for these dtypes: of the image, of selected pixels, of weights and totals, of sums, of results.
+    how: str, weights_name: str, src_name: str, pixel_name: str, kept_name: str, acc_name: str, sums_name: str,
+    dst_name: str, ending: str, *ways: str,
+):  # fmt: skip
+    """The band function for these dtypes: of the image, of selected pixels and their weights, of totals, sums, results.
 
     `how` missing pixels are told: "nan", "equal" to a number, "none". `weights_name`: the dtype of weights that are
-    given, of which uint8 are 0 or 1, or "none". `ways`: see `simd.normalize`.
+    given, of which uint8 are 0 or 1, or "none". `ending`: what is made of sums and totals: "quotient", or see
+    `simd.combine`. `ways`: see `simd.normalize`; of several sums "keep" alone.
     """
-    src, pixel, acc, sums, dst = (np.dtype(name) for name in (src_name, pixel_name, acc_name, sums_name, dst_name))
-    look = _look(how, weights_name, src)
-    filter_weighed = _weighed(how, weights_name, src, pixel, acc, sums, dst, " ".join(ways))
+    src, pixel, kept, acc, sums, dst = map(np.dtype, (src_name, pixel_name, kept_name, acc_name, sums_name, dst_name))
+    look, several = _look(how, weights_name, src), ending != "quotient"
+    filter_weighed = _weighed(how, weights_name, src, pixel, kept, acc, sums, dst, " ".join(ways), ending)
     line, tells = emitter.lanes(acc) * dst.itemsize, dst.kind == "f"
     plain = "only" not in ways  # else rows without missing pixels stay as they are
 
@@ -80,10 +75,8 @@ def build(
             plane, first_block, last_block = rows_of_plane(unit, last, high)
             unit += last_block - first_block
             top, end = first_block * height, min(last_block * height, rows)
-            source = args.src + plane * rows * args.src_row
             target = args.dst + plane * rows * args.dst_row
-            held.first = held.stop = held.seen_from = held.seen = top
-            done = top  # rows of plain results are there up to this one
+            held.first = held.stop = held.seen_from = held.seen = held.done = top
             hopeful = False  # that no pixels are missing, because none were
             probing = args.spoilt != 0  # of pixels that are missing everywhere one row tells
             while top < end:
@@ -103,17 +96,16 @@ def build(
                     continue
                 if left < right:
                     bottom = min(top + args.step, end)
-                if plain and (right - left <= args.widest or args.over != 0) and bottom > done:
-                    _filter(args, blocks, PLAIN, source, args.src_row, target, args.dst_row, top, bottom)
-                    done = bottom
+                if plain and (right - left <= args.widest or args.over != 0) and bottom > held.done:
+                    _filter_plain(args, block, held, blocks, plane, top, bottom, end if several else bottom)
                 if left < right:
-                    filter_weighed(args, held, blocks, plane, left, right, top, bottom, 1 if fits else 0)
+                    filter_weighed(args, block, held, blocks, plane, left, right, top, bottom, end, 1 if fits else 0)
                     hopeful = False
                 elif hopeful and args.spoilt != 0 and spoilt(args, target, top, bottom):
                     hopeful = False
                     continue
                 else:
-                    hopeful = bottom >= done  # else those rows are known to be spoilt somewhere
+                    hopeful = bottom >= held.done  # else those rows are known to be spoilt somewhere
                 top = bottom
         sweep.finish_streams()
 
@@ -121,12 +113,27 @@ def build(
 
 
 @helper
-def _filter(args, blocks, number, source, source_row, target, target_row, top, bottom):
-    """Let a kernel make the rows `top` .. `bottom` - 1; `source` and `target` are where row 0 is or would be."""
+def _filter_plain(args, block, held, blocks, plane, top, bottom, end):
+    """Make plain results from row `top` to at least row `bottom` - 1.
+
+    Up to row `end` - 1 they are made as many at a time as are worth it: those which are there are not made again.
+    """
+    top = max(top, held.done)
+    bottom = min(max(bottom, top + args.run), end)
+    for k in range(args.results):
+        target = memory.word(block, at.DST + k) + plane * args.rows * args.dst_row
+        memory.set_word(blocks + PLAIN * _BLOCK_BYTES, at.DST + k, target)
+    at.Head(blocks + PLAIN * _BLOCK_BYTES).dst_row = args.dst_row
+    _filter(args, blocks, PLAIN, args.src + plane * args.rows * args.src_row, args.src_row, top, bottom)
+    held.done = bottom
+
+
+@helper
+def _filter(args, blocks, number, source, source_row, top, bottom):
+    """Let a kernel make the rows `top` .. `bottom` - 1, from a source whose row 0 is there or would be."""
     mine = at.Head(blocks + number * _BLOCK_BYTES)
     listed = at.Pass(args.passes, number)
     mine.src, mine.src_row = source, source_row
-    mine.dst, mine.dst_row = target, target_row
     mine.first, mine.last = top // listed.height, (bottom + listed.height - 1) // listed.height
     memory.call(listed.kernel, blocks + number * _BLOCK_BYTES, 0)
 
@@ -193,11 +200,13 @@ def _look(how, weights_name, src):
     return look
 
 
-def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
+def _weighed(how, weights_name, src, pixel, kept, acc, sums, dst, ways, ending):
     """`filter_weighed` for some dtypes."""
-    lanes = emitter.lanes(acc)
-    src_size, pixel_size, acc_size = src.itemsize, pixel.itemsize, acc.itemsize
+    lanes, kept_lanes = emitter.lanes(acc), emitter.lanes(kept)
+    src_size, pixel_size, kept_size, acc_size = src.itemsize, pixel.itemsize, kept.itemsize, acc.itemsize
     sums_size, dst_size = sums.itemsize, dst.itemsize
+    several = ending != "quotient"
+    wide = 1 if ending == "difference" else 0  # of several totals, that of the widest kernel
     weighted = weights_name != "none"
     given = np.dtype(weights_name if weighted else "uint8")
     given_size = given.itemsize
@@ -216,19 +225,19 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
         if weighted:
             origin = _weights_of(args, plane, row) + left * args.weight_channels * given_size
             if args.weight_channels != args.channels:
-                simd.spread(given, acc, weights, origin, cols, args.channels)
-            elif given != acc or width < lanes:
-                memory.convert_values(given, acc, weights, origin, width)
+                simd.spread(given, kept, weights, origin, cols, args.channels)
+            elif given != kept or width < kept_lanes:
+                memory.convert_values(given, kept, weights, origin, width)
             else:
                 own = origin
-        if width < lanes:  # vectors would read beyond the image
+        if width < kept_lanes:  # vectors would read beyond the image
             memory.copy_bytes(args.scratch + args.spare, source, width * src_size)
             source = args.scratch + args.spare
         for part in range(2):
-            column, vectors = whole_or_last(part, width, lanes)
+            column, vectors = whole_or_last(part, width, kept_lanes)
             simd.select(
-                src, acc, how, weighing, source + column * src_size, own + column * acc_size, vectors, args.nodata,
-                pixels + column * pixel_size, weights + column * acc_size,
+                src, kept, how, weighing, source + column * src_size, own + column * kept_size, vectors, args.nodata,
+                pixels + column * pixel_size, weights + column * kept_size,
             )  # fmt: skip
 
     @step
@@ -255,10 +264,41 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
                 memory.copy_bytes(absent, missing, width)
 
     @step
-    def filter_weighed(args, held, blocks, plane, first_column, stop_column, top, bottom, fits):
+    def combine_row(args, block, target, made, totals, pixels, weights, width, merged, ahead):
+        """Make results of so many of each of the sums; `target`: from the beginning of a result to where they go."""
+        spare, targets = args.scratch + args.spare, args.scratch + args.targets
+        for part in range(2):
+            column, vectors = whole_or_last(part, width, lanes)
+            for k in range(args.results):
+                to = memory.word(block, at.DST + k) + target + column * dst_size
+                if width < lanes:
+                    if part == 1 and merged == 1:
+                        memory.copy_bytes(spare + k * lanes * dst_size, to, width * dst_size)
+                    to = spare + k * lanes * dst_size
+                memory.set_word(targets, k, to)
+            simd.combine(
+                pixel, kept, acc, dst, ways, ending, made + column * sums_size, args.sums_plane,
+                totals + column * acc_size, args.totals_plane, pixels + column * pixel_size,
+                weights + column * kept_size, vectors, args.numbers, targets, merged, ahead + column * src_size,
+            )  # fmt: skip
+        for k in range(args.results if width < lanes else 0):
+            to = memory.word(block, at.DST + k) + target
+            memory.copy_bytes(to, spare + k * lanes * dst_size, width * dst_size)
+
+    @step
+    def any_complete(args, totals, width, count):
+        """1 if any of so many totals in so many rows is that of full weight, else 0."""
+        for row in range(count):
+            if simd.any_meant(acc, "equal", totals + row * args.totals_row, width, args.numbers) != 0:
+                return 1
+        return 0
+
+    @step
+    def filter_weighed(args, block, held, blocks, plane, first_column, stop_column, top, bottom, stop, fits):
         """Filter the rows `top` .. `bottom` - 1 by weights: whole, or where missing pixels in these columns reach.
 
-        `fits`: 1: whole rows of the result begin where vectors may.
+        `stop`: the row behind the last one of the band in this plane. `fits`: 1: whole rows of the result begin where
+        vectors may.
         """
         scratch, rows, reach, channels = args.scratch, args.rows, args.reach, args.channels
         left, right = 0, args.cols  # columns that are filtered
@@ -284,22 +324,37 @@ def _weighed(how, weights_name, src, pixel, acc, sums, dst, ways):
             )  # fmt: skip
         held.stop = max(held.stop, below)
         for number in range(PIXELS, WEIGHTS + 1):
-            at.Head(blocks + number * _BLOCK_BYTES).cols = right - left
+            mine = blocks + number * _BLOCK_BYTES
             source, source_row = pixels, args.pixels_row
-            target, target_row = made, args.sums_row
+            target, target_row, target_plane = made, args.sums_row, args.sums_plane
             if number == WEIGHTS:
                 source, source_row = weights, args.weights_row
-                target, target_row = totals, args.totals_row
-            _filter(
-                args, blocks, number, source - first * source_row, source_row, target - top * target_row, target_row,
-                top, bottom,
-            )  # fmt: skip
+                target, target_row, target_plane = totals, args.totals_row, args.totals_plane
+            at.Head(mine).cols = right - left
+            at.Head(mine).dst_row = target_row
+            for k in range(args.sum_count):
+                memory.set_word(mine, at.DST + k, target - top * target_row + k * target_plane)
+            _filter(args, blocks, number, source - first * source_row, source_row, top, bottom)
         within = (begin - left) * channels
+        merged = 1
+        if several and begin == 0 and end == args.cols:
+            merged = any_complete(args, totals + wide * args.totals_plane, end * channels, bottom - top)
+            if merged == 1 and bottom > held.done:
+                _filter_plain(args, block, held, blocks, plane, top, bottom, stop)
         for row in range(top, bottom):
             target = args.dst + (plane * rows + row) * args.dst_row + begin * channels * dst_size
             absent = args.dst_2 + ((plane * rows + row) * args.cols + begin) * channels
             # What the next rows are selected from.
             ahead = args.src + (plane * rows + below + row - top) * args.src_row + begin * channels * src_size
+            if several:
+                place = row - first
+                combine_row(
+                    args, block, target - args.dst, made + (row - top) * args.sums_row + within * sums_size,
+                    totals + (row - top) * args.totals_row + within * acc_size,
+                    pixels + place * args.pixels_row + within * pixel_size,
+                    weights + place * args.weights_row + within * kept_size, (end - begin) * channels, merged, ahead,
+                )  # fmt: skip
+                continue
             normalize_row(
                 args, made + (row - top) * args.sums_row + within * sums_size,
                 totals + (row - top) * args.totals_row + within * acc_size,

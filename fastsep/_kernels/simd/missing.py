@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 
 from fastsep._kernels.simd.emitter import I64, Emitter, scalar_type
 from fastsep._kernels.simd.memory import dtype_of, nothing
+from fastsep._kernels.simd.sweep import gradient_value
 
 #: Vectors that are looked at in one go.
 LOOKED_AT = 4
@@ -193,3 +194,98 @@ def normalize(
         e.loop(I64(0), vectors, [], vector)
 
     return types.void(sums_dtype, acc, dst, ways, *[types.int64] * 9), nothing(generate)
+
+
+@intrinsic(prefer_literal=True)
+def combine(
+    typing, src, kept, acc, dst, ways, ending, sums, sums_plane, totals, totals_plane, pixels, weights, vectors,
+    numbers, targets, merged, ahead,
+):  # fmt: skip
+    """Store `vectors` vectors of each result that is made of several sums, of pixels and of their weights.
+
+    They lie as many bytes from each other as `sums_plane` and `totals_plane` say. targets[k] is the address of result
+    k. If `merged` is 1, the plain results are there; they stay where all weights under the kernel are 1. `ways` and
+    `ahead`: as in `normalize`. `ending` says what is made, and which numbers follow the total of full weight, the least
+    one that makes a result, and what stands for others:
+
+    - "unsharp": the mask of one blur: 1 + amount, amount, limits of the result, what pixels are multiplied by;
+    - "difference": of two blurs, the wider one, whose total is meant, last: the total of the other, and its least one;
+    - outputs of a gradient, such as "dy+dx": of the blur and its derivatives along x and y, as far as they need them.
+    """
+    image, weight, arithmetic, result = (dtype_of(dtype) for dtype in (src, kept, acc, dst))
+    keeps, names = "keep" in ways.literal_value, ending.literal_value.split("+")
+
+    def generate(context, builder, signature, values):
+        sums, sums_plane, totals, totals_plane, pixels, weights, vectors, numbers, targets, merged, ahead = values[6:]
+        b, e = builder, Emitter(builder, arithmetic)
+        full, least, fill, *others = (e.broadcast(numbers, I64(k)) for k in range(NUMBERS.get(names[0], 3)))
+        into = [e.word(targets, I64(k)) for k in range(len(names))]
+
+        def vector(k, _):
+            first = b.mul(k, I64(e.count))
+            along, place = b.mul(first, I64(arithmetic.itemsize)), b.mul(first, I64(image.itemsize))
+            e.prefetch(b.add(ahead, place))
+
+            def row(start, plane, number):
+                return e.load(b.add(b.add(start, b.mul(plane, I64(number))), along), arithmetic)
+
+            def sum_of(number):
+                return row(sums, sums_plane, number)
+
+            def total_of(number):
+                return row(totals, totals_plane, number)
+
+            if names == ["difference"]:
+                total, narrow = total_of(1), total_of(0)
+                missing = b.or_(b.fcmp_unordered("<", total, least), b.fcmp_unordered("<", narrow, others[1]))
+                blurs = (e.mul(sum_of(0), b.fdiv(others[0], narrow)), e.mul(sum_of(1), b.fdiv(full, total)))
+                made = [e.sub(*blurs)]
+            elif names == ["unsharp"]:
+                total = total_of(0)
+                missing = b.fcmp_unordered("<", total, least)
+                above, amount, low, high, scale = others
+                own = e.mul(e.load(b.add(pixels, place), image), scale)
+                blurred = e.mul(sum_of(0), b.fdiv(full, total))
+                value = e.sub(e.mul(above, own), e.mul(amount, blurred))
+                lacking = b.fcmp_ordered("==", _weight(e, weights, first, weight), e.splat(0))
+                made = [e.clip(b.select(lacking, blurred, value), low, high)]
+            else:
+                total = total_of(0)
+                missing = b.fcmp_unordered("<", total, least)
+                inverse = b.fdiv(e.splat(1), total)
+                mean = e.mul(sum_of(0), inverse)
+                slopes = [None, None]  # along y and x
+                for number, axis in enumerate(slope_axes(names), start=1):
+                    slope = e.sub(sum_of(number), e.mul(mean, total_of(number)))
+                    slopes[axis] = e.mul(slope, inverse)
+                made = [gradient_value(e, name, *slopes, exact=True) for name in names]
+            if keeps:
+                missing = b.or_(missing, b.fcmp_ordered("==", _weight(e, weights, first, weight), e.splat(0)))
+            made = [b.select(missing, fill, value) for value in made]
+            places = [b.add(to, b.mul(first, I64(result.itemsize))) for to in into]
+            complete = b.fcmp_ordered("==", total, full)
+
+            def merge():
+                return [b.select(complete, e.load(at, result), value) for at, value in zip(places, made, strict=True)]
+
+            for value, at in zip(e.switch(merged, {0: lambda: made, 1: merge}), places, strict=True):
+                e.store(value, at, result)
+            return []
+
+        e.loop(I64(0), vectors, [], vector)
+
+    return types.void(src, kept, acc, dst, ways, ending, *[types.int64] * 11), nothing(generate)
+
+
+#: How many numbers `combine` reads, if not three.
+NUMBERS = {"unsharp": 8, "difference": 5}
+
+
+def slope_axes(names):
+    """Along which axes derivatives are needed for these outputs of a gradient, in the order of their sums."""
+    return (1, 0) if {*names} - {"dy", "dx"} or len({*names}) > 1 else (("dy", "dx").index(names[0]),)
+
+
+def _weight(e, weights, first, dtype):
+    """A vector of weights."""
+    return e.load(e.b.add(weights, e.b.mul(first, I64(dtype.itemsize))), dtype)

@@ -99,9 +99,9 @@ def _program(
     what: Any, request: Request, missing: Missing, weights: PerPixel | None, absent: PerPixel | None
 ) -> Incomplete:  # fmt: skip
     if isinstance(what, Combination):
-        return Combined(what, request, missing, weights, absent)
+        return swept.program_of_parts(Combined(what, request, missing, weights, absent))
     if isinstance(what, Derivatives):
-        return Gradients(what, request, missing, weights, absent)
+        return swept.program_of_parts(Gradients(what, request, missing, weights, absent))
     if isinstance(what, Scales):
         return Interpolation(what, request, missing, weights, absent)
     return swept.program(single_filter(what, request), request, missing, weights, absent)

@@ -1,7 +1,8 @@
 """Filters that are combined of several ones, for images with missing pixels.
 
 Where all weights under the widest kernel are 1, results are the plain filter's. Elsewhere each filter is normalized by
-itself, in float64, through arrays of the part of the image around the missing pixels.
+itself, in float64, through arrays of the part of the image around the missing pixels. `swept` makes the same bits in
+one sweep.
 """
 
 from __future__ import annotations
@@ -17,25 +18,28 @@ from fastsep._engine.execution import is_within
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.parts import Combination
 from fastsep._ops.missing.selection import Selected, counting, engine_axes, pixel_dtype
-from fastsep._ops.missing.whole import Incomplete, Normalized, of_weights, side_by_side, surroundings
+from fastsep._ops.missing.sums import DOUBLE, Sums
+from fastsep._ops.missing.whole import Incomplete, of_weights, runner_of_weights, side_by_side, surroundings
 from fastsep._plan import dtypes
 from fastsep._plan.description import Description, Stage
-from fastsep._plan.spec import Filter, Halo
+from fastsep._plan.spec import Filter
 from fastsep._validation.array_like import Array
 
-DOUBLE = np.dtype(np.float64)
+#: Pixels among which one below zero is looked for together.
+LOOKED_AT = 1 << 16
 
 
 class OfParts(Incomplete):
     """The plain filter first; then results that depend on pixels of other weights than 1, in the part around those."""
 
     def __init__(
-        self, plain: Filter | Operation, halo: Halo, request: Request, missing: Missing, weights: PerPixel | None,
+        self, plain: Filter | Operation, widest: Filter, request: Request, missing: Missing, weights: PerPixel | None,
         absent: PerPixel | None,
     ) -> None:  # fmt: skip
+        """`widest`: the filter under whose kernel weights of 1 make the plain filter's results."""
         super().__init__(request, missing, weights, absent)
         operation = plain if isinstance(plain, Operation) else Operation(partial(FilterProgram, plain))
-        self.plain, self.around = operation.prepare(request), halo
+        self.plain, self.widest, self.around = operation.prepare(request), widest, widest.halo()
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
@@ -76,6 +80,22 @@ class OfParts(Incomplete):
         """Results for a part of the image, where there is none, and where all weights are 1. `pixels`: of all of it."""
         raise NotImplementedError
 
+    def sums(self, request: Request) -> Sums:
+        """What results are made of, for an image or a part of it."""
+        raise NotImplementedError
+
+    def full(self, part: Selected, weight: Array, total: float, request: Request, workers: int | None) -> Array:
+        """Where all weights under the widest kernel are 1. `weight`: their sum, `total` what it is there."""
+        partial_weights = part.whole is not None
+        if not (partial_weights or self.missing.counts(request.modes)):
+            full: Array = weight == total
+            return full
+        # A constant beyond the border: rows next to it are added up in another way.
+        lacking = (part.weights != 1).astype(DOUBLE)
+        runner = runner_of_weights(self.widest, request, self.missing._replace(ignored=(True,)), DOUBLE)
+        full = runner.run(lacking, None, workers) == 0
+        return full
+
     def _place(self, weights: Array) -> tuple[slice, ...] | None:
         """The part of the image outside of which results depend on weights of 1 only; None if that is everywhere."""
         if any(self.missing.ignored):
@@ -90,7 +110,7 @@ class Combined(OfParts):
     def __init__(
         self, what: Combination, request: Request, missing: Missing, weights: PerPixel | None, absent: PerPixel | None
     ) -> None:  # fmt: skip
-        super().__init__(what.plain, what.filters[-1].halo(), request, missing, weights, absent)
+        super().__init__(what.plain, what.filters[-1], request, missing, weights, absent)
         self.what = what
 
     @property
@@ -100,34 +120,55 @@ class Combined(OfParts):
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
     ) -> tuple[Sequence[Array], Array, Array]:
-        results, absent = [], np.zeros(part.weights.shape, bool)
-        for blur in self._blurs(request):
-            values, share = blur.weighed(part, workers)
-            absent |= blur.absent(share, part)
-            results.append(np.divide(values, share, out=values))
+        sums = self.sums(request)
+        totals = sums.totals()
+        above, below = sums.weighed(part, workers)
+        full = self.full(part, below[-1], totals[-1], request, workers)  # the widest kernel comes last
+        absent = part.weights == 0 if self.missing.keep_nan else np.zeros(part.weights.shape, bool)
+        for total, weight, values in zip(totals, below, above, strict=True):
+            absent |= ~(weight >= sums.least(total)) & ~full
+            values *= total / weight
+        if self.what.amount is None:
+            narrow, wide = above
+            return [narrow - wide], absent, full
         own = np.multiply(part.own, request.scale, dtype=DOUBLE)
-        result = self.what.combine(own, part.weights > 0, *results)
+        (blurred,) = above
+        result = (1.0 + self.what.amount) * own - self.what.amount * blurred
+        # A pixel that is missing stands as high as those around it.
+        result = np.where(part.weights > 0, result, blurred)
         negative = dtypes.has_negative(pixels) if request.within is None else not request.within
         bounds = self.what.ranges[negative]
-        full = blur.full(part, share, workers)  # of the widest kernel, which comes last
         return [result if bounds is None else np.clip(result, *bounds)], absent, full
 
-    def _blurs(self, request: Request) -> list[Normalized]:
-        return [Normalized(each, request, self.missing, self.weights, DOUBLE) for each in self.what.filters]
+    def sums(self, request: Request) -> Sums:
+        return Sums(self.what.filters, request, self.missing, self.weights)  # type: ignore[arg-type]
 
     def describe(self) -> Description:
-        stages = []
-        for blur in self._blurs(self.request):
-            stages.append(Stage("pixels times weights", (blur.what,), (blur.numerator.plan,)))
-            stages.append(Stage("weights", (of_weights(blur.what),), (blur.denominator.plan,)))
-        return around_missing([*stages, Stage("combination")])
+        return around_missing(self.sums(self.request), "combination")
 
 
-def around_missing(stages: Sequence[Stage]) -> Description:
+def around_missing(sums: Sums, last: str) -> Description:
     """Of programs of parts."""
+    above, below = sums.plans()
+    stages = [
+        Stage("pixels times weights", sums.whats, above),
+        Stage("weights", tuple(map(of_weights, sums.whats)), below),
+        Stage(last),
+    ]
     return side_by_side(stages, DOUBLE)._replace(why="the plain filter, and quotients of arrays around missing pixels")
 
 
 def has_no_negative(missing: Missing, image: Array, weights: Array | None = None, workers: int | None = None) -> bool:
     """Whether no pixel that counts is below zero; NaN is not."""
-    return not dtypes.has_negative(np.where(counting(image, missing, weights), image, image.dtype.type(0)))
+    if image.dtype.kind in "bu" or image.ndim == 0:
+        return True
+    # Some rows at a time: no array of the image's size is made.
+    step = max(LOOKED_AT // max(math.prod(image.shape[1:]), 1), 1)
+    for first in range(0, len(image), step):
+        rows = slice(first, first + step)
+        if image[rows].min() >= 0:  # not so if there is NaN
+            continue
+        below = image[rows] < 0
+        if below.any() and (below & counting(image[rows], missing, None if weights is None else weights[rows])).any():
+            return False
+    return True

@@ -2,7 +2,7 @@
 
 By the rule for quotients the derivative of m = K(w f) / K(w) is (K'(w f) - m K'(w)) / K(w), with K' the derivative of
 the Gaussian along an axis (Knutsson and Westin, "Normalized and differential convolution", 1993). Its terms cancel: it
-is computed in float64.
+is computed in float64. `swept` makes the same bits in one sweep.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastsep._call import PerPixel, Request
-from fastsep._engine.execution import Runner
 from fastsep._ops.gradient import orientation
-from fastsep._ops.missing.combined import DOUBLE, OfParts, around_missing
+from fastsep._ops.missing.combined import OfParts, around_missing
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.parts import Derivatives
-from fastsep._ops.missing.selection import Selected, pixel_dtype
-from fastsep._ops.missing.whole import Normalized, of_weights, runner_of_weights
+from fastsep._ops.missing.selection import Selected
+from fastsep._ops.missing.sums import Sums
+from fastsep._ops.stages import Sweep
 from fastsep._plan import operators
-from fastsep._plan.description import Description, Stage
-from fastsep._plan.spec import Separable
+from fastsep._plan.description import Description
 from fastsep._validation.array_like import Array
 
 
@@ -33,38 +32,43 @@ class Gradients(OfParts):
     ) -> None:  # fmt: skip
         self.what, self.ndim = what, len(request.modes)
         self.blur = operators.gaussian(what.sigma, (0,) * self.ndim, what.truncate)
-        super().__init__(what.plain, self.blur.halo(), request, missing, weights, absent)
+        super().__init__(what.plain, self.blur, request, missing, weights, absent)
         needed = {item for item in what.wanted if isinstance(item, int)}
         needed |= set(what.over) if "magnitude" in what.wanted else set()
         needed |= {self.ndim - 2, self.ndim - 1} if "orientation" in what.wanted else set()
+        # The last axis first: its derivative has the lines along the others in common with the blur.
         self.slopes = {
             axis: operators.gaussian(what.sigma, [int(k == axis) for k in range(self.ndim)], what.truncate)
-            for axis in sorted(needed)
+            for axis in sorted(needed, reverse=True)
         }
 
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
     ) -> tuple[Sequence[Array], Array, Array]:
-        blur = Normalized(self.blur, request, self.missing, self.weights, DOUBLE)
-        mean, share = blur.weighed(part, workers)
-        weight = share * blur.total
-        mean /= weight
+        sums = self.sums(request)
+        total = sums.totals()[0]
+        (mean, *above), (weight, *below) = sums.weighed(part, workers)
+        full = self.full(part, weight, total, request, workers)
+        absent = ~(weight >= sums.least(total)) & ~full
+        if self.missing.keep_nan:
+            absent |= part.weights == 0
+        inverse = np.divide(1.0, weight, out=weight)
+        mean *= inverse
         slopes = {}
-        for axis, what in self.slopes.items():
-            above, below = self._runners(what, request)
-            slope = below.run(part.weights, None, workers)
-            slope *= mean
-            np.subtract(above.run(part.pixels, None, workers), slope, out=slope)
-            slope /= weight
+        for axis, slope, other in zip(self.slopes, above, below, strict=True):
+            slope -= np.multiply(mean, other, out=other)
+            slope *= inverse
             slopes[axis] = slope
-        results = [self._output(item, slopes, workers) for item in self.what.wanted]
-        return results, blur.absent(share, part), blur.full(part, share, workers)
+        return [self._output(item, slopes, workers) for item in self.what.wanted], absent, full
 
-    def _runners(self, what: Separable, request: Request) -> tuple[Runner, Runner]:
-        """Of the pixels times their weights, and of the weights."""
-        source = pixel_dtype(request, self.weights, DOUBLE)
-        pixels = request._replace(source=source, target=DOUBLE).runner(what)
-        return pixels, runner_of_weights(what, request, self.missing, DOUBLE)
+    def outputs(self) -> str:
+        """The results, in the order in which the plain program's kernel makes them."""
+        if isinstance(self.plain, Sweep):
+            return "+".join(self.plain.outputs)
+        return ("dy", "dx")[self.what.wanted[0] + 2 - self.ndim]  # type: ignore[operator]
+
+    def sums(self, request: Request) -> Sums:
+        return Sums((self.blur, *self.slopes.values()), request, self.missing, self.weights)
 
     def _output(self, item: int | str, parts: dict[int, Array], workers: int | None) -> Array:
         if item == "orientation":
@@ -74,12 +78,4 @@ class Gradients(OfParts):
         return parts[item]  # type: ignore[index]
 
     def describe(self) -> Description:
-        filters = (self.blur, *self.slopes.values())
-        plans = [tuple(runner.plan for runner in self._runners(what, self.request)) for what in filters]
-        above, below = zip(*plans, strict=True)
-        stages = [
-            Stage("pixels times weights, and their derivatives", filters, above),
-            Stage("weights, and their derivatives", tuple(map(of_weights, filters)), below),
-            Stage("quotients"),
-        ]
-        return around_missing(stages)
+        return around_missing(self.sums(self.request), "quotients")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
-
-import numpy as np
 
 from fastsep._call import Operation
 from fastsep._ops.clipping import Range
 from fastsep._plan.spec import Filter
-from fastsep._validation.array_like import Array
 
 
 class Combination(NamedTuple):
@@ -18,7 +14,7 @@ class Combination(NamedTuple):
 
     plain: Filter | Operation  # of complete images
     filters: tuple[Filter, ...]  # the widest kernel comes last
-    combine: Callable[..., Array]  # (pixels, which of them count, *results of the filters), all in float64
+    amount: float | None  # of an unsharp mask of one filter; None: the difference of two
     ranges: tuple[Range, Range] = (None, None)  # see `clipped`
 
 
@@ -30,17 +26,6 @@ class Derivatives(NamedTuple):
     truncate: float
     wanted: tuple[int | str, ...]  # spatial axes, "magnitude", "orientation"
     over: tuple[int, ...] = ()  # spatial axes of the magnitude
-
-
-def difference(pixels: Array, counts: Array, narrow: Array, wide: Array) -> Array:
-    """Of two blurs."""
-    return narrow - wide
-
-
-def sharpened(amount: float, pixels: Array, counts: Array, blurred: Array) -> Array:
-    """An unsharp mask; a pixel that is missing stands as high as those around it."""
-    values: Array = (1.0 + amount) * pixels - amount * blurred
-    return np.where(counts, values, blurred)
 
 
 class Scales(NamedTuple):

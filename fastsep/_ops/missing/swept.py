@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from fastsep._call import PerPixel, Request
+from fastsep._call import FilterProgram, PerPixel, Program, Request
+from fastsep._engine.execution import Runner
 from fastsep._engine.normalized import Normalized, Rules, takes
+from fastsep._engine.pipeline import Pipeline
+from fastsep._ops.clipping import ClippedProgram
+from fastsep._ops.missing.combined import Combined, OfParts, has_no_negative
+from fastsep._ops.missing.derivatives import Gradients
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.selection import engine_axes, given_weights, is_partial
+from fastsep._ops.missing.sums import at_once
 from fastsep._ops.missing.whole import Incomplete, WholeArrays, same_sums
 from fastsep._ops.missing.whole import Normalized as Quotient
+from fastsep._ops.stages import Sweep
 from fastsep._plan.description import Description
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Filter
+from fastsep._plan.spec import Filter, Separable
 from fastsep._validation.array_like import Array
 
 #: Weights that kernels read, and as what.
@@ -23,31 +31,73 @@ WEIGHTS = {name: np.dtype("uint8" if name == "bool" else name) for name in ("boo
 
 
 class Swept(Incomplete):
-    """What `whole` does, some rows at a time."""
+    """What a program of whole arrays does, some rows at a time."""
 
-    def __init__(self, whole: WholeArrays, runs: Normalized, shared: bool) -> None:
+    def __init__(self, whole: WholeArrays | OfParts, shared: bool) -> None:
         """`shared`: channels share their weights."""
         super().__init__(whole.request, whole.missing, whole.weights, whole.absent)
         self.source = whole.request.source  # which tells the pixels that are missing
-        self.whole, self.runs, self.shared = whole.of(None, None), runs, shared
+        self.whole, self.shared = whole.of(None, None), shared
 
     @property
     def unit(self) -> int:
         return self.whole.unit
 
-    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
-        weights = as_read(given_weights(self.weights, self.request), self.shared, self.request)
-        if self.absent is None:
-            self.runs.run(image, weights, outs[0], None, workers)
-            return
-        told = engine_axes(self.absent.values[0], self.request)  # nowhere, so far
-        absent = told if told.flags.c_contiguous else np.zeros(told.shape, bool)
-        self.runs.run(image, weights, outs[0], absent, workers)
-        if absent is not told:
-            told[...] = absent
+    def given(self) -> Array | None:
+        """Weights as kernels read them."""
+        return as_read(given_weights(self.weights, self.request), self.shared, self.request)
 
     def describe(self) -> Description:
         return self.whole.describe()._replace(why="once over the image, numerator beside denominator")
+
+
+class SweptFilter(Swept):
+    """One filter."""
+
+    def __init__(self, whole: WholeArrays, runs: Normalized, shared: bool) -> None:
+        super().__init__(whole, shared)
+        self.runs = runs
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        weights = self.given()
+        if self.absent is None:
+            self.runs.run(image, weights, outs[0], workers)
+            return
+        told = engine_axes(self.absent.values[0], self.request)  # nowhere, so far
+        absent = told if told.flags.c_contiguous else np.zeros(told.shape, bool)
+        self.runs.run(image, weights, outs[0], workers, (absent,))
+        if absent is not told:
+            told[...] = absent
+
+
+class SweptParts(Swept):
+    """What is made of several sums."""
+
+    def __init__(self, whole: OfParts, runs: Sequence[Normalized], shared: bool) -> None:
+        """`runs`: of an image with a pixel below zero, and of others where these are clipped in another way."""
+        super().__init__(whole, shared)
+        self.runs = tuple(runs)
+
+    @property
+    def look(self) -> Callable[..., bool] | None:
+        return self.whole.look
+
+    def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        weights = self.given()
+        runs, results, plain = self.runs[0], outs, self.whole.plain
+        if len(self.runs) > 1 and self._has_no_negative(image, workers):
+            runs = self.runs[1]
+        if isinstance(plain, Sweep):
+            results = [outs[place] for place in plain.order]
+        runs.run(image, weights, results[0], workers, results[1:])
+        if isinstance(plain, Sweep):
+            plain.repeat(outs)
+
+    def _has_no_negative(self, image: Array, workers: int | None) -> bool:
+        if self.request.within is not None:
+            return self.request.within
+        weights = None if self.weights is None else engine_axes(self.weights.values[0], self.request)
+        return has_no_negative(self.missing, image, weights, workers)
 
 
 def program(
@@ -66,7 +116,7 @@ def program(
     if not over and plain.acc != whole.acc:
         return whole
     made = runs(whole.quotient, plain, request, missing, weights, over=over, told=absent is not None)
-    return whole if made is None else Swept(whole, made, _shares(weights, request))
+    return whole if made is None else SweptFilter(whole, made, _shares(weights, request))
 
 
 def filling(
@@ -85,7 +135,7 @@ def filling(
     shared = _shares(weights, request)
 
     def fill(image: Array, given: Array | None, out: Array, where: Array, workers: int | None) -> None:
-        made.run(image, as_read(given, shared, request), out, where, workers)
+        made.run(image, as_read(given, shared, request), out, workers, (where,))
 
     return fill
 
@@ -109,21 +159,94 @@ def runs(
     pixels, totals = (runner.plan for runner in quotient.runners)
     if weights is not None and weights.values[0].dtype.name not in WEIGHTS:
         return None
-    if not (_tells_missing(request, missing) and takes((plain, pixels, totals))):
+    if not (_tells_missing(request, missing) and takes(plain, (pixels, totals))):
         return None
     least = np.nextafter(quotient.acc.type(quotient.least), quotient.acc.type(math.inf))  # more than that
-    shared, cols, channels = _shares(weights, request), *plain.view[3:]
-    lines = math.prod(plain.view) // (cols * channels)
+    numbers = (quotient.total, max(float(least), missing.min_weight), float(missing.fill), *quotient.full_shares)
+    rules = _rules(request, missing, weights, plain, numbers, **ways)
+    return Normalized(plain, pixels, totals, same_sums(plain, pixels), rules)
+
+
+def program_of_parts(whole: OfParts) -> Incomplete:
+    """The same for what is made of several sums.
+
+    Weights of pixels have to be 0 or 1, for their sum tells where all are 1; and a kernel has to be so narrow that each
+    pixel under it shows there.
+    """
+    request, missing, weights = whole.request, whole.missing, whole.weights
+    if whole.absent is not None or missing.counts(request.modes) or is_partial(weights):
+        return whole
+    sums = whole.sums(request)
+    found = _plain_of(whole.plain)
+    pixels = at_once(sums.whats, sums.of_pixels)
+    if not found or pixels is None or not _tells_missing(request, missing) or not _shows(whole.widest):
+        return whole
+    kept = pixels.src if pixels.src.kind == "f" else np.dtype(np.float32)  # most often that of one kernel for both
+    totals = at_once(sums.whats_of_weights, sums.of_weights(kept))
+    if totals is None or not all(takes(plain, (pixels, totals)) for plain in found):
+        return whole
+    runs = []
+    for plain in found:
+        numbers, ending = _numbers(whole, plain)
+        runs.append(
+            Normalized(plain, pixels, totals, False, _rules(request, missing, weights, pixels, numbers, ending=ending))
+        )
+    return SweptParts(whole, runs, _shares(weights, request))
+
+
+def _plain_of(program: Program) -> list[Plan | Pipeline]:
+    """What the plain program runs: for any image, and for one without a pixel below zero."""
+    if isinstance(program, Sweep):
+        runs = program.runs
+        return [runs.plan if isinstance(runs, Runner) else runs]
+    if isinstance(program, ClippedProgram):
+        return [program.any.plan, program.positive.plan]
+    return [program.runner.plan] if isinstance(program, FilterProgram) else []
+
+
+def _numbers(whole: OfParts, plain: Plan | Pipeline) -> tuple[tuple[float, ...], str]:
+    """What results are made with, and what they are (see `simd.missing.combine`)."""
+    sums = whole.sums(whole.request)
+    *narrow, total = sums.totals() if isinstance(whole, Combined) else sums.totals()[:1]
+    numbers = (total, sums.least(total), float(whole.missing.fill))
+    if isinstance(whole, Gradients):
+        return numbers, whole.outputs()
+    assert isinstance(whole, Combined)
+    amount = whole.what.amount
+    if amount is None:
+        return (*numbers, narrow[0], sums.least(narrow[0])), "difference"
+    assert isinstance(plain, Plan)
+    assert isinstance(plain.what, Separable)
+    bounds = plain.what.clip or (-math.inf, math.inf)
+    return (*numbers, 1.0 + amount, amount, *bounds, whole.request.scale), "unsharp"
+
+
+def _shows(widest: Filter) -> bool:
+    """Whether a sum of weights tells that one of them is 0: the smallest product of taps is not lost in rounding."""
+    (term,) = widest.terms
+    lines = [line for line in term.lines if line is not None]
+    smallest = math.prod(min(map(abs, line.taps)) for line in lines)
+    return smallest > 4 * sum(len(line.taps) for line in lines) * EPSILON * widest.gain()
+
+
+#: Of float64.
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+def _rules(
+    request: Request, missing: Missing, weights: PerPixel | None, plan: Plan, numbers: tuple[float, ...], **ways: Any
+) -> Rules:
+    """What a kernel is told. `plan`: one that sees the image as it does."""
+    shared, cols, channels = _shares(weights, request), *plan.view[3:]
+    lines = math.prod(plan.view) // (cols * channels)
     if shared and request.first:
         lines //= request.shape[0]
-    rules = Rules(
+    return Rules(
         ignore_nan=missing.ignore_nan, nodata=missing.nodata,
         weights=None if weights is None else WEIGHTS[weights.values[0].dtype.name], weight_lines=lines,
         weight_channels=1 if shared and not request.first else channels, counts=missing.counts(request.modes),
-        total=quotient.total, full=quotient.full_shares, least=max(float(least), missing.min_weight),
-        fill=float(missing.fill), keep=missing.keep_nan, **ways,
+        numbers=numbers, keep=missing.keep_nan, **ways,
     )  # fmt: skip
-    return Normalized(plain, pixels, totals, same_sums(plain, pixels), rules)
 
 
 def _tells_missing(request: Request, missing: Missing) -> bool:

@@ -44,13 +44,16 @@ def of_weights(what: Filter) -> Filter:
 
 def runner_of_weights(what: Filter, request: Request, missing: Missing, acc: DType) -> Runner:
     """K(w), in the dtype of the arithmetic."""
-    return request._replace(source=acc, target=acc, cval=missing.border_weight, scale=1.0).runner(of_weights(what))
+    return request_of_weights(request, missing, acc).runner(of_weights(what))
+
+
+def request_of_weights(request: Request, missing: Missing, acc: DType) -> Request:
+    return request._replace(source=acc, target=acc, cval=missing.border_weight, scale=1.0)
 
 
 def total_of(what: Filter, request: Request, acc: DType) -> float:
     """What the kernel makes of weights of 1: the sum of its taps, in its own order."""
-    modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
-    return float(_of_ones(what, request._replace(modes=modes), acc, [ONES] * len(modes)).flat[0])
+    return float(_of_ones(what, request_of_ones(what, request, acc)).flat[0])
 
 
 def totals_of(what: Filter, request: Request, acc: DType) -> tuple[float, float]:
@@ -58,12 +61,23 @@ def totals_of(what: Filter, request: Request, acc: DType) -> tuple[float, float]
 
     The second pass sees the sum of taps there, which the first pass rounds in its own way.
     """
-    ones = _of_ones(what, request, acc, [2 * max(sides) + 1 for sides in what.halo()])
+    lengths = [2 * max(sides) + 1 for sides in what.halo()]
+    ones = _of_ones(what, _small(what, request, acc, lengths))
     return float(ones.min()), float(ones.max())
 
 
-def _of_ones(what: Filter, request: Request, acc: DType, lengths: Sequence[int]) -> Array:
-    """What the kernel makes of an image of ones, along no axis longer than these lengths."""
+def request_of_ones(what: Filter, request: Request, acc: DType) -> Request:
+    """For a small image of weights of 1 that goes on beyond its borders."""
+    modes = tuple("reflect" if mode == "constant" else mode for mode in request.modes)
+    return _small(what, request._replace(modes=modes), acc, [ONES] * len(modes))
+
+
+def _of_ones(what: Filter, request: Request) -> Array:
+    return request.runner(of_weights(what)).run(np.ones(request.shape, request.source), None, 1)
+
+
+def _small(what: Filter, request: Request, acc: DType, lengths: Sequence[int]) -> Request:
+    """For an image of weights that is along no axis longer than these lengths; beyond a constant border they are 1."""
     request = request.of_whole
     sizes = list(request.shape)
     spatial = range(request.first, request.first + len(request.modes))
@@ -72,8 +86,7 @@ def _of_ones(what: Filter, request: Request, acc: DType, lengths: Sequence[int])
         sizes[axis] = min(sizes[axis], 5 if idle else length)
     if request.first:
         sizes[0] = 1
-    small = request._replace(shape=tuple(sizes), source=acc, target=acc, cval=1.0, scale=1.0)
-    return small.runner(of_weights(what)).run(np.ones(small.shape, acc), None, 1)
+    return request._replace(shape=tuple(sizes), source=acc, target=acc, cval=1.0, scale=1.0)
 
 
 def same_sums(one: Plan, other: Plan) -> bool:
