@@ -260,7 +260,7 @@ LINES = {
     "second derivative": lambda image, **options: fastsep.gaussian(image, 1.5, order=2, **options),
     "bands": lambda image, **options: fastsep.difference_of_gaussians(image, 1.0, 2.0, **options),
     "box": lambda image, **options: fastsep.box(image, 37, **options),
-    "small box": lambda image, **options: fastsep.box(image, 6, dtype=image.dtype, **options),
+    "small box": lambda image, **options: fastsep.box(image, 15, dtype=image.dtype, **options),
     "dense": lambda image, **options: fastsep.correlate(image, [1.0, 0.0, 3.0, 2.0, 0.0], method="direct", **options),
     "dense differences": lambda image, **options: fastsep.correlate(
         image, [1.0, -3.0, 2.0], method="direct", **options
@@ -332,6 +332,13 @@ def test_lines_just_too_short_to_be_cut_and_just_long_enough(name, rng, any_thre
         cut.append(check_line(LINES[name], image, {"mode": MODES[length % 5], "cval": 0.5}, patched=False))
     assert cut == sorted(cut)
     assert (cut[0], cut[-1]) == (False, True)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_of_many_channels_in_stretches(name, rng, any_threads):
+    for dtype in ("float32", "uint8"):
+        image = make_image(rng, dtype, (5000, 8))
+        assert check_line(LINES[name], image, {"mode": "mirror", "channel_axis": -1}, patched=False), dtype
 
 
 def test_lines_with_nan_and_infinity_in_stretches(rng, any_threads):

@@ -214,7 +214,8 @@ class KernelArguments(FirArguments):
         self.take(8 * (taken + 2 + at.BOX_ROWS))
         self.take_spare(at.BOX_ROWS * self.lanes)
         left, right = (side * self.channels * plan.acc.itemsize for side in (args.left, right))
-        args.kept = self.take((self.width + self.lanes) * plan.acc.itemsize)
+        # Of stretches the columns beside them, too.
+        args.kept = self.take((self.width + (size_x - 1) * self.channels + self.lanes) * plan.acc.itemsize)
         args.sums_row = row = odd_lines(lines_of(left) + self.padded * plan.acc.itemsize + right)
         args.sums = self.take(at.BOX_ROWS * row) + lines_of(left)
         if self.width < self.lanes:
