@@ -61,6 +61,8 @@ def stretches_of(plan: Plan) -> Stretches | None:
     start = (cols - count * size) // 2 // unit * unit
     ends = max(start + right, cols - (start + count * size) + left) + 1
     ends += (cols - ends) % unit
+    if ends > start + count * size:  # what is wrong where an end is cut off would lie in the other one
+        return None
     beyond = -(-max(left, right) // unit) * unit if plan.modes[2] == "wrap" else 0
     longest_row = tuning.LONGEST_ROW_OF_RANKS if ranked else tuning.LONGEST_ROW
     block = tuning.ROWS_OF_A_BLOCK.get(plan.strategy, height)
