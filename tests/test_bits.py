@@ -334,6 +334,15 @@ def test_lines_just_too_short_to_be_cut_and_just_long_enough(name, rng, any_thre
     assert (cut[0], cut[-1]) == (False, True)
 
 
+def test_lines_whose_ends_would_meet_are_filtered_whole(rng, monkeypatch):
+    in_pieces(monkeypatch)
+    monkeypatch.setattr(tuning, "STRETCHES", 3)
+    for length in range(100, 250):
+        image = make_image(rng, "float32", (length,))
+        expected = fastsep.gaussian(np.stack([image] * 64), (0, 5), mode="constant", cval=-3.5)[0]
+        assert same_bits(fastsep.gaussian(image, 5, mode="constant", cval=-3.5), expected), length
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_lines_of_many_channels_in_stretches(name, rng, any_threads):
     for dtype in ("float32", "uint8"):

@@ -264,7 +264,18 @@ def check_lines(number):
                 seen.add(out.tobytes())
             assert len(seen) == 1, (name, length, mode)
             keep.clear()
+    check_sparse_medians(source, result)
     say("all lines")
+
+
+def check_sparse_medians(source, result):
+    """Lines under a footprint of few pixels: a vector is compared with one far to the right, in bytes the furthest."""
+    footprint = np.zeros(47, bool)
+    footprint[[0, 2, 5, 43, 46]] = True
+    for length in range(600, 760):
+        place = source.array((length,), np.int64, True)
+        place[...] = np.arange(length)
+        ndimage.median_filter(place, footprint=footprint, output=result.array((length,), np.int64, False))
 
 
 def check_long_rows(fill, keep, sources, results, pair, chosen):

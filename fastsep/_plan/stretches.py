@@ -46,9 +46,12 @@ def stretches_of(plan: Plan) -> Stretches | None:
     # Stretches are whole cache lines, an odd number of them, for the reason of `odd_lines`; so are groups of boxes.
     unit = at.LINE // min(plan.src.itemsize, plan.acc.itemsize, plan.dst.itemsize)
     height = tuning.STRETCHES
-    # On either side more than a cache line is left beside what the last taps reach: kernels load whole vectors.
-    room = cols - 2 * (max(left, right) + 2 * unit)
-    shortest, longest = tuning.STRETCH_OF_RANKS if plan.strategy in RANKED else tuning.STRETCH
+    # On either side more than a cache line is left beside what the last taps reach: kernels load whole vectors. A
+    # network of rows makes values that nobody wants of pixels up to another window's width further right.
+    further = left + right if plan.kernel[1].startswith("rows ") else 0
+    room = cols - 2 * (max(left, right) + further + 2 * unit)
+    ranked = plan.strategy in RANKED
+    shortest, longest = tuning.STRETCH_OF_RANKS if ranked else tuning.STRETCH
     usual = min(max(room // (height * tuning.BLOCKS_OF_STRETCHES), shortest), longest)
     most = min(max(usual // channels, tuning.MARGINS * (left + right)), room // height)
     least = max(most // 2, tuning.LEAST_STRETCH // channels, (left + right) // 2, 1)
@@ -60,8 +63,10 @@ def stretches_of(plan: Plan) -> Stretches | None:
     start = (cols - count * size) // 2 // unit * unit
     ends = max(start + right, cols - (start + count * size) + left) + 1
     ends += (cols - ends) % unit
+    if ends > start + count * size:  # what is wrong where an end is cut off would lie in the other one
+        return None
     beyond = -(-max(left, right) // unit) * unit if plan.modes[2] == "wrap" else 0
-    longest_row = tuning.LONGEST_ROW_OF_RANKS if plan.strategy in RANKED else tuning.LONGEST_ROW
+    longest_row = tuning.LONGEST_ROW_OF_RANKS if ranked else tuning.LONGEST_ROW
     block = tuning.ROWS_OF_A_BLOCK.get(plan.strategy, height)
     whole, cut = -(-rows // block) * block * cols, rows * (cols + max(block, 2) * (ends + beyond))
     if whole * channels <= cut * channels + rows * tuning.STRETCH_CALLS and cols * channels < longest_row:
