@@ -343,6 +343,21 @@ def test_lines_whose_ends_would_meet_are_filtered_whole(rng, monkeypatch):
         assert same_bits(fastsep.gaussian(image, 5, mode="constant", cval=-3.5), expected), length
 
 
+#: Their kernels filter rows of their own making.
+NOT_CUT = {
+    "slopes": ((2, 5000), lambda image, **options: fastsep.gaussian_laplace(image, (0, 2), **options)),
+    "volume": ((2, 3, 5000), lambda image, **options: fastsep.gaussian(image, (0.1, 0.1, 2), **options)),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NOT_CUT)
+def test_rows_that_no_neighbours_lie_beside_are_not_cut_into_stretches(name, mode, rng, any_threads):
+    shape, call = NOT_CUT[name]
+    image = make_image(rng, "float32", shape)
+    assert not check_line(call, image, {"mode": mode}, patched=False)
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_lines_of_many_channels_in_stretches(name, rng, any_threads):
     for dtype in ("float32", "uint8"):

@@ -116,7 +116,9 @@ class InStretches:
         self, image: Array, out: Array, workers: int | None,
         others: Sequence[Array] = (), second: Array | None = None,
     ) -> None:  # fmt: skip
-        """Filter `image` into `out`; kernels that have other results or a second source see more than one row."""
+        """Filter `image` into `out`; plans that have other results or read a second image are not cut so."""
+        assert not others
+        assert second is None
         source, target = image.reshape(-1), out.reshape(-1)
         for first in range(0, self.rows * self.width, self.width):
             # In this order: the stretches replace what is wrong where an end is cut off.

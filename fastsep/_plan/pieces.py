@@ -53,7 +53,7 @@ def unit_of(plan: Plan) -> int:
     return UNIT if any(step.strategy == "box" for step in steps) else 1
 
 
-#: Strategies that are never cut, or by themselves; those of ranks only into stretches.
+#: Strategies whose rows are not cut here; and those of ranks, which are cut only into stretches.
 UNCUT, RANKED = ("fft", "passes", "polar", "polyphase"), ("rank", "histogram", "cumulative")
 
 

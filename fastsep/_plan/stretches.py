@@ -38,7 +38,9 @@ def stretches_of(plan: Plan) -> Stretches | None:
     """How the rows of an image are cut into stretches; None if they depend on each other, or if that would not pay."""
     rows, (cols, channels) = math.prod(plan.view[:3]), plan.view[3:]
     several = isinstance(plan.what, Separable) and plan.what.combine == "each"  # results
-    if plan.strategy in UNCUT or several or rows >= tuning.ROWS_APART:
+    # Kernels of volumes and of slopes filter rows of their own making, beside which there are no neighbours.
+    made = plan.strategy == "fir" and plan.kernel[1].startswith(("volume", "plane slopes"))
+    if plan.strategy in UNCUT or several or made or rows >= tuning.ROWS_APART:
         return None
     others, (left, right) = reach(plan)
     if others:
