@@ -9,7 +9,7 @@ What stands in their place looks at each call. One that this package answers wit
   about 0.08 s, or when all have taken 0.2 s, as functions, pixels and windows tell (no clock does, so that results are
   the same in every run; a program that uses fastsep itself has loaded it);
 - images of fewer than 1024 pixels, for which compiling takes longer than filtering saves, and in SciPy's linear filters
-  single lines of fewer than 65536, for which the original is as quick;
+  single lines of fewer than 8192, for which the original is as quick;
 - arrays that are no plain `numpy.ndarray` or `numpy.memmap`, such as lists, masked arrays and `numpy.matrix`;
 - dtypes that are complex, objects, wider than float64 or of another byte order, and float16 in SciPy's functions;
 - arguments whose meaning differs deliberately, such as negative axes of `sobel`, those that are no numbers, tuples,
@@ -78,7 +78,7 @@ def patch(
     ValueError
         For another target, or a function that is not among those of `targets`.
     TypeError
-        For what is no name, no name at all, or no bool.
+        For names that are no strings, none at all, and an `internal` that is no bool.
 
     See Also
     --------

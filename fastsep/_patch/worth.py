@@ -68,4 +68,4 @@ def _pixels_of_window(footprint: Any, size: Any, ndim: int) -> int:
 
 
 def _largest(value: Any) -> float:
-    return max(value) if isinstance(value, Iterable) else value or 0.0
+    return max(value, default=0.0) if isinstance(value, Iterable) else value or 0.0
