@@ -14,7 +14,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper, step
 from fastsep._kernels.rows import list_targets, outside, rows_of_plane, share
-from fastsep._kernels.simd import emitter, memory
+from fastsep._kernels.simd import emitter, memory, sweep
 from fastsep._kernels.simd.polyphase import expand_rows, reduce_rows
 
 #: Vectors that "expand" sums together: enough additions to hide the time that each takes.
@@ -52,6 +52,7 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     before = top // args.phases
                     list_rows(args, source, before + args.start, (bottom - 1) // args.phases - before + args.count)
                 make_rows(args, top, bottom, target)
+        sweep.finish_streams()
 
     return band
 
