@@ -15,7 +15,8 @@ from benchmarks.operations import OPERATIONS
 #: What there is nothing to time about: settings, and types that functions return.
 UNTIMED = {
     "ArgumentError", "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
-    "clear_caches", "get_num_threads", "patch", "patched", "set_num_threads", "show_config", "unpatch", "warmup",
+    "clear_caches", "get_num_threads", "patch", "patched", "patched_calls", "set_num_threads", "show_config", "unpatch",
+    "warmup",
 }  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("default")  # what other libraries warn of is their affair

@@ -167,7 +167,7 @@ def test_a_choice_compiles_less_and_all_of_them_are_the_default():
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        ({"only": "edge"}, r"`only` must be one of filters, edges, .*got 'edge'"),
+        ({"only": "edge"}, r"`only` must be one of filters, missing, edges, .*got 'edge'"),
         ({"only": ["edges", 3]}, "`only` must be one of .*got 3"),
         ({"only": []}, "`only` must be"),
         ({"dtype": "float16"}, "`dtype` must be one of uint8, .*got 'float16'"),

@@ -162,7 +162,8 @@ SETS = {"plane": (OF_PLANES, PLANES), "colours": (OF_COLOURS, COLOURS), "volume"
 NO_IMAGE = {
     "ArgumentError", "BankFactorization", "ConvCost", "ConvFactorization", "Explanation", "Factorization", "RankOne",
     "clear_caches", "conv_cost", "explain", "factorize", "factorize_bank", "factorize_conv", "get_num_threads",
-    "filter_blocks", "is_separable", "patch", "patched", "set_num_threads", "show_config", "unpatch", "warmup",
+    "filter_blocks", "is_separable", "patch", "patched", "patched_calls",
+    "set_num_threads", "show_config", "unpatch", "warmup",
 }  # fmt: skip
 LAYERS = {
     "conv2d", "depthwise_conv2d", "pointwise_conv2d", "separable_conv2d", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"
