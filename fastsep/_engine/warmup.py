@@ -49,8 +49,8 @@ def warmup(
         In the last call, done == total.
     only : str or sequence of str, optional
         What the kernels are for: "filters", "missing" (missing pixels: Gaussians and means), "edges", "corners",
-        "correlation", "morphology", "ranks" (medians),
-        "ndimage" (the linear filters of `fastsep.ndimage`), "layers". Default: all.
+        "correlation", "morphology", "ranks" (medians), "ndimage" (the linear filters of `fastsep.ndimage`),
+        "layers". Default: all.
     dtype : dtype or sequence of dtypes, optional
         Of the images: uint8, uint16, int16, float32, float64. Default: uint8, float32, and float64 but for layers.
     workers : int, optional

@@ -139,7 +139,7 @@ class Decimated(Program):
 
     def describe(self) -> Description:
         way, steps = self.way, self.steps
-        names = f"every {way.factor}th of the rows, smoothed", "blur of these", "the rows between"
+        names = f"one of {way.factor} lines, smoothed", "blur of these", "the lines between"
         plans = steps[:3]
         parts = [Stage(name, (), (plan,)) for name, plan in zip(names, plans, strict=True)]
         why = f"axis {self.axis} is thinned out for the blur"

@@ -1,9 +1,10 @@
 """A filter of an image with missing pixels, a few rows at a time, by kernels that know nothing of them.
 
 Results are K(w f) / (K(w) / total): of some rows the pixels are selected and weighed, both go through a kernel, and
-what comes out is divided; all of it stays in the cache. Where no pixel under the taps is missing, the plain filter
-makes the same bits straight from the image: of whole rows, or of what lies beside a hole. Which rows these are is
-found in two ways. Next to missing pixels all that are under the taps are looked at. Elsewhere the rows are filtered
+what comes out is divided; all of it stays in the cache. Of several sums of the same pixels, each with its own total,
+gradients, masks and differences are made (see `simd.combine`). Where no pixel under the taps is missing, the plain
+filter makes the same bits straight from the image: of whole rows, or of what lies beside a hole. Which rows these are
+is found in two ways. Next to missing pixels all that are under the taps are looked at. Elsewhere the rows are filtered
 first, and the results tell, few of which have to be looked at, because NaN spoils all that it reaches.
 """
 
@@ -105,7 +106,7 @@ def build(
                     hopeful = False
                     continue
                 else:
-                    hopeful = bottom >= held.done  # else those rows are known to be spoilt somewhere
+                    hopeful = bottom >= held.done  # else they are spoilt somewhere, or were made ahead
                 top = bottom
         sweep.finish_streams()
 

@@ -151,8 +151,7 @@ def normalize(
     and the shares from which and up to which weight is full. `ways`: of words "keep": nor has a pixel a result whose
     own weight, at `weights`, is 0; "over": where weight is full, what there is stays; "told": store at `absent` a byte
     for each result, 1 where there is none; "only": results where that byte was 1, and what there is stays elsewhere.
-    `streamed`: see `store_or_stream`. `ahead`: pixels to be fetched meanwhile,
-    which take less time than divisions.
+    `streamed`: see `store_or_stream`. `ahead`: pixels to be fetched meanwhile, which take less time than divisions.
     """
     origin, arithmetic, result = (dtype_of(dtype) for dtype in (sums_dtype, acc, dst))
     chosen = ways.literal_value.split()

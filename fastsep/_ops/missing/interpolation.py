@@ -166,7 +166,7 @@ def parts(marked: Array, request: Request, halo: Sequence[tuple[int, int]]) -> l
         found = []
         for place in places:
             along = np.flatnonzero(marked[place].any(axis=others))
-            gaps = np.flatnonzero(np.diff(along) > before + after)
+            gaps = np.flatnonzero(np.diff(along) > max(before + after, 1))
             gaps = gaps if gaps.size < PARTS else gaps[:0]
             for start, stop in zip(along[[0, *(gaps + 1)]], along[[*gaps, -1]] + 1, strict=True):
                 part = slice(max(int(start) - before, 0), int(stop) + after)

@@ -9,8 +9,9 @@ convolution", 1993, doi:10.1109/CVPR.1993.341081). All programs take the same op
     result = K(w f) / share
 
 Where all weights are 1, the kernel finds `total` again, `share` is 1 and the result is that of the plain filter, bit
-for bit. Pixels of weight 0 are selected, not multiplied: NaN * 0 is NaN. No sum of weights cancels, because taps have
-one sign: `share` is 0 only where there is nothing.
+for bit. Next to a constant that counts as pixels it may find a little more or less; shares in that range count as 1.
+Pixels of weight 0 are selected, not multiplied: NaN * 0 is NaN. No sum of weights cancels, because taps have one sign:
+`share` is 0 only where there is nothing.
 """
 
 from __future__ import annotations
