@@ -17,7 +17,14 @@ def scattered(rng, shape, dtype, part=0.2):
     return (200 * rng.random(shape)).astype(dtype), rng.random(shape) < part
 
 
-@pytest.mark.parametrize(("dtype", "mode"), [("f4", "ignore"), ("f8", "reflect"), ("u1", "ignore"), ("i2", "constant")])
+@pytest.mark.parametrize(
+    ("dtype", "mode"),
+    [
+        ("f4", "ignore"),
+        ("u1", "ignore"),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in (("f8", "reflect"), ("i2", "constant"))),
+    ],
+)
 def test_one_sweep_fills_as_whole_arrays_do(rng, dtype, mode, monkeypatch, small_images_go_parallel):
     cases = []
     for shape in SHAPES:
