@@ -8,6 +8,7 @@ shape from 1 x 1 to 40 x 40, and those pages with smaller vectors; see `test_lev
 import ctypes
 import mmap
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from fastsep import ndimage
 from fastsep._engine import argument_writer, execution
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory as _memory
-from fastsep._ops import tensor
+from fastsep._ops import decimated, tensor
 from fastsep._plan import pieces, tuning
 
 # A vector has 2 to 16 values, and kernels change their way at one vector, at two, and at eight; at two to eight rows
@@ -206,6 +207,7 @@ def check_addresses(pair, share):
                 keep.clear()
     check_long_rows(fill, keep, sources, results, pair, chosen)
     check_bank_addresses(fill, keep, sources, results)
+    check_decimated_addresses(fill, keep, sources, results, ("float32", "float64")[pair])
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
     tuning.LOOKED_AT = 0
     for count in range(1, 80):
@@ -327,6 +329,25 @@ def check_bank_addresses(fill, keep, sources, results):
                 assert source.tobytes() == image.tobytes()
                 seen.add(out.tobytes())
             assert len(seen) == 1, (count, height, width, src)
+
+
+def check_decimated_addresses(fill, keep, sources, results, dtype):
+    """Wide Gaussians within a bound, whatever they cost."""
+    decimated._seconds = lambda *_: 0.0
+    rng = np.random.default_rng(5)
+    for index, shape in enumerate(product((1, 2, 7, 24, 25, 65), (1, 3, 16, 17, 64, 129))):
+        keep.clear()
+        fastsep.clear_caches()
+        image, seen = make_image(rng, dtype, shape), set()
+        options = {"mode": MODES[index % 5], "cval": 0.5, "tol": 1e-3, "workers": 1}
+        for at_end, fill[0] in ((False, 0), (True, 0xFF), (False, 0xFF), (True, 0)):
+            source = sources.array(shape, dtype, at_end)
+            source[...] = image
+            out = results.array(shape, dtype, at_end ^ (fill[0] == 0))
+            out[...] = 77
+            fastsep.gaussian(source, ((4, 6.5, 12)[index % 3], 1), out=out, **options)
+            seen.add(out.tobytes())
+        assert len(seen) == 1, (shape, options)
 
 
 def check_hessian_addresses(fill, keep, dtype):
