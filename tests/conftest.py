@@ -12,6 +12,7 @@ from hypothesis import settings
 import fastsep
 from fastsep import __main__
 from fastsep._kernels import cache, jit
+from fastsep._patch import tally, worth
 from fastsep._plan import tuning
 
 # There is a process for each core, so that threads of BLAS beside them take twice the time. This process starts the
@@ -81,6 +82,16 @@ def level(request):
         skip_without(request.param)
     with on_level(request.param):
         yield request.param
+
+
+@pytest.fixture
+def nothing_is_patched(monkeypatch):
+    """Neither before nor after a test. Fastsep is loaded already, and takes the first calls, too."""
+    monkeypatch.setattr(worth, "_loaded", True)
+    fastsep.unpatch()
+    tally.clear()
+    yield
+    fastsep.unpatch()
 
 
 @pytest.fixture
