@@ -26,7 +26,7 @@ from fastsep._plan import arithmetic, cost_model, description, differences, dtyp
 from fastsep._plan.description import Description
 from fastsep._plan.pieces import Piece, columns, narrow, pieces_of_bank
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import Dense, Halo, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Dense, Halo, Line, Separable, Term
 from fastsep._validation import array_like, axes, filter_kernels, scalars
 from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
@@ -73,7 +73,7 @@ class BankProgram(Program):
         auto = method == "auto"
         self.bank: Bank | None = None
         if method == "separable" or (auto and request.finite_border):
-            self.bank = _bank_of(self.kernels.parts(), whole)
+            self.bank = Bank(self.kernels.parts(), whole)
         self.takes_terms = self.bank is not None and not (auto and self.bank.cost > self.direct_cost)
         if self.takes_terms and auto and request.source.kind == "f":
             if request.within is None:
@@ -81,7 +81,7 @@ class BankProgram(Program):
             else:
                 self.takes_terms = request.within
         if self.takes_terms and whole is not request:
-            self.bank = _bank_of(self.kernels.parts(), request)
+            self.bank = Bank(self.kernels.parts(), request)
         self.runners: list[execution.Runner] | None = None
 
     @property
@@ -94,11 +94,7 @@ class BankProgram(Program):
             terms = execution.is_within(image, self.limit, workers)
         if terms:
             assert self.bank is not None
-            fits = self.bank.dtype == self.target
-            values = outs[0] if fits else memory.empty(self.shape, self.bank.dtype)
-            self.bank.run(image, values, workers)
-            if not fits:
-                outs[0][...] = values
+            self.bank.run(image, outs[0], workers)
             return
         if self.runners is None:
             stack = self.kernels.dense()
@@ -109,7 +105,7 @@ class BankProgram(Program):
             outs[0][..., number] = runner.run(image, one, workers)
 
     def describe(self) -> Description:
-        bank = _bank_of(self.kernels.parts(), self.request) if self.bank is None else self.bank
+        bank = Bank(self.kernels.parts(), self.request) if self.bank is None else self.bank
         parts, terms = bank.parts, self.takes_terms
         count = self.kernels.count
         ways = {
@@ -120,7 +116,7 @@ class BankProgram(Program):
         lines = zip(parts.y_taps, parts.x_taps, strict=True) if terms else ()
         shown = description.shown
         return Description(
-            arithmetic=bank.dtype if terms else self.target, strategy=takes, why=ways[takes][1],
+            arithmetic=self.target, strategy=takes, why=ways[takes][1],
             terms=tuple(f"{shown(y.tolist())} x {shown(x.tolist())}" for y, x in lines),
             multiplications=parts.multiplications if terms else parts.dense_multiplications,
             dense_multiplications=parts.dense_multiplications,
@@ -160,20 +156,6 @@ def _kernels(kernels: Any, tol: float, result: DType) -> _Kernels:
         len(stack), int(np.count_nonzero(stack)), float(sizes.max()), lambda: stack,
         lambda: _factorized(kernels, tol, allowed == 0.0),
     )  # fmt: skip
-
-
-def _bank_of(parts: BankFactorization, request: Request) -> Bank:
-    return Bank(parts, request._replace(target=arithmetic.F64) if _cancels(parts) else request)
-
-
-def _cancels(parts: BankFactorization) -> bool:
-    """Whether terms cancel on a constant image that do not vanish there one by one.
-
-    What is left of them in float32 is rounding where an image stands high and differs little.
-    """
-    sums = parts.mix * (parts.y_taps.sum(axis=1) * parts.x_taps.sum(axis=1))[:, None]  # (r, n)
-    rounding = differences.ZERO_SUM_DENSE * np.abs(parts.dense()).sum(axis=(1, 2))
-    return bool(((np.abs(sums.sum(axis=0)) <= rounding) & (np.abs(sums).max(axis=0) > rounding)).any())
 
 
 def _limit(what: _Kernels, result: DType) -> float:
@@ -217,8 +199,9 @@ class Bank:
         shape, acc, batch = request.shape, request.target, request.first
         images, rows = (shape[0], shape[1]) if batch else (1, shape[0])
         width = math.prod(shape) // (images * rows)
-        self.parts, self.dtype, mix = parts, acc, parts.mix
-        plans = [request.plan(_term(y, x)) for y, x in zip(parts.y_taps, parts.x_taps, strict=True)]
+        self.parts = parts
+        terms, mix = _terms(parts, acc)
+        plans = [request.plan(term) for term in terms]
         vectors = math.prod(shape) / cost_model.lanes(acc)
         self.cost = sum(map(cost_model.nanoseconds, plans)) + vectors * mix.size * cost_model.CONSTANTS["MIX"]
         self.plans, self.mix, self.shape = plans, mix, (images, rows, width, mix.shape[1])
@@ -320,6 +303,54 @@ class _InPieces:
             results[:, piece.start : piece.stop] = made[:, inner]
 
 
+def _terms(parts: BankFactorization, acc: DType) -> tuple[list[Separable], Array]:
+    """What to filter with, and the (len of it, n) matrix by which the results are mixed.
+
+    Where kernels sum to zero and their terms do not, what is left of these in float32 is rounding, if an image stands
+    high and differs little. So the part of a term that does not vanish on a constant image is taken from it. Of all
+    terms of a kernel it amounts to its sum times the pixel itself, which is nothing at all if the kernel sums to zero.
+    """
+    plain, mix = [_term(y, x) for y, x in zip(parts.y_taps, parts.x_taps, strict=True)], parts.mix
+    sums = (parts.y_taps.sum(axis=1) * parts.x_taps.sum(axis=1))[:, None] * mix
+    sizes = np.abs(parts.dense()).sum(axis=(1, 2))
+    counts = np.abs(sums) > differences.ZERO_SUM_DENSE * sizes
+    zero_sum = np.abs(sums.sum(axis=0)) <= differences.ZERO_SUM_DENSE * sizes
+    if acc != arithmetic.F32 or not (counts & zero_sum).any():
+        return plain, mix
+    stands = counts.any(axis=1)
+    terms = [
+        _difference(y, x) if stand else term
+        for y, x, stand, term in zip(parts.y_taps, parts.x_taps, stands, plain, strict=True)
+    ]
+    level = sums[stands].sum(axis=0)
+    level[np.abs(level) <= _LEVEL * sizes] = 0.0
+    if level.any():
+        terms.append(Separable((Term((IDENTITY, IDENTITY)),)))
+        mix = np.vstack([mix, level])
+    used = [term is not None for term in terms]
+    return [term for term in terms if term is not None], mix[used]
+
+
 def _term(y: Array, x: Array) -> Separable:
-    lines = (Line(tuple(taps.tolist()), len(taps) // 2) for taps in (y, x))
-    return Separable((Term(tuple(lines)),))
+    return Separable((Term((_line(y), _line(x))),))
+
+
+def _difference(y: Array, x: Array) -> Separable | None:
+    """A term less its sum times the middle tap, in lines that sum to zero themselves; None if nothing is left.
+
+    y x - sum(y) sum(x) m m = y (x - sum(x) m) + sum(x) (y - sum(y) m) m, where m is 1 in the middle.
+    """
+    y_sum, x_sum = (math.fsum(taps) for taps in (y, x))
+    y_rest, x_rest = y.copy(), x.copy()
+    for rest, total in ((y_rest, y_sum), (x_rest, x_sum)):
+        rest[len(rest) // 2] -= total
+    terms = []
+    if x_sum and y_rest.any():
+        terms.append(Term((_line(x_sum * y_rest), None)))
+    if x_rest.any():
+        terms.append(Term((_line(y), _line(x_rest))))
+    return Separable(tuple(terms)) if terms else None
+
+
+def _line(taps: Array) -> Line:
+    return Line(tuple(taps.tolist()), len(taps) // 2)
