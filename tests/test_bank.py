@@ -113,7 +113,7 @@ def test_kernels_that_sum_to_zero_keep_digits_beside_others(gabors, rng):
     assert fastsep.explain(fastsep.correlate_bank, image, parts, method="separable").arithmetic == np.float32
     result = fastsep.correlate_bank(image, parts, method="separable")
     exact = expected(image, kernels)
-    # No tap sums exceed 1, and the image's range is 1. Large results are rounded to float32 on their way and in the end.
+    # No taps sum to more than 1, and the range is 1. Large results are rounded to float32 on their way, too.
     allowed = 1e-6 + np.where(np.arange(len(kernels)) % 2, 2 * np.spacing(np.float32(1e5)), 0)
     assert (np.abs(result - exact).max(axis=(0, 1)) <= allowed).all()
 

@@ -72,6 +72,11 @@ def test_every_border(name, dtype, mode):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_border_that_the_dtype_does_not_reach(name):
+    check(name, pixels((9, 14), "uint8"), mode="constant", cval=300)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", ORDER_DTYPES)
 def test_every_dtype(name, dtype):
     # scikit-image's largest integer of 64 bits goes through double precision, and overflows.
@@ -109,6 +114,21 @@ def test_channels_are_apart(name):
         for channel in range(3):
             single = getattr(morphology, name)(np.ascontiguousarray(image[..., channel]))
             np.testing.assert_array_equal(np.moveaxis(result, axis, -1)[..., channel], single)
+
+
+@pytest.mark.usefixtures("small_images_go_parallel")
+@pytest.mark.parametrize("name", ["opening", "black_tophat", *slow("closing", "white_tophat")])
+@pytest.mark.parametrize("mode", ["reflect", "ignore"])
+def test_images_of_several_bands(name, mode):
+    """Both windows run in one sweep, some rows at a time."""
+    shapes = footprints()
+    for footprint in (shapes["cross"], shapes["even"], shapes["even and lopsided"], shapes["disk"]):
+        for dtype in ("uint8", "float32"):
+            for workers in (1, 3):
+                image = pixels((331, 75), dtype)
+                expected = getattr(morphology, name)(image, footprint, mode=mode)
+                result = getattr(fastsep, name)(image, footprint, mode=mode, workers=workers)
+                np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -207,6 +207,7 @@ def check_addresses(pair, share):
                 keep.clear()
     check_long_rows(fill, keep, sources, results, pair, chosen)
     check_bank_addresses(fill, keep, sources, results)
+    check_composed_addresses(fill, keep, sources, results, ("uint8", "float32")[pair])
     check_decimated_addresses(fill, keep, sources, results, ("float32", "float64")[pair])
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
     tuning.LOOKED_AT = 0
@@ -304,11 +305,43 @@ def check_long_rows(fill, keep, sources, results, pair, chosen):
             keep.clear()
 
 
+COMPOSED = {
+    "opening": ((0, 1, 0), (1, 1, 1), (0, 1, 0)),
+    "closing": ((1, 1),) * 5,
+    "white_tophat": ((1, 0, 0, 1, 1), (0, 1, 0, 0, 0)),
+    "black_tophat": ((1, 1, 1),) * 3,
+}
+
+
+def check_composed_addresses(fill, keep, sources, results, dtype):
+    """Small planes, and some of more rows than a step of a pipeline makes."""
+    rng = np.random.default_rng(12)
+    for number, (name, footprint) in enumerate(COMPOSED.items()):
+        for index, shape in enumerate([*ALL_PLANES[number::29], (70, 3), (130, 65), (139, 130), (2, 300)]):
+            image = make_image(rng, dtype, shape)
+            options = {"mode": ("reflect", "constant", "nearest", "mirror", "ignore")[index % 5], "workers": 1}
+            seen = set()
+            for at_end, fill[0] in ((False, 0), (True, 0xFF)):
+                source = sources.array(shape, dtype, at_end)
+                source[...] = image
+                out = results.array(shape, dtype, not at_end)
+                out[...] = 77
+                getattr(fastsep, name)(source, np.array(footprint), out=out, **options)
+                assert source.tobytes() == image.tobytes(), (name, shape)
+                seen.add(out.tobytes())
+            assert len(seen) == 1, (name, shape, options)
+            if index % 20 == 0:
+                fastsep.clear_caches()
+                keep.clear()
+
+
 def check_bank_addresses(fill, keep, sources, results):
     """Banks of 1 to 37 kernels over small planes, in one strip and in several."""
     rng = np.random.default_rng(8)
     for number, count in enumerate((1, 2, 7, 16, 17, 37)):
         kernels = np.einsum("ni,nj->nij", rng.random((count, 2 + number)), rng.random((count, 6 - number or 1)))
+        if number % 2:
+            kernels -= kernels.mean(axis=(1, 2), keepdims=True)
         parts = fastsep.factorize_bank(kernels)
         for index, (height, width) in enumerate(ALL_PLANES[number::23]):
             src, dst = (("float32", "float32"), ("uint8", "float32"), ("uint16", "float64"))[index % 3]

@@ -213,8 +213,10 @@ def _correlation(dtype: str) -> list[Key]:
 
 
 def _morphology(dtype: str) -> list[Key]:
-    """Minima and maxima in windows, and under other footprints."""
-    return [(form, which, *[dtype] * 3) for form in ("extremum", "flat") for which in ("minimum", "maximum")]
+    """Minima and maxima in windows, and under other footprints; one after the other, and what they differ by."""
+    found: list[Key] = [("pipeline",)]
+    found += [(form, which, *[dtype] * 3) for form in ("extremum", "flat") for which in ("minimum", "maximum")]
+    return found + [("subtract", form, dtype) for form in ("second", "source") if dtype != "float16"]
 
 
 def _ranks(dtype: str) -> list[Key]:

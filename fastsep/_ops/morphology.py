@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._call import foreign, takes_wrappers
+from fastsep._call import ORDER, apply, foreign, takes_wrappers
+from fastsep._ops import composed
 from fastsep._ops.ndimage import order
-from fastsep._ops.ndimage.calls import Packed
+from fastsep._ops.ndimage.calls import Elsewhere, Packed
 from fastsep._ops.ndimage.stages import raise_not_run
 from fastsep._validation import arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn, makes_array, show
@@ -57,12 +58,22 @@ class Step:
         if turned:
             self.footprint = Packed.of(footprint.array[(slice(None, None, -1),) * len(footprint.shape)])
 
+    @property
+    def erodes(self) -> bool:
+        return self.__name__ == "erosion"
+
+    def border(self, dtype: DType) -> tuple[str, Any]:
+        return self.options.border(dtype, "max" if self.erodes else "min")
+
+    def window(self, dtype: DType) -> composed.Window:
+        which = "minimum" if self.erodes else "maximum"
+        return composed.Window(which, self.footprint, self.origin, self.border(dtype))
+
     def __call__(self, image: Array, out: Array | None) -> Array:
-        erodes, options = self.__name__ == "erosion", self.options
-        mode, cval = options.border(image.dtype, "max" if erodes else "min")
-        function = order.MINIMUM_FILTER if erodes else order.MAXIMUM_FILTER
-        others = (self.origin, options.axes)
-        return order.run_window(function, None, self.footprint, others, image, out, mode, cval, options.workers)
+        mode, cval = self.border(image.dtype)
+        function = order.MINIMUM_FILTER if self.erodes else order.MAXIMUM_FILTER
+        others = (self.origin, self.options.axes)
+        return order.run_window(function, None, self.footprint, others, image, out, mode, cval, self.options.workers)
 
 
 @cache
@@ -115,11 +126,17 @@ def run(
     steps = [Step(first, part, False, options) for part in parts]
     if name != first:
         steps += [Step(second, part, True, options) for part in parts]
-    if not name.endswith("tophat"):
-        return _chain(steps, image, out)
-    if out is not None and np.may_share_memory(image, out):
+    differs = name.endswith("tophat")
+    if differs and out is not None and np.may_share_memory(image, out):
         image = image.copy()  # it is read again
-    found = _chain(steps, image, out)
+    form = ("source" if name == "white_tophat" else "second") if differs and image.dtype in composed.SUBTRACTED else ""
+    found = None
+    if name != first and len(parts) == 1 and len(spatial) == 2 and composed.takes(parts[0], image, out, mode):
+        found = _sweep(steps, form, image, out, channel_axis)
+    if found is None:
+        found, form = _chain(steps, image, out), ""
+    if form or not differs:
+        return found
     if found.dtype.kind == "b":
         np.logical_xor(image, found, out=found)
         return found
@@ -133,6 +150,20 @@ def _run_block(
     name: str, footprint: Any, mode: Any, cval: Any, channel_axis: Any, image: Array, out: Array | None, workers: Any
 ) -> Array:  # fmt: skip
     return run(image, name, footprint, out, mode, cval, channel_axis, workers)
+
+
+def _sweep(steps: Sequence[Step], form: str, image: Array, out: Array | None, channel_axis: Any) -> Array | None:
+    """Two steps and their difference from the image, if `form` is not empty, without an image in between.
+
+    None if the engine does not do them.
+    """
+    first, second = (step.window(image.dtype) for step in steps)
+    mode, cval = first.border
+    parameters, workers = (first, second, form), steps[0].options.workers
+    try:
+        return apply(composed.build, parameters, image, mode, cval, channel_axis, ORDER, None, out, workers)
+    except Elsewhere:
+        return None
 
 
 def _chain(steps: Sequence[Step], image: Array, out: Array | None) -> Array:

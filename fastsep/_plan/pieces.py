@@ -131,6 +131,7 @@ REACH: dict[str, Callable[[Plan], tuple[bool, tuple[int, int]]]] = {
     "gradient_of_sum": _reach_of_sweep,
     "polar": lambda plan: (False, (0, 0)),
     "corner": lambda plan: (False, (0, 0)),
+    "subtract": lambda plan: (False, (0, 0)),
     "suppress": lambda plan: (True, (1, 1)),
     "hessian": lambda plan: (True, (2, 2)),
 }

@@ -367,6 +367,10 @@ class Hessian:
     """Second differences along all pairs of two axes."""
 
 
+class Subtract:
+    """One image less another."""
+
+
 class Polyphase(NamedTuple):
     """Rows that are sums of rows: "reduce" makes one of each `factor`, "expand" as many (see `_kernels/filters`)."""
 
@@ -375,7 +379,7 @@ class Polyphase(NamedTuple):
     source_rows: int
 
 
-Step = Suppress | Corner | Hessian | Polyphase  # of a pipeline, or of an operation of several stages
+Step = Suppress | Corner | Hessian | Subtract | Polyphase  # of a pipeline, or of an operation of several stages
 
 
 def lines_of(what: Separable) -> list[Line]:

@@ -51,9 +51,8 @@ def build(which: str, src_name: str, acc_name: str, dst_name: str):
             fresh, slot, phase = taken, 0, 0
             for top in range(first_row, end, height):
                 first = top - args.centre_y
-                slot = list_sources(
-                    args, scratch, table, taken, fresh, height, width * size, first, first + taken, source, slot
-                )
+                last = first + end - top + args.size_y - 2
+                slot = list_sources(args, scratch, table, taken, fresh, height, width * size, first, last, source, slot)
                 if fresh == taken:
                     prepare_groups(args, table + 8)
                     fresh = height

@@ -63,8 +63,9 @@ class Keys(Emitter):
 
     def deliver(self, key, address, streamed=False):
         """Store the pixels that have these keys; with a non-temporal store, if `streamed`, to a vector's own place."""
-        pixels = self._turned(self.b.sub(key, self.nan_shift)) if self.float else key
-        instruction = self.b.store(pixels, self.at(address), align=self.count * self.bits // 8 if streamed else 1)
+        instruction = self.b.store(
+            self._pixels(key), self.at(address), align=self.count * self.bits // 8 if streamed else 1
+        )
         if streamed:
             instruction.set_metadata("nontemporal", self.b.module.add_metadata([I32(1)]))
 
@@ -95,6 +96,9 @@ class Keys(Emitter):
             return []
 
         return self.switch(ends, {0: ordinary, 1: streamed})
+
+    def _pixels(self, key):
+        return self._turned(self.b.sub(key, self.nan_shift)) if self.float else key
 
     def _turned(self, bits):
         """All bits but the sign turned where that is set: its own inverse."""
@@ -307,6 +311,53 @@ def deliver(typing, acc, which, source, middle, shift, to, count, ends):
         e.switch(middle, {0: lambda: row(False), 1: lambda: row(True)})
 
     return types.void(acc, which, *[types.int64] * 6), nothing(generate)
+
+
+class _Differences(Keys):
+    """Delivers values as they are."""
+
+    def __init__(self, builder, dtype):
+        super().__init__(builder, dtype, "minimum")
+        self.values = ir.VectorType(self.scalar, self.count)
+
+    def difference(self, one, other):
+        if not self.float:
+            return self.b.sub(one, other)
+        one, other = (self.b.bitcast(bits, self.values) for bits in (one, other))
+        return self.b.bitcast(self.b.fsub(one, other), self.vector)
+
+    def _pixels(self, key):
+        return key
+
+
+@intrinsic(prefer_literal=True)
+def deliver_difference(typing, acc, form, source, second, to, count, ends):
+    """Store `count` pixels less others: "second" from those at `source`, or "source" from the others.
+
+    `ends`: see `Keys.deliver_row`. A single vector may go to where one comes from.
+    """
+    dtype, second_from_source = dtype_of(acc), form.literal_value == "second"
+
+    def generate(context, builder, signature, values):
+        source, second, to, count, ends = values[2:]
+        e = _Differences(builder, dtype)
+        size = e.count * dtype.itemsize
+
+        def difference(place):
+            pair = [e.key(builder.add(address, place)) for address in (source, second)]
+            return e.difference(*(pair if second_from_source else pair[::-1]))
+
+        def body(start, vectors, streamed):
+            def step(k, _):
+                place = builder.add(start, builder.mul(k, I64(size)))
+                e.deliver(difference(place), builder.add(to, place), streamed)
+                return []
+
+            e.loop(I64(0), vectors, [], step)
+
+        e.deliver_row(to, builder.mul(count, I64(dtype.itemsize)), ends, difference, body)
+
+    return types.void(acc, form, *[types.int64] * 5), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)

@@ -27,7 +27,7 @@ def _extremum(frame: Frame, which: str, sizes: Sequence[int], centres: Sequence[
     return Extremum(which, tuple(sizes), tuple(centres))
 
 
-def _flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence[int]) -> Filter:
+def flat_extremum(frame: Frame, which: str, footprint: Array, centres: Sequence[int]) -> Filter:
     """Minimum or maximum under a footprint of any form."""
     _check_border(frame)
     if footprint.all():
@@ -116,7 +116,7 @@ def _under_footprint(which: str, frame: Frame, footprint: Packed, origin: Any, a
     """As in SciPy, the footprint's axes are in the order of the array's, not in that of `axes`."""
     shape = _footprint(None, footprint, axes, frame.ndim)
     centres = scipy_arguments.centres(shape.shape, scipy_arguments.of_all_axes("origin", origin, axes, frame.ndim))
-    return _flat_extremum(frame, which, shape, centres)
+    return flat_extremum(frame, which, shape, centres)
 
 
 def _erosion(
@@ -189,7 +189,7 @@ def _ranked(
     if not 0 <= rank < count:
         raise RuntimeError(f"the rank must lie within the {count} pixels of the footprint; got {rank}.")
     if rank in (0, count - 1):
-        return _flat_extremum(frame, "maximum" if rank else "minimum", shape, centres)
+        return flat_extremum(frame, "maximum" if rank else "minimum", shape, centres)
     return _rank(frame, shape, centres, rank)
 
 
