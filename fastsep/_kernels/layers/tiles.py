@@ -33,12 +33,9 @@ def build():
         """The image of a tile, the first row and column of its result, and the ones behind the last."""
         tiles_y, tiles_x = args.tiles_y, args.tiles_x
         image, number = unit // (tiles_y * tiles_x), unit % (tiles_y * tiles_x)
-        # Heights differ by one row at most, and the higher ones come first: of four tiles on two threads, each thread
-        # takes a high and a low one.
-        height, higher = args.out_rows // tiles_y, args.out_rows % tiles_y
+        # Heights differ by one row at most, and so do the rows of either half: see `run_bands` of the pool.
         row = number // tiles_x
-        y = row * height + min(row, higher)
-        below = y + height + (1 if row < higher else 0)
+        y, below = args.out_rows * row // tiles_y, args.out_rows * (row + 1) // tiles_y
         x = number % tiles_x * args.tile_cols
         return image, y, below, x, min(x + args.tile_cols, args.out_cols)
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 POSTED = 0
 #: 1 while a call may be helped with.
 OPEN = 8
-#: The next band that nobody has taken.
-NEXT = 16
+#: Bands taken so far; of these those that helpers have taken: they begin with the last, the caller with the first.
+TAKEN, FROM_BEHIND = 16, 17
 #: Threads that may be running bands, besides the caller's.
 INSIDE = 24
 #: Threads that look for calls now.
