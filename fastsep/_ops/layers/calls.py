@@ -36,7 +36,11 @@ def call(
     One like an earlier one needs no checks but of `out` and `workers`.
     """
     key = _key(builder, weights, options, x)
-    known: Call | None = None if key is None else _calls.get(key)
+    known: Call | None = None
+    if key is not None:
+        found = _calls.get(key[0])
+        if found is not None and found[0] == key[1]:
+            known = found[1]
     if known is None:
         return _new_call(builder(*weights, *options), key, x, out, workers)
     if out is None or (type(out) is ndarray and out.dtype == known.result):
@@ -59,7 +63,7 @@ def _new_call(spec: LayerSpec, key: Any, x: Any, out: Any, workers: Any) -> Arra
     made = prepare(spec, image, pack(spec, image), array.dtype)
     result = _run(made, array, out, workers)
     if key is not None:
-        _calls.keep(key, made)
+        _calls.keep(key[0], (key[1], made))
     return result
 
 
@@ -183,20 +187,27 @@ def _run(known: Call, x: Any, out: Any, workers: Any) -> Array:
 # ---- keys
 
 # Calls of functions, by all that they depend on, values of weights included: to check them, pack weights and lay out
-# tiles takes 0.1 ms, longer than many a convolution.
+# tiles takes 0.1 ms, longer than many a convolution. A key holds the ends of weights alone, because to hash all of them
+# takes long; all of them are compared with what was kept.
 _calls = Cache(CALLS, KEPT)
 _REMEMBERED = 1 << 18  # bytes of weights
+_HASHED = 64  # bytes at either end
+
+Values = list[bytes]
 
 
-def _key(builder: Callable[..., LayerSpec], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any) -> Any:
-    """None for what is not made of Python's values and plain arrays, and for weights that take long to compare."""
-    if type(x) is not ndarray:
+def _key(
+    builder: Callable[..., LayerSpec], weights: tuple[Any, ...], options: tuple[Any, ...], x: Any
+) -> tuple[tuple[Any, ...], Values] | None:
+    """A key and the values of weights.
+
+    None for what is not made of Python's values and plain arrays, and for weights that take long to compare.
+    """
+    if type(x) is not ndarray or not (_PLAIN.issuperset(map(type, options)) or all(map(_is_plain, options))):
         return None
-    for option in options:
-        if type(option) not in _PLAIN and not _is_plain(option):
-            return None
     # As text, zero and negative zero differ, NaN equals NaN, and lists are as good as tuples.
     key = [builder, repr(options), x.shape, x.dtype]
+    values = []
     size = 0
     for array in weights:
         if array is None:
@@ -207,8 +218,10 @@ def _key(builder: Callable[..., LayerSpec], weights: tuple[Any, ...], options: t
         size += array.nbytes
         if size > _REMEMBERED:
             return None
-        key += array.shape, array.dtype, _Values(array)
-    return tuple(key)
+        own = array.tobytes()
+        values.append(own)
+        key += array.shape, array.dtype, own[:_HASHED], own[-_HASHED:]
+    return tuple(key), values
 
 
 #: Types whose text tells the whole value; that of an array is rounded.
@@ -218,19 +231,3 @@ _PLAIN = frozenset((type(None), str, int, float, bool))
 def _is_plain(option: Any) -> bool:
     """Whether the text of an option tells its whole value."""
     return type(option) in _PLAIN or (type(option) in (tuple, list) and all(map(_is_plain, option)))
-
-
-class _Values:
-    """The values of an array as a key. Comparing all of them is fast, hashing all is not."""
-
-    __slots__ = ("_hash", "_values")
-
-    def __init__(self, array: Array) -> None:
-        self._values = values = array.tobytes()
-        self._hash = hash(values) if len(values) <= 512 else hash(values[:256]) ^ hash(values[-256:])
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Values) and self._values == other._values
