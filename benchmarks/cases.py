@@ -74,6 +74,7 @@ SMOOTHING = (
     *rows("unsharp_mask", dtypes=["float32", "uint8"], radius=2, amount=1),
     *rows("unsharp_mask", RGB, "uint8", radius=2, amount=1),
     *rows("separable_filter", length=[17, 81]),
+    *rows("pyramid_level", dtypes=["float32", "uint8"]),
 )
 MISSING = (
     *rows("gaussian_nan", sigma=2, missing=["none", "scattered", "hole"]),

@@ -161,6 +161,16 @@ class Operation(NamedTuple):
     prepare: Callable[[Request], Program]  # for images that are not empty
     tail: tuple[int, ...] = ()  # axes of a result behind those of the image
     in_vector: bool = False  # see `Filter`
+    strides: tuple[int, ...] = ()  # along each spatial axis one of so many results stays; (): all do
+
+    def stays(self, ndim: int, channel: int | None) -> tuple[slice, ...]:
+        """What stays along each axis of an image; (): all does."""
+        if not self.strides:
+            return ()
+        strides = list(self.strides)
+        if channel is not None:
+            strides.insert(channel, 1)
+        return tuple(slice(None, None, stride) for stride in strides)
 
 
 # (frame, *parameters) -> what to compute
@@ -195,18 +205,18 @@ class FilterProgram(Program):
 class Call:
     """A program, and how images get into it and results out of it."""
 
-    __slots__ = ("clamp", "direct", "moved_axis", "program", "result", "run", "shape")
+    __slots__ = ("clamp", "direct", "moved_axis", "program", "result", "run", "shape", "stays")
 
     run: Callable[[Array, Array | None, int | None], Array]
 
     def __init__(
         self, program: Program | None, direct: bool, shape: tuple[int, ...], result: DType, moved_axis: int | None,
-        clamp: bool,
+        clamp: bool, stays: tuple[slice, ...] = (),
     ) -> None:  # fmt: skip
         """`program`: None for an empty image. `direct`: C-contiguous arrays go to the engine as they are. `moved_axis`:
-        an axis of channels that the engine sees at the front."""
+        an axis of channels that the engine sees at the front. `stays`: see `Operation`."""
         self.program, self.direct, self.shape, self.result = program, direct, shape, result
-        self.moved_axis, self.clamp = moved_axis, clamp
+        self.moved_axis, self.clamp, self.stays = moved_axis, clamp, stays
         if program is not None:  # two Python frames less where there is a plan alone
             self.run = program.run_single if program.alone is None else program.alone.run
 
@@ -435,7 +445,10 @@ def _prepare(
         # Dtypes compare byte orders, too; and to NumPy None equals float64.
         reads = program.source is None or (program.source == image_dtype and not clamp)
         direct = reads and program.target == result and moved is None
-    return Call(program, direct, (*shape, *operation.tail), result, moved, clamp)
+    stays = operation.stays(len(shape), channel)
+    if stays:
+        shape = tuple(len(range(length)[along]) for length, along in zip(shape, stays, strict=True))
+    return Call(program, direct, (*shape, *operation.tail), result, moved, clamp, stays)
 
 
 def perform(call: Call, image: Array, outs: Sequence[Any], workers: int | None) -> list[Array]:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy.typing as npt
 
 from fastsep import filters
-from fastsep._call import OWN, apply
+from fastsep._call import OWN, Operation, apply
 from fastsep._docs import complete
 from fastsep._ops import choice, missing
 from fastsep._ops.missing import COMPLETE
 from fastsep._plan import operators as _taps
 from fastsep._plan import spec
-from fastsep._types import Axis, Mode, Nan, Taps
+from fastsep._types import Axis, Integers, Mode, Nan, Taps
 from fastsep._validation import filter_kernels, scalars
-from fastsep._validation.array_like import Array
+from fastsep._validation.array_like import Array, show
 from fastsep._validation.axes import Frame
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def separable_filter(
     image: npt.ArrayLike,
     taps: Taps,
     *,
+    stride: Integers = 1,
     mode: Mode = "reflect",
     cval: float = 0.0,
     channel_axis: Axis | None = None,
@@ -61,6 +62,19 @@ def separable_filter(
     ----------
     taps : 1-D array_like; or one 1-D array_like or None for each spatial axis, or a dict of these by dimension
         A single 1-D array is used on every spatial axis; None leaves an axis alone.
+    stride : int; or one int for each spatial axis, or a dict of these by dimension
+        Along an axis one of so many results stays, the first one and every stride-th after it: the
+        result is `separable_filter(image, taps)[::stride, ::stride]`, bit for bit, of ceil(n / stride)
+        pixels along an axis of n. The others are not made, unless the taps are a derivative that is
+        summed in another order (`explain` tells). Not for images with missing pixels.
+    out : ndarray, optional
+        Array of the result's shape to write into, also returned. It may be the image itself, if that
+        has this shape, or overlap it (the image is then copied first). It settles the dtype.
+
+    Returns
+    -------
+    ndarray
+        Of the image's shape, or with a `stride` of what stays of it. Values stay on the image's own scale.
 
     Examples
     --------
@@ -68,12 +82,18 @@ def separable_filter(
     >>> image = np.array([[0, 0, 0], [0, 9, 0], [0, 0, 0]], np.uint8)
     >>> fastsep.separable_filter(image, ([1, 2, 1], [-1, 0, 1]), dtype=np.int16).tolist()
     [[9, 0, -9], [18, 0, -18], [9, 0, -9]]
+
+    One level of a pyramid:
+
+    >>> image = np.ones((480, 640), np.float32)
+    >>> fastsep.separable_filter(image, np.array([1, 4, 6, 4, 1]) / 16, stride=2).shape
+    (240, 320)
     """
     lines = filter_kernels.tap_lines(taps)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    call = (_separable, (lines,), image, mode, cval, channel_axis, OWN, dtype, out, workers)
+    call = (_separable, (lines, stride), image, mode, cval, channel_axis, OWN, dtype, out, workers)
     if given != COMPLETE or weights is not None or mode == "ignore":
-        return missing.apply(call, _separable, weights, given[2:])  # type: ignore[no-any-return]
+        return missing.apply(call, _separable_of_missing, weights, given[2:])  # type: ignore[no-any-return]
     return apply(*call)
 
 
@@ -257,5 +277,20 @@ complete((separable_filter, correlate, correlate_bank), filters.__doc__)
 complete((convolve,), correlate.__doc__)
 
 
-def _separable(frame: Frame, taps: Any) -> spec.Filter:
-    return _taps.separable(filter_kernels.taps_per_axis(taps, len(frame.spatial)))
+def _separable(frame: Frame, taps: Any, stride: Any) -> spec.Filter | Operation:
+    what = _taps.separable(filter_kernels.taps_per_axis(taps, len(frame.spatial)))
+    strides = scalars.integers("stride", stride, len(frame.spatial), 1)
+    if max(strides, default=1) == 1:
+        return what
+    from fastsep._ops import strided  # for it alone, as it describes plans
+
+    return strided.separable(what, strides)
+
+
+def _separable_of_missing(frame: Frame, taps: Any, stride: Any) -> spec.Filter | Operation:
+    what = _separable(frame, taps, stride)
+    if not isinstance(what, spec.Filter):
+        raise ValueError(
+            f"`stride` must be 1 with `weights`, `nan`, `nodata`, masked arrays and mode ignore; got {show(stride)}."
+        )
+    return what

@@ -103,7 +103,7 @@ Arrays of other packages: results, and `out`, are of the kind of the image.
 An `xarray.DataArray` keeps its dimensions, coordinates, attributes and name, but not its encoding;
 arrays of dask inside stay lazy. `axis`, `axes` and `channel_axis` may be names of dimensions. Where an
 argument has a value for each axis, so may the keys of a dict: `sigma={"y": 2, "x": 2}`. Dimensions that
-are not named are left alone by sigma, size and taps, and have order and origin 0; `mode` names all that
+are not named are left alone by sigma, size, taps and stride, and have order and origin 0; `mode` names all that
 are filtered. The kernels of a bank are a last dimension, "kernel". Masks and thresholds with dimensions
 are turned as the image is. A Dataset is filtered by `dataset.map(fastsep.gaussian, sigma=2)`.
 

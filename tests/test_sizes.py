@@ -209,6 +209,7 @@ def check_addresses(pair, share):
     check_bank_addresses(fill, keep, sources, results)
     check_composed_addresses(fill, keep, sources, results, ("uint8", "float32")[pair])
     check_decimated_addresses(fill, keep, sources, results, ("float32", "float64")[pair])
+    check_strided_addresses(fill, keep, sources, results, (("float32", "uint8"), ("uint8", "float64"))[pair])
     check_hessian_addresses(fill, keep, ("float32", "float64")[pair])
     tuning.LOOKED_AT = 0
     for count in range(1, 80):
@@ -381,6 +382,33 @@ def check_decimated_addresses(fill, keep, sources, results, dtype):
             fastsep.gaussian(source, ((4, 6.5, 12)[index % 3], 1), out=out, **options)
             seen.add(out.tobytes())
         assert len(seen) == 1, (shape, options)
+
+
+def check_strided_addresses(fill, keep, sources, results, dtypes):
+    """Every n-th result alone, of short and of many taps, of images in pieces."""
+    tuning.STRIDED_BYTES = 1 << 11
+    rng = np.random.default_rng(6)
+    taps = ([1, 4, 6, 4, 1], [1.0, 2.0, 4.0], [1.0], list(range(1, 24)))
+    strides = ((2, 2), (1, 3), (3, 1), (40, 2), (2, 17))
+    shapes = product((1, 2, 3, 16, 33, 65), (1, 2, 7, 15, 16, 17, 33, 64, 129), ((), (3,)))
+    for index, (height, width, pixel) in enumerate(shapes):
+        keep.clear()
+        fastsep.clear_caches()
+        image, seen = make_image(rng, dtypes[0], (height, width, *pixel)), set()
+        lines = [taps[0], taps[0]] if index % 3 == 0 else [taps[index % 4], taps[index // 4 % 4]]
+        stride = strides[0] if index % 3 == 0 else strides[index % 5]
+        shape = (-(-height // stride[0]), -(-width // stride[1]), *pixel)
+        options = {"mode": MODES[index % 5], "cval": 1.0, "dtype": dtypes[1], "workers": 1}
+        for at_end, fill[0] in ((False, 0), (True, 0xFF), (False, 0xFF), (True, 0)):
+            source = sources.array(image.shape, image.dtype, at_end)
+            source[...] = image
+            out = results.array(shape, dtypes[1], at_end ^ (fill[0] == 0))
+            out[...] = 77
+            channel_axis = 2 if pixel else None
+            fastsep.separable_filter(source, lines, stride=stride, out=out, channel_axis=channel_axis, **options)
+            assert source.tobytes() == image.tobytes()
+            seen.add(out.tobytes())
+        assert len(seen) == 1, (image.shape, lines, stride, options)
 
 
 def check_hessian_addresses(fill, keep, dtype):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
@@ -91,26 +92,28 @@ def ours(call: Call, **details: Any) -> Entry:
 
 def contest(
     function: Callable[..., Any], x: Array, *parameters: Any,
-    peers: list[Entry], results: int = 1, allocated: bool = True, out: str = "out", **options: Any,
+    peers: list[Entry], results: int = 1, allocated: bool = True, out: str = "out",
+    shape: tuple[int, ...] | None = None, **options: Any,
 ) -> Contest:  # fmt: skip
     """A function of fastsep, with as many results, allocated beforehand or by the call, and its peers.
 
-    `out`: the name of the argument for what is allocated beforehand.
+    `out`: the name of the argument for what is allocated beforehand. `shape`: of each result, if not the image's.
     """
+    shape = shape or x.shape
     plan = partial(fastsep.explain, function, x, *parameters, **options)
 
     def start(threads: int) -> Call:
         call = partial(function, x, *parameters, **options, workers=threads)
         if not allocated:
             return call
-        arrays = tuple(np.empty(x.shape, plan().result) for _ in range(results))
+        arrays = tuple(np.empty(shape, plan().result) for _ in range(results))
         return partial(call, **{out: arrays[0] if results == 1 else arrays})
 
     def work() -> Work:
         found = plan()
         arithmetic = "float64" if found.arithmetic == np.float64 else "float32"  # there are whole numbers too
-        moved = x.nbytes + results * x.size * found.result.itemsize
-        return Work(moved, (found.multiplications or 0) * x.size, arithmetic)
+        moved = x.nbytes + results * math.prod(shape) * found.result.itemsize
+        return Work(moved, (found.multiplications or 0) * math.prod(shape), arithmetic)
 
     return Contest((Entry(OURS, start), *peers), work)
 

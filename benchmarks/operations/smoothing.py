@@ -151,6 +151,21 @@ def separable_filter(x: Array, *, length: int) -> Contest:
 
 
 @operation
+def pyramid_level(x: Array) -> Contest:
+    """Every second pixel of a grey image that is blurred by five taps. OpenCV rounds halves of integers up."""
+    taps = np.array([1, 4, 6, 4, 1]) / 16
+    half = tuple(-(-length // 2) for length in x.shape)
+    middle, out = np.empty(x.shape, np.float32), np.empty(x.shape, np.float32)
+    down = named("correlate1d", x, taps, 0, output=middle, mode="reflect")
+    across = named("correlate1d", middle, taps, 1, output=out, mode="reflect")
+    peers = [
+        peer("OpenCV", named("pyrDown", x, np.empty(half, x.dtype), half[::-1], REFLECT), allowed(x, 1)),
+        peer("SciPy", in_turn(down, across, result=out), allowed(x, 1), view=lambda values: values[::2, ::2]),
+    ]
+    return contest(fastsep.separable_filter, x, taps, stride=2, mode="reflect", dtype=x.dtype, shape=half, peers=peers)
+
+
+@operation
 def sobel_x_int16(x: Array) -> Contest:
     """Whole numbers: exact in all libraries."""
     opencv = named("Sobel", x, CV_16S, 1, 0, np.empty(x.shape, np.int16), 3, 1, 0, REFLECT)

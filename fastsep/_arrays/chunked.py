@@ -48,6 +48,9 @@ def apply(options: tuple[Any, ...], image: DaskArray, outs: Sequence[Any], worke
 
         return [tracked.apply(options, image, call.program, workers)]
     builder, parameters, *others = options
+    if call.stays:  # all results of a chunk are made; the last parameter is the stride
+        (whole,) = apply((builder, (*parameters[:-1], 1), *others), image, outs, workers)
+        return [whole[call.stays]]
     channel_axis, *_ = others[-3:]
     bare, beside = without_pixels(parameters, image)
     results, tail = (call.result,) * len(outs), call.shape[image.ndim :]

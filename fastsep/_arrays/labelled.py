@@ -6,7 +6,7 @@ What is inside, an array of NumPy or dask, goes the way that it goes without lab
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 from typing import Any
 
 from xarray import DataArray, Variable
@@ -20,7 +20,7 @@ AXES = ("axis", "axes", "channel_axis")
 #: Arguments that have a value for each axis, with the value that leaves an axis alone.
 ALONE = {
     "sigma": 0, "low_sigma": 0, "high_sigma": 0, "radius": 0, "size": 1, "taps": None, "order": 0, "origin": 0,
-    "mode": "reflect",
+    "stride": 1, "mode": "reflect",
 }  # fmt: skip
 
 
@@ -29,13 +29,14 @@ class Labelled(Wrapper):
 
     def __init__(self, image: DataArray) -> None:
         self.image, self.inner, self.dims = image, image.data, image.dims
+        self.strides: dict[Hashable, Any] = {}
 
     def by_position(self, names: Sequence[str], values: Sequence[Any]) -> list[Any]:
         given = dict(zip(names, values, strict=False))
         found = {name: self._axes(name, given[name]) for name in AXES if name in given}
         filtered = self._filtered(found.get("axes"), found.get("channel_axis"))
         named = {name: value for name, value in given.items() if name in ALONE and isinstance(value, Mapping)}
-        others: set[Hashable] = set().union(*(value for name, value in named.items() if name != "mode"))
+        others: set[Hashable] = set().union(*(value for name, value in named.items() if name not in ("mode", "stride")))
         for name, value in named.items():
             # Beside a sigma, a radius is how far its taps reach.
             alone = None if name == "radius" and "sigma" in given else ALONE[name]
@@ -43,6 +44,8 @@ class Labelled(Wrapper):
             needed = [dim for dim in filtered if not others or dim in others] if name == "mode" else []
             found[name] = _for_each(name, value, filtered, needed, alone)
         found |= {name: self._aligned(name, value) for name, value in given.items() if isinstance(value, DataArray)}
+        stride = found.get("stride", given.get("stride", 1))
+        self.strides = dict(zip(filtered, stride if is_sequence(stride) else repeat(stride), strict=False))
         return [found.get(name, value) for name, value in zip_longest(names, values, fillvalue="")]
 
     def _filtered(self, axes: Any, channel_axis: Any) -> list[Hashable]:
@@ -79,10 +82,12 @@ class Labelled(Wrapper):
     def result(self, values: Any, out: Any) -> Any:
         if out is not None:
             return out
-        dims = self.dims
+        dims, image = self.dims, self.image
+        if values.shape[: len(dims)] != image.shape:
+            image = image.isel({dim: slice(None, None, int(stride)) for dim, stride in self.strides.items()})
         if values.ndim > len(dims):
             dims = (*dims, next(name for name in ("kernel", "kernel_", "kernel__") if name not in dims))
-        return self._like(values, dims, self.image)
+        return self._like(values, dims, image)
 
     def feature_maps(self, values: Any, out: Any, channels_first: bool) -> Any:
         if out is not None:

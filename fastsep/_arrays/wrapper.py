@@ -20,7 +20,10 @@ class Wrapper:
         raise NotImplementedError
 
     def result(self, values: Any, out: Any) -> Any:
-        """A result, which has the axes of the image and perhaps more behind them, in an array of its kind, or `out`."""
+        """A result, which has the axes of the image and perhaps more behind them, in an array of its kind, or `out`.
+
+        With a `stride` along these axes only the pixels stay that it tells.
+        """
         raise NotImplementedError
 
     def feature_maps(self, values: Any, out: Any, channels_first: bool) -> Any:

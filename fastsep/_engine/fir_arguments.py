@@ -364,16 +364,7 @@ class FirArguments(ArgumentWriter):
             self.put(words, [*sums, total], line.centre, at.GENERAL)
 
     def kind(self, line: Line, what: Separable) -> int:
-        taps = line.taps
-        # In an image of integers no zero tap can meet a NaN: it may be skipped or multiplied.
-        integers = self.plan.src.kind != "f"
-        must_skip = what.skip_zeros and not integers
-        if len(taps) % 2 and line.centre == len(taps) // 2:
-            if taps == taps[::-1] and not (must_skip and 0.0 in taps):
-                return at.SYMMETRIC + at.CENTRE
-            if is_antisymmetric(line) and not (must_skip and 0.0 in taps[line.centre + 1 :]):
-                return at.ANTISYMMETRIC + (0 if what.skip_zeros or integers else at.CENTRE)
-        return at.SPARSE if must_skip and 0.0 in taps else at.GENERAL
+        return kind_of(line, what.skip_zeros, self.plan.src.kind != "f")
 
     def difference_line(self, words: at.Line, line: Line) -> None:
         """A line that applies to differences in a volume, or to what they have become."""
@@ -398,6 +389,19 @@ class FirArguments(ArgumentWriter):
         args.divisors, args.divisor_row = self.address(table), row
         if what.middle != 1:
             args.divisor = self.address(np.array([what.middle, 1 / what.middle], acc))
+
+
+def kind_of(line: Line, skip_zeros: bool, integers: bool) -> int:
+    """The kind of a line that applies to an image of integers or not."""
+    taps = line.taps
+    # In an image of integers no zero tap can meet a NaN: it may be skipped or multiplied.
+    must_skip = skip_zeros and not integers
+    if len(taps) % 2 and line.centre == len(taps) // 2:
+        if taps == taps[::-1] and not (must_skip and 0.0 in taps):
+            return at.SYMMETRIC + at.CENTRE
+        if is_antisymmetric(line) and not (must_skip and 0.0 in taps[line.centre + 1 :]):
+            return at.ANTISYMMETRIC + (0 if skip_zeros or integers else at.CENTRE)
+    return at.SPARSE if must_skip and 0.0 in taps else at.GENERAL
 
 
 def reads_same(one: Term, other: Term) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastsep._engine import memory
 from fastsep._engine.argument_writer import Block, lines_of, odd_lines
-from fastsep._engine.fir_arguments import FirArguments
+from fastsep._engine.fir_arguments import FirArguments, kind_of
 from fastsep._kernels import arguments as at
 from fastsep._kernels import jit
 from fastsep._plan import tuning
@@ -30,6 +30,7 @@ from fastsep._plan.spec import (
     Polyphase,
     Rank,
     Separable,
+    Strided,
     Suppress,
 )
 from fastsep._validation.array_like import Array
@@ -169,6 +170,44 @@ class KernelArguments(FirArguments):
         whole_lines = self.width * plan.dst.itemsize % at.LINE == 0
         large = math.prod(plan.view) * plan.dst.itemsize >= tuning.STREAM_RESULT
         args.streamed = int(plan.dst == plan.acc and whole_lines and large)
+
+    def write_strided(self) -> None:
+        plan, what, args = self.plan, self.plan.what, at.Strided(self.words)
+        assert isinstance(what, Strided)
+        (args.stride_y, args.stride_x), (args.source_rows, args.source_cols) = what.strides, what.source
+        width = what.source[1] * self.channels  # of a row of the source
+        args.src_row = width * plan.src.itemsize
+        if plan.modes[1] == "constant":
+            args.constant_row = self.address(np.full(max(width, self.lanes), self.border(), plan.src))
+        for words, line in ((args.y, what.y), (args.x, what.x)):
+            self.put(words, line.taps, line.centre, kind_of(line, False, what.integers))
+        args.beyond_x = self.scalars(plan.cval)
+        self.grain, self.halo = self.lanes, -(-len(what.y.taps) // what.strides[0])
+        args.apart = min(what.strides[0], len(what.y.taps))
+        entries = (self.lanes - 1) * args.apart + len(what.y.taps)
+        self.take(8 * entries)
+        args.targets = self.take(8 * self.lanes)
+        args.piece, args.span = piece, span = self.piece(what)
+        if width < self.lanes or len(what.y.taps) > tuning.STRIDED_IN_PLACE:
+            args.copied = self.take(8 * entries)
+            # A vector may begin at the last value.
+            args.copy_row = odd_lines((min(span * self.channels, width) + self.lanes) * plan.src.itemsize)
+            args.copies = self.take(entries * args.copy_row)
+        self.take_narrow(max(piece * self.channels, self.lanes * self.lanes))
+        args.tile = self.take(self.lanes * self.vector)
+        # The first and the last vector of columns may begin before the piece and end behind it; and as many results as
+        # a vector has lanes are made together.
+        self.take(self.lanes * self.vector)
+        columns = span + (-piece % self.lanes) * what.strides[1]
+        args.strip = self.take((columns * self.channels + self.lanes) * self.vector)
+
+    def piece(self, what: Strided) -> tuple[int, int]:
+        """How many columns of the result are made together, and how many of the source they need."""
+        stride, count = what.strides[1], len(what.x.taps)
+        # No fewer than fill a vector, and not so few that most of what they need is halo.
+        columns = max(tuning.STRIDED_BYTES // (self.vector * self.channels), 2 * count)
+        piece = min(max(columns // stride // self.lanes, 1) * self.lanes, self.cols)
+        return piece, (piece - 1) * stride + count
 
     def write_box(self) -> None:
         plan, args = self.plan, at.Box(self.words)

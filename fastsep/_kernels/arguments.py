@@ -258,6 +258,25 @@ class Polyphase(Head):
     targets: int  # offset of the table of results
 
 
+class Strided(Head):
+    source_rows: int  # of a plane of the source; `rows` and `cols` are those of the result
+    source_cols: int
+    stride_y: int  # rows of the source from one of the result to the next
+    stride_x: int
+    y: Line
+    x: Line
+    beyond_x: int  # address of the value beyond the left and right border
+    apart: int  # entries of the table of source rows from one row of the result to the next
+    copies: int  # offset of copies of source rows; 0: they are read in place
+    copy_row: int  # bytes from row to row there
+    copied: int  # offset of the table of copies
+    targets: int  # offset of the table of results
+    piece: int  # columns of the result that are made together
+    span: int  # columns of the source that these need
+    tile: int  # offset of columns near an end of a row, from which those beyond it are taken
+    strip: int  # offset of the columns of the piece at work
+
+
 class Box(Head):
     size_y: int  # the window
     size_x: int

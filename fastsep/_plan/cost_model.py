@@ -19,7 +19,7 @@ import numpy as np
 from fastsep._kernels.arguments import BOX_GROUP
 from fastsep._plan.differences import is_antisymmetric, is_symmetric
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Dense, Separable
+from fastsep._plan.spec import IDENTITY, Dense, Separable, Strided
 
 #: Nanoseconds for one of each, fitted by `python -m benchmarks.calibrate` on one core of an AMD EPYC of the Zen 4 and
 #: of one of the Zen 5 kind (AVX-512 at half and at full rate): the geometric means of both. With
@@ -115,6 +115,19 @@ def _of_rows(plan: Plan) -> dict[str, float]:
     return {"CALL": 1, "ROW_TAP": plan.work / lanes(plan.acc)}
 
 
+def _of_strided(plan: Plan) -> dict[str, float]:
+    assert isinstance(plan.what, Strided)
+    vectors = _vectors(plan, lanes(plan.acc))
+    # Of so many columns as stay is there one result down for each that is read.
+    down = vectors * plan.what.strides[1]
+    counted = Counter[str]({"CALL": 1, "FIR_VECTOR": (down + vectors) / 2})
+    for line, count in ((plan.what.y, down), (plan.what.x, vectors)):
+        paired = len(line.taps) // 2 if is_symmetric(line) or is_antisymmetric(line) else 0
+        counted["FIR_PAIR"] += paired * count
+        counted["FIR_TAP"] += (len(line.taps) - 2 * paired) * count
+    return dict(counted)
+
+
 def _of_lines(plan: Plan) -> dict[str, float]:
     assert isinstance(plan.what, Separable)
     vectors, terms = _vectors(plan, lanes(plan.acc)), plan.what.terms
@@ -140,4 +153,5 @@ COUNTS: dict[str, Callable[[Plan], dict[str, float]]] = {
     "box": _of_box,
     "fir": _of_lines,
     "polyphase": _of_rows,
+    "strided": _of_strided,
 }

@@ -54,7 +54,7 @@ def unit_of(plan: Plan) -> int:
 
 
 #: Strategies whose rows are not cut here; and those of ranks, which are cut only into stretches.
-UNCUT, RANKED = ("fft", "passes", "polar", "polyphase"), ("rank", "histogram", "cumulative")
+UNCUT, RANKED = ("fft", "passes", "polar", "polyphase", "strided"), ("rank", "histogram", "cumulative")
 
 
 def pieces_of(plan: Plan) -> list[Piece]:

@@ -379,7 +379,18 @@ class Polyphase(NamedTuple):
     source_rows: int
 
 
-Step = Suppress | Corner | Hessian | Subtract | Polyphase  # of a pipeline, or of an operation of several stages
+class Strided(NamedTuple):
+    """A line along each axis of a plane, applied at every n-th row and column."""
+
+    y: Line
+    x: Line
+    strides: tuple[int, int]
+    source: tuple[int, int]  # rows and columns of what is read
+    integers: bool  # it is made of integers
+
+
+# Of a pipeline, or of an operation of several stages.
+Step = Suppress | Corner | Hessian | Subtract | Polyphase | Strided
 
 
 def lines_of(what: Separable) -> list[Line]:

@@ -108,6 +108,10 @@ PARTING_PAYS = 6
 VOLUME_BYTES = 4 << 20
 #: Columns of rows that are sums of rows, which are made together.
 PIECE_COLUMNS = 512
+#: The strip of a piece of a row at every n-th pixel.
+STRIDED_BYTES = 24 << 10
+#: With more taps along y than this their rows are copied first.
+STRIDED_IN_PLACE = 9
 #: Planes that share a ring where there are too few windows for all threads.
 CHUNK_PLANES = 64
 #: Blocks of rows that a window has at least, however many threads there are windows for.

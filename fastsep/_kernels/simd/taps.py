@@ -147,6 +147,42 @@ class TapEmitter(Emitter):
             },
         )
 
+    def fir_apart(self, element, taps, count, kind, outputs):
+        """`fir` where results share no inputs, and no taps are SPARSE: element(r, k) loads the one under tap k of r."""
+        b = self.b
+
+        def general():
+            def step(k, sums):
+                tap = self.broadcast(taps, k)
+                return [self.muladd(tap, element(r, k), sums[r]) for r in range(outputs)]
+
+            return self.loop(I64(0), count, [self.splat(0)] * outputs, step)
+
+        def paired(combine):
+            radius = b.lshr(count, I64(1))
+            tap = self.broadcast(taps, radius)
+            counts = b.icmp_signed("!=", b.and_(kind, I64(CENTRE)), I64(0))
+            zero = self.splat(0)
+            sums = [b.select(counts, self.mul(tap, element(r, radius)), zero) for r in range(outputs)]
+
+            def step(k, sums):
+                behind, before = b.add(radius, k), b.sub(radius, k)
+                tap = self.broadcast(taps, behind)
+                return [
+                    self.muladd(tap, combine(element(r, behind), element(r, before)), sums[r]) for r in range(outputs)
+                ]
+
+            return self.loop(I64(1), b.add(radius, I64(1)), sums, step)
+
+        return self.switch(
+            b.and_(kind, I64(CENTRE - 1)),
+            {
+                SYMMETRIC: lambda: paired(self.add),
+                ANTISYMMETRIC: lambda: paired(self.sub),
+                GENERAL: general,
+            },
+        )
+
     def fir_between(self, element, taps, count, kind, outputs):
         """`fir` for taps that lie between pixels: inputs are what neighbours differ by.
 
