@@ -108,7 +108,7 @@ def test_any_number_of_threads(name, rng, monkeypatch):
 
 
 @pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] in ("fir", "passes")))
-def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypatch):
+def test_rows_in_place_or_copied_and_any_planes_of_a_volume_together(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[0]
     image = make_image(rng, src, case.shape(*{2: (45, 131), 3: (9, 61, 20), 4: (4, 5, 6, 7)}[case.ndim]))
@@ -116,12 +116,29 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
         monkeypatch.setattr(tuning, "ROWS_IN_PLACE", rows_in_place)
         monkeypatch.setattr(tuning, "BESIDE_SLOPES", rows_in_place)
-        monkeypatch.setattr(tuning, "VOLUME_BYTES", volume_bytes)
+        for limit in ("VOLUME_BYTES", "FAR_VOLUME_BYTES", "WINDOW_OF_VOLUME_BYTES", "COPIES_BYTES"):
+            monkeypatch.setattr(tuning, limit, volume_bytes)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):
             assert same_bits(case.call(image, workers=workers, dtype=dst), results[-1])
     assert same_bits(*results)
+
+
+@pytest.mark.parametrize("cols", [16, 40, 48])
+def test_volumes_written_past_the_caches_to_any_address(cols, rng, monkeypatch):
+    image = make_image(rng, "float32", (9, 33, cols))
+    expected = fastsep.gaussian(image, 1.1)
+    monkeypatch.setattr(tuning, "STREAM_RESULT", 0)
+    fastsep.clear_caches()
+    memory = np.full(image.size + 64, np.nan, np.float32)
+    for first in (*range(17), 31):
+        memory[:] = np.nan
+        out = memory[first : first + image.size].reshape(image.shape)
+        for workers in (1, 2):
+            assert same_bits(fastsep.gaussian(image, 1.1, out=out, workers=workers), expected)
+        assert np.isnan(memory).sum() == 64
+    fastsep.clear_caches()
 
 
 @pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] == "dense"))

@@ -76,6 +76,8 @@ class FirArguments(ArgumentWriter):
         self.take(tables * args.table_bytes + 8 * self.lanes * results + 8 * (self.taken_z(depth_lines) + 2))
         args.terms, args.term_count = self.terms(what, depth_lines, row_lines), len(what.terms)
         self.take_spare(results * self.lanes * self.lanes)
+        if volume:
+            self.take(at.LINE)  # spare rows begin as far behind a cache line as those of the result
         args.borders = self.take(8 * self.channels * sum(len(line.taps) for line in lines_x))
         # The strip: the image's columns and those around them; a tile that starts at the last
         # column runs over by tile * channels, and loads one pixel before and one behind its inputs.
@@ -116,11 +118,54 @@ class FirArguments(ArgumentWriter):
             args.ring = self.take(args.ring_row * taken)
 
     def volume(self, what: Separable, depth_lines: list[_Depth], lines_x: list[Line], taken: int) -> None:
-        """What only volumes need: the window of planes that is filtered together."""
-        plan, args = self.plan, at.Volume(self.words)
+        """What only volumes need: the rows and planes that are filtered together."""
+        args = at.Volume(self.words)
         args.lead_z = max(depth.line.centre for depth in depth_lines)
+        args.trail_z = self.taken_z(depth_lines) - self.tile - args.lead_z
+        if self.sloped:
+            self.planes_by_windows(what, depth_lines, lines_x, taken)
+        else:
+            self.planes_together(what, depth_lines, taken)
+
+    def planes_together(self, what: Separable, depth_lines: list[_Depth], taken: int) -> None:
+        """The groups of planes of `fir_planes`: as large as the slab may be, but enough for all threads."""
+        plan, args, size = self.plan, at.Volume(self.words), self.plan.acc.itemsize
+        lines, halo = len(depth_lines), args.lead_z + args.trail_z
+        args.depth_lines, args.depth_line_count = self.depth_table(what, depth_lines, 0), lines
+        args.slab_row = odd_lines(self.whole_vectors(self.padded) * size)
+        plane = lines * (taken | 1) * args.slab_row
+        most = max(tuning.VOLUME_BYTES // plane, min(halo // 2, tuning.FAR_VOLUME_BYTES // plane))
+        cpus = os.cpu_count() or 1
+        wanted = -(-2 * cpus // self.planes)
+        # Planes at either end of a group are read for others, too, but rows at either end of a window filtered twice.
+        groups = max(-(-self.depth // max(most, self.tile)), min(wanted, self.depth // tuning.GROUP_PLANES), 1)
+        group = -(-self.depth // groups)
+        args.group = group = -(-group // self.tile) * self.tile
+        groups = -(-self.depth // group)
+        fit = self.rows // (tuning.WINDOW_BLOCKS * self.lanes)
+        windows = max(min(-(-wanted // groups), fit), 1)
+        args.window = min(self.whole_vectors(-(-self.rows // windows)), self.rows)
+        large = math.prod(plan.view) * plan.dst.itemsize >= tuning.STREAM_RESULT
+        whole_lines = plan.dst == plan.acc and self.vector == at.LINE and self.width % self.lanes == 0
+        if large and whole_lines:
+            args.streamed = self.take(
+                (8 + 2 * at.LINE) * self.lanes
+            )  # both ends of the rows of a block, and their table
+        args.slab = self.take(group * plane)
+        # A copy for each plane, and one before and behind them.
+        copies = args.lead_z + group + args.trail_z + 2
+        pieces = -(-self.padded * size * copies // tuning.COPIES_BYTES)
+        args.piece = self.whole_vectors(-(-self.padded // pieces))
+        args.ring_row = odd_lines(args.piece * size)
+        args.ring = self.take(copies * args.ring_row)
+        args.listed = self.take(8 * copies)
+
+    def planes_by_windows(
+        self, what: Separable, depth_lines: list[_Depth], lines_x: list[Line], taken: int
+    ) -> None:  # fmt: skip
+        """The window of planes of `fir_volume`."""
+        plan, args = self.plan, at.Volume(self.words)
         taken_z = self.taken_z(depth_lines)
-        args.trail_z = taken_z - self.tile - args.lead_z
         row = self.whole_vectors(self.padded)
         left = right = 0  # values that are copied beside a row
         if any(depth.axis == 2 for depth in depth_lines):
@@ -135,7 +180,7 @@ class FirArguments(ArgumentWriter):
         args.depth_lines, args.depth_line_count = self.depth_table(what, depth_lines, ring_row), len(depth_lines)
         each = len(depth_lines) * self.tile * args.slab_row
         # Whole blocks of rows, so that none is filtered in vain.
-        window = (tuning.VOLUME_BYTES - each * taken) // (taken_z * ring_row) - args.lead - args.trail
+        window = (tuning.WINDOW_OF_VOLUME_BYTES - each * taken) // (taken_z * ring_row) - args.lead - args.trail
         cpus = os.cpu_count() or 1
         wanted = -(-2 * cpus // (self.planes * -(-self.depth // tuning.CHUNK_PLANES)))
         fit = self.rows // (tuning.WINDOW_BLOCKS * self.lanes)

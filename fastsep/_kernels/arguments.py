@@ -198,9 +198,13 @@ class Volume(Fir):
     depth_lines: int  # address of `DepthLine`s
     depth_line_count: int
     window: int  # rows of the planes that are filtered together
-    chunk: int  # planes that one band filters in a row
+    group: int  # planes that are filtered together
+    listed: int  # offset of the list of planes that these are made from
+    piece: int  # values of their rows that are filtered along the depth together
     slab: int  # offset of rows filtered along the depth
     slab_row: int
+    # Of differences ...
+    chunk: int  # planes that one band filters in a row
     left: int  # columns that are copied left of the image ...
     right: int  # ... and right of it
     beyond: int  # offset of the list of values that stand for them

@@ -103,9 +103,19 @@ ROWS_IN_PLACE = 8
 BESIDE_SLOPES = 48
 #: Differences between lines along x that are shorter by so many taps on either side are parted (measured).
 PARTING_PAYS = 6
-#: What a thread holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
-#: in L2; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
-VOLUME_BYTES = 4 << 20
+#: What a thread holds of a volume of differences: a window of some planes, and a few rows of them filtered along the
+#: depth, which stay in L2; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
+WINDOW_OF_VOLUME_BYTES = 4 << 20
+#: Of other volumes, rows of a group of planes that are filtered along the depth: so many stay in L2 beside what is read
+#: (measured with 2 MiB: half as many or 1.5 times as many take up to 1.1 times as long).
+VOLUME_BYTES = L2 // 2
+#: More of them where a group would have fewer planes than half of those that its taps reach beside it (measured with 81
+#: taps: 0.75 to 0.85 of the time).
+FAR_VOLUME_BYTES = 4 << 20
+#: Copies of a part of a row of all planes that a group needs, which stay in L1.
+COPIES_BYTES = 1 << 15
+#: Planes that a group has at least, however many threads there are groups for.
+GROUP_PLANES = 16
 #: Columns of rows that are sums of rows, which are made together.
 PIECE_COLUMNS = 512
 #: The strip of a piece of a row at every n-th pixel.

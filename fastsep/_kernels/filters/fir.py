@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters import fir_block, fir_each, fir_slopes, fir_volume
+from fastsep._kernels.filters import fir_block, fir_each, fir_planes, fir_slopes, fir_volume
 from fastsep._kernels.helper import helper
 from fastsep._kernels.rows import (
     deliver_narrow,
@@ -47,8 +47,10 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
     differences" for volumes: differences are taken, along any axis, while the line along the depth is applied.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
-    if form.startswith("volume"):
+    if form.startswith("volume differences"):
         return fir_volume.build(form, src, acc, dst)
+    if form.startswith("volume"):
+        return fir_planes.build(form, src, acc, dst)
     lanes, src_size, dst_size = emitter.lanes(acc), src.itemsize, dst.itemsize
     differences, slopes = form.startswith("plane differences"), form.startswith("plane slopes")
     each = form == "plane each"

@@ -1,7 +1,8 @@
-"""Separable FIR filters over volumes: rows are filtered along the depth first, then as those of planes (see `fir`).
+"""Separable FIR filters over volumes by differences: along the depth first, then as those of planes (see `fir`).
 
-A ring holds a window of rows of as many planes as a few output planes need. Rows of these are filtered along the depth
-into a slab, block by block, and from there along the other axes.
+Differences need columns and rows beside those of the image. A ring holds a window of rows, and what is beside them, of
+as many planes as a few output planes need. Rows of these are filtered along the depth into a slab, block by block, and
+from there along the other axes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ def build(form, src, acc, dst):
     lanes, tile, dst_size = emitter.lanes(acc), emitter.tile(acc), dst.itemsize
     find_borders, fill_border = fir_block.borders(form, acc)
     filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
-    take_planes = _planes(form, src, acc)
-    filter_depth = _depth(form, src, acc, dst)
+    take_planes = _planes(src, acc)
+    filter_depth = _depth(src, acc)
 
     def band(block, index):
         args = at.Volume(block)
@@ -79,10 +80,9 @@ def build(form, src, acc, dst):
     return band
 
 
-def _planes(form, src, acc):
-    """`take_planes` for a form and the dtypes of source and arithmetic."""
+def _planes(src, acc):
+    """`take_planes` for the dtypes of source and arithmetic."""
     lanes, tile, src_size = emitter.lanes(acc), emitter.tile(acc), src.itemsize
-    sloped = form.startswith("volume differences")
 
     @helper
     def copy_ends(args, beyond, row, to):
@@ -117,8 +117,7 @@ def _planes(form, src, acc):
         ring_plane = (args.window + taken) // 2 * 2 * args.ring_row + args.ring_row
         top_row = first_row - args.lead
         beyond = scratch + args.beyond
-        if sloped:
-            list_beyond(args, beyond)
+        list_beyond(args, beyond)
         for i in range(taken_z):
             place = slot + i
             if place >= taken_z:
@@ -135,20 +134,17 @@ def _planes(form, src, acc):
                     address = args.constant_row
                 to = place + (v - top_row) * args.ring_row
                 # Differences are taken beyond the image, too.
-                if sloped or row >= 0:
-                    memory.copy_bytes(to, address, width * src_size)
-                if sloped:
-                    copy_ends(args, beyond, address, to)
+                memory.copy_bytes(to, address, width * src_size)
+                copy_ends(args, beyond, address, to)
         guard(plane_table, taken_z, True)
 
     return take_planes
 
 
-def _depth(form, src, acc, dst):
-    """`filter_depth` for a form and the dtypes of source, arithmetic and result."""
+def _depth(src, acc):
+    """`filter_depth` for the dtypes of source and arithmetic."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
-    sloped, cast = form.startswith("volume differences"), form.endswith("cast")
 
     @helper
     def apply(line, rows, start, to, slab_plane, width):
@@ -159,15 +155,10 @@ def _depth(form, src, acc, dst):
         step, span, total = line.step, line.span, line.total
         for x in range(0, width, lanes):
             column = min(x, last)
-            if sloped and (step != 0 or span != 0):
+            if step != 0 or span != 0:
                 fir.slopes_to_rows(
                     src, acc, rows, start + column * src_size, to + column * acc_size, slab_plane,
                     taps, count, kind, step, span, before, total,
-                )  # fmt: skip
-            elif cast:
-                fir.cast_to_rows(
-                    src, acc, dst, rows, start + column * src_size, to + column * acc_size, slab_plane,
-                    taps, count, kind,
                 )  # fmt: skip
             else:
                 fir.fir_to_rows(
@@ -180,7 +171,6 @@ def _depth(form, src, acc, dst):
 
         Row by row: what a second line reads is in the first level of the cache then.
         """
-        width = args.cols * args.channels
         taken = args.lead + args.trail + lanes
         slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
         for v in range(first, stop):
@@ -190,13 +180,6 @@ def _depth(form, src, acc, dst):
                 under = plane_table + 8 * (args.lead_z + 1 - line.line.before)
                 start = (v - top_row) * args.ring_row
                 to = place + number * tile * slab_plane
-                if sloped:
-                    apply(line, under, start + line.start, to, slab_plane, line.width)
-                elif outside(v, args.rows, args.mode_y) >= 0:
-                    apply(line, under, start, to, slab_plane, width)
-                else:
-                    for r in range(tile):
-                        for x in range(0, width, lanes):
-                            memory.fill_vector(acc, to + r * slab_plane + x * acc_size, line.beyond_y)
+                apply(line, under, start + line.start, to, slab_plane, line.width)
 
     return filter_depth

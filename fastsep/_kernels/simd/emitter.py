@@ -118,30 +118,40 @@ class Emitter:
         """Store `value` at `address` as `dtype`: integers rounded half to even and saturated; with `cast` see there."""
         self.b.store((self.cast if cast else self.narrow)(value, dtype), self.at(address), align=align)
 
-    def store_or_stream(self, places, dtype, streamed):
+    def store_or_stream(self, places, dtype, streamed, ahead=0):
         """Store each (value, address) of `places` as `dtype`; with a non-temporal store if `streamed` is 1.
 
         Then addresses are multiples of a vector's size, and `dtype` is that of the arithmetic. All at once: with a
-        branch for each a sweep takes up to 1.04 times as long.
+        branch for each a sweep takes up to 1.04 times as long. `ahead`: bytes from a place that is not streamed to that
+        which is prefetched; 0: none is.
         """
         b = self.b
-        stores = [(self.narrow(value, dtype), self.at(address)) for value, address in places]
+        stores = [(self.narrow(value, dtype), address) for value, address in places]
 
         def stream():
             hint = b.module.add_metadata([I32(1)])
-            for value, place in stores:
-                b.store(value, place, align=self.count * dtype.itemsize).set_metadata("nontemporal", hint)
+            for value, address in stores:
+                stored = b.store(value, self.at(address), align=self.count * dtype.itemsize)
+                stored.set_metadata("nontemporal", hint)
             return []
 
         def store():
-            for value, place in stores:
-                b.store(value, place, align=1)
+            for value, address in stores:
+                b.store(value, self.at(address), align=1)
+                if ahead:
+                    self.prefetch(b.add(address, I64(ahead)), write=True, level=1)
             return []
 
         if dtype == self.acc:
             self.switch(streamed, {0: store, 1: stream})
         else:
             store()
+
+    def stream_transposed(self, columns, table, offset, dtype, streamed):
+        """`store_transposed`, if `streamed` is 1 with non-temporal stores (see `store_or_stream`)."""
+        rows = self.transpose(columns)
+        places = [(row, self.b.add(self.word(table, I64(r)), offset)) for r, row in enumerate(rows)]
+        self.store_or_stream(places, dtype, streamed, WRITE_AHEAD)
 
     def store_transposed(self, columns, table, offset, dtype, cast=False):
         """Store `count` columns as pieces of the rows listed in `table`."""

@@ -162,11 +162,12 @@ def ordered_along_strip(typing, acc, strip, step, taps, count, kind, out, add):
     return _along_strip(acc, strip, step, taps, count, kind, out, add, _in_order)
 
 
-def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums, cast=False):
+def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums, cast=False, streamed=None):
     arithmetic, result = dtype_of(acc), dtype_of(dst)
+    more = () if streamed is None else (streamed,)
 
     def generate(context, builder, signature, values):
-        strip, taps, count, kind, table, offset = values[2:]
+        strip, taps, count, kind, table, offset, *past = values[2:]
         e = TapEmitter(builder, arithmetic)
         size = target().vector_bytes
         outputs = tile(arithmetic)
@@ -179,9 +180,12 @@ def _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, sums,
                 return builder.load(at, align=size, typ=e.vector)
 
             columns += sums(e, element, taps, count, kind, outputs)
-        e.store_transposed(columns, table, offset, result, cast)
+        if past:
+            e.stream_transposed(columns, table, offset, result, *past)
+        else:
+            e.store_transposed(columns, table, offset, result, cast)
 
-    return signature_of(acc, dst, strip, taps, count, kind, table, offset), nothing(generate)
+    return signature_of(acc, dst, strip, taps, count, kind, table, offset, *more), nothing(generate)
 
 
 @intrinsic
@@ -191,6 +195,12 @@ def fir_from_strip(typing, acc, dst, strip, taps, count, kind, table, offset):
     What `fir_along_strip` and `store_strip` do for one channel, without a detour through memory.
     """
     return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _plain)
+
+
+@intrinsic
+def fir_past_caches(typing, acc, dst, strip, taps, count, kind, table, offset, streamed):
+    """`fir_from_strip`, if `streamed` is 1 with non-temporal stores: results are whole cache lines then."""
+    return _from_strip(typing, acc, dst, strip, taps, count, kind, table, offset, _plain, streamed=streamed)
 
 
 @intrinsic
@@ -345,35 +355,57 @@ def cast_strip(typing, acc, dst, strip, table, offset):
     return _store_strip(typing, acc, dst, strip, table, offset, True)
 
 
-def _to_rows(tokens, table, offset, out, out_row, taps, count, kind, sums):
-    source, arithmetic = dtype_of(tokens[0]), dtype_of(tokens[1])
+def _across(tokens, first, step, taps, count, kind, out, out_step, sums):
+    arithmetic = dtype_of(tokens[0])
 
     def generate(context, builder, signature, values):
-        table, offset, out, out_row, taps, count, kind = values[len(tokens) :]
+        first, step, taps, count, kind, out, out_step = values[len(tokens) :]
         e = TapEmitter(builder, arithmetic)
+        size = target().vector_bytes
 
         def element(j):
-            return e.load(builder.add(e.word(table, j), offset), source)
+            return builder.load(e.at(first, builder.mul(j, step)), align=size, typ=e.vector)
 
         rows = sums(e, element, taps, count, kind, tile(arithmetic))
-        if tokens[2:]:
-            rows = e.cast_between(rows, kind, dtype_of(tokens[2]))
+        if tokens[1:]:
+            rows = e.cast_between(rows, kind, dtype_of(tokens[1]))
         for r, value in enumerate(rows):
-            builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
+            builder.store(value, e.at(out, builder.mul(I64(r), out_step)), align=size)
 
-    return signature_of(*tokens, table, offset, out, out_row, taps, count, kind), nothing(generate)
+    return signature_of(*tokens, first, step, taps, count, kind, out, out_step), nothing(generate)
+
+
+@intrinsic
+def fir_across(typing, acc, first, step, taps, count, kind, out, out_step):
+    """Filter `lanes` columns over `tile` planes, `step` bytes apart; store them `out_step` bytes apart.
+
+    `first`: where the plane under the first tap of the first output is.
+    """
+    return _across((acc,), first, step, taps, count, kind, out, out_step, _plain)
+
+
+@intrinsic
+def cast_across(typing, acc, dst, first, step, taps, count, kind, out, out_step):
+    """`fir_across` for results that equal SciPy's integers of dtype `dst` (see `TapEmitter.fir_in_order`)."""
+    return _across((acc, dst), first, step, taps, count, kind, out, out_step, _in_order)
 
 
 @intrinsic
 def fir_to_rows(typing, src, acc, table, offset, out, out_row, taps, count, kind):
     """Filter `lanes` columns over `tile` rows vertically; store rows `out_row` bytes apart."""
-    return _to_rows((src, acc), table, offset, out, out_row, taps, count, kind, _plain)
+    source, arithmetic = dtype_of(src), dtype_of(acc)
 
+    def generate(context, builder, signature, values):
+        table, offset, out, out_row, taps, count, kind = values[2:]
+        e = TapEmitter(builder, arithmetic)
 
-@intrinsic
-def cast_to_rows(typing, src, acc, dst, table, offset, out, out_row, taps, count, kind):
-    """`fir_to_rows` for results that equal SciPy's integers of dtype `dst` (see `TapEmitter.fir_in_order`)."""
-    return _to_rows((src, acc, dst), table, offset, out, out_row, taps, count, kind, _in_order)
+        def element(j):
+            return e.load(builder.add(e.word(table, j), offset), source)
+
+        for r, value in enumerate(e.fir(element, taps, count, kind, tile(arithmetic))):
+            builder.store(value, e.at(out, builder.mul(I64(r), out_row)), align=1)
+
+    return signature_of(src, acc, table, offset, out, out_row, taps, count, kind), nothing(generate)
 
 
 @intrinsic
