@@ -107,7 +107,7 @@ def test_any_number_of_threads(name, rng, monkeypatch):
     assert max(calls) == bands
 
 
-@pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] in ("fir", "passes")))
+@pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] in ("fir", "passes", "sweep_volume")))
 def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[0]
@@ -117,6 +117,8 @@ def test_rows_in_place_or_copied_and_any_window_of_a_volume(name, rng, monkeypat
         monkeypatch.setattr(tuning, "ROWS_IN_PLACE", rows_in_place)
         monkeypatch.setattr(tuning, "BESIDE_SLOPES", rows_in_place)
         monkeypatch.setattr(tuning, "VOLUME_BYTES", volume_bytes)
+        monkeypatch.setattr(tuning, "SWEEP_WINDOW", volume_bytes)
+        monkeypatch.setattr(tuning, "SWEEP_UNITS", 1)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):

@@ -106,6 +106,10 @@ PARTING_PAYS = 6
 #: What a thread holds of a volume: a window of some planes, and a few rows of them filtered along the depth, which stay
 #: in L2; larger windows filter fewer rows twice (measured: from 2.5 MiB 4 to 8 %).
 VOLUME_BYTES = 4 << 20
+#: Rows of four planes that a sweep of a volume reads, three that it needs and what comes next, stay in L2.
+SWEEP_WINDOW = L2 // 2
+#: Windows of rows in all planes together, at least: threads share them.
+SWEEP_UNITS = 32
 #: Columns of rows that are sums of rows, which are made together.
 PIECE_COLUMNS = 512
 #: Planes that share a ring where there are too few windows for all threads.
