@@ -416,6 +416,11 @@ CASES = {
     "roberts": named("roberts", Roberts("magnitude"), ("sweep", "roberts_magnitude"), (F4, U1_F8)),
     "roberts +": named("roberts_pos_diag", Roberts("pos_diag"), ("sweep", "roberts_pos"), (F4, U2_F8)),
     "roberts -": named("roberts_neg_diag", Roberts("neg_diag"), ("sweep", "roberts_neg"), (F4,)),
+    "magnitude of a volume": edge("sobel", 3, (0, 1, 2), ("sweep_volume", "magnitude", "1"), (F4, U1_F4, U1_F8, F8)),
+    "magnitude of a volume RGB": edge("prewitt", 3, (0, 1, 2), ("sweep_volume", "magnitude", "3"), (F4, U1_F8), 3),
+    "dz": edge("scharr", 3, (0,), ("sweep_volume", "dz", "1"), (F4, I2_F4)),
+    "dy of a volume": edge("prewitt", 3, (1,), ("sweep_volume", "dy", "1"), (F8, F4_U1)),
+    "dx of a volume, 2 channels": edge("scharr", 3, (2,), ("sweep_volume", "dx", "2"), (F4, U1_F8), 2),
     # taps of any length
     "gaussian": named("gaussian", GAUSS, ("fir", "plane"), (F4, U1, F8), sigma=(1.6, 2.3)),
     "gaussian RGB": named("gaussian", GAUSS, ("fir", "plane"), (U1, F4), 3, sigma=(1.6, 2.3)),
@@ -526,10 +531,10 @@ CASES = {
     ),
     "volume": named("gaussian", operators.gaussian((1.1,) * 3, (0,) * 3, 4.0), ("fir", "volume"), (F4, U1), sigma=1.1),
     "volume, any taps": from_taps((EVEN, ODD, WHOLE), ("fir", "volume"), (F4,)),
-    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F8, U1_F8)),
-    "volume terms, differences": edge("sobel", 3, (0, 1, 2), ("fir", "volume differences terms"), (F4, U1_F4)),
-    "volume, differences of rows": edge("scharr", 3, (1,), ("fir", "volume differences"), (F4,)),
-    "volume, differences of columns": edge("sobel", 3, (2,), ("fir", "volume differences"), (F4, I2_F4), 2),
+    "volume terms": edge("sobel", 3, (0, 1, 2), ("fir", "volume terms"), (F8, U1_F8), 5),
+    "volume terms, differences": edge("sobel", 3, (0, 1), ("fir", "volume differences terms"), (F4, U1_F4)),
+    "volume, differences of rows": edge("scharr", 3, (1,), ("fir", "volume differences"), (F4,), 5),
+    "volume, differences of columns": edge("sobel", 3, (2,), ("fir", "volume differences"), (F4, I2_F4), 5),
     "volume, second derivative": named(
         "gaussian",
         operators.gaussian((0.7, 1.1, 0.9), (0, 1, 2), 4.0),
@@ -652,7 +657,8 @@ CASES = {
 #: Of these only slow tests: they differ from others by a number of channels, or a dtype, that kernels are compiled for.
 SELDOM = {
     "smooth 1 RGB", "smooth 2, 2 channels", "dx in int16", "farid RGB", "laplace RGB", "gradient RGB",
-    "smoothed gradient RGB", "median of nine, many channels", "median RGB", "median of a line",
+    "smoothed gradient RGB", "magnitude of a volume RGB", "dx of a volume, 2 channels",
+    "median of nine, many channels", "median RGB", "median of a line",
 }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_any_number_of_threads(name, rng, monkeypatch):
     assert max(calls) == bands
 
 
-@pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] in ("fir", "passes")))
+@pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] in ("fir", "passes", "sweep_volume")))
 def test_rows_in_place_or_copied_and_any_planes_of_a_volume_together(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[0]
@@ -116,8 +116,9 @@ def test_rows_in_place_or_copied_and_any_planes_of_a_volume_together(name, rng, 
     for rows_in_place, volume_bytes in ((0, 1), (1000, 1 << 30)):
         monkeypatch.setattr(tuning, "ROWS_IN_PLACE", rows_in_place)
         monkeypatch.setattr(tuning, "BESIDE_SLOPES", rows_in_place)
-        for limit in ("VOLUME_BYTES", "FAR_VOLUME_BYTES", "WINDOW_OF_VOLUME_BYTES", "COPIES_BYTES"):
+        for limit in ("VOLUME_BYTES", "FAR_VOLUME_BYTES", "WINDOW_OF_VOLUME_BYTES", "COPIES_BYTES", "SWEEP_WINDOW"):
             monkeypatch.setattr(tuning, limit, volume_bytes)
+        monkeypatch.setattr(tuning, "SWEEP_UNITS", 1)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))
         for workers in (3, 16):

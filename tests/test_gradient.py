@@ -113,6 +113,36 @@ def test_a_volume_may_be_smoothed_too(rng):
         assert_close(result, value, image)
 
 
+@pytest.mark.parametrize("names", [("dz", "dy", "dx", "magnitude"), *slow(("magnitude", "d1"), ("orientation",))])
+@pytest.mark.parametrize("dtype", ["float32", *slow("float64", "uint8")])
+def test_several_results_of_a_volume_are_those_by_themselves(dtype, names, rng):
+    image = noise(rng, dtype, (7, 18, 133))
+    options = {"mode": ("mirror", "wrap", "nearest")}
+    for operator in ("sobel", "scharr"):
+        plan = fastsep.explain(fastsep.gradient, image, operator, output=names, **options)
+        assert plan.stages == ("derivatives: sweep",)
+        results = fastsep.gradient(image, operator, output=names, **options)
+        for name, result in zip(names, results, strict=True):
+            if name == "orientation":
+                dy, dx = fastsep.gradient(image, operator, output=("dy", "dx"), **options)
+                assert_orientation(result, dy, dx)
+                continue
+            axis = {"dz": 0, "dy": 1, "d1": 1, "dx": 2}.get(name)
+            alone = getattr(fastsep, operator)(image, axis=axis, **options)
+            if name == "magnitude":  # which is not divided by the square root of the number of axes
+                assert_close(result, alone * np.sqrt(3.0), np.ones(1))
+            else:
+                assert same_bits(result, alone)
+
+
+def test_more_results_of_a_volume_than_a_kernel_has(rng):
+    image = noise(rng, "float32", (5, 9, 40))
+    names = ("dz", "dy", "dx", "magnitude", "orientation")
+    *derivatives, magnitude, orientation = fastsep.gradient(image, "prewitt", output=names)
+    assert_close(magnitude, np.sqrt(sum(np.square(values) for values in derivatives)), image)
+    assert_orientation(orientation, *derivatives[1:])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "int32", "uint64", "float16", ">f8"])
 def test_dtypes_are_rescaled_as_filters_rescale_them(dtype, rng):

@@ -49,8 +49,10 @@ class ArgumentWriter:
         self.plan = plan
         self.planes, self.depth, self.rows, self.cols, self.channels = plan.view
         self.vector = cpu.vector_bytes
-        if plan.strategy == "sweep":
-            self.vector = jit.sweep_bytes(plan.kernel[1], self.channels, plan.acc.itemsize)
+        if plan.strategy in ("sweep", "sweep_volume"):
+            # Those of volumes take differences of pixels two apart, from the left one on.
+            reach = self.channels * (2 if plan.strategy == "sweep_volume" else 1)
+            self.vector = jit.sweep_bytes(plan.kernel[1], reach, plan.acc.itemsize)
         self.lanes = self.vector // plan.acc.itemsize
         self.tile = min(cpu.tile, self.lanes)
         self.width = self.cols * self.channels

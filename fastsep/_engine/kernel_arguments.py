@@ -71,6 +71,31 @@ class KernelArguments(FirArguments):
         piece = at.SWEEP_COPY * self.lanes * self.plan.src.itemsize
         args.copies = self.take(2 * taken * piece)
 
+    def write_sweep_volume(self) -> None:
+        plan, args = self.plan, at.SweepVolume(self.words)
+        assert isinstance(plan.what, Separable)
+        taps = plan.what.terms[0].lines[0]
+        assert taps is not None
+        height, results = jit.sweep_volume_height(), len(plan.kernel[1].split("+"))
+        args.taps = self.scalars(*taps.taps)
+        args.window = window = self.sweep_window(height)
+        self.halo = 2 * window  # a band lists two planes more than it makes
+        listed = window + 2
+        self.take(8 * (3 * 3 * listed + results * height + 2 * self.channels + at.PARTS * at.Part.length))
+        self.take_spare(results * height * self.lanes)
+        # Copies of the start and the end of each row, of two vectors and what is around them; or of all of a short one.
+        vectors = at.SWEEP_COPY if self.width < at.SWEEP_SHORT * self.lanes else 4
+        args.copy = copy = odd_lines(vectors * self.lanes * plan.src.itemsize)
+        args.copies = self.take(3 * 2 * listed * copy)
+
+    def sweep_window(self, height: int) -> int:
+        """Rows of planes that are swept one after the other: those of four planes stay in the cache."""
+        fit = tuning.SWEEP_WINDOW // (4 * self.width * self.plan.src.itemsize)
+        # Each thread is to find something to do.
+        wanted = -(-tuning.SWEEP_UNITS // (self.planes * self.depth))
+        windows = max(-(-self.rows // max(fit, height)), min(wanted, self.rows // height), 1)
+        return -(-self.rows // (windows * height)) * height
+
     def write_deviation(self) -> None:
         plan, args = self.plan, at.Deviation(self.words)
         assert isinstance(plan.what, Separable)

@@ -150,8 +150,8 @@ def _filters(dtype: str) -> list[Key]:
             found.append(("fir", "plane slopes terms", *kind))
         found += [("sweep", form, "1", *kind) for form in sweeps]
         found += [("sweep", "magnitude", "3", *kind), ("box", "mean", *kind)]
-        if kind[1:] == ("float32", "float32"):  # edges of volumes
-            found.append(("fir", "volume differences terms", *kind))
+        if kind[1] == kind[2]:
+            found.append(("sweep_volume", "magnitude", "1", *kind))
     return found
 
 

@@ -216,6 +216,13 @@ class Sweep(Head):
     copies: int  # offset of copies of the start and the end of rows
 
 
+class SweepVolume(Head):
+    taps: int  # address of a smoothing's middle tap, the others being 1, and of what results are multiplied by
+    window: int  # rows of the planes that are filtered one after the other: a multiple of the rows made together
+    copies: int  # offset of copies of the start and the end of rows
+    copy: int  # bytes of one
+
+
 class Part(Record):
     """Vectors of a row that a sweep makes in one go."""
 

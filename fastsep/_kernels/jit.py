@@ -160,6 +160,11 @@ def sweep_height(exact: bool = False) -> int:
     return (4 if exact else 6) if target().tile == 8 else 2
 
 
+def sweep_volume_height() -> int:
+    """The same for sweeps of volumes, which read the rows of three planes and keep five vectors for each result."""
+    return 4 if target().tile == 8 else 2
+
+
 def sweep_bytes(form: str, channels: int, itemsize: int) -> int:
     """Bytes of a vector in a sweep of this form: of several registers where neighbours lie beyond the next one."""
     size, reach = target().vector_bytes, sweep_radius(form) * channels * itemsize

@@ -16,6 +16,7 @@ import numpy as np
 from fastsep._call import Operation, Program, Request
 from fastsep._engine import execution
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage, halo_of
+from fastsep._kernels.arguments import RESULTS
 from fastsep._ops.missing.parts import Derivatives
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes, operators
@@ -28,7 +29,7 @@ from fastsep._validation.array_like import Array, DType
 from fastsep._validation.axes import Frame
 
 OPERATORS = (*operators.OPERATORS, "gaussian")
-SWEPT = ("dy", "dx", "magnitude", "orientation")  # the order of outputs in kernels
+SWEPT = ("dz", "dy", "dx", "magnitude", "orientation")  # the order of outputs in kernels
 LETTERS = {"dx": 1, "dy": 2, "dz": 3}  # counted from the last axis
 
 
@@ -93,7 +94,8 @@ class Gradient(NamedTuple):
         planar = count == 2 and (self.over == (0, 1) or "magnitude" not in wanted)
         if planar and not (self.smooths and "wrap" in request.modes):
             return self._sweep(request)
-        return WholeArrays(self, request)
+        swept = self._sweep_volume(request) if count == 3 and not self.smooths else None
+        return swept or WholeArrays(self, request)
 
     @property
     def smooths(self) -> bool:
@@ -120,11 +122,7 @@ class Gradient(NamedTuple):
 
     def _sweep(self, request: Request) -> Sweep:
         """All outputs in one sweep over the rows of a plane."""
-        # Every order of the outputs is the same kernel; one that is asked for again is copied.
-        names = [("dy", "dx")[item] if isinstance(item, int) else item for item in self.wanted]
-        firsts = [names.index(name) for name in names]
-        order = sorted(set(firsts), key=lambda k: SWEPT.index(names[k]))
-        names = [names[k] for k in order]
+        names, order, firsts = self._results(2)
         acc, smoothed = self.between(request), self.smoothed(request)
         whats = tuple(self.derivative(axis, 2) for axis in (0, 1))
         of_sum = self._of_sum(names, whats, request) if self.smooths else None
@@ -155,6 +153,28 @@ class Gradient(NamedTuple):
             stages.append(Stage(polar, len(buffers) - 2, RESULT, 0, second=len(buffers) - 1))
         runs = execution.Runner(fused) if fused is not None and not self.smooths else Pipeline(stages, buffers)
         return Sweep(request, runs, order, told, firsts)
+
+    def _results(self, count: int) -> tuple[list[str], list[int], list[int]]:
+        """The results of a kernel by name, and `order` and `firsts` of a `Sweep`.
+
+        Every order of the outputs is the same kernel; one that is asked for again is copied.
+        """
+        names = [SWEPT[3 - count + item] if isinstance(item, int) else item for item in self.wanted]
+        firsts = [names.index(name) for name in names]
+        order = sorted(set(firsts), key=lambda k: SWEPT.index(names[k]))
+        return [names[k] for k in order], order, firsts
+
+    def _sweep_volume(self, request: Request) -> Sweep | None:
+        """All outputs in one sweep over the planes of a volume, if there is one kernel for them."""
+        names, order, firsts = self._results(3)
+        if len(names) > RESULTS or ("magnitude" in names and self.over != (0, 1, 2)):
+            return None
+        whats = tuple(self.derivative(axis, 3) for axis in range(3))
+        fused = self._fused(names, whats, request)
+        if fused is None or fused.acc != self.between(request) or request.target.kind != "f":
+            return None
+        told = [description.Stage("derivatives", whats, (fused,))]
+        return Sweep(request, execution.Runner(fused), order, told, firsts)
 
     def _of_sum(
         self, names: list[str], whats: tuple[Separable, ...], request: Request
@@ -191,10 +211,10 @@ class Gradient(NamedTuple):
             return None
         terms = tuple(term for what in whats for term in what.terms)
         plan = _plan(Separable(terms, "magnitude", skip_zeros=True), request)
-        if plan.strategy != "sweep":
+        if plan.strategy not in ("sweep", "sweep_volume"):
             return None
         form = plan.kernel[1].replace("magnitude", "+".join(names))
-        return plan._replace(kernel=("sweep", form, *plan.kernel[2:]))
+        return plan._replace(kernel=(plan.strategy, form, *plan.kernel[2:]))
 
 
 def _plan(what: Separable, request: Request) -> Plan:

@@ -82,7 +82,7 @@ def _widest(halos: Iterable[Halo]) -> Halo:
 
 def strategy(plan: Plan) -> str:
     """The word that users see for a plan's strategy."""
-    return {"fir": "lines", "dense": "direct", "small_box": "box"}.get(plan.strategy, plan.strategy)
+    return WORDS.get(plan.strategy, plan.strategy)
 
 
 def _how(plan: Plan) -> str:
@@ -102,10 +102,13 @@ def _in_lines(plan: Plan) -> str:
     return "1 term" if count == 1 else f"{kind} {count} terms, band by band"
 
 
+#: What users see, where it is another word.
+WORDS = {"fir": "lines", "dense": "direct", "small_box": "box", "sweep_volume": "sweep"}
 HOW: dict[str, Callable[[Plan], str]] = {
     "fft": _in_blocks,
     "fir": _in_lines,
     "sweep": lambda plan: "once over the image",
+    "sweep_volume": lambda plan: "once over the volume, plane by plane",
     "box": lambda plan: "window sums from sums of groups",
     "small_box": lambda plan: "sums of integers, sliding down the columns",
     "extremum": lambda plan: "down groups of rows, then along rows by doubling",

@@ -128,6 +128,7 @@ REACH: dict[str, Callable[[Plan], tuple[bool, tuple[int, int]]]] = {
     "dense": _reach_of_kernels,
     **dict.fromkeys(("flat", *RANKED), _reach_of_kernels),
     "sweep": _reach_of_sweep,
+    "sweep_volume": _reach_of_sweep,
     "gradient_of_sum": _reach_of_sweep,
     "polar": lambda plan: (False, (0, 0)),
     "corner": lambda plan: (False, (0, 0)),

@@ -117,7 +117,11 @@ def _in_lines(what: Separable, context: Context) -> Plan:
     if what.cast:
         return _cast(what, context)
     what = what.of_axes(context.axes.start, context.axes.stop)
-    return _gradient(what, context) or _wide_gradient(what, context) or _smoothing(what, context) or _fir(what, context)
+    for sweep in (_gradient, _wide_gradient, _volume_gradient, _smoothing):
+        plan = sweep(what, context)
+        if plan is not None:
+            return plan
+    return _fir(what, context)
 
 
 def _cast(what: Separable, context: Context) -> Plan:
@@ -151,7 +155,7 @@ def _wraps(context: Context) -> bool:
 
 def _gradient(what: Separable, context: Context) -> Plan | None:
     """The sweep for a 3 x 3 gradient or one of its components, if that is what this is."""
-    if not _may_sweep(what, context, 1):
+    if len(context.axes.sizes) != 2 or not _may_sweep(what, context, 1):
         return None
     found = [piece for piece in map(_slope_and_smooth, what.terms) if piece is not None]
     if len(found) != len(what.terms):
@@ -176,7 +180,7 @@ def _gradient(what: Separable, context: Context) -> Plan | None:
 def _may_sweep(what: Separable, context: Context, radius: int) -> bool:
     """Whether a sweep that takes differences of so many neighbours is right for the image and its borders."""
     axes = context.axes
-    if len(axes.sizes) != 2 or axes.channels > SWEEP_CHANNELS or not context.sweeps(radius) or what.clip is not None:
+    if axes.channels > SWEEP_CHANNELS or not context.sweeps(radius) or what.clip is not None:
         return False
     if not what.skip_zeros and context.src.kind == "f":
         return False  # zero taps have to meet NaN and inf
@@ -207,6 +211,33 @@ def _wide_gradient(what: Separable, context: Context) -> Plan | None:
         return None
     what = Separable((Term((slope.scaled(context.scale), side)),))
     return context.plan("sweep", ("sweep", f"wide{radius} {form}", str(context.axes.channels)), what, 4 * radius + 12.0)
+
+
+def _volume_gradient(what: Separable, context: Context) -> Plan | None:
+    """The sweep for the magnitude of a 3 x 3 x 3 gradient or one of its components, if that is what this is."""
+    if len(context.axes.sizes) != 3 or not what.skip_zeros or not _may_sweep(what, context, 1):
+        return None
+    lines = {line for term in what.terms for line in term.lines if line is not None}
+    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
+    if (len(lines), len(slopes), len(sides)) != (2, 1, 1) or any(len(line.taps) != 3 for line in lines):
+        return None
+    slope, side = slopes[0], sides[0]
+    if min(side.taps) <= 0:
+        return None
+    derivatives = [Term(tuple(slope if k == axis else side for k in range(3))) for axis in range(3)]
+    if what.combine == "magnitude" and what.terms == tuple(derivatives):
+        form = "magnitude"
+    elif what.combine == "sum" and len(what.terms) == 1 and what.terms[0] in derivatives:
+        form = ("dz", "dy", "dx")[derivatives.index(what.terms[0])]
+    else:
+        return None
+    # Smoothing taps are divided by the outer ones: that saves a multiplication for each smoothing, and costs one for
+    # each result.
+    outer, middle, _ = side.taps
+    taps = Line((middle / outer, slope.taps[2] * outer**2 * context.scale), 0)
+    work = 30.0 if form == "magnitude" else 14.0
+    what = Separable((Term((taps, None, None)),))
+    return context.plan("sweep_volume", ("sweep_volume", form, str(context.axes.channels)), what, work)
 
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:

@@ -116,6 +116,10 @@ FAR_VOLUME_BYTES = 4 << 20
 COPIES_BYTES = 1 << 15
 #: Planes that a group has at least, however many threads there are groups for.
 GROUP_PLANES = 16
+#: Rows of four planes that a sweep of a volume reads, three that it needs and what comes next, stay in L2.
+SWEEP_WINDOW = L2 // 2
+#: Windows of rows in all planes together, at least: threads share them.
+SWEEP_UNITS = 32
 #: Columns of rows that are sums of rows, which are made together.
 PIECE_COLUMNS = 512
 #: The strip of a piece of a row at every n-th pixel.
