@@ -291,8 +291,8 @@ def _smooth(e, tokens, values, store):
         for r in range(rows):
             total = e.mul(across[0], here[r])
             for j in range(1, reach + 1):
-                left = e.neighbours(before[r], here[r], e.count - j * shift)
-                right = e.neighbours(here[r], after[r], j * shift)
+                left = e.neighbours(before[r], here[r], e.count - j * shift, reach > 2)
+                right = e.neighbours(here[r], after[r], j * shift, reach > 2)
                 total = e.muladd(across[j], e.add(right, left), total)
             made.append((total, builder.add(into[r], to)))
         store(made, to)
