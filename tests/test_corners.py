@@ -243,6 +243,28 @@ def test_mode_and_cval_are_those_of_the_tensor(name, rng):
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12 * max(1, trace.max()) ** 2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", *slow("float64")])
+def test_a_short_window_gives_the_measures_of_its_tensor_bit_for_bit(dtype, rng):
+    """Measures are taken within the last blur; rows between the stages go round several times in tall images."""
+    for shape in ((2, 2), (7, 9), (13, 63), (61, 64), (50, 130), (260, 70), (130, 400)):
+        image = noise(rng, dtype, shape)
+        for mode in ("constant", "nearest"):
+            rows, mixed, cols = fastsep.structure_tensor(image, mode=mode)
+            determinant, trace = rows * cols - mixed * mixed, rows + cols
+            expected = determinant - np.dtype(dtype).type(0.05) * (trace * trace)
+            for workers in (1, 3):
+                result = fastsep.corner_harris(image, mode=mode, workers=workers)
+                np.testing.assert_array_equal(result, expected, f"{shape} {mode}")
+
+
+def test_a_pixel_of_a_tall_image_depends_on_its_neighbourhood_alone(rng):
+    image = noise(rng, "float32", (300, 70))
+    for function in (fastsep.corner_harris, lambda part: np.stack(fastsep.structure_tensor(part), axis=-1)):
+        whole = function(image)
+        for top in (1, 40, 137, 230):
+            np.testing.assert_array_equal(function(image[top : top + 70])[5:-5], whole[top + 5 : top + 65])
+
+
 @pytest.mark.parametrize("name", ["corner_harris", "corner_shi_tomasi"])
 def test_out_is_written_and_returned_and_may_be_the_image(name, rng):
     image = noise(rng, "float64", (19, 26))

@@ -23,6 +23,7 @@ from fastsep._plan.spec import (
     IDENTITY,
     Box,
     Corner,
+    CornerOfBlur,
     Dense,
     Extremum,
     FlatExtremum,
@@ -59,7 +60,10 @@ class KernelArguments(FirArguments):
         self.grain, self.halo = height, 2 * radius
         args.taps_y = self.scalars(*y.taps)
         args.taps_x = self.scalars(*x.taps)
-        self.take(8 * (3 * taken + 2 * results * height + 2 * radius * self.channels + at.PARTS * at.Part.length))
+        if isinstance(what, CornerOfBlur):
+            args.factor = self.scalars(what.factor)
+        words = 3 * taken + (2 * results + 1) * height + 2 * radius * self.channels + at.PARTS * at.Part.length
+        self.take(8 * words)
         self.take_spare(results * height * self.lanes)
         size = results * math.prod(self.plan.view) * self.plan.dst.itemsize
         if self.plan.dst == self.plan.acc:

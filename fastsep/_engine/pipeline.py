@@ -37,7 +37,8 @@ class Stage:
     target: int  # the buffer that it writes, or RESULT
     halo: int  # rows of the source that it needs above and below a row
     second: int = at.NOWHERE  # another buffer that it reads, filled before
-    source_plane: int = 0
+    second_halo: int = 0  # the halo there
+    source_plane: int = 0  # of the source, and of the other buffer
     first: int = 0  # the plane of the target, or the result, that it writes; others follow if it makes several
 
 
@@ -97,6 +98,11 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     # again: steps of twice their reach make that two rows for each result (measured with 321 taps: 30 %).
     tile = jit.target().vector_bytes // first.acc.itemsize
     step = -(-max(tuning.STEP_ROWS, 2 * stages[0].halo) // tile) * tile
+    if all(stage.plan.strategy == "sweep" for stage in stages):
+        # Whole strips of each, while what lies between the stages stays in L2.
+        held_bytes = sum(buffer.planes * width * buffer.dtype.itemsize for buffer in buffers)  # for each row
+        few, many = tuning.SWEEP_STEP_ROWS
+        step = min(max(tuning.SWEEP_STEP_BYTES // held_bytes, few), many) // few * few
 
     table = np.zeros(len(stages) * at.Stage.length, np.int64)
     for number, stage in enumerate(stages):
@@ -104,7 +110,8 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
         row.kernel, row.arguments = kernels[number], blocks[number].words.ctypes.data
         row.source, row.source_plane, row.second = stage.source, stage.source_plane, stage.second
         row.target, row.first = stage.target, stage.first
-        row.after, row.halo, row.reach = after[number], stage.halo, reach[number]
+        row.after, row.reach = after[number], reach[number]
+        row.halo, row.second_halo = stage.halo, stage.second_halo
     layout = np.zeros(len(buffers) * at.Buffer.length, np.int64)
     stage_scratch = lines_of(8 * (table.size + layout.size + len(stages) * at.BLOCK_WORDS))
     end = stage_scratch + max(made.scratch for made in blocks)
@@ -114,6 +121,8 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
         room.offset, room.row = end, odd_lines(width * buffer.dtype.itemsize + jit.target().vector_bytes)
         held = step + max(lag[k] + s.halo for k, s in enumerate(stages) if number in (s.source, s.second))
         room.plane, room.planes = held * room.row, buffer.planes
+        if width >= jit.target().vector_bytes and _goes_round(stages, number):
+            room.ring = held
         end += room.plane * room.planes
 
     words = np.zeros(at.BLOCK_WORDS, np.int64)
@@ -131,6 +140,12 @@ def _whole(stages: Sequence[Stage], buffers: Sequence[Buffer]) -> LoadedKernel:
     return LoadedKernel(("pipeline",), Block(words, lines_of(end), least, keep), work, bands, bands)
 
 
+def _goes_round(stages: Sequence[Stage], number: int) -> bool:
+    """Whether a buffer lies between sweeps, which find the rows of a ring."""
+    between = [stage.plan.strategy == "sweep" for stage in stages if number in (stage.source, stage.target)]
+    return all(between) and all(stage.second != number for stage in stages)
+
+
 def _filled_by(stages: Sequence[Stage], number: int) -> int:
     """The stage that leaves in its source what this one reads."""
     source = stages[number].source
@@ -144,8 +159,9 @@ def _reach(stages: Sequence[Stage]) -> list[int]:
     for number in reversed(range(len(stages))):
         stage = stages[number]
         for k in range(number):
-            if stages[k].target != RESULT and stages[k].target in (stage.source, stage.second):
-                reach[k] = max(reach[k], reach[number] + stage.halo)
+            for read, halo in ((stage.source, stage.halo), (stage.second, stage.second_halo)):
+                if stages[k].target != RESULT and stages[k].target == read:
+                    reach[k] = max(reach[k], reach[number] + halo)
     return reach
 
 

@@ -193,7 +193,8 @@ def _corners(dtype: str) -> list[Key]:
     found: list[Key] = [("pipeline",)]
     for acc in _arithmetic(dtype):
         own = (acc, acc, acc)
-        found += [("sweep", form, "1", *own) for form in ("exact yy+yx+xx", "smooth4")]
+        forms = "exact yy+yx+xx", "smooth4", "smooth4 harris", "smooth4 shi_tomasi"
+        found += [("sweep", form, "1", *own) for form in forms]
         found += [("fir", "plane", dtype, acc, acc), ("fir", "plane", *own)]
         if acc == "float64":
             found.append(("hessian", "yx", acc))

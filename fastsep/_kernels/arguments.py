@@ -214,6 +214,12 @@ class Sweep(Head):
     taps_y: int  # address of the taps across rows, or of a gradient's smoothing side and centre
     taps_x: int  # address of the taps along a row
     copies: int  # offset of copies of the start and the end of rows
+    factor: int  # address of the constant in the formula of a corner
+    # Rows of a ring: of the source those from row `src_turn` on lie `src_ring` bytes before where they would, ...
+    src_turn: int
+    src_ring: int
+    dst_turn: int  # ... and of the results those from here on
+    dst_ring: int
 
 
 class SweepVolume(Head):
@@ -523,6 +529,7 @@ class Stage(Record):
     target: int  # number of the buffer that it writes; OUTSIDE: the results
     first: int  # the first plane of it, or the first result
     halo: int  # rows of its source that it needs above and below one
+    second_halo: int  # the same of the other buffer
     reach: int  # rows above and below a band that the stages behind it need
     made: int  # in a band's own copy: the row up to which it has made its results
 
@@ -534,6 +541,7 @@ class Buffer(Record):
     row: int  # bytes of a row
     plane: int  # bytes of a plane
     planes: int  # number of planes
+    ring: int  # rows of a plane, if the one behind the last of them goes to the start again; 0: rows are moved there
     first: int  # in a band's own copy: the row that it starts with
 
 

@@ -27,9 +27,11 @@ def object_file(compile_function: Callable[[], Any], cpu: tuple[str, str] | None
     optimize only the whole would save another tenth, but some kernels are 7 % slower then. What `helper.step` marks is
     not, which saves as much as it takes to compile it as a function of its own.
     """
+    import llvmlite.binding as llvm
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
+    llvm.initialize_native_asmparser()  # for instructions that are named (see `Emitter.neighbours`); Numba uses none
     part = _part()
     with global_compiler_lock, contextlib.ExitStack() as stack:
         # Numba's run time, and what other packages register, are compiled as ever.

@@ -94,6 +94,13 @@ def list_targets(table, height, target, row_bytes, top, end, spare, spare_row):
 
 
 @helper
+def turn_targets(table, height, top, end, turn, ring):
+    """Take the rows from number `turn` on that `list_targets` has listed back by the `ring` bytes of a ring of rows."""
+    for r in range(max(turn - top, 0), min(height, end - top)):
+        memory.set_word(table, r, memory.word(table, r) - ring)
+
+
+@helper
 def deliver_narrow(target, row_bytes, top, stop, spare, spare_row, size):
     """Copy the rows `top` .. `stop` - 1 of an image narrower than a vector to where they belong, `size` bytes each."""
     for r in range(stop - top):

@@ -211,7 +211,7 @@ def _detector(
     gradient = _gradient_plan(shape, acc)
     if low is None or high is None:
         return Pipeline([smooth, Stage(gradient, 0, RESULT, 1)], [Buffer(acc, 1)])
-    suppress = Stage(_suppress_plan(shape, acc, low, high), 1, RESULT, 1, second=0)
+    suppress = Stage(_suppress_plan(shape, acc, low, high), 1, RESULT, 1, second=0, second_halo=1)
     return Pipeline([smooth, Stage(gradient, 0, 1, 1), suppress], [Buffer(acc, 1)] * 2)
 
 

@@ -64,16 +64,17 @@ class StructureTensor(NamedTuple):
         request, given = request._replace(source=dtype, target=dtype, scale=1.0), request
         if not tensor.can_fuse(request.modes, request.cval):
             return of_floats(TensorArrays(request, self), given)
-        pipeline, plans = tensor.tensor_pipeline(
+        pipeline = tensor.tensor_pipeline(
             request.shape, dtype, self.sigma, request.modes, request.cval, self.measure, self.factor
         )
         blur = operators.gaussian(self.sigma, (0, 0), TRUNCATE)
+        derivatives, *blurs = (stage.plan for stage in pipeline.stages)
+        measures = [] if self.measure is None else [Stage("measure", (), (blurs.pop(),))]
         stages = [
-            Stage("derivatives", tuple(map(operators.separable, _lines(2))), plans[:1]),
-            Stage("blur of their products", (blur,) * 3, plans[1:2] * 3),
+            Stage("derivatives", tuple(map(operators.separable, _lines(2))), (derivatives,)),
+            Stage("blur of their products", (blur,) * 3, tuple(blurs)),
+            *measures,
         ]
-        if self.measure is not None:
-            stages.append(Stage("measure", (), plans[2:]))
         results = range(3 if self.measure is None else 1)
         return of_floats(Sweep(request, pipeline, results, stages, results), given)
 

@@ -15,7 +15,7 @@ from fastsep._ops.stages import SOBEL, plan_of_step
 from fastsep._plan import operators, planner
 from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.plan import Plan
-from fastsep._plan.spec import IDENTITY, Corner, Hessian, Line, Separable, Term
+from fastsep._plan.spec import IDENTITY, Corner, CornerOfBlur, Hessian, Line, Separable, Term
 
 
 def can_fuse(modes: Sequence[str], cval: float) -> bool:
@@ -26,10 +26,11 @@ def can_fuse(modes: Sequence[str], cval: float) -> bool:
 def tensor_pipeline(
     shape: tuple[int, ...], dtype: np.dtype[Any], sigma: tuple[float, ...], modes: tuple[str, ...], cval: float,
     measure: str | None, factor: float,
-) -> tuple[Pipeline, tuple[Plan, ...]]:  # fmt: skip
+) -> Pipeline:  # fmt: skip
     """Blurred products of derivatives: of rows, mixed, of columns; or the `measure` that is taken of them.
 
-    `measure`: one of those of `_kernels/filters/corner.py`.
+    `measure`: one of those of `_kernels/filters/corner.py`. The last stage takes it; it is a blur, too, where that is a
+    sweep.
     """
     # In SciPy's order, in which a NaN under a tap of zero counts.
     kernel = ("sweep", "exact yy+yx+xx", "1", dtype.name, dtype.name, dtype.name)
@@ -38,13 +39,25 @@ def tensor_pipeline(
     blur = _blur(shape, dtype, sigma, modes, cval)
     target = RESULT if measure is None else 1
     stages = [Stage(derivatives, IMAGE, 0, 1)]
+    if measure is not None and blur.strategy == "sweep":
+        last = _corner_of_blur(blur, measure, factor)
+        stages += [Stage(last, 0, 1, halo_of(blur), source_plane=k, first=k - 1) for k in (1, 2)]
+        stages.append(Stage(last, 0, RESULT, halo_of(blur), second=1))
+        return Pipeline(stages, [Buffer(dtype, 3), Buffer(dtype, 2)])
     stages += [Stage(blur, 0, target, halo_of(blur), source_plane=k, first=k) for k in range(3)]
     if measure is None:
-        return Pipeline(stages, [Buffer(dtype, 3)]), (derivatives, blur)
+        return Pipeline(stages, [Buffer(dtype, 3)])
     corner = plan_of_step(
         "corner", ("corner", measure, dtype.name), Corner(factor), shape, dtype, dtype, modes, cval, 8.0
     )  # fmt: skip
-    return Pipeline([*stages, Stage(corner, 1, RESULT, 0)], [Buffer(dtype, 3)] * 2), (derivatives, blur, corner)
+    return Pipeline([*stages, Stage(corner, 1, RESULT, 0)], [Buffer(dtype, 3)] * 2)
+
+
+def _corner_of_blur(blur: Plan, measure: str, factor: float) -> Plan:
+    """The sweep `blur`, which takes the measure of its results, the first values of matrices, while it has them."""
+    assert isinstance(blur.what, Separable)
+    family, form, *rest = blur.kernel
+    return blur._replace(kernel=(family, f"{form} {measure}", *rest), what=CornerOfBlur(blur.what.terms, factor=factor))
 
 
 def hessian_pipeline(

@@ -363,6 +363,16 @@ class Corner(NamedTuple):
     factor: float
 
 
+@dataclass(frozen=True, slots=True)
+class CornerOfBlur(Separable):
+    """One term, for the first plane of such a matrix, and what is a corner by it and the others, filtered before.
+
+    The kernel filters these, too.
+    """
+
+    factor: float = 0.0
+
+
 class Hessian:
     """Second differences along all pairs of two axes."""
 

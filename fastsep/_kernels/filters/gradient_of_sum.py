@@ -49,11 +49,11 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         for top in range(first_row, end, height):
             list_pixels(
                 args, table, scratch + args.copies_2, beyond, args.src_2, args.src_2_row, args.constant_row_2,
-                top - 1, end, slot, fresh,
+                top - 1, end, slot, fresh, 0, 0,
             )  # fmt: skip
             list_changes(
                 args, changes, scratch + args.copies, beyond, args.src, args.src_row, args.constant_row,
-                top - 1, end, slot, fresh,
+                top - 1, end, slot, fresh, 0, 0,
             )  # fmt: skip
             slot = (slot + height) % taken
             fresh = 2

@@ -3,7 +3,8 @@
 Each stage reads the image or a buffer and writes a buffer or the results. A buffer holds a window of
 the rows of an image that never exists as a whole; its address is shifted such that every row stands
 where it would in the whole. A stage runs as far as the rows of its source allow: it lags behind by its
-halo. Rows that are still wanted move to the start of their buffer before the next step.
+halo. Rows that are still wanted move to the start of their buffer before the next step; between sweeps, which know of
+rings, they stay where they are.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ def _aim_sources(args, block, stage, buffers, scratch, plane):
             row_bytes = buffer.row
             start = _row_zero(buffer, scratch) + stage.source_plane * buffer.plane
             mine.src_plane = buffer.plane
+            if buffer.ring != 0:
+                sweep = at.Sweep(block)
+                sweep.src_turn = buffer.first + buffer.ring
+                sweep.src_ring = buffer.ring * buffer.row
         if place == 0:
             mine.src = start
             mine.src_row = row_bytes
@@ -64,6 +69,10 @@ def _aim_results(args, outer, block, stage, buffers, scratch, plane):
             memory.set_word(block, at.DST + k, start + k * buffer.plane)
         mine.dst_row = buffer.row
         mine.streamed = 0  # buffers are there to stay in the cache
+        if buffer.ring != 0:
+            sweep = at.Sweep(block)
+            sweep.dst_turn = buffer.first + buffer.ring
+            sweep.dst_ring = buffer.ring * buffer.row
 
 
 @helper
@@ -82,16 +91,22 @@ def _begin(stages, count, buffers, begin):
 
 @helper
 def _move_rows(stages, count, buffers, number, scratch, rows):
-    """Move the rows of a buffer that a stage still has to read to its start."""
+    """Move the rows of a buffer that a stage still has to read to its start, unless they go round."""
     buffer = at.Buffer(buffers, number)
     kept, made = rows, 0
     for s in range(count):
         stage = at.Stage(stages, s)
         if stage.target == number:
             made = max(made, stage.made)
-        if stage.source == number or stage.second == number:
+        if stage.source == number:
             kept = min(kept, max(stage.made - stage.halo, 0))
+        if stage.second == number:
+            kept = min(kept, max(stage.made - stage.second_halo, 0))
     first = buffer.first
+    if buffer.ring != 0:
+        if kept >= first + buffer.ring:
+            buffer.first = first + buffer.ring
+        return
     if first < kept < made:
         for p in range(buffer.planes):
             to = scratch + buffer.offset + p * buffer.plane

@@ -12,7 +12,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.filters.sweep_rows import lister, preparer, streamer
 from fastsep._kernels.jit import sweep_bytes, sweep_height, sweep_radius
-from fastsep._kernels.rows import deliver_narrow, list_targets, rows_of_plane, share
+from fastsep._kernels.rows import deliver_narrow, list_targets, rows_of_plane, share, turn_targets
 from fastsep._kernels.simd import memory
 from fastsep._kernels.simd import sweep as sweep_simd
 
@@ -21,7 +21,9 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     """The band function for one form, pixel size and dtypes.
 
     `form`: as in `sweep_simd.gradient_sweep`, with "wide2 " before it where taps reach two pixels, and so on; or
-    "smooth1", "smooth2" and so on.
+    "smooth1", "smooth2" and so on. "smooth4 harris" and the like, with one of the measures of `sweep_simd.corner`, are
+    "smooth4" as well, unless there is a second source, two planes of smoothed values: then results are the measure of
+    what is smoothed here and those.
     """
     src, acc, dst = (np.dtype(name) for name in (src_name, acc_name, dst_name))
     channels = int(channels_name)
@@ -29,6 +31,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     radius, height = sweep_radius(form), sweep_height(exact=form.startswith("exact"))
     results = len(form.split("+"))
     kind = next((name for name in ("smooth", "wide") if form.startswith(name)), "gradient")
+    corner = kind == "smooth" and " " in form
     taken = height + 2 * radius
     margin = radius * channels  # values beyond either end of a row
     src_size, dst_size, line = src.itemsize, dst.itemsize, lanes * dst.itemsize
@@ -43,12 +46,14 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         rows, width, dst_row = args.rows, args.cols * channels, args.dst_row
         unit, stop = share(args, index, args.planes * rows)
         scratch = args.scratch
-        # Tables: of rows and of copies of either end, of the rows of all results and of pieces of them, of borders.
+        # Tables: of rows and of copies of either end, of the rows of all results and of pieces of them, of borders,
+        # of rows of other values.
         table, spare = scratch, scratch + args.spare
         targets = table + 8 * 3 * taken
         pieces = targets + 8 * height * results
         beyond = pieces + 8 * height * results
-        parts = beyond + 8 * 2 * margin
+        beside = beyond + 8 * 2 * margin
+        parts = beside + 8 * height
         # Results of a row narrower than a vector go to spare memory.
         spare_row = line if width < lanes else 0
         streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
@@ -64,7 +69,7 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
             for top in range(first_row, end, height):
                 list_rows(
                     args, table, scratch + args.copies, beyond, source, args.src_row, args.constant_row,
-                    top - radius, end + radius - 1, slot, fresh,
+                    top - radius, end + radius - 1, slot, fresh, args.src_turn, args.src_ring,
                 )  # fmt: skip
                 slot = (slot + height) % taken
                 fresh = 2 * radius
@@ -74,8 +79,23 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
                         targets + 8 * number * height, height, target, dst_row, top, end,
                         spare + number * height * spare_row, spare_row,
                     )  # fmt: skip
+                    if args.dst_ring != 0:
+                        turn_targets(
+                            targets + 8 * number * height, height, top, end, args.dst_turn, args.dst_ring
+                        )  # fmt: skip
+                if corner and args.src_2 != 0:
+                    for r in range(height):
+                        memory.set_word(beside, r, args.src_2 + min(top + r, end - 1) * args.src_2_row)
                 for number in range(part_count):
                     part = at.Part(parts, number)
+                    if corner:
+                        sweep_simd.corner_sweep(
+                            src, acc, dst, form, channels, height, table + 8 * part.table * taken,
+                            part.start * src_size, part.vectors, targets, part.column * dst_size,
+                            between if part.table == 0 else 0, args.taps_y, args.taps_x,
+                            beside, args.src_plane, args.src_2, args.factor,
+                        )  # fmt: skip
+                        continue
                     sweep(
                         src, acc, dst, form, channels, height, table + 8 * part.table * taken, part.start * src_size,
                         part.vectors, targets, part.column * dst_size, between if part.table == 0 else 0,

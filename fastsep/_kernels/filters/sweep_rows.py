@@ -20,16 +20,17 @@ def lister(dtype, lanes, taken, margin):
     pair = 2 * lanes
 
     @helper
-    def list_rows(args, table, copies, beyond, source, row_bytes, constant, first, last, slot, fresh):
+    def list_rows(args, table, copies, beyond, source, row_bytes, constant, first, last, slot, fresh, turn, ring):
         """Three tables of the rows from number `first` on: where they are, and where copies of either end are.
 
         Copies are kept in a ring, from `slot` on, and those of the first `fresh` rows are there. Rows after number
-        `last` serve nobody, and a pipeline's buffer does not hold them: any row stands for them.
+        `last` serve nobody, and a pipeline's buffer does not hold them: any row stands for them. Those from number
+        `turn` on lie `ring` bytes before where they would (see `at.Sweep`).
         """
         width = args.cols * args.channels
         for r in range(taken):
             row = outside(min(first + r, last), args.rows, args.mode_y)
-            address = source + row * row_bytes if row >= 0 else constant
+            address = source + row * row_bytes - (ring if row >= turn else 0) if row >= 0 else constant
             place = slot + r
             if place >= taken:
                 place -= taken

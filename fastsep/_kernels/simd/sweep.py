@@ -247,52 +247,100 @@ def smooth_sweep(
     Neighbours along a row are shuffled out of the vectors before, here and after. The order of
     operations is that of `fir`, and so are the bits.
     """
-    source, arithmetic, result = dtype_of(src), dtype_of(acc), dtype_of(dst)
-    reach, shift, rows = sweep_radius(form.literal_value), channels.literal_value, height.literal_value
+    tokens = (src, acc, dst, form, channels, height)
 
     def generate(context, builder, signature, values):
-        table, offset, vectors, targets, place, streamed, taps_y, taps_x = values[6:]
-        e = _emitter(builder, arithmetic, form.literal_value, shift)
-        source_step = I64(e.count * source.itemsize)
-        result_step = I64(e.count * result.itemsize)
-        taken = rows + 2 * reach
-        lines = [builder.add(e.word(table, I64(r)), offset) for r in range(taken)]
-        into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows)]
-        down = [e.broadcast(taps_y, I64(reach + k)) for k in range(reach + 1)]
-        across = [e.broadcast(taps_x, I64(reach + k)) for k in range(reach + 1)]
+        e = _emitter(builder, dtype_of(acc), form.literal_value, channels.literal_value)
+        _smooth(e, tokens, values[6:], lambda made, to: e.store_or_stream(made, dtype_of(dst), values[11]))
 
-        def vertical(at):
-            inputs = [e.load(builder.add(lines[r], at), source) for r in range(taken)]
-            sums = []
-            for r in range(rows):
-                total = e.mul(down[0], inputs[r + reach])
-                for k in range(1, reach + 1):
-                    pair = e.add(inputs[r + reach + k], inputs[r + reach - k])
-                    total = e.muladd(down[k], pair, total)
-                sums.append(total)
-            return sums
-
-        def step(k, carried):
-            before, here = carried[:rows], carried[rows:]
-            now = builder.mul(k, source_step)
-            after = vertical(builder.add(now, source_step))
-            to = builder.mul(k, result_step)
-            made = []
-            for r in range(rows):
-                total = e.mul(across[0], here[r])
-                for j in range(1, reach + 1):
-                    left = e.neighbours(before[r], here[r], e.count - j * shift)
-                    right = e.neighbours(here[r], after[r], j * shift)
-                    total = e.muladd(across[j], e.add(right, left), total)
-                made.append((total, builder.add(into[r], to)))
-            e.store_or_stream(made, result, streamed)
-            return [*here, *after]
-
-        back = I64(-e.count * source.itemsize)
-        e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
-
-    tokens = [src, acc, dst, form, channels, height]
     return types.void(*tokens, *[types.int64] * 8), nothing(generate)
+
+
+def _smooth(e, tokens, values, store):
+    """Code of `smooth_sweep`; store(made, to) stores each (value, address), `to` bytes behind the first ones."""
+    source, result = dtype_of(tokens[0]), dtype_of(tokens[2])
+    form, shift, rows = (token.literal_value for token in tokens[3:])
+    reach = sweep_radius(form)
+    table, offset, vectors, targets, place, _, taps_y, taps_x = values
+    builder = e.b
+    source_step = I64(e.count * source.itemsize)
+    result_step = I64(e.count * result.itemsize)
+    taken = rows + 2 * reach
+    lines = [builder.add(e.word(table, I64(r)), offset) for r in range(taken)]
+    into = [builder.add(e.word(targets, I64(r)), place) for r in range(rows)]
+    down = [e.broadcast(taps_y, I64(reach + k)) for k in range(reach + 1)]
+    across = [e.broadcast(taps_x, I64(reach + k)) for k in range(reach + 1)]
+
+    def vertical(at):
+        inputs = [e.load(builder.add(lines[r], at), source) for r in range(taken)]
+        sums = []
+        for r in range(rows):
+            total = e.mul(down[0], inputs[r + reach])
+            for k in range(1, reach + 1):
+                pair = e.add(inputs[r + reach + k], inputs[r + reach - k])
+                total = e.muladd(down[k], pair, total)
+            sums.append(total)
+        return sums
+
+    def step(k, carried):
+        before, here = carried[:rows], carried[rows:]
+        now = builder.mul(k, source_step)
+        after = vertical(builder.add(now, source_step))
+        to = builder.mul(k, result_step)
+        made = []
+        for r in range(rows):
+            total = e.mul(across[0], here[r])
+            for j in range(1, reach + 1):
+                left = e.neighbours(before[r], here[r], e.count - j * shift, reach > 2)
+                right = e.neighbours(here[r], after[r], j * shift, reach > 2)
+                total = e.muladd(across[j], e.add(right, left), total)
+            made.append((total, builder.add(into[r], to)))
+        store(made, to)
+        return [*here, *after]
+
+    back = I64(-e.count * source.itemsize)
+    e.loop(I64(0), vectors, vertical(back) + vertical(I64(0)), step)
+
+
+@intrinsic(prefer_literal=True)
+def corner_sweep(
+    typing, src, acc, dst, form, channels, height, table, offset, vectors, targets, place, streamed, taps_y, taps_x,
+    beside, plane, measured, factor,
+):  # fmt: skip
+    """`smooth_sweep`, and then, unless `measured` is 0, the measure of `corner` behind "smooth2 " or so in `form`.
+
+    The results are the first of the three values of a matrix then, the others are at beside[r] and `plane` bytes
+    further on. `factor` is an address. All are of one dtype.
+    """
+    tokens = (src, acc, dst, form, channels, height)
+    arithmetic, measure = dtype_of(acc), form.literal_value.split()[1]
+
+    def generate(context, builder, signature, values):
+        place, streamed = values[10:12]
+        beside, plane, measured, factor = values[14:]
+        e = _emitter(builder, arithmetic, form.literal_value, channels.literal_value)
+        constant = e.broadcast(factor, I64(0))
+        mixed = [builder.add(e.word(beside, I64(r)), place) for r in range(height.literal_value)]
+        cols = [builder.add(row, plane) for row in mixed]
+
+        def store(made, to):
+            def measures():
+                found = []
+                for (value, address), *others in zip(made, mixed, cols, strict=True):
+                    b, c = (e.load(builder.add(row, to), arithmetic) for row in others)
+                    found.append((_measure(e, measure, value, b, c, constant), address))
+                e.store_or_stream(found, arithmetic, streamed)
+                return []
+
+            def sums():
+                e.store_or_stream(made, arithmetic, I64(0))
+                return []
+
+            e.switch(builder.zext(builder.icmp_signed("!=", measured, I64(0)), I64), {0: sums, 1: measures})
+
+        _smooth(e, tokens, values[6:14], store)
+
+    return types.void(*tokens, *[types.int64] * 12), nothing(generate)
 
 
 @intrinsic(prefer_literal=True)
@@ -322,6 +370,19 @@ def polar(typing, acc, dst, form, dy, dx, vectors, targets):
     return types.void(acc, dst, form, *[types.int64] * 4), nothing(generate)
 
 
+def _measure(e, name, a, b, c, constant):
+    """What the matrix ((a, b), (b, c)) says of a corner: see `corner`."""
+    trace = e.add(a, c)
+    if name == "shi_tomasi":
+        gap = e.sub(a, c)
+        root = e.sqrt(e.add(e.mul(gap, gap), e.mul(e.splat(4), e.mul(b, b))))
+        return e.mul(e.sub(trace, root), e.splat(0.5))
+    determinant = e.sub(e.mul(a, c), e.mul(b, b))
+    if name == "harris":
+        return e.sub(determinant, e.mul(constant, e.mul(trace, trace)))
+    return e.b.fdiv(e.mul(e.splat(2), determinant), e.add(trace, constant))
+
+
 @intrinsic(prefer_literal=True)
 def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
     """What the matrices ((rows, mixed), (mixed, cols)) of `vectors` vectors of pixels say of corners.
@@ -339,17 +400,7 @@ def corner(typing, acc, form, rows, mixed, cols, vectors, factor, out):
         def step(k, _):
             at = builder.mul(k, I64(e.count * arithmetic.itemsize))
             a, b, c = (e.load(builder.add(row, at), arithmetic) for row in (rows, mixed, cols))
-            trace = e.add(a, c)
-            if name == "shi_tomasi":
-                gap = e.sub(a, c)
-                root = e.sqrt(e.add(e.mul(gap, gap), e.mul(e.splat(4), e.mul(b, b))))
-                value = e.mul(e.sub(trace, root), e.splat(0.5))
-            else:
-                determinant = e.sub(e.mul(a, c), e.mul(b, b))
-                if name == "harris":
-                    value = e.sub(determinant, e.mul(constant, e.mul(trace, trace)))
-                else:
-                    value = builder.fdiv(e.mul(e.splat(2), determinant), e.add(trace, constant))
+            value = _measure(e, name, a, b, c, constant)
             e.store(value, builder.add(out, at), arithmetic)
             return []
 
