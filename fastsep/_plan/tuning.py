@@ -130,6 +130,10 @@ WIDEST_PART = 0.5
 WIDEST_PART_OF_SUMS = 0.8
 #: Derivatives are made of rows that were filtered along x before, which each call makes anew.
 PLAIN_ROWS_OF_SUMS = 256
+#: What a thread takes for a block of an image with missing pixels that no sweep filters.
+WEIGHED_BLOCK = 8 << 20
+#: Where no more than this part of the blocks has missing pixels, the plain filter of the whole image comes first.
+WEIGHED_TWICE = 0.7
 #: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
 #: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured). The same on all
