@@ -230,8 +230,9 @@ def gaussian(
     rules = PRESERVED if preserve_range else SKIMAGE
     # Written out because a tuple that is compared, as in the other functions, takes 0.1 us more: 2 % of a small call.
     if (
-        type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate" or tol
-        or weights is not None or min_weight or keep_nan or nodata is not None or fill_value is not None
+        type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate" or tol != 0.0
+        or weights is not None or min_weight != 0.0 or keep_nan is not False or nodata is not None
+        or fill_value is not None
     ):  # fmt: skip
         tol = scalars.not_negative("tol", tol)
         blur: tuple[Any, ...] = _gaussian, (sigma, order, truncate)
