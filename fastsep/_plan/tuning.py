@@ -123,7 +123,9 @@ BOX_RING_BYTES = L2 * 2
 #: Rows that a pipeline makes at a time, at least (measured).
 STEP_ROWS = 16
 #: Rows that are filtered together where pixels are missing, and where they may be and were not, at least.
-WEIGHED_ROWS, PLAIN_ROWS = 32, 64
+WEIGHED_ROWS, PLAIN_ROWS = 16, 64
+#: So many times they are filtered before all rows under the taps are selected anew.
+WEIGHED_STEPS = 6
 #: Of a row, the largest part that is filtered by weights beside the plain filter of all of it.
 WIDEST_PART = 0.5
 #: The same where several sums in float64 are made, which take several times as long as the plain filter.
