@@ -90,13 +90,15 @@ Gaussian is that of the smoothed image; `unsharp_mask` takes the smoothed image 
 taps of both signs are refused, because their sum may vanish where pixels are missing.
 
 Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are
-taken for more than three filtered axes, for `box` over three, and with missing pixels unless `explain`
-says "once over the image". `gaussian` with `tol` holds the rows that it keeps twice: at sigma 20 a sixth
-of an image of float32. On planes, `gradient` with `sigma`, structure tensors, corner measures and
-`hessian_matrix` by differences take none, unless a border is of mode "wrap"; their other forms may.
-`canny` takes a byte a pixel, its result, and more with a mask or quantiles. A Fourier transform takes a
-few blocks for each thread, which for kernels of hundreds of pixels are as large as the image; a bank
-some 4 MB a thread, or 16 rows of all its terms if that is more.
+taken for more than three filtered axes and for `box` over three. With missing pixels there are none: where
+`explain` does not say "once over the image" it names blocks, which take some 10 MB a thread, or more if taps
+reach far along three axes; a masked array takes a byte a pixel, and so does `interpolate_missing`. `gaussian`
+with `tol` holds the rows that it keeps twice: at sigma 20 a sixth of an image of float32. On planes,
+`gradient` with `sigma`, structure tensors, corner measures and `hessian_matrix` by differences take none,
+unless a border is of mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more
+with a mask or quantiles. A Fourier transform takes a few blocks for each thread, which for kernels of
+hundreds of pixels are as large as the image; a bank some 4 MB a thread, or 16 rows of all its terms if that
+is more.
 
 Arrays of other packages: results, and `out`, are of the kind of the image.
 
@@ -228,8 +230,9 @@ def gaussian(
     rules = PRESERVED if preserve_range else SKIMAGE
     # Written out because a tuple that is compared, as in the other functions, takes 0.1 us more: 2 % of a small call.
     if (
-        type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate" or tol
-        or weights is not None or min_weight or keep_nan or nodata is not None or fill_value is not None
+        type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate" or tol != 0.0
+        or weights is not None or min_weight != 0.0 or keep_nan is not False or nodata is not None
+        or fill_value is not None
     ):  # fmt: skip
         tol = scalars.not_negative("tol", tol)
         blur: tuple[Any, ...] = _gaussian, (sigma, order, truncate)

@@ -11,10 +11,9 @@ from block_files import mapped, refused, stop_after
 
 import fastsep
 from fastsep import filter_blocks, ndimage
-from fastsep._arrays import regions
 from fastsep._arrays.blocks import local, reading, writing
 from fastsep._arrays.blocks import mapped as maps
-from fastsep._plan import tuning
+from fastsep._plan import regions, tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 RNG = np.random.default_rng(7)

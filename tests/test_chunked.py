@@ -16,8 +16,8 @@ from helpers import assert_refused, same_bits
 import fastsep
 import fastsep.ndimage as ndi
 from fastsep import _call
-from fastsep._arrays import chunked, regions, tasks
-from fastsep._plan import tuning
+from fastsep._arrays import chunked, tasks
+from fastsep._plan import regions, tuning
 
 MODES = ("reflect", "constant", "nearest", "mirror", "wrap")
 KERNEL = np.arange(12.0).reshape(4, 3) - 3

@@ -42,6 +42,26 @@ def test_the_peak_is_input_plus_output(side, dtype, name, options, result_dtype,
     assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("shape", "dtype", "name", "options"),
+    [
+        ((4096, 4096), "float32", "gaussian", {"sigma": 2}),
+        ((2000, 160, 160), "float32", "gaussian", {"sigma": 2, "weights": [[[0.5]]]}),
+        ((4096, 4096), "float32", "gaussian", {"sigma": 2, "mode": "wrap", "weights": [[0.5]]}),
+        ((4096, 4096), "float32", "gradient", {"operator": "gaussian", "sigma": 2, "weights": [[0.5]]}),
+        ((4096, 4096), "float32", "unsharp_mask", {"weights": [[0.5]]}),
+        ((4096, 4096), "float32", "difference_of_gaussians", {"low_sigma": 1, "weights": [[0.5]]}),
+        ((8192, 8192), "uint8", "box", {"size": 5, "dtype": "uint8", "fill_value": 0, "weights": [[0.5]]}),
+        ((2048, 4096), "int64", "box", {"size": 5, "nodata": 0}),
+    ],
+)
+def test_missing_pixels_take_no_second_image(shape, dtype, name, options):
+    extra, _ = peak_memory(name, {"nan": "ignore", **options}, shape, dtype)
+    assert extra <= SLACK, f"{extra / MIB:.1f} MiB beside input and output"
+
+
 @pytest.mark.parametrize("length", [1, 1000, 100_003, 1 << 31])
 @pytest.mark.parametrize(
     ("function", "parameters"),

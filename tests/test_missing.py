@@ -329,6 +329,20 @@ def test_masked_arrays_give_masked_arrays(rng):
     assert result.mask.any()
 
 
+def test_masked_results_keep_the_fill_value_that_their_dtype_has():
+    image = np.ma.MaskedArray(np.eye(5), np.eye(5) > 0, fill_value=-9999)
+    assert fastsep.box(image, 3).fill_value == -9999
+    assert fastsep.box(image, 3, dtype=np.int16).fill_value == -9999
+    assert fastsep.box(image, 3, dtype=np.uint8).fill_value == np.ma.default_fill_value(np.dtype(np.uint8))
+    assert all(each.fill_value == -9999 for each in fastsep.gradient(image, "gaussian"))
+    image.fill_value = 0.1
+    assert fastsep.box(image, 3, dtype=np.float32).fill_value == np.float32(0.1)
+    image.fill_value = np.nan
+    assert np.isnan(fastsep.interpolate_missing(image).fill_value)
+    counts = np.ma.MaskedArray(np.eye(5, dtype=np.uint8), np.eye(5) > 0)  # whose own is that of integers
+    assert fastsep.box(counts, 3).fill_value == np.ma.default_fill_value(np.dtype(float))
+
+
 # ---- filters of several parts
 
 
@@ -695,6 +709,10 @@ REFUSED = {
         lambda: fastsep.box(IMAGE, 3, min_weight=1.5), ValueError, r"`min_weight`.*\[0, 1\].*1\.5",
     ),
     "NaN of the kernel": (lambda: fastsep.box(IMAGE, 3, min_weight=NAN), ValueError, r"`min_weight`.*nan"),
+    "a text for a yes": (lambda: fastsep.box(IMAGE, 3, keep_nan="no"), TypeError, r"`keep_nan`.*True or False.*'no'"),
+    "nothing for a no": (lambda: fastsep.gaussian(IMAGE, keep_nan=None), TypeError, r"`keep_nan`.*None"),
+    "no part of the kernel": (lambda: fastsep.gaussian(IMAGE, min_weight=None), TypeError, r"`min_weight`.*None"),
+    "no tolerance": (lambda: fastsep.gaussian(IMAGE, tol=None), TypeError, r"`tol`.*real number.*None"),
     "a text for part of the kernel": (lambda: fastsep.box(IMAGE, 3, min_weight="1"), TypeError, r"`min_weight`.*'1'"),
     "a border that is ignored by edges": (
         lambda: fastsep.sobel(IMAGE, mode="ignore"), (RuntimeError, ValueError), r"`mode`.*reflect.*'ignore'",

@@ -25,6 +25,7 @@ from fastsep._ops import gradient
 from fastsep._ops.missing import swept
 from fastsep._ops.missing.combined import Combined
 from fastsep._ops.missing.derivatives import Gradients
+from fastsep._ops.missing.in_blocks import InBlocks
 from fastsep._ops.missing.parts import Derivatives
 from fastsep._plan import dtypes, tuning
 from fastsep._validation.axes import Frame
@@ -237,8 +238,8 @@ def test_vectors_of_another_width_give_the_same_bits(level, rng):
         ((2, 1 << 20), {}),
     ],
 )
-def test_what_a_sweep_cannot_do_is_done_with_whole_arrays(shape, options):
-    assert isinstance(programs(np.zeros(shape, np.float32), "difference", **options)[0], Combined)
+def test_what_a_sweep_cannot_do_is_done_in_blocks(shape, options):
+    assert isinstance(programs(np.zeros(shape, np.float32), "difference", **options)[0], InBlocks)
 
 
 def test_a_kernel_so_wide_that_rounding_hides_its_ends_is_left_to_whole_arrays(rng):

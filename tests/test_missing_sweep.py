@@ -18,6 +18,7 @@ from test_sizes import Guarded, guard_scratch_and_taps
 from fastsep._call import PerPixel, Request
 from fastsep._engine import bands as engine_bands
 from fastsep._ops.missing import swept
+from fastsep._ops.missing.in_blocks import InBlocks
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.whole import WholeArrays
 from fastsep._plan import dtypes, operators, tuning
@@ -358,11 +359,11 @@ def test_vectors_of_another_width_give_the_same_bits(level, rng):
         (operators.gaussian((2.0,), [0], 4.0), (1 << 20,), {"modes": ("nearest",)}),
     ],
 )
-def test_what_a_sweep_cannot_do_is_done_with_whole_arrays(what, shape, options, rng):
+def test_what_a_sweep_cannot_do_is_done_in_blocks(what, shape, options, rng):
     integer = "result" in options
     image = np.zeros(shape, np.uint8 if integer else np.float32)
     missing = (INTEGERS if integer else NAN)._replace(ignored=(False,) * image.ndim)
-    assert isinstance(programs(image, what, missing, **options)[0], WholeArrays)
+    assert isinstance(programs(image, what, missing, **options)[0], InBlocks)
 
 
 # ---- addresses

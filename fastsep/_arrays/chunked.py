@@ -24,10 +24,10 @@ from dask.utils import funcname
 
 from fastsep import _call
 from fastsep._arrays import tasks
-from fastsep._arrays.regions import LEAST, Reads, reads
 from fastsep._arrays.tasks import Along, Job
 from fastsep._call import NotRun, PerPixel, Program
 from fastsep._ops.hysteresis import Tracking
+from fastsep._plan.regions import LEAST, Reads, reads
 from fastsep._validation import array_like, arrays, axes, scalars
 from fastsep._validation.array_like import Array, DType, StandIn
 

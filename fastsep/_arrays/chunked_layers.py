@@ -13,11 +13,11 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from fastsep._arrays.chunked import Stretch, array_of, check, given, stretch
-from fastsep._arrays.regions import Reads
 from fastsep._arrays.tasks import Along, assembled, cut
 from fastsep._ops.layers.calls import Layer
 from fastsep._plan import convolution
 from fastsep._plan.convolution import LayerSpec, Sizes
+from fastsep._plan.regions import Reads
 from fastsep._validation import scalars
 from fastsep._validation.array_like import Array, DType
 

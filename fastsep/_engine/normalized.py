@@ -129,7 +129,7 @@ class _Writer(ArgumentWriter):
         rows = tuning.PLAIN_ROWS_OF_SUMS if self.several else tuning.PLAIN_ROWS
         args.run = run = -(-max(rows, 4 * halo) // step) * step
         # All rows under the taps of some steps: then those of the next one are selected anew.
-        args.held = held = min(3 * step + 2 * halo, self.rows)
+        args.held = held = min(tuning.WEIGHED_STEPS * step + 2 * halo, self.rows)
         self.shortcuts(args, bool(at.Head(blocks[0].words).streamed))
         args.targets = self.take(8 * at.RESULTS)
         self.told(args)

@@ -145,13 +145,19 @@ STEP_ROWS = 16
 #: and 2.9 ms).
 SWEEP_STEP_ROWS, SWEEP_STEP_BYTES = (12, 48), L2 * 3 // 4
 #: Rows that are filtered together where pixels are missing, and where they may be and were not, at least.
-WEIGHED_ROWS, PLAIN_ROWS = 32, 64
+WEIGHED_ROWS, PLAIN_ROWS = 16, 64
+#: So many times they are filtered before all rows under the taps are selected anew.
+WEIGHED_STEPS = 6
 #: Of a row, the largest part that is filtered by weights beside the plain filter of all of it.
 WIDEST_PART = 0.5
 #: The same where several sums in float64 are made, which take several times as long as the plain filter.
 WIDEST_PART_OF_SUMS = 0.8
 #: Derivatives are made of rows that were filtered along x before, which each call makes anew.
 PLAIN_ROWS_OF_SUMS = 256
+#: What a thread takes for a block of an image with missing pixels that no sweep filters.
+WEIGHED_BLOCK = 8 << 20
+#: Where no more than this part of the blocks has missing pixels, the plain filter of the whole image comes first.
+WEIGHED_TWICE = 0.7
 #: Planes of all terms of one strip of a bank: they stay in the last-level cache (measured: 1 to 8 MiB differ little).
 PLANES_BYTES = 4 << 20
 #: Bytes of a block above which its transforms leave the cache: 15 % more for each doubling (measured). The same on all

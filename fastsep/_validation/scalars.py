@@ -90,6 +90,13 @@ def thread_count(name: str, value: Any) -> int:
     return count
 
 
+def flag(name: str, value: Any) -> bool:
+    """Whether or not."""
+    if not isinstance(value, bool | np.bool_ | int | np.integer) or value not in (0, 1):
+        raise TypeError(f"`{name}` must be True or False; got {show(value)}.")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, accepted: Sequence[str]) -> str:
     """One of several words."""
     if not isinstance(value, str) or value not in accepted:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._arrays import regions
-from fastsep._arrays.regions import Reads
 from fastsep._call import NotRun, not_run
 from fastsep._engine.execution import LoadedKernel
 from fastsep._engine.memory import empty
 from fastsep._ops.hysteresis import Tracking
+from fastsep._plan import regions
+from fastsep._plan.regions import Reads
 from fastsep._validation.array_like import Array, Block, DType, show
 
 #: Why a function does not work block by block.

@@ -19,6 +19,7 @@ from fastsep._ops.missing.parts import Combination, Derivatives, Scales
 from fastsep._ops.missing.whole import Incomplete, single_filter
 from fastsep._plan.spec import Filter
 from fastsep._validation import array_like, arrays, axes
+from fastsep._validation.array_like import Array
 from fastsep._validation.axes import Frame
 from fastsep._validation.borrowing import lent
 
@@ -42,9 +43,9 @@ def apply(
             [wrapper.target(out) for out in outs], workers, weights, given,
         )  # fmt: skip
         return [wrapper.result(result, out) for result, out in zip(results, outs, strict=True)]
-    mask = None
+    mask = fill = None
     if array_like.is_masked(image):
-        mask, image = np.ma.getmaskarray(image), image.data
+        mask, fill, image = np.ma.getmaskarray(image), own_fill(image), image.data
     image = arrays.as_image(image)
     channel = axes.channel(channel_axis, image.ndim)
     mode, ignored = options.without_ignore(mode, image.ndim, channel)
@@ -64,7 +65,24 @@ def apply(
         results = [_call.apply(*call, outs[0], workers)]
     else:
         results = _call.apply_for_several(*call, outs, workers)
-    return results if absent is None else [np.ma.MaskedArray(result, absent) for result in results]
+    return results if absent is None else [_masked(result, absent, fill) for result in results]
+
+
+def own_fill(image: np.ma.MaskedArray[Any, Any]) -> Any:
+    """The `fill_value` of a masked array; None: it is the one of its dtype."""
+    value = image.fill_value
+    return None if value == np.ma.default_fill_value(image) else value
+
+
+def _masked(result: Array, absent: Array, fill: Any) -> np.ma.MaskedArray[Any, Any]:
+    """`fill`: see `own_fill`; it is kept where the result's dtype has it."""
+    masked = np.ma.MaskedArray(result, absent)
+    if fill is not None:
+        with np.errstate(all="ignore"):
+            kept = np.asarray(fill).astype(result.dtype)
+        if kept == fill or (result.dtype.kind == "f" and not np.isinf(kept)):
+            masked.fill_value = kept.item()
+    return masked
 
 
 def normalized(

@@ -2,7 +2,7 @@
 
 Where all weights under the widest kernel are 1, results are the plain filter's. Elsewhere each filter is normalized by
 itself, in float64, through arrays of the part of the image around the missing pixels. `swept` makes the same bits in
-one sweep.
+one sweep, and `in_blocks` runs these programs where it cannot.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from fastsep._call import FilterProgram, Operation, PerPixel, Request
-from fastsep._engine.execution import is_within
+from fastsep._call import FilterProgram, Operation, PerPixel, Program, Request
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.parts import Combination
 from fastsep._ops.missing.selection import Selected, counting, engine_axes, pixel_dtype
@@ -38,16 +37,16 @@ class OfParts(Incomplete):
     ) -> None:  # fmt: skip
         """`widest`: the filter under whose kernel weights of 1 make the plain filter's results."""
         super().__init__(request, missing, weights, absent)
-        operation = plain if isinstance(plain, Operation) else Operation(partial(FilterProgram, plain))
-        self.plain, self.widest, self.around = operation.prepare(request), widest, widest.halo()
+        self.operation = plain if isinstance(plain, Operation) else Operation(partial(FilterProgram, plain))
+        self.plain, self.widest, self.around = self.plain_for(request), widest, widest.halo()
+
+    def plain_for(self, request: Request) -> Program:
+        """What filters complete images."""
+        return self.operation.prepare(request)
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         assert self.plain.source is not None
-        moved = engine_axes(image, self.request)
-        if self._is_complete(moved, workers):
-            self.plain.run(moved, outs, workers)
-            return
         selected = self.selected(image, pixel_dtype(self.request, self.weights, DOUBLE), DOUBLE)
         self.plain.run(selected.own.astype(self.plain.source, copy=False), outs, workers)
         place = self._place(selected.weights)
@@ -61,19 +60,6 @@ class OfParts(Incomplete):
         if self.absent is not None and place is not None:
             engine_axes(self.absent.values[0], self.request)[place] = absent
 
-    def _is_complete(self, image: Array, workers: int | None) -> bool:
-        """Whether a look at the pixels as they lie tells that none is missing; infinity may be taken for one."""
-        return (
-            self.weights is None
-            and not any(self.missing.ignored)
-            and image.dtype == self.plain.source
-            and image.dtype.kind == "f"
-            and image.shape == self.shape
-            and image.flags.c_contiguous
-            and image.flags.aligned
-            and is_within(image, math.inf, workers)
-        )
-
     def quotients(
         self, part: Selected, pixels: Array, request: Request, workers: int | None
     ) -> tuple[Sequence[Array], Array, Array]:
@@ -83,6 +69,12 @@ class OfParts(Incomplete):
     def sums(self, request: Request) -> Sums:
         """What results are made of, for an image or a part of it."""
         raise NotImplementedError
+
+    @property
+    def bytes_a_pixel(self) -> int:
+        """What it takes meanwhile, about."""
+        # Pixels, weights, sums of both, and what is made of two of them.
+        return (2 + 2 * len(self.sums(self.request).whats) + 3) * DOUBLE.itemsize
 
     def full(self, part: Selected, weight: Array, total: float, request: Request, workers: int | None) -> Array:
         """Where all weights under the widest kernel are 1. `weight`: their sum, `total` what it is there."""

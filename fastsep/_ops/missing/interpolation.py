@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -10,11 +11,12 @@ from fastsep._call import PerPixel, Request
 from fastsep._engine.bands import run_tasks
 from fastsep._ops.missing import coarse, swept
 from fastsep._ops.missing.coarse import Blocks
+from fastsep._ops.missing.grid import Block, axes_of, grid
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.parts import Scales
 from fastsep._ops.missing.selection import Selected, counting, engine_axes, given_weights, pixel_dtype, select_part
 from fastsep._ops.missing.whole import Incomplete, Normalized, of_weights, side_by_side
-from fastsep._plan import dtypes, operators
+from fastsep._plan import dtypes, operators, tuning
 from fastsep._plan.description import Description, Stage
 from fastsep._plan.operators import TRUNCATE
 from fastsep._plan.spec import Separable
@@ -66,9 +68,11 @@ class Interpolation(Incomplete):
         out[...] = dtypes.finish(image, self.target)
         left = np.ascontiguousarray(~counting(image, self.missing, given))
 
-        def select(place: tuple[slice, ...]) -> Selected:
-            weights = None if given is None else given[place]
-            return select_part(image[place], weights, self.missing, self.request, self.own, self.acc)
+        def select(pixels: Array, weights: Array | None) -> Selected:
+            return select_part(pixels, weights, self.missing, self.request, self.own, self.acc)
+
+        def select_place(place: tuple[slice, ...]) -> Selected:
+            return select(image[place], None if given is None else given[place])
 
         scale, last, blocks = 0, False, None
         while not last and left.any():
@@ -78,11 +82,18 @@ class Interpolation(Incomplete):
             if scale == 0 and self.sweep is not None:
                 self.sweep(dtypes.convert(image, self.request.source, None, False), given, out, left, workers)
             elif max(lengths) == 1:
-                for place in parts(left, self.request, what.halo()):
-                    self._fill(what, missing, select(place), place, left, out, workers)
+                made: dict[tuple[int, ...], Normalized] = {}
+                for block in self._around(what, left):
+                    part = select(block.read(image), None if given is None else block.read(given))
+                    normalized = made.get(block.shape)
+                    if normalized is None:
+                        request = self.request._replace(shape=block.shape, whole=self.shape)
+                        normalized = made[block.shape] = Normalized(what, request, missing, self.weights, self.acc)
+                    values, share = normalized.weighed(part, workers, block.inner)
+                    self._deliver(values, share, normalized, part, block.place, left, out)
             else:
                 if blocks is None:
-                    blocks = coarse.of_image(self.shape, lengths, self.request, self.acc, select, workers)
+                    blocks = coarse.of_image(self.shape, lengths, self.request, self.acc, select_place, workers)
                 else:
                     blocks = coarse.of_blocks(blocks, lengths)
                 self._fill_by_blocks(what, missing, blocks, left, out, workers)
@@ -100,15 +111,15 @@ class Interpolation(Incomplete):
         axes = zip(what.halo(), self.shape[along], lengths[along], strict=True)
         return all(min(sides) * length >= size for sides, size, length in axes if max(sides))
 
-    def _fill(
-        self, what: Separable, missing: Missing, part: Selected, place: tuple[slice, ...], left: Array, out: Array,
-        workers: int | None,
-    ) -> None:  # fmt: skip
-        """Fill in what this Gaussian reaches, and take it from what is `left`."""
-        request = self.request._replace(shape=part.pixels.shape)
-        normalized = Normalized(what, request, missing, self.weights, self.acc)
-        values, share = normalized.weighed(part, workers)
-        self._deliver(values, share, normalized, part, place, left, out)
+    def _around(self, what: Separable, left: Array) -> Iterator[Block]:
+        """Blocks that hold all pixels that are left."""
+        along = axes_of(self.request, what.halo(), 1)
+        most = tuning.WEIGHED_BLOCK // (6 * self.acc.itemsize)
+        for place in parts(left, self.request, what.halo()):
+            region = [each.indices(length)[:2] for each, length in zip(place, left.shape, strict=True)]
+            for each in product(*grid(along, region, most)):
+                if left[Block(each).place].any():
+                    yield Block(each)
 
     def _fill_by_blocks(
         self, what: Separable, missing: Missing, blocks: Blocks, left: Array, out: Array, workers: int | None

@@ -81,7 +81,9 @@ def select_part(
     """`select` for a part of an image and of the weights that are given, both as the engine has them."""
     counts = counting(image, missing, given)
     clamp = request.scale != 1.0 and image.dtype.kind == "i"
-    pixels = np.ascontiguousarray(np.where(counts, dtypes.convert(image, source, None, clamp), source.type(0)))
+    if clamp or image.dtype != source:  # else `where` makes the only copy
+        image = dtypes.convert(image, source, None, clamp)
+    pixels = np.ascontiguousarray(np.where(counts, image, source.type(0)))
     if given is None or given.dtype == np.bool_:
         return Selected(pixels, counts.astype(acc, order="C"), None)
     factors = np.where(counts, given, 0).astype(acc, order="C")

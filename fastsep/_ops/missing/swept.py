@@ -15,6 +15,7 @@ from fastsep._engine.pipeline import Pipeline
 from fastsep._ops.clipping import ClippedProgram
 from fastsep._ops.missing.combined import Combined, OfParts, has_no_negative
 from fastsep._ops.missing.derivatives import Gradients
+from fastsep._ops.missing.in_blocks import InBlocks
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.selection import engine_axes, given_weights, is_partial
 from fastsep._ops.missing.sums import at_once
@@ -103,7 +104,7 @@ class SweptParts(Swept):
 def program(
     what: Filter, request: Request, missing: Missing, weights: PerPixel | None, absent: PerPixel | None
 ) -> Incomplete:  # fmt: skip
-    """One sweep for a filter, or whole arrays where it has to be (see `runs`).
+    """One sweep for a filter, or whole arrays, block by block, where it has to be (see `runs`).
 
     That is also so where floats become integers in another way than by rounding, integers that have weights other than
     0 and 1, and integers of 64 bits.
@@ -111,12 +112,12 @@ def program(
     whole = WholeArrays(what, request, missing, weights, absent)
     over = whole.plain is not None
     if over and (request.source.kind == "f" or is_partial(weights) or request.target.itemsize > 4):
-        return whole
+        return InBlocks(whole)
     plain = request.plan(what)
     if not over and plain.acc != whole.acc:
-        return whole
+        return InBlocks(whole)
     made = runs(whole.quotient, plain, request, missing, weights, over=over, told=absent is not None)
-    return whole if made is None else SweptFilter(whole, made, _shares(weights, request))
+    return InBlocks(whole) if made is None else SweptFilter(whole, made, _shares(weights, request))
 
 
 def filling(
@@ -167,7 +168,7 @@ def runs(
     return Normalized(plain, pixels, totals, same_sums(plain, pixels), rules)
 
 
-def program_of_parts(whole: OfParts) -> Incomplete:
+def program_of_parts(whole: Combined | Gradients) -> Incomplete:
     """The same for what is made of several sums.
 
     Weights of pixels have to be 0 or 1, for their sum tells where all are 1; and a kernel has to be so narrow that each
@@ -175,16 +176,16 @@ def program_of_parts(whole: OfParts) -> Incomplete:
     """
     request, missing, weights = whole.request, whole.missing, whole.weights
     if whole.absent is not None or missing.counts(request.modes) or is_partial(weights):
-        return whole
+        return InBlocks(whole)
     sums = whole.sums(request)
     found = _plain_of(whole.plain)
     pixels = at_once(sums.whats, sums.of_pixels)
     if not found or pixels is None or not _tells_missing(request, missing) or not _shows(whole.widest):
-        return whole
+        return InBlocks(whole)
     kept = pixels.src if pixels.src.kind == "f" else np.dtype(np.float32)  # most often that of one kernel for both
     totals = at_once(sums.whats_of_weights, sums.of_weights(kept))
     if totals is None or not all(takes(plain, (pixels, totals)) for plain in found):
-        return whole
+        return InBlocks(whole)
     runs = []
     for plain in found:
         numbers, ending = _numbers(whole, plain)

@@ -1,6 +1,6 @@
 """Filters of images with missing pixels, one whole array after the other: any filter, any border, any number of axes.
 
-Besides its result a call takes some four arrays of the image's size.
+Besides its result a program takes some four arrays of the image's size; `in_blocks` runs it for a part at a time.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from fastsep._call import FilterProgram, Operation, PerPixel, Program, Request
 from fastsep._engine.execution import Runner
+from fastsep._engine.memory import empty
 from fastsep._ops.choice import CorrelationProgram
 from fastsep._ops.missing.options import Missing
 from fastsep._ops.missing.selection import Selected, engine_axes, is_partial, pixel_dtype, select
@@ -131,31 +132,33 @@ class Normalized:
     def runners(self) -> list[Runner]:
         return [self.numerator, self.denominator]
 
-    def weighed(self, selected: Selected, workers: int | None) -> tuple[Array, Array]:
-        """The numerator and the share of the kernel that found weights."""
-        return self.numerator.run(selected.pixels, None, workers), self.share(selected, workers)
+    def weighed(self, selected: Selected, workers: int | None, inner: Any = ...) -> tuple[Array, Array]:
+        """The numerator and the share of the kernel that found weights, of a part of the image."""
+        return self.numerator.run(selected.pixels, None, workers)[inner], self.share(selected, workers, inner)
 
-    def share(self, selected: Selected, workers: int | None) -> Array:
+    def share(self, selected: Selected, workers: int | None, inner: Any = ...) -> Array:
         """K(w) / total: exactly 1 where all weights are."""
-        share = self.denominator.run(selected.weights, None, workers)
+        share: Array = self.denominator.run(selected.weights, None, workers)[inner]
         share /= self.acc.type(self.total)
         least, most = map(self.acc.type, self.full_shares)
         if least < most:
             share[(share >= least) & (share <= most)] = 1
         return share
 
-    def full(self, selected: Selected, share: Array, workers: int | None) -> Array:
+    def full(self, selected: Selected, share: Array, workers: int | None, inner: Any = ...) -> Array:
         """Where all weights under the kernel are 1."""
         if self.lacking is None or selected.whole is None:
             return np.equal(share, 1)
         lacking = (selected.weights != 1).astype(self.acc)
-        found: Array = self.lacking.run(lacking, None, workers) == 0
+        found: Array = self.lacking.run(lacking, None, workers)[inner] == 0
         return found
 
-    def absent(self, share: Array, selected: Selected) -> Array:
+    def absent(self, share: Array, selected: Selected, inner: Any = ...) -> Array:
         """Where there is no result."""
-        absent: Array = ~(share > self.least) | ((share < self.missing.min_weight) & (share != 1))
-        return absent | (selected.weights == 0) if self.missing.keep_nan else absent
+        absent: Array = ~(share > self.least)
+        if self.missing.min_weight > 0:
+            absent |= (share < self.missing.min_weight) & (share != 1)
+        return absent | (selected.weights[inner] == 0) if self.missing.keep_nan else absent
 
 
 class Incomplete(Program):
@@ -177,13 +180,12 @@ class Incomplete(Program):
     def selected(self, image: Array, source: DType, acc: DType) -> Selected:
         return select(image, self.missing, self.weights, self.request, source, acc)
 
-    @np.errstate(all="ignore")
-    def deliver(self, values: Array, absent: Array, out: Array) -> None:
-        """Results, and what stands for those that there are not."""
-        out[...] = dtypes.finish(values, self.target)
-        out[absent] = self.missing.fill
-        if self.absent is not None:
-            engine_axes(self.absent.values[0], self.request)[...] = absent
+    def run_part(self, image: Array, outs: Sequence[Array], inner: Any, workers: int | None) -> None:
+        """`run` for a part of the results, into arrays of any layout."""
+        results = [empty(self.shape, self.target) for _ in outs]
+        self.run(image, results, workers)
+        for result, out in zip(results, outs, strict=True):
+            out[...] = result[inner]
 
 
 class WholeArrays(Incomplete):
@@ -207,18 +209,33 @@ class WholeArrays(Incomplete):
     def unit(self) -> int:
         return max(unit_of(runner.plan) for runner in self.quotient.runners)
 
-    @np.errstate(all="ignore")
+    @property
+    def bytes_a_pixel(self) -> int:
+        """What it takes meanwhile, about: pixels, weights, sums of both, and which pixels count."""
+        return (4 if self.quotient.lacking is None else 7) * self.acc.itemsize + 2
+
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
+        self.run_part(image, outs, ..., workers)
+
+    @np.errstate(all="ignore")
+    def run_part(self, image: Array, outs: Sequence[Array], inner: Any, workers: int | None) -> None:
+        (out,) = outs
         selected = self.selected(image, self.quotient.source, self.acc)
-        values, share = self.quotient.weighed(selected, workers)
-        np.divide(values, share, out=values)
-        absent = self.quotient.absent(share, selected)
-        self.deliver(values, absent, outs[0])
+        values, share = self.quotient.weighed(selected, workers, inner)
+        absent = self.quotient.absent(share, selected, inner)
+        if out.dtype == values.dtype:
+            np.divide(values, share, out=out)
+        else:
+            out[...] = dtypes.finish(np.divide(values, share, out=values), self.target)
+        if absent.any():
+            out[absent] = self.missing.fill
+        if self.absent is not None:
+            engine_axes(self.absent.values[0], self.request)[inner] = absent
         if self.plain is not None:
-            full = self.quotient.full(selected, share, workers) & ~absent
+            full = self.quotient.full(selected, share, workers, inner) & ~absent
             pixels = selected.own if image.dtype.kind == "f" else engine_axes(image, self.request)
             pixels = np.ascontiguousarray(pixels, self.plain.plan.src)
-            np.copyto(outs[0], self.plain.run(pixels, None, workers), where=full)
+            np.copyto(out, self.plain.run(pixels, None, workers)[inner], where=full)
 
     def describe(self) -> Description:
         stages = [
