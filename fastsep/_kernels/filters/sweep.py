@@ -38,6 +38,10 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
     list_rows = lister(src, lanes, taken, margin)
     sweep = getattr(sweep_simd, f"{kind}_sweep")
     straight = results == 1 and dst == acc and kind != "wide"  # streamed, if at all, without a detour
+    # Each lane of the vectors beyond a row's ends is computed with. What earlier calls left there may be numbers too
+    # small to be normal, such as halves of addresses, with which an operation takes a hundred cycles more on some CPUs
+    # (measured: a blur of 64 x 64 pixels ten times the time).
+    computes_beyond = kind != "gradient" and src.kind == "f"
     prepare = preparer(margin, channels, lanes, results * height, at.PIECE * line)
     stream_pieces = streamer(results, height, lanes, dst_size)
 
@@ -57,6 +61,8 @@ def build(form: str, channels_name: str, src_name: str, acc_name: str, dst_name:
         # Results of a row narrower than a vector go to spare memory.
         spare_row = line if width < lanes else 0
         streamed = results > 1 and args.streamed != 0 and width >= at.SWEEP_SHORT * lanes
+        if computes_beyond:
+            memory.clear_bytes(scratch + args.copies, 2 * taken * at.SWEEP_COPY * lanes * src_size)
         part_count = prepare(args, beyond, pieces, scratch + args.streamed, parts, streamed)
         # Between the ends of rows, if all vectors are at multiples of their size.
         fits = (args.dst | dst_row | width * dst_size) % line == 0
