@@ -37,6 +37,7 @@ from fastsep import ndimage
 from fastsep._engine import argument_writer, execution
 from fastsep._engine import bands as _bands
 from fastsep._engine import memory as _memory
+from fastsep._kernels import jit
 from fastsep._ops import decimated, tensor
 from fastsep._plan import pieces, tuning
 
@@ -140,6 +141,7 @@ class GuardedWorkspace(_memory.Workspace):
         self.words = self.memory[:words].view(np.int64)
         self.word = memoryview(self.words)
         self.scratch = self.address + words
+        self.arguments = jit.arguments(self.address)
 
 
 def guard_scratch(fill):

@@ -81,7 +81,7 @@ class Kernel(Protocol):
     """A kernel that is loaded."""
 
     address: int
-    band: Callable[..., int]
+    first_band: Callable[..., int]
 
 
 def threads_for(work: float, workers: int | None) -> int:
@@ -123,7 +123,7 @@ def launch(kernel: Kernel, workspace: Workspace, threads: int, bands: int, strid
             _pool.run(kernel.address, workspace.address, stride, bands, threads)
         return bands
     word[BANDS] = 1
-    kernel.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+    kernel.first_band(*workspace.arguments)
     return 1
 
 

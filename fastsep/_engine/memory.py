@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastsep._engine.caches import MIB, emptied_by
+from fastsep._kernels import jit
 from fastsep._kernels.arguments import BLOCK_WORDS, LINE
 from fastsep._plan import tuning
 from fastsep._validation.array_like import Array
@@ -16,24 +19,31 @@ from fastsep._validation.array_like import Array
 #: Bytes of an argument block, of any kernel.
 BLOCK_BYTES = 8 * BLOCK_WORDS
 _BYTES = np.dtype(np.uint8)
+#: Bytes of an object before the fields of its type. The first one of an array is the address of its values, and so it
+#: is for everything that was compiled with NumPy's headers.
+_HEADER = object.__basicsize__
+_pointer_at = ctypes.c_void_p.from_address
 
 
-def aligned(shape: tuple[int, ...], dtype: np.dtype[Any], least: int = 0) -> Array:
-    """A new array that begins on a cache line, if it has at least so many bytes."""
-    size = math.prod(shape) * dtype.itemsize
-    if size < least:
-        return np.empty(shape, dtype)
-    memory = np.empty(size + LINE, _BYTES)
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A new array that begins on a cache line."""
+    memory = np.empty(math.prod(shape) * dtype.itemsize + LINE, _BYTES)
     return np.ndarray(shape, dtype, memory, -address_of(memory) % LINE)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """A new array for results.
+    """A new array for results."""
+    return maker(shape, dtype)()
+
+
+def maker(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[], Array]:
+    """What makes new arrays for results.
 
     Large ones of NumPy begin 16 bytes behind a cache line, so that every vector crosses the next one: that costs
     box filters 20 %, small blurs 15 %, and layers of few channels 11 % (measured).
     """
-    return aligned(shape, dtype, tuning.ALIGNED_BYTES)
+    make = np.empty if math.prod(shape) * dtype.itemsize < tuning.ALIGNED_BYTES else aligned
+    return partial(make, shape, dtype)
 
 
 class Workspace:
@@ -50,6 +60,8 @@ class Workspace:
         self.words = self.memory[:BLOCK_BYTES].view(np.int64)
         self.word = memoryview(self.words)  # type: ignore[arg-type]  # sets single words faster than the array does
         self.scratch = self.address + BLOCK_BYTES
+        #: Those of a band function, for the first band of the block.
+        self.arguments = jit.arguments(self.address)
         self.filled_by: object = None  # whose arguments are in the block
 
 
@@ -78,8 +90,5 @@ def give_back(workspace: Workspace) -> None:
 
 
 def address_of(array: Array) -> int:
-    """Where the values of a C-contiguous array are; four times faster than `array.ctypes`."""
-    try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
-    except TypeError:  # read-only
-        return array.ctypes.data
+    """Where the values of an array are; six times faster than `array.ctypes`."""
+    return _pointer_at(id(array) + _HEADER).value  # type: ignore[return-value]

@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 
 #: What a band function looks like from outside: Numba's native calling convention.
 BAND = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+#: The same, called with `arguments`: ctypes has nothing to convert, which takes 0.28 us of 0.51.
+FIRST_BAND = ctypes.CFUNCTYPE(ctypes.c_int)
 _nothing = (ctypes.c_int64 * 2)()
 UNUSED = ctypes.addressof(_nothing)  # where a band function leaves its (unused) result
+
+
+def arguments(block: int) -> tuple[Any, ...]:
+    """What a `FIRST_BAND` is called with, for the argument block at this address."""
+    unused = ctypes.byref(_nothing)
+    return unused, unused, ctypes.byref(ctypes.c_char.from_address(block)), None
+
 
 #: Held while a kernel is compiled or loaded, and across a fork.
 lock = RLock()

@@ -230,7 +230,7 @@ class _Engine:
         work = sum(plan.work for plan in plans) + float(mix.size * images * rows * width)
         self.work = _bands.float32_work(work, acc)
         self.address = jit.kernel("bank")
-        self.band: Callable[..., int] = jit.BAND(self.address)
+        self.first_band: Callable[..., int] = jit.FIRST_BAND(self.address)
 
         total = images * rows
         row_bytes = len(plans) * width * acc.itemsize

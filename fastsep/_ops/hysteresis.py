@@ -27,7 +27,7 @@ from fastsep._validation.axes import Frame
 class _Kernel:
     def __init__(self, *key: str) -> None:
         self.address = jit.kernel(*key)
-        self.band: Callable[..., int] = jit.BAND(self.address)
+        self.first_band: Callable[..., int] = jit.FIRST_BAND(self.address)
 
 
 @cache

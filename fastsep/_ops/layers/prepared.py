@@ -37,7 +37,7 @@ class PreparedLayer(Program):
         self.work = _bands.float32_work(work, image.dtype)
         self._arguments: dict[int, LayerArguments] = {}  # by number of threads
         self.address: int  # of the band function, which is loaded with the first arguments
-        self.band: Callable[..., int]
+        self.first_band: Callable[..., int]
 
     def run(self, image: Array, outs: Any, workers: int | None) -> None:
         known, place = self.image, self.spec.place
@@ -75,7 +75,7 @@ class PreparedLayer(Program):
             word[STAGE] = stage
             if threads == 1:  # what `launch` would do, without the way there
                 word[BANDS] = 1
-                self.band(jit.UNUSED, jit.UNUSED, workspace.address, 0)
+                self.first_band(*workspace.arguments)
             else:
                 _bands.launch(self, workspace, threads, bands, stride)
         memory.give_back(workspace)
@@ -84,7 +84,7 @@ class PreparedLayer(Program):
     def use(self, variant: Variant, threads: int) -> LayerArguments:
         """Let calls on so many threads run like this from now on."""
         self.address = jit.kernel("tiles")
-        self.band = jit.BAND(self.address)
+        self.first_band = jit.FIRST_BAND(self.address)
         made = self._arguments[threads] = LayerArguments(self.spec, self.image, self.weights, variant)
         return made
 
