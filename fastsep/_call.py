@@ -255,12 +255,12 @@ _READABLE = 0x101
 _WRITEABLE = 0x501
 
 
-def at_once(call: Call, image: Array, out: Array | None, workers: Any) -> Array | None:
-    """The result of a call like an earlier one, where nothing has to be converted; None if something has.
+def runs_at_once(call: Call, image: Array, out: Array | None, workers: Any) -> bool:
+    """Whether a call like an earlier one goes to the engine as it is: nothing has to be converted, copied or refused.
 
     `image` has the shape and dtype of that call, as has `out`; both are plain arrays.
     """
-    if not (
+    return (
         call.direct
         and image.flags.num & _READABLE == _READABLE
         and (workers is None or (type(workers) is int and workers > 0))
@@ -274,9 +274,7 @@ def at_once(call: Call, image: Array, out: Array | None, workers: Any) -> Array 
                 and ((image.base is None and out.base is None) or not may_share_memory(image, out))
             )
         )
-    ):
-        return None
-    return call.run(image, out, workers)
+    )
 
 
 def apply(
@@ -297,9 +295,8 @@ def apply(
             call = _calls.get(key)
         except TypeError:  # a list or an array among the parameters
             call = None
-        result = None if call is None else at_once(call, image, out, workers)
-        if result is not None:
-            return result
+        if call is not None and runs_at_once(call, image, out, workers):
+            return call.run(image, out, workers)  # type: ignore[no-any-return]
     options = (builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype)
     return _checked(options, image, (out,), workers)[0]
 
@@ -309,7 +306,17 @@ def apply_for_several(
     dtype: Any, outs: Sequence[Any], workers: Any,
 ) -> list[Array]:  # fmt: skip
     """`apply` for several results, into `outs`, or where one is None into a new array."""
-    return _checked((builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype), image, outs, workers)
+    options = (builder, parameters, mode, cval, type(cval), channel_axis, rules, dtype)
+    if type(image) is ndarray and all(out is None for out in outs):
+        try:
+            call = _calls.get((image.shape, image.dtype, None, *options))
+        except TypeError:
+            call = None
+        if call is not None and runs_at_once(call, image, None, workers):
+            results = [empty(call.shape, call.result) for _ in outs]
+            call.program.run(image, results, workers)
+            return results
+    return _checked(options, image, outs, workers)
 
 
 @np.errstate(all="ignore")  # of taps, conversions and results

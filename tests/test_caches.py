@@ -161,3 +161,24 @@ def test_threads_fill_and_empty_caches_at_once(rng):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, [*range(300)] * 5))
     assert _call._calls.held <= _call._calls.size
+
+
+def test_threads_make_calls_alike_while_caches_are_emptied_and_settings_change(rng):
+    images = [rng.random((40, 33), np.float32) for _ in range(8)]
+    expected = [(fastsep.gaussian(image), *fastsep.gradient(image)) for image in images]
+    threads = fastsep.get_num_threads()
+
+    def work(number):
+        image, out = images[number], np.empty_like(images[number])
+        for turn in range(200):
+            if turn % 50 == number:
+                fastsep.clear_caches()
+                fastsep.set_num_threads(1 + number % 3)
+            results = fastsep.gaussian(image, out=out), *fastsep.gradient(image)
+            assert all(map(same_bits, results, expected[number]))
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+    finally:
+        fastsep.set_num_threads(threads)

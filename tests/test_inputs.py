@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import assert_refused, replace_everywhere, same_bits
+from helpers import assert_refused, layouts, read_only, replace_everywhere, same_bits
 from PIL import Image
 
 import fastsep
@@ -20,6 +20,37 @@ KERNEL = np.outer(TAPS, TAPS)
 BANK = np.stack([KERNEL, KERNEL])
 DENSE = np.ones((3, 3, 3, 5))
 DEPTHWISE, POINTWISE = np.ones((3, 3, 3)), np.ones((3, 5))
+
+
+ALIKE = {
+    "one result": lambda image, out=(None,), **options: [fastsep.gaussian(image, 1, out=out[0], **options)],
+    "two results": fastsep.gradient,
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_call_like_an_earlier_one_looks_at_its_arrays_again(name):
+    """It skips all other checks; what it is given may be of another kind than the arrays before, or share memory."""
+    call, pixels = ALIKE[name], IMAGE.astype(np.float32)
+    expected = call(pixels)
+    for form, image in layouts(pixels).items():
+        before = image.copy()
+        assert all(map(same_bits, call(image), expected)), form
+        assert np.array_equal(image, before), form
+    room = np.zeros((len(expected) + 1, *pixels.shape), np.float32)
+    call(pixels, out=list(room[1:]))
+    assert all(map(same_bits, room[1:], expected))
+    room.reshape(-1)[7 : 7 + pixels.size] = pixels.reshape(-1)
+    image = room.reshape(-1)[7 : 7 + pixels.size].reshape(pixels.shape)
+    call(image, out=list(room[:-1]))  # which begins before the image ends
+    assert all(map(same_bits, room[:-1], expected))
+    fresh = call(pixels), call(pixels)
+    assert not any(np.may_share_memory(one, other) for one, other in zip(*fresh, strict=True))
+    outs = [read_only(np.zeros_like(result)) for result in expected]
+    assert_refused(lambda: call(pixels, out=outs), ValueError, "`out`")
+    assert_refused(lambda: call(pixels, out=[out[:-1].copy() for out in outs]), ValueError, "`out`")
+    assert_refused(lambda: call(pixels, workers=True), TypeError, "`workers`")
+    assert_refused(lambda: call(pixels, workers=0), ValueError, "`workers`")
 
 
 BELOW = np.random.default_rng(8).random((70, 150), "f4")

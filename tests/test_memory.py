@@ -1,11 +1,13 @@
 """Promises: no second image in memory, kernels that allocate nothing, and an input that is left alone."""
 
+import ctypes
+import platform
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import CASES, MIB, SLACK, cases, make_image, peak_memory, replace_everywhere, slow
+from helpers import CASES, MIB, SLACK, cases, layouts, make_image, peak_memory, replace_everywhere, slow
 
 import fastsep
 from fastsep import correlation, filters
@@ -210,6 +212,34 @@ def test_large_results_begin_on_a_cache_line(run):
     results = [run(np.zeros((256, 257 + n), np.float32)) for n in range(8)]
     assert {result.ctypes.data % 64 for result in results} == {0}
     assert all(result.flags.carray for result in results)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_addresses_are_those_that_numpy_tells(dtype):
+    image = np.arange(30).reshape(5, 6).astype(dtype)
+    arrays = [*layouts(image).values(), image[1:, 1:], image[:0], image[2, 2:3].reshape(()), np.ma.array(image)]
+    for array in arrays:
+        assert memory.address_of(array) == array.ctypes.data
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or platform.machine() != "x86_64", reason="asks the flags of x86, by the C library"
+)
+@pytest.mark.parametrize("case", [("gaussian", "float32"), *slow(("gaussian", "float64"), ("farid", "float32"))])
+@pytest.mark.parametrize("shape", [(9, 8), (9, 20), (30, 64), (9, 300)])
+def test_numbers_left_by_earlier_calls_are_not_computed_with(case, shape):
+    """Those too small to be normal, as halves of addresses are, take a hundred times as long on some CPUs."""
+    (name, dtype), library, underflow = case, ctypes.CDLL(None), 16
+    function, image = getattr(fastsep, name), np.ones(shape, dtype)
+    out = function(image, workers=1)
+    memory._free.clear()
+    workspace = memory.Workspace(1 << 20)
+    workspace.memory.view(np.int32)[:] = 1
+    memory.give_back(workspace)
+    library.feclearexcept(underflow)
+    function(image, out=out, workers=1)
+    assert not library.fetestexcept(underflow)
+    assert memory._free == [workspace]
 
 
 # ---- the input

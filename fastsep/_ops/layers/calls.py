@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import ndarray
 
-from fastsep._call import Call, NotRun, at_once, foreign, perform, wrapped
+from fastsep._call import Call, NotRun, foreign, perform, runs_at_once, wrapped
 from fastsep._engine.caches import MIB, Cache
 from fastsep._kernels import jit
 from fastsep._ops.layers.prepared import PreparedLayer
@@ -43,10 +43,8 @@ def call(
             known = found[1]
     if known is None:
         return _new_call(builder(*weights, *options), key, x, out, workers)
-    if out is None or (type(out) is ndarray and out.dtype == known.result):
-        result = at_once(known, x, out, workers)
-        if result is not None:
-            return result
+    if (out is None or (type(out) is ndarray and out.dtype == known.result)) and runs_at_once(known, x, out, workers):
+        return known.run(x, out, workers)
     return _run(known, x, out, workers)
 
 
@@ -83,10 +81,12 @@ class Layer:
         # An array like an earlier one goes straight to the engine.
         if type(x) is ndarray:
             known: Call | None = self._calls.get((x.shape, x.dtype))
-            if known is not None and (out is None or (type(out) is ndarray and out.dtype == known.result)):
-                result = at_once(known, x, out, workers)
-                if result is not None:
-                    return result
+            if (
+                known is not None
+                and (out is None or (type(out) is ndarray and out.dtype == known.result))
+                and runs_at_once(known, x, out, workers)
+            ):
+                return known.run(x, out, workers)
         return self._checked(x, out, workers)
 
     @np.errstate(all="ignore")
