@@ -92,7 +92,8 @@ taps of both signs are refused, because their sum may vanish where pixels are mi
 Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are
 taken for more than three filtered axes and for `box` over three. With missing pixels there are none: where
 `explain` does not say "once over the image" it names blocks, which take some 10 MB a thread, or more if taps
-reach far along three axes; a masked array takes a byte a pixel, and so does `interpolate_missing`. `gaussian`
+reach far along three axes; a masked array takes a byte a pixel, and so does `interpolate_missing`. A
+`stride` takes all results where these are made, and of volumes what is left along the first axis. `gaussian`
 with `tol` holds the rows that it keeps twice: at sigma 20 a sixth of an image of float32. On planes,
 `gradient` with `sigma`, structure tensors, corner measures and `hessian_matrix` by differences take none,
 unless a border is of mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more
