@@ -163,8 +163,8 @@ class Operation(NamedTuple):
     in_vector: bool = False  # see `Filter`
     strides: tuple[int, ...] = ()  # along each spatial axis one of so many results stays; (): all do
 
-    def stays(self, ndim: int, channel: int | None) -> tuple[slice, ...]:
-        """What stays along each axis of an image; (): all does."""
+    def stays(self, channel: int | None) -> tuple[slice, ...]:
+        """What stays along each axis of an image whose channels, if it has any, are on this axis; (): all does."""
         if not self.strides:
             return ()
         strides = list(self.strides)
@@ -321,7 +321,7 @@ def apply_for_several(
 
 @np.errstate(all="ignore")  # of taps, conversions and results
 def _checked(options: tuple[Any, ...], image: Any, outs: Sequence[Any], workers: Any) -> list[Array]:
-    """A call that is new, has several results or needs conversions."""
+    """A call that is new, needs conversions, or fills several arrays of the caller's."""
     image = arrays.as_image(image)
     if not isinstance(image, ndarray) or type(image) is Borrowed:
         return foreign().apply(options, image, outs, workers)  # type: ignore[no-any-return]
@@ -452,7 +452,7 @@ def _prepare(
         # Dtypes compare byte orders, too; and to NumPy None equals float64.
         reads = program.source is None or (program.source == image_dtype and not clamp)
         direct = reads and program.target == result and moved is None
-    stays = operation.stays(len(shape), channel)
+    stays = operation.stays(channel)
     if stays:
         shape = tuple(len(range(length)[along]) for length, along in zip(shape, stays, strict=True))
     return Call(program, direct, (*shape, *operation.tail), result, moved, clamp, stays)

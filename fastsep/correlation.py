@@ -63,10 +63,10 @@ def separable_filter(
     taps : 1-D array_like; or one 1-D array_like or None for each spatial axis, or a dict of these by dimension
         A single 1-D array is used on every spatial axis; None leaves an axis alone.
     stride : int; or one int for each spatial axis, or a dict of these by dimension
-        Along an axis one of so many results stays, the first one and every stride-th after it: the
-        result is `separable_filter(image, taps)[::stride, ::stride]`, bit for bit, of ceil(n / stride)
-        pixels along an axis of n. The others are not made, unless the taps are a derivative that is
-        summed in another order (`explain` tells). Not for images with missing pixels.
+        Along each axis only the first result and every stride-th after it stay: of a plane the result is
+        `separable_filter(image, taps)[::stride, ::stride]`, bit for bit, and has ceil(n / stride) pixels
+        along an axis of n. The others are not made, except where it is faster to make all, or where
+        derivatives are summed in another order; `explain` tells. Images with missing pixels take none.
     out : ndarray, optional
         Array of the result's shape to write into, also returned. It may be the image itself, if that
         has this shape, or overlap it (the image is then copied first). It settles the dtype.
@@ -74,7 +74,7 @@ def separable_filter(
     Returns
     -------
     ndarray
-        Of the image's shape, or with a `stride` of what stays of it. Values stay on the image's own scale.
+        Of the image's shape, or of what a `stride` leaves of it. Values stay on the image's own scale.
 
     Examples
     --------

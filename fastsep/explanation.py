@@ -42,8 +42,8 @@ class Explanation:
         than three axes), "extremum" and "flat" (minima and maxima of a rectangle, and under other
         footprints), "rank" and "histogram" (ranks), "separable" (common terms of a bank), "stages"
         (several steps, each on what the one before has made), "polyphase" (lines thinned out, or filled in
-        again), "strided" (lines at the pixels that stay alone), "scipy" (passed on to it), or "nothing" for
-        an empty image.
+        again), "strided" (lines, at the pixels that stay and no others), "scipy" (passed on to it), or
+        "nothing" for an empty image.
     why : str
         What the strategy amounts to here.
     stages : tuple of str

@@ -89,16 +89,18 @@ the image; a `cval` has weight 1. `min_weight` and `keep_nan` tell which results
 Gaussian is that of the smoothed image; `unsharp_mask` takes the smoothed image for missing pixels. Other
 taps of both signs are refused, because their sum may vanish where pixels are missing.
 
-Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are
-taken for more than three filtered axes and for `box` over three. With missing pixels there are none: where
-`explain` does not say "once over the image" it names blocks, which take some 10 MB a thread, or more if taps
-reach far along three axes; a masked array takes a byte a pixel, and so does `interpolate_missing`. `gaussian`
-with `tol` holds the rows that it keeps twice: at sigma 20 a sixth of an image of float32. On planes,
-`gradient` with `sigma`, structure tensors, corner measures and `hessian_matrix` by differences take none,
-unless a border is of mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more
-with a mask or quantiles. A Fourier transform takes a few blocks for each thread, which for kernels of
-hundreds of pixels are as large as the image; a bank some 4 MB a thread, or 16 rows of all its terms if that
-is more.
+Memory: besides its result a call needs scratch of cache size. Temporaries of the image's size are taken
+for more than three filtered axes and for `box` over three. With missing pixels there are none: where
+`explain` does not say "once over the image" it names blocks, which take some 10 MB a thread, or more if
+taps reach far along three axes; a masked array takes a byte a pixel, and so does `interpolate_missing`.
+A `stride` takes all results where these are made, and of volumes what is left along the first axis.
+Openings, closings and top hats take one image, but none with two spatial axes and a footprint of at most
+16 rows, unless that is a sequence or a border is of mode "wrap". `gaussian` with `tol` holds the rows
+that it keeps twice: at sigma 20 a sixth of an image of float32. On planes, `gradient` with `sigma`,
+structure tensors, corner measures and `hessian_matrix` by differences take none, unless a border is of
+mode "wrap"; their other forms may. `canny` takes a byte a pixel, its result, and more with a mask or
+quantiles. A Fourier transform takes a few blocks for each thread, which for kernels of hundreds of
+pixels are as large as the image; a bank some 4 MB a thread, or 16 rows of all its terms if that is more.
 
 Arrays of other packages: results, and `out`, are of the kind of the image.
 

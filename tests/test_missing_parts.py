@@ -242,7 +242,7 @@ def test_what_a_sweep_cannot_do_is_done_in_blocks(shape, options):
     assert isinstance(programs(np.zeros(shape, np.float32), "difference", **options)[0], InBlocks)
 
 
-def test_a_kernel_so_wide_that_rounding_hides_its_ends_is_left_to_whole_arrays(rng):
+def test_a_kernel_so_wide_that_rounding_hides_its_ends_is_left_to_blocks(rng):
     image = with_holes(rng, "pixel", (60, 90))
     sharp = fastsep.difference_of_gaussians(image, 0.5, 1, truncate=9, nan="ignore")
     assert np.isfinite(sharp).all()

@@ -22,7 +22,7 @@ class Wrapper:
     def result(self, values: Any, out: Any) -> Any:
         """A result, which has the axes of the image and perhaps more behind them, in an array of its kind, or `out`.
 
-        With a `stride` along these axes only the pixels stay that it tells.
+        With a `stride` it has fewer pixels along these axes.
         """
         raise NotImplementedError
 

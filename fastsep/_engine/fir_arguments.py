@@ -137,7 +137,7 @@ class FirArguments(ArgumentWriter):
         most = max(tuning.VOLUME_BYTES // plane, min(halo // 2, tuning.FAR_VOLUME_BYTES // plane))
         cpus = os.cpu_count() or 1
         wanted = -(-2 * cpus // self.planes)
-        # Planes at either end of a group are read for others, too, but rows at either end of a window filtered twice.
+        # Planes at the ends of a group are only read for others, too; rows at the ends of a window are filtered twice.
         groups = max(-(-self.depth // max(most, self.tile)), min(wanted, self.depth // tuning.GROUP_PLANES), 1)
         group = -(-self.depth // groups)
         args.group = group = -(-group // self.tile) * self.tile
@@ -148,9 +148,8 @@ class FirArguments(ArgumentWriter):
         large = math.prod(plan.view) * plan.dst.itemsize >= tuning.STREAM_RESULT
         whole_lines = plan.dst == plan.acc and self.vector == at.LINE and self.width % self.lanes == 0
         if large and whole_lines:
-            args.streamed = self.take(
-                (8 + 2 * at.LINE) * self.lanes
-            )  # both ends of the rows of a block, and their table
+            # Both ends of the rows of a block, and their table.
+            args.streamed = self.take((8 + 2 * at.LINE) * self.lanes)
         args.slab = self.take(group * plane)
         # A copy for each plane, and one before and behind them.
         copies = args.lead_z + group + args.trail_z + 2

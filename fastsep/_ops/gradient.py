@@ -1,7 +1,7 @@
 """How a gradient is computed: by one sweep where there is one for it, else component by component.
 
-Two spatial axes: one kernel, or a pipeline. More axes, a magnitude over one axis of two, or a border of mode "wrap"
-behind a smoothing: whole arrays.
+Two spatial axes: one kernel, or a pipeline. Three: one kernel for taps of three pixels, where nothing is smoothed
+before. More axes, a magnitude over some of them, or a border of mode "wrap" behind a smoothing: whole arrays.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _of_rows(plan: Plan) -> dict[str, float]:
 def _of_strided(plan: Plan) -> dict[str, float]:
     assert isinstance(plan.what, Strided)
     vectors = _vectors(plan, lanes(plan.acc))
-    # Of so many columns as stay is there one result down for each that is read.
+    # All columns that are read are filtered down, also those that do not stay.
     down = vectors * plan.what.strides[1]
     counted = Counter[str]({"CALL": 1, "FIR_VECTOR": (down + vectors) / 2})
     for line, count in ((plan.what.y, down), (plan.what.x, vectors)):

@@ -191,11 +191,10 @@ def _wide_gradient(what: Separable, context: Context) -> Plan | None:
     """The sweep for a gradient of a larger but short radius, or one of its components, if that is what this is."""
     if len(context.axes.sizes) != 2:
         return None
-    lines = {line for term in what.terms for line in term.lines if line is not None}
-    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
-    if len(lines) != 2 or len(slopes) != 1 or len(sides) != 1 or slopes[0].centre != sides[0].centre:
+    found = _slope_and_side(what)
+    if found is None or found[0].centre != found[1].centre:
         return None
-    (slope,), (side,) = slopes, sides
+    slope, side = found
     radius = slope.centre
     if not 2 <= radius <= SHORT_RADIUS or not _may_sweep(what, context, radius):
         return None
@@ -217,11 +216,10 @@ def _volume_gradient(what: Separable, context: Context) -> Plan | None:
     """The sweep for the magnitude of a 3 x 3 x 3 gradient or one of its components, if that is what this is."""
     if len(context.axes.sizes) != 3 or not what.skip_zeros or not _may_sweep(what, context, 1):
         return None
-    lines = {line for term in what.terms for line in term.lines if line is not None}
-    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
-    if (len(lines), len(slopes), len(sides)) != (2, 1, 1) or any(len(line.taps) != 3 for line in lines):
+    found = _slope_and_side(what)
+    if found is None or any(len(line.taps) != 3 for line in found):
         return None
-    slope, side = slopes[0], sides[0]
+    slope, side = found
     if min(side.taps) <= 0:
         return None
     derivatives = [Term(tuple(slope if k == axis else side for k in range(3))) for axis in range(3)]
@@ -238,6 +236,13 @@ def _volume_gradient(what: Separable, context: Context) -> Plan | None:
     work = 30.0 if form == "magnitude" else 14.0
     what = Separable((Term((taps, None, None)),))
     return context.plan("sweep_volume", ("sweep_volume", form, str(context.axes.channels)), what, work)
+
+
+def _slope_and_side(what: Separable) -> tuple[Line, Line] | None:
+    """The antisymmetric and the symmetric line of all terms, if there are these two and no others."""
+    lines = {line for term in what.terms for line in term.lines if line is not None}
+    slopes, sides = [line for line in lines if is_antisymmetric(line)], [line for line in lines if is_symmetric(line)]
+    return (slopes[0], sides[0]) if (len(lines), len(slopes), len(sides)) == (2, 1, 1) else None
 
 
 def _slope_and_smooth(term: Term) -> tuple[str, float, float] | None:

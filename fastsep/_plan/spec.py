@@ -365,9 +365,9 @@ class Corner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CornerOfBlur(Separable):
-    """One term, for the first plane of such a matrix, and what is a corner by it and the others, filtered before.
+    """A blur of one term, for the first values of such matrices, and what these and the others say of a corner.
 
-    The kernel filters these, too.
+    The kernel blurs the others as well, beforehand.
     """
 
     factor: float = 0.0

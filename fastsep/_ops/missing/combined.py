@@ -72,8 +72,7 @@ class OfParts(Incomplete):
 
     @property
     def bytes_a_pixel(self) -> int:
-        """What it takes meanwhile, about."""
-        # Pixels, weights, sums of both, and what is made of two of them.
+        """What it takes meanwhile, about: pixels, weights, sums of both, and what is made of two of them."""
         return (2 + 2 * len(self.sums(self.request).whats) + 3) * DOUBLE.itemsize
 
     def full(self, part: Selected, weight: Array, total: float, request: Request, workers: int | None) -> Array:

@@ -14,7 +14,7 @@ from fastsep._plan.regions import LEAST, Reads, reads
 from fastsep._plan.spec import Halo
 from fastsep._validation.array_like import Array
 
-#: Along an axis at most so many parts are thought of, where there are several axes.
+#: An axis is cut into so many parts at most: all combinations of axes are compared.
 PARTS = 64
 
 

@@ -96,14 +96,15 @@ class InBlocks(Incomplete):
         threads = 1 if apart else workers
         absent = None if self.absent is None else engine_axes(self.absent.values[0], self.request)
 
+        @np.errstate(all="ignore")  # in whatever thread this is
         def fill(number: int) -> None:
             block = blocks[number]
-            program, plain = programs[block.shape]
+            program, complete = programs[block.shape]
             parts = [out[block.place] for out in outs]
             if not lacking.flat[number]:
                 pixels = dtypes.convert(block.read(image), self.request.source, None, self._clamps)
                 results = [empty(block.shape, self.target) for _ in outs]
-                plain.run(pixels, results, threads)
+                complete.run(pixels, results, threads)
                 for result, part in zip(results, parts, strict=True):
                     part[...] = result[block.inner]
                 return
