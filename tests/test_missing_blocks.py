@@ -118,6 +118,13 @@ def test_where_no_pixel_is_missing_the_plain_filter_runs_once(rng, counted, monk
     fastsep.clear_caches()
 
 
+@pytest.mark.parametrize("shape", [(1 << 31,), (2, 1 << 28), (1 << 15, 1 << 15)])
+def test_blocks_of_the_longest_axes_are_no_larger_than_they_may_be(shape):
+    along = [grid.Along(length, (8, 8), False, 1) for length in shape]
+    parts = grid.grid(along, [(0, length) for length in shape], 1 << 17)
+    assert np.prod([max(part.size for part in each) for each in parts]) <= 1 << 17
+
+
 @pytest.mark.parametrize("shape", [(37, 29, 33), (1, 500, 40), (3000,), (7, 5, 6, 400)])
 @pytest.mark.parametrize("around", [0, 4, 30])
 @pytest.mark.parametrize("unit", [1, 16])

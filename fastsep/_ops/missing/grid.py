@@ -14,7 +14,8 @@ from fastsep._plan.regions import LEAST, Reads, reads
 from fastsep._plan.spec import Halo
 from fastsep._validation.array_like import Array
 
-#: An axis is cut into so many parts at most: all combinations of axes are compared.
+#: An axis is cut into so many parts at most, as all combinations of axes are compared; into more of them only where
+#: blocks would take too much.
 PARTS = 64
 
 
@@ -45,12 +46,12 @@ class Along(NamedTuple):
         before, after = self.halo
         return np.unique([*range(min(before, self.length - 1), self.length, 1 + before + after), self.length - 1])
 
-    def sizes(self, count: int) -> list[int]:
-        """How long parts of so many results may be: not so short that more is read beside them than in them."""
+    def sizes(self, count: int, most: int) -> list[int]:
+        """How long at most so many parts of results may be: not so short that more is read beside them than in them."""
         found, shortest = [], max(sum(self.halo), LEAST, self.unit)
         for parts in (1, *sorted(3**k * 2**j for k in (0, 1) for j in range(1, 30))):
             size = -(-count // parts // self.unit) * self.unit
-            if parts > 1 and (not self.cut or size < shortest or parts > PARTS):
+            if parts > 1 and (not self.cut or size < shortest or parts > most):
                 break
             found.append(size)
         return found
@@ -143,5 +144,10 @@ def grid(along: Sequence[Along], region: Sequence[tuple[int, int]], most: int) -
         blocks = math.prod(-(-count // size) for count, size in zip(counts, sizes, strict=True))
         return max(math.prod(read) - most, 0), blocks * math.prod(read), -sizes[-1]
 
-    sizes = min(product(*(each.sizes(count) for each, count in zip(along, counts, strict=True))), key=cost)
+    parts = PARTS
+    while True:
+        sizes = min(product(*(each.sizes(count, parts) for each, count in zip(along, counts, strict=True))), key=cost)
+        if cost(sizes)[0] == 0 or parts >= max(counts):
+            break
+        parts *= 16
     return [each.parts(*part, size) for each, part, size in zip(along, region, sizes, strict=True)]
