@@ -616,6 +616,4 @@ class Missing(Head):
 
 
 #: Numbers of the words that every call sets anew. Result k is at number DST + k.
-SRC, SCRATCH, GRAIN, BANDS, DST, SRC_2 = (
-    Head.fields[name].number for name in ("src", "scratch", "grain", "bands", "dst", "src_2")
-)
+SRC, SCRATCH, BANDS, DST, SRC_2 = (Head.fields[name].number for name in ("src", "scratch", "bands", "dst", "src_2"))

@@ -2,7 +2,8 @@
 
 A footprint is seen as runs of pixels, row by row. Of each source row the best of every run of 2, 4, 8 ... pixels is
 kept, as long as a footprint's row lies on it; a run of any length is two overlapping ones of these (see
-`filters.extremum`). So a result costs two comparisons for each run, however long it is.
+`filters.extremum`). So a result costs two comparisons for each run, however long it is. Where all runs are short, their
+pixels are looked at one by one, and no row of pairs is made.
 """
 
 from __future__ import annotations
