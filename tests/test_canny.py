@@ -339,6 +339,7 @@ def test_few_pixels_differ_in_float32(name):
         assert np.mean(fastsep.canny(image, 1, 0.6, 0.9, mask, True) != expected) <= CLOSE
 
 
+@pytest.mark.slow
 def test_float32_takes_every_mode():
     photo = data.camera()[100:300, 150:350]
     for mode in (*MODES, ("wrap", "constant")):

@@ -136,6 +136,7 @@ def test_in_place_and_packed_agree(src, dtype, stride, kind):
         assert same_bits(problem.check(x.astype(dtype)), problem.call(x)), problem.describe(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_large_images(kind, rng):
     for channels, results in ((3, 64), (32, 64)):

@@ -180,7 +180,8 @@ def test_a_window_that_holds_a_nan_gives_nan_and_no_other_does(nan, dtype, which
         np.testing.assert_array_equal(result[~expected], clean[~expected])
 
 
-@pytest.mark.parametrize("which", ["maximum", *slow("minimum")])
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["minimum", "maximum"])
 def test_half_precision_gives_the_pixels_that_single_precision_gives(which, rng):
     image = noise(rng, "float16", (50, 90)) - np.float16(0.5)
     image.flat[rng.integers(0, image.size, 40)] = np.resize(

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from helpers import same_bits
+from helpers import same_bits, slow
 from test_missing_sweep import with_holes
 
 import fastsep
@@ -70,6 +70,8 @@ CALLS = {
     ),
     "a long line": lambda rng: partial(fastsep.gaussian, picture(rng, (20_000,)), 2, nan="ignore", mode="wrap"),
 }  # fmt: skip
+#: Each of another kind.
+QUICK = ("a volume", "round the columns", "numeric weights of a gradient", "a masked volume", "integers of 64 bits")
 
 
 def results(call):
@@ -87,7 +89,7 @@ def counted(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [*QUICK, *slow(*(name for name in CALLS if name not in QUICK))])
 def test_blocks_make_the_bits_of_whole_arrays(name, rng, counted, monkeypatch):
     call = CALLS[name](rng)
     with monkeypatch.context() as patch:

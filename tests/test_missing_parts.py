@@ -132,7 +132,7 @@ def test_every_small_shape(name, rng):
     ("name", "dtype", "result"),
     [
         ("gradient", "float64", "float64"),
-        ("unsharp mask", "uint8", "float32"),
+        pytest.param("unsharp mask", "uint8", "float32", marks=pytest.mark.slow),
         pytest.param("difference", "uint16", "float64", marks=pytest.mark.slow),
         pytest.param("unsharp mask", "uint8", "uint8", marks=pytest.mark.slow),
         pytest.param("gradient", "int16", "float32", marks=pytest.mark.slow),
@@ -145,6 +145,7 @@ def test_every_dtype(name, dtype, result, rng):
         assert_same((shape, pattern), image, name, NAN if floats else INTEGERS, result=result)
 
 
+@pytest.mark.slow
 def test_rescaled_integers(rng):
     image = with_holes(rng, "scattered", (50, 60), "uint8", 7)
     assert_same("", image, "unsharp mask", INTEGERS, result="float32", scale=1 / 255)

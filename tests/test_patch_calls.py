@@ -107,6 +107,14 @@ def test_fastsep_takes_all_calls_of_programs_that_use_it_themselves():
     assert lines == ["1"]
 
 
+def test_what_the_original_refuses_is_refused_by_it_before_there_is_enough_to_filter(unloaded):
+    with pytest.raises(RuntimeError) as expected:
+        scipy.ndimage.gaussian_filter(IMAGE, ())
+    with fastsep.patched(), pytest.raises(RuntimeError) as found:
+        scipy.ndimage.gaussian_filter(IMAGE, ())
+    assert str(found.value) == str(expected.value)
+
+
 # ---- calls inside scikit-image and SciPy
 
 

@@ -91,7 +91,7 @@ def test_lines_of_all_kinds(dtype, rng):
             check(lines(taps, other), pixels(rng, shape, dtype), dtype, modes_of(rng, 2))
 
 
-@pytest.mark.parametrize("ndim", [1, 3, 4])
+@pytest.mark.parametrize("ndim", [1, *slow(3, 4)])
 @pytest.mark.parametrize("dtype", ["uint8"])
 def test_other_numbers_of_axes(ndim, dtype, rng):
     for shape in SHAPES[ndim]:

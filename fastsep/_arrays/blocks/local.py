@@ -125,7 +125,7 @@ def of_call(
             raise ValueError(f"`{word}` must not be given block by block: mark missing pixels by NaN or `nodata`.")
     mask = arguments.pop("mask", None)
     found = not_run(function, shape, dtype, **arguments)
-    if found.shape[: len(shape)] != shape:
+    if "stride" in arguments and found.shape[: len(shape)] != shape:
         raise ValueError("`stride` must not be given block by block: a block of the result is one of the image.")
     tracks = None
     if isinstance(found.program, Tracking):
