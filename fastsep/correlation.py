@@ -10,7 +10,7 @@ from fastsep import filters
 from fastsep._call import OWN, Operation, apply
 from fastsep._docs import complete
 from fastsep._ops import choice, missing
-from fastsep._ops.missing import COMPLETE
+from fastsep._ops.missing import COMPLETE, differ
 from fastsep._plan import operators as _taps
 from fastsep._plan import spec
 from fastsep._types import Axis, Integers, Mode, Nan, Taps
@@ -92,7 +92,7 @@ def separable_filter(
     lines = filter_kernels.tap_lines(taps)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (_separable, (lines, stride), image, mode, cval, channel_axis, OWN, dtype, out, workers)
-    if given != COMPLETE or weights is not None or mode == "ignore":
+    if differ(given, COMPLETE) or weights is not None or mode == "ignore":
         return missing.apply(call, _separable_of_missing, weights, given[2:])  # type: ignore[no-any-return]
     return apply(*call)
 
@@ -167,7 +167,7 @@ def correlate(
     parameters = (key, False, scalars.not_negative("tol", tol), method)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
-    if given != COMPLETE or weights is not None or mode == "ignore":
+    if differ(given, COMPLETE) or weights is not None or mode == "ignore":
         return missing.apply(call, choice.of_missing, weights, given[2:])  # type: ignore[no-any-return]
     return apply(*call)
 
@@ -208,7 +208,7 @@ def convolve(
     parameters = (key, True, scalars.not_negative("tol", tol), method)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
-    if given != COMPLETE or weights is not None or mode == "ignore":
+    if differ(given, COMPLETE) or weights is not None or mode == "ignore":
         return missing.apply(call, choice.of_missing, weights, given[2:])  # type: ignore[no-any-return]
     return apply(*call)
 

@@ -17,7 +17,7 @@ from fastsep._ops import canny as _canny
 from fastsep._ops import gradient as _gradient
 from fastsep._ops import hysteresis as _hysteresis
 from fastsep._ops import missing
-from fastsep._ops.missing import COMPLETE
+from fastsep._ops.missing import COMPLETE, differ
 from fastsep._types import Axes, Axis, Floats, Mode, Nan
 from fastsep._validation import arrays, scalars
 from fastsep._validation.array_like import Array
@@ -141,7 +141,7 @@ def gradient(
     parameters = (operator, sigma, type(sigma), names, axis)
     call = (_gradient.builder, parameters, image, mode, cval, channel_axis, OWN_RESCALED, dtype)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    incomplete = given != COMPLETE or weights is not None or mode == "ignore"
+    incomplete = differ(given, COMPLETE) or weights is not None or mode == "ignore"
     if isinstance(output, str):
         if incomplete:
             return missing.apply((*call, out, workers), _gradient.of_missing, weights, given[2:])

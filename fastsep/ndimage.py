@@ -101,6 +101,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from fastsep._docs import complete as _complete
+from fastsep._ops.missing import differ as _differ
 from fastsep._ops.ndimage import derivatives as _derivatives
 from fastsep._ops.ndimage import linear as _linear
 from fastsep._ops.ndimage import missing as _missing
@@ -195,7 +196,7 @@ def correlate1d(
     [0, 27, 18, 9, 0]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.weighted(
             _linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
@@ -232,7 +233,7 @@ def convolve1d(
     [0, 9, 18, 27, 0]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.weighted(
             _linear.CONVOLVE1D, weights, (axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
@@ -275,7 +276,7 @@ def correlate(
     [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 1.0]]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.weighted(
             _linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
@@ -315,7 +316,7 @@ def convolve(
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.weighted(
             _linear.CONVOLVE, weights, (origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
@@ -364,7 +365,7 @@ def gaussian_filter1d(
     [0.0, 0.106, 0.787, 0.106, 0.0]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.run(
             _linear.GAUSSIAN_FILTER1D,
             (sigma, axis, order, truncate, radius),
@@ -420,7 +421,7 @@ def gaussian_filter(
     [0.0, 0.084, 0.619, 0.084, 0.0]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.run(
             _linear.GAUSSIAN_FILTER,
             (sigma, order, truncate, radius, axes),
@@ -466,7 +467,7 @@ def uniform_filter1d(
     [1.0, 3.0, 3.0, 2.0]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.run(
             _linear.UNIFORM_FILTER1D, (size, axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
@@ -499,7 +500,7 @@ def uniform_filter(
     [0.333, 0.333, 0.333]
     """
     given = (type(mode), nan, min_weight, keep_nan, nodata, fill_value)
-    if given != _missing.COMPLETE or pixel_weights is not None or mode == "ignore":
+    if _differ(given, _missing.COMPLETE) or pixel_weights is not None or mode == "ignore":
         return _missing.run(
             _linear.UNIFORM_FILTER, (size, origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
         )

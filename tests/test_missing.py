@@ -732,6 +732,9 @@ REFUSED = {
     "no part of the kernel": (lambda: fastsep.gaussian(IMAGE, min_weight=None), TypeError, r"`min_weight`.*None"),
     "no tolerance": (lambda: fastsep.gaussian(IMAGE, tol=None), TypeError, r"`tol`.*real number.*None"),
     "a text for part of the kernel": (lambda: fastsep.box(IMAGE, 3, min_weight="1"), TypeError, r"`min_weight`.*'1'"),
+    "a text for a yes in ndimage": (
+        lambda: ndi.uniform_filter(BYTES, 3, keep_nan="no"), TypeError, r"`keep_nan`.*True or False.*'no'",
+    ),
     "a border that is ignored by edges": (
         lambda: fastsep.sobel(IMAGE, mode="ignore"), (RuntimeError, ValueError), r"`mode`.*reflect.*'ignore'",
     ),
@@ -782,6 +785,37 @@ REFUSED = {
 def test_bad_arguments_get_one_line(name):
     call, errors, message = REFUSED[name]
     assert_refused(call, errors, message)
+
+
+SEVERAL = np.array([0.25, 0.5])
+TAKE_MISSING = {
+    "gaussian": lambda **given: fastsep.gaussian(IMAGE, **given),
+    "box": lambda **given: fastsep.box(IMAGE, 3, **given),
+    "separable_filter": lambda **given: fastsep.separable_filter(IMAGE, [1, 2, 1], **given),
+    "correlate": lambda **given: fastsep.correlate(IMAGE, np.eye(3), **given),
+    "convolve": lambda **given: fastsep.convolve(IMAGE, np.eye(3), **given),
+    "unsharp_mask": lambda **given: fastsep.unsharp_mask(IMAGE, **given),
+    "difference_of_gaussians": lambda **given: fastsep.difference_of_gaussians(IMAGE, 1, **given),
+    "gradient": lambda **given: fastsep.gradient(IMAGE, "gaussian", **given),
+    "ndimage.correlate": lambda **given: ndi.correlate(IMAGE, np.eye(3), **given),
+    "ndimage.correlate1d": lambda **given: ndi.correlate1d(IMAGE, [1, 2, 1], **given),
+    "ndimage.gaussian_filter": lambda **given: ndi.gaussian_filter(IMAGE, 1, **given),
+    "ndimage.uniform_filter": lambda **given: ndi.uniform_filter(IMAGE, 3, **given),
+}
+
+
+@pytest.mark.parametrize("name", TAKE_MISSING)
+def test_arrays_for_keywords_of_one_value_get_one_line(name):
+    call = TAKE_MISSING[name]
+    assert_refused(lambda: call(nan=SEVERAL), ValueError, r"`nan`.*propagate, ignore.*0\.25")
+    assert_refused(lambda: call(min_weight=SEVERAL), TypeError, r"`min_weight`.*real number.*0\.25")
+    assert_refused(lambda: call(keep_nan=SEVERAL), TypeError, r"`keep_nan`.*True or False.*0\.25")
+    assert_refused(lambda: call(nodata=SEVERAL), ValueError, r"`nodata`.*float64.*integers")
+    assert_refused(lambda: call(fill_value=SEVERAL), TypeError, r"`fill_value`.*real number.*0\.25")
+
+
+def test_an_array_of_tolerances_gets_one_line():
+    assert_refused(lambda: fastsep.gaussian(IMAGE, tol=SEVERAL), TypeError, r"`tol`.*real number.*0\.25")
 
 
 def test_nothing_is_written_when_weights_are_refused():

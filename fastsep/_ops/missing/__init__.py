@@ -51,7 +51,15 @@ def _apply(*arguments: Any) -> list[Any]:
 def is_complete(call: tuple[Any, ...], weights: Any, given: tuple[Any, ...]) -> bool:
     """Whether nothing says that pixels may be missing."""
     _, _, image, mode, *_ = call
-    return weights is None and given == NOTHING and not is_masked(image) and not names_ignore(mode)
+    return weights is None and not differ(given, NOTHING) and not is_masked(image) and not names_ignore(mode)
+
+
+def differ(given: tuple[Any, ...], usual: tuple[Any, ...]) -> bool:
+    """Whether keywords are not the usual ones. An array is not, and is refused later, by the name of its keyword."""
+    try:
+        return given != usual
+    except (ValueError, TypeError):  # arrays, and NA of pandas, have no truth value
+        return True
 
 
 def names_ignore(mode: Any) -> bool:

@@ -57,7 +57,8 @@ def missing_of(frame: Frame, options: tuple[Any, ...], ignored: tuple[bool, ...]
         raise ValueError(f"`min_weight` must lie in [0, 1], as a part of the kernel's weight; got {show(min_weight)}.")
     if nodata is not None:
         nodata = _nodata(nodata, frame)
-    fill, keep = _fill(fill_value, nodata, frame, hidden), scalars.flag("keep_nan", keep_nan)
+    keep = scalars.flag("keep_nan", keep_nan)
+    fill = _fill(fill_value, nodata, frame, hidden)
     return Missing(ignore_nan and frame.dtype.kind == "f", nodata, least, keep, fill, ignored)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastsep._call import Builder, takes_wrappers
 from fastsep._ops import missing
-from fastsep._ops.missing import NOTHING, names_ignore
+from fastsep._ops.missing import NOTHING, differ, names_ignore
 from fastsep._ops.ndimage import calls
 from fastsep._ops.ndimage.calls import EACH, Elsewhere, Function, Packed
 from fastsep._validation import scipy_arguments
@@ -24,7 +24,7 @@ def run(
     weights: Any, given: tuple[Any, ...],
 ) -> Array:  # fmt: skip
     """`calls.run` for an image that may have missing pixels. `weights`: of pixels."""
-    if weights is None and given == NOTHING and not names_ignore(mode):
+    if weights is None and not differ(given, NOTHING) and not names_ignore(mode):
         return calls.run(function, parameters, image, output, mode, cval, workers)
     return _incomplete(image, function.builder, function, parameters, output, mode, cval, workers, weights, given)
 
