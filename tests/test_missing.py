@@ -251,6 +251,7 @@ def test_layout_and_byte_order_do_not_matter(rng, name):
     locked.flags.writeable = False
     for same in (np.asfortranarray(image), spread[::2, ::3], image[::-1].copy()[::-1], locked, image.astype(">f4")):
         np.testing.assert_array_equal(call(same, nan="ignore", weights=np.asfortranarray(weights)), plain)
+    np.testing.assert_array_equal(call(image, nan="ignore", weights=weights.astype(">f8")), plain)
     half = image.astype(np.float16)
     np.testing.assert_array_equal(call(half, nan="ignore"), call(half.astype(np.float32), nan="ignore"))
     out = np.empty_like(image)

@@ -147,7 +147,9 @@ def as_read(given: Array | None, shared: bool, request: Request) -> Array | None
         return None
     if shared:
         given = given.take(0, 0 if request.first else -1)
-    return np.ascontiguousarray(given).view(np.uint8 if given.dtype == np.bool_ else given.dtype)
+    if given.dtype == np.bool_:
+        return np.ascontiguousarray(given).view(np.uint8)
+    return np.ascontiguousarray(given, WEIGHTS[given.dtype.name])  # in the byte order of this machine
 
 
 def runs(
