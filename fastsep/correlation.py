@@ -164,7 +164,7 @@ def correlate(
     [[27, 0, 0], [0, 0, 0], [0, 18, 9]]
     """
     key = choice.pack(filter_kernels.kernel(kernel))
-    parameters = (key, False, scalars.not_negative("tol", tol), method)
+    parameters = (key, False, scalars.tolerance(tol), method)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
     if differ(given, COMPLETE) or weights is not None or mode == "ignore":
@@ -205,7 +205,7 @@ def convolve(
     [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]
     """
     key = choice.pack(filter_kernels.kernel(kernel))
-    parameters = (key, True, scalars.not_negative("tol", tol), method)
+    parameters = (key, True, scalars.tolerance(tol), method)
     given = (type(image), type(mode), nan, min_weight, keep_nan, nodata, fill_value)
     call = (choice.candidates, parameters, image, mode, cval, channel_axis, OWN, dtype, out, workers)
     if differ(given, COMPLETE) or weights is not None or mode == "ignore":

@@ -240,7 +240,7 @@ def gaussian(
     except (ValueError, TypeError):  # as in `differ`
         plain = False
     if not plain:
-        tol = scalars.not_negative("tol", tol)
+        tol = scalars.tolerance(tol)
         blur: tuple[Any, ...] = _gaussian, (sigma, order, truncate)
         parts: Builder = _gaussian_parts
         if tol:

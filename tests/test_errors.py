@@ -28,6 +28,17 @@ TABLE = {
     ),
     "huge sigma": (lambda: fastsep.gaussian(IMAGE, 1e300), ValueError, r"`sigma`.*1e\+300"),
     "text for sigma": (lambda: fastsep.gaussian(IMAGE, "1"), TypeError, r"`sigma`.*'1'"),
+    "yes for a tolerance": (lambda: fastsep.gaussian(IMAGE, tol=True), TypeError, r"`tol`.*real number.*True"),
+    "yes for a tolerance of a kernel": (
+        lambda: fastsep.correlate(IMAGE, np.eye(3), tol=True),
+        TypeError,
+        r"`tol`.*real number.*True",
+    ),
+    "yes for a tolerance of terms": (
+        lambda: fastsep.factorize(np.eye(3), tol=True),
+        TypeError,
+        r"`tol`.*real number.*True",
+    ),
     "complex sigma": (lambda: fastsep.gaussian(IMAGE, 1j), TypeError, r"`sigma`.*1j"),
     "unhashable sigma": (lambda: fastsep.gaussian(IMAGE, [[1], {}]), TypeError, r"`sigma`"),
     "three sigmas for two axes": (

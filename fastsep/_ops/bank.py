@@ -42,7 +42,7 @@ def correlate(
     workers: Any,
 ) -> Array:  # fmt: skip
     """`fastsep.correlate_bank`."""
-    tol = scalars.not_negative("tol", tol)
+    tol = scalars.tolerance(tol)
     if isinstance(kernels, BankFactorization):
         if tol:
             raise ValueError(f"`tol` must be 0 for kernels that are factorized already; got {array_like.show(tol)}.")

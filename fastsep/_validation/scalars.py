@@ -51,6 +51,13 @@ def not_negative(name: str, value: Any) -> float:
     return result
 
 
+def tolerance(value: Any) -> float:
+    """How far a result may be off, `tol`. True does not say how far, and would let it be off by everything."""
+    if isinstance(value, bool | np.bool_) and value:
+        raise TypeError(f"`tol` must be a real number; got {show(value)}.")
+    return not_negative("tol", value)
+
+
 def integer(name: str, value: Any, least: int | None = None) -> int:
     """A whole number, at least `least`. 2.0 passes as 2: as keys of plans they are equal."""
     try:
@@ -70,7 +77,7 @@ def rank_or_tol(rank: Any, tol: Any) -> tuple[int | None, float | None]:
     """Where to cut a factorization: after so many terms, or at an error; or neither."""
     if rank is not None and tol is not None:
         raise ValueError(f"`rank` or `tol` must be None; got {show(rank)} and {show(tol)}.")
-    return None if rank is None else integer("rank", rank, 1), None if tol is None else not_negative("tol", tol)
+    return None if rank is None else integer("rank", rank, 1), None if tol is None else tolerance(tol)
 
 
 def check_workers(value: Any) -> int:

@@ -238,7 +238,7 @@ def is_separable(kernel: npt.ArrayLike, *, tol: float | None = None) -> bool:
     """
     values = filter_kernels.kernel(kernel)
     if tol is not None:
-        bound = scalars.not_negative("tol", tol)
+        bound = scalars.tolerance(tol)
     else:
         dtype = np.asarray(kernel).dtype
         eps = max(_EPS, float(np.finfo(dtype).eps)) if dtype.kind == "f" else _EPS
