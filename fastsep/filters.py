@@ -231,12 +231,14 @@ def gaussian(
         image = array
     rules = PRESERVED if preserve_range else SKIMAGE
     # Written out because a tuple that is compared, as in the other functions, takes 0.1 us more: 2 % of a small call.
+    plain = True
     try:
-        plain = not (
+        if (
             type(image) is not ndarray or type(mode) is not str or mode == "ignore" or nan != "propagate" or tol != 0.0
             or weights is not None or min_weight != 0.0 or keep_nan is not False or nodata is not None
             or fill_value is not None
-        )  # fmt: skip
+        ):  # fmt: skip
+            plain = False
     except (ValueError, TypeError):  # as in `differ`
         plain = False
     if not plain:
