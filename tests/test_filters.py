@@ -349,6 +349,14 @@ def test_a_border_value_that_the_image_could_not_hold_is_kept(cval, rng):
     assert_close(rounded, ndi.uniform_filter(image.astype(float), 3, mode="constant", cval=1.5), image)
 
 
+def test_nan_beyond_the_border_of_a_derivative_stays_beside_it(rng):
+    image = noise(rng, "float32")
+    result = fastsep.separable_filter(image, [[1, 2, 1], [-1, 0, 1]], mode="constant", cval=np.nan)
+    inner = np.zeros(image.shape, bool)
+    inner[1:-1, 1:-1] = True
+    np.testing.assert_array_equal(np.isnan(result), ~inner)
+
+
 # ---- out
 
 

@@ -143,11 +143,14 @@ def test_blocks_cover_a_region_once_and_read_no_more_than_they_may(shape, around
     np.testing.assert_array_equal(found, inside)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "box"])
+@pytest.mark.parametrize("name", ["gaussian", "box", "mirrored", "beside"])
 def test_a_single_missing_pixel_is_found_wherever_it_is(name, rng, monkeypatch):
     call = {
         "gaussian": lambda image: fastsep.gaussian(image, (0.5, 0.8, 0), nan="ignore"),
         "box": lambda image: fastsep.box(image, (4, 3, 2), nan="ignore"),
+        # Windows that reach further on one side meet a pixel on the other by way of the border.
+        "mirrored": lambda image: fastsep.box(image, (4, 3, 2), nan="ignore", mode="mirror"),
+        "beside": lambda image: ndi.uniform_filter(image, (5, 3, 5), origin=(2, 0, -2), nan="ignore"),
     }[name]
     image = rng.random((5, 11, 9))
     for at in np.ndindex(image.shape):

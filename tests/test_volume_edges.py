@@ -67,3 +67,11 @@ def test_explain_names_the_sweep():
     assert plan.strategy == "sweep"
     assert plan.halo == ((1, 1),) * 3
     assert fastsep.explain(fastsep.farid, np.zeros((9, 9, 9), np.float32)).strategy == "lines"
+
+
+@pytest.mark.parametrize("name", ["sobel", pytest.param("scharr", marks=pytest.mark.slow)])
+def test_a_magnitude_overflows_no_sooner_than_squares_of_derivatives(name, rng):
+    image = rng.random((5, 6, 40), np.float32)
+    large = np.float32(1e19)
+    found = getattr(fastsep, name)(image * large)
+    np.testing.assert_allclose(found, getattr(fastsep, name)(image) * large, rtol=1e-5)

@@ -258,7 +258,8 @@ class FirArguments(ArgumentWriter):
         _, y, x = term.lines
         assert x is not None
         # The line along y comes after it, and has to make the value of it that belongs beyond the border then.
-        return x, self.plan.cval / tap_sum(y) if what.chained else self.plan.border
+        beyond = self.plan.cval / tap_sum(y) if what.chained else self.plan.border
+        return x, math.nan if math.isnan(beyond) else beyond  # always the same NaN, which is to be found again
 
     def rings(self, what: Separable, row_lines: dict[tuple[Line, float], int], taken: int, ring_row: int) -> int:
         """Room for the rows that the lines along x make; where these lines are written."""

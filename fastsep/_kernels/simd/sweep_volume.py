@@ -87,9 +87,9 @@ def gradient_sweep(
                     yield smooth(*across[-3:])
 
         def value_of(name, found):
-            if name == "magnitude":
-                total = e.muladd(found["dy"], found["dy"], e.mul(found["dz"], found["dz"]))
-                return e.mul(e.sqrt(e.muladd(found["dx"], found["dx"], total)), factor)
+            if name == "magnitude":  # of what comes out: squares of larger numbers would overflow sooner
+                dz, dy, dx = (value_of(each, found) for each in ("dz", "dy", "dx"))
+                return e.sqrt(e.muladd(dx, dx, e.muladd(dy, dy, e.mul(dz, dz))))
             if name == "orientation":  # of the derivatives as they come out
                 return e.arctan2(value_of("dy", found), value_of("dx", found))
             return e.mul(found[name], factor)

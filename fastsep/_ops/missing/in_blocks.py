@@ -239,7 +239,10 @@ class InBlocks(Incomplete):
             if not found or self._ends_lack(axis) or along.wraps:
                 return blocks
             start, stop = min(each[axis][0] for each in found), max(each[axis][1] for each in found)
-            region.append((max(start - along.halo[1], 0), min(stop + along.halo[0], along.length)))
+            # As far on both sides as windows reach on one: a border that reflects shows pixels in front of a result to
+            # those that look behind them.
+            reach = max(along.halo)
+            region.append((max(start - reach, 0), min(stop + reach, along.length)))
         if math.prod(stop - start for start, stop in region) > CLOSE * sum(math.prod(block.size) for block in blocks):
             return blocks
         return [Block(parts) for parts in product(*self._grid(region))]
