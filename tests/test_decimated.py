@@ -5,7 +5,7 @@ from itertools import product
 import dask.array as da
 import numpy as np
 import pytest
-from helpers import assert_refused, same_bits, skip_without, slow
+from helpers import LEVELS, assert_refused, same_bits, skip_without, slow
 
 import fastsep
 from fastsep._engine.levels import for_level
@@ -204,15 +204,10 @@ def test_threads_and_blocks_change_no_bit(mode, dtype, rng):
     assert same_bits(target, whole)
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        ("x86-64-v3", "float32", None),
-        *slow(("x86-64-v3", "uint8", "uint8"), ("x86-64-v2", "float32", None), ("x86-64-v2", "uint8", "uint8")),
-    ],
-)
-def test_vectors_of_every_width(how, rng):
-    level, source, dtype = how
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("source", "dtype"), [("float32", None), ("uint8", "uint8")])
+def test_vectors_of_every_width(level, source, dtype, rng):
     skip_without(level)
     image = (200 * rng.random((200, 150))).astype(source)
     own = fastsep.gaussian(image, 9, tol=1e-3, dtype=dtype)

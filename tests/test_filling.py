@@ -21,8 +21,10 @@ def scattered(rng, shape, dtype, part=0.2):
     ("dtype", "mode"),
     [
         ("f4", "ignore"),
-        ("u1", "ignore"),
-        *(pytest.param(*each, marks=pytest.mark.slow) for each in (("f8", "reflect"), ("i2", "constant"))),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("u1", "ignore"), ("f8", "reflect"), ("i2", "constant"))
+        ),
     ],
 )
 def test_one_sweep_fills_as_whole_arrays_do(rng, dtype, mode, monkeypatch, small_images_go_parallel):

@@ -495,7 +495,7 @@ def test_a_piece_with_a_margin(way, rng):
     ("source", "dtype", "channels"),
     [
         ("float32", "float32", ()),
-        ("float32", "float32", (3,)),
+        pytest.param("float32", "float32", (3,), marks=pytest.mark.slow),
         pytest.param("float32", "float64", (), marks=pytest.mark.slow),
         pytest.param("uint8", "uint8", (), marks=pytest.mark.slow),
     ],

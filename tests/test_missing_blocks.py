@@ -71,7 +71,7 @@ CALLS = {
     "a long line": lambda rng: partial(fastsep.gaussian, picture(rng, (20_000,)), 2, nan="ignore", mode="wrap"),
 }  # fmt: skip
 #: Each of another kind.
-QUICK = ("a volume", "round the columns", "numeric weights of a gradient", "a masked volume", "integers of 64 bits")
+QUICK = ("a volume", "round the columns", "numeric weights of a gradient", "a masked volume")
 
 
 def results(call):

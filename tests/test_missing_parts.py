@@ -128,14 +128,15 @@ def test_every_small_shape(name, rng):
         assert_same((shape, pattern), with_holes(rng, pattern, shape), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype", "result"),
     [
         ("gradient", "float64", "float64"),
-        pytest.param("unsharp mask", "uint8", "float32", marks=pytest.mark.slow),
-        pytest.param("difference", "uint16", "float64", marks=pytest.mark.slow),
-        pytest.param("unsharp mask", "uint8", "uint8", marks=pytest.mark.slow),
-        pytest.param("gradient", "int16", "float32", marks=pytest.mark.slow),
+        ("unsharp mask", "uint8", "float32"),
+        ("difference", "uint16", "float64"),
+        ("unsharp mask", "uint8", "uint8"),
+        ("gradient", "int16", "float32"),
     ],
 )
 def test_every_dtype(name, dtype, result, rng):

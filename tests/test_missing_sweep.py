@@ -192,6 +192,7 @@ def test_results_of_integers(name, dtype, rng):
         assert (made[0] == 200).any() == (pattern in ("all", "hole")), pattern
 
 
+@pytest.mark.slow
 def test_rescaled_integers(rng):
     image = with_holes(rng, "scattered", (50, 60), "uint8", 7)
     assert_same("", image, BLUR, INTEGERS, result="float32", scale=1 / 255)
@@ -218,6 +219,7 @@ def test_a_constant_beyond_the_border_counts_as_pixels(name, rng):
             assert_same((modes, shape, pattern), image, FILTERS[name], modes=modes, cval=2.5)
 
 
+@pytest.mark.slow
 def test_results_that_are_missing_are_told(rng):
     for pattern, shape in product(("none", "pixel", "hole", "all"), ((20, 3), (90, 600))):
         weights, image = ~missing_pixels(pattern, shape), picture(rng, shape)
@@ -245,7 +247,7 @@ def test_integers_that_are_made_in_another_way_than_floats(name, dtype, told, rn
             assert_same((shape, pattern, modes), image, OF_INTEGERS[name], INTEGERS, modes=modes, told=told, cval=3)
 
 
-@pytest.mark.parametrize("rule", [{"min_weight": 0.5}, {"min_weight": 1.0}, {"keep_nan": True}, {"fill": -3.0}])
+@pytest.mark.parametrize("rule", [{"min_weight": 0.5}, {"min_weight": 1.0}, {"fill": -3.0}, *slow({"keep_nan": True})])
 def test_every_rule_for_missing_results(rule, rng):
     for pattern in ("none", "pixel", "scattered", "hole"):
         assert_same(pattern, with_holes(rng, pattern, (90, 600)), BLUR, NAN._replace(**rule))

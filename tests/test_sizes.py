@@ -443,7 +443,7 @@ def check_hessian_addresses(fill, keep, dtype):
 @pytest.mark.parametrize(
     ("level", "pair", "share"),
     [
-        ("native", 0, 19),
+        ("native", 0, 41),
         *(pytest.param("native", pair, 3, marks=pytest.mark.slow) for pair in (0, -1)),
         *(pytest.param(level, PAIRS[level], 3, marks=pytest.mark.slow) for level in LEVELS),
     ],
