@@ -95,7 +95,7 @@ def gradient(
     nodata: int | None = None,
     fill_value: float | None = None,
 ) -> Any:
-    """Derivatives, magnitude and orientation of the gradient, in one sweep over a 2-D image.
+    """Derivatives, magnitude and orientation of the gradient, of a 2-D image in one sweep.
 
     magnitude = sqrt(sum of the squares of the derivatives), so that `sobel(x)` is the magnitude divided by
     sqrt(ndim); orientation = arctan2(dy, dx) in radians.

@@ -33,19 +33,21 @@ workers : int, optional
     Threads for this call; -1 is all cores. Default: what `set_num_threads` or the machine allows;
     for an array of dask, one for each of its tasks. The result does not depend on it.
 weights : array_like of bool or of numbers, optional
-    Which pixels count, or how much: an array that broadcasts to the image's spatial shape, or with
+    Which pixels of the image count, or how much: an array that broadcasts to its spatial shape, or with
     `channel_axis` one of the image's shape. Numbers are from 0 to 1e15; below 1e-38, which float32 hardly
     holds, they may count as 0. Pixels of weight 0 are missing. The notes of `fastsep.filters` tell what is
     made of the others.
 nan : {"propagate", "ignore"}
-    With "ignore", NaN stands for a missing pixel.
+    With "ignore", NaN stands for a missing pixel. Pixels outside the image count as always, a `cval` of
+    NaN too, unless `mode` is "ignore".
 min_weight : float
     From 0 to 1: where the pixels that count have less than this part of the kernel's weight, the result
     has no value. With 0, only where none counts.
 keep_nan : bool
     The result has no value where the pixel itself is missing, either.
 nodata : int, optional
-    The value that stands for a missing pixel of an integer image.
+    The value that stands for a missing pixel of an integer image. Of others pass
+    `weights=image != nodata`.
 fill_value : float, optional
     What stands for a result that has no value. Default: NaN, and in an integer dtype `nodata`.
 
@@ -210,10 +212,10 @@ def gaussian(
         How far the kernel may be off, as the sum of the absolute differences from its taps: no value of the
         result is off by more than `tol` times the largest of the absolute values of the image and `cval`.
         0: exact to the rounding of the arithmetic. With 0.001, wide Gaussians of images of two and more axes
-        take a fraction of the time: of one axis, but the last, every n-th pixel is kept for the blur, and
-        the others are filled in again, so that kernels differ a little from pixel to pixel. `explain` tells
-        whether that is so, the bound that holds, and how far NaN and infinity reach then, its `halo`. The taps
-        end with a step, `truncate` sigmas away, which is hard to keep to 0.0002 and less: such bounds take
+        take a fraction of the time: along one axis, which is never the last, only every n-th pixel is blurred,
+        and the others are filled in from these, so that kernels differ a little from pixel to pixel. `explain`
+        tells whether that is so, the bound that holds, and how far NaN and infinity reach then, its `halo`. The
+        taps end with a step, `truncate` sigmas away, which is hard to keep to 0.0002 and less: such bounds take
         much longer unless `truncate` is 5. Derivatives and images with missing pixels are exact.
 
     Examples

@@ -45,7 +45,7 @@ def interpolate_missing(
     Parameters
     ----------
     image : array_like, at least 1-D
-        Integer or float. NaN, `nodata`, pixels of weight 0, and those that a masked array hides, are missing.
+        Bool, integer or float. NaN, `nodata`, pixels of weight 0, and those that a masked array hides, are missing.
     sigma : float or one float per spatial axis
         Standard deviation of the first Gaussian in pixels, which reaches int(4 * sigma + 0.5) of them; 0 leaves an
         axis alone.
@@ -54,6 +54,8 @@ def interpolate_missing(
         wider are the Gaussians that fill wide holes, and the smoother what they make.
     mode : str or one str per spatial axis
         What lies outside the image: "ignore", nothing that counts, or as in all filters.
+    out : ndarray, optional
+        Array of the image's shape and dtype to write into, also returned. It may be the image itself.
 
     Returns
     -------
