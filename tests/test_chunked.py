@@ -105,6 +105,7 @@ def test_channels_may_be_chunked(axis, rng):
     image = rng.random(np.insert((20, 30), axis, 20), "f4")
     assert agree(fastsep.gaussian, image, (7, 6, 5), channel_axis=axis)
     assert agree(fastsep.roberts, image, 4, channel_axis=axis)
+    assert agree(fastsep.opening, image, 7, channel_axis=axis)
 
 
 @pytest.mark.parametrize("shape", [(70,), (9, 10, 11), (4, 5, 6, 7)])

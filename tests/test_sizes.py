@@ -184,7 +184,7 @@ def check_addresses(pair, share):
     fill = [0]
     keep = guard_scratch_and_taps(fill)
     rng = np.random.default_rng(7)
-    sources, results = Guarded(1 << 17), Guarded(1 << 19)
+    sources, results = Guarded(1 << 18), Guarded(1 << 19)
     chosen = {name: case for name, case in CASES.items() if share <= 3 or name not in SELDOM}
     for number, (name, case) in enumerate(chosen.items()):
         dtypes = case.dtypes[pair]

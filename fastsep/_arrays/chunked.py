@@ -88,11 +88,11 @@ def by_blocks(
     try:
         call(stand_in, None, None)
     except NotRun as instead:
-        program, told = instead.program, instead.result
+        program, told, channel = instead.program, instead.result, instead.channel
     if program is not None and not program.accelerated:  # what SciPy refuses, it shall refuse at once
         told = call(np.zeros((1,) * image.ndim, image.dtype), None, workers).dtype
     job = Job(partial(tasks.run_call, call, workers), image.shape, image.dtype, (result or told,))
-    return in_blocks(image, name, job, reach_of(program, image.ndim, None), look_of(program, workers))[0]
+    return in_blocks(image, name, job, reach_of(program, image.ndim, channel), look_of(program, workers))[0]
 
 
 def joined(join: Callable[..., Array], real: DaskArray, imaginary: DaskArray, dtype: DType, out: Any) -> DaskArray:
