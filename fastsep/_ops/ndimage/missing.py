@@ -46,7 +46,7 @@ def _incomplete(
     modes = _modes(mode, function, scipy_arguments.axes_of(named.get("axes"), image.ndim), image.ndim)
     call = (builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
     try:
-        return missing.apply(call, builder, weights, given)  # type: ignore[no-any-return]
+        return missing.apply(call, builder, weights, given, "pixel_weights")  # type: ignore[no-any-return]
     except Elsewhere:
         raise ValueError(
             f"`pixel_weights`, `nan` and the like need a call that is accelerated; {function.name} passes this one on"
