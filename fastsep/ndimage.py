@@ -200,7 +200,7 @@ def correlate1d(
         return _missing.weighted(
             _linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
-    return _weighted(_linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE1D, weights, (axis, origin), input, output, mode, cval, workers)
 
 
 def convolve1d(
@@ -280,7 +280,7 @@ def correlate(
         return _missing.weighted(
             _linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, pixel_weights, given[1:]
         )
-    return _weighted(_linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers, conjugate=True)
+    return _weighted(_linear.CORRELATE, weights, (origin, axes), input, output, mode, cval, workers)
 
 
 def convolve(

@@ -7,7 +7,8 @@ magnitudes. Sums of large pixels could not keep that: they are rounded to parts 
 import numpy as np
 import pytest
 import reference
-from helpers import edge_filters, slow
+from cases import edge_filters
+from helpers import slow
 from scipy import ndimage
 
 import fastsep

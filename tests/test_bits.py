@@ -6,7 +6,9 @@ or in pieces with a margin.
 
 import numpy as np
 import pytest
-from helpers import CASES, MODES, SELDOM, Case, cases, kernels_of, make_image, same_bits, slow
+from case_kinds import Case
+from cases import CASES, SELDOM, cases
+from helpers import MODES, kernels_of, make_image, same_bits, slow
 
 import fastsep
 from fastsep._engine import long_rows, pool

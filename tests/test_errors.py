@@ -28,6 +28,16 @@ TABLE = {
     ),
     "huge sigma": (lambda: fastsep.gaussian(IMAGE, 1e300), ValueError, r"`sigma`.*1e\+300"),
     "text for sigma": (lambda: fastsep.gaussian(IMAGE, "1"), TypeError, r"`sigma`.*'1'"),
+    "a text for a range": (
+        lambda: fastsep.gaussian(IMAGE, preserve_range="no"),
+        TypeError,
+        r"`preserve_range`.*True or False.*'no'",
+    ),
+    "an array for a range": (
+        lambda: fastsep.unsharp_mask(IMAGE, preserve_range=IMAGE),
+        TypeError,
+        r"`preserve_range`.*True or False",
+    ),
     "yes for a tolerance": (lambda: fastsep.gaussian(IMAGE, tol=True), TypeError, r"`tol`.*real number.*True"),
     "yes for a tolerance of a kernel": (
         lambda: fastsep.correlate(IMAGE, np.eye(3), tol=True),

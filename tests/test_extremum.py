@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage
-from helpers import LEVELS, MODES, build_extremum, build_flat, layouts, noise, same_bits, slow
+from case_kinds import build_extremum, build_flat
+from helpers import LEVELS, MODES, layouts, noise, same_bits, slow
 
 import fastsep
 from fastsep import _call

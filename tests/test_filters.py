@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import reference
 import scipy.ndimage as ndi
-from helpers import MODES, edge_filters, layouts, make_image, noise, same_bits, slow
+from cases import edge_filters
+from helpers import MODES, layouts, make_image, noise, same_bits, slow
 from reference import assert_close
 
 import fastsep

@@ -3,7 +3,8 @@
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from helpers import CASES, LEVELS, make_image, same_bits, skip_without
+from cases import CASES
+from helpers import LEVELS, make_image, same_bits, skip_without
 from test_sizes import ALL_PLANES, PAIRS, SHAPES, check
 
 import fastsep

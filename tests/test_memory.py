@@ -7,7 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import CASES, MIB, SLACK, cases, layouts, make_image, peak_memory, replace_everywhere, slow
+from cases import CASES, cases
+from helpers import MIB, SLACK, layouts, make_image, peak_memory, replace_everywhere, slow
 
 import fastsep
 from fastsep import correlation, filters

@@ -746,15 +746,17 @@ REFUSED = {
         lambda: fastsep.box(IMAGE, 3, mode=["ignore"] * 3), (RuntimeError, ValueError), r"`mode`.*3",
     ),
     "taps of both signs": (
-        lambda: fastsep.separable_filter(IMAGE, [-1, 0, 1], nan="ignore"), ValueError, r"`weights`.*one sign",
+        lambda: fastsep.separable_filter(IMAGE, [-1, 0, 1], nan="ignore"), ValueError, r"Weights of pixels.*one sign",
     ),
     "a kernel of both signs": (
-        lambda: fastsep.correlate(IMAGE, [[1, -1]], mode="ignore"), ValueError, r"`weights`.*one sign",
+        lambda: fastsep.correlate(IMAGE, [[1, -1]], mode="ignore"), ValueError, r"Weights of pixels.*one sign",
     ),
     "terms of a kernel of both signs": (
         lambda: fastsep.convolve(IMAGE, [[1, -1], [1, 1]], method="separable", nan="ignore"), ValueError, r"one sign",
     ),
-    "taps of zero": (lambda: fastsep.separable_filter(IMAGE, [0.0], nan="ignore"), ValueError, r"`weights`.*all zero"),
+    "taps of zero": (
+        lambda: fastsep.separable_filter(IMAGE, [0.0], nan="ignore"), ValueError, r"Weights of pixels.*all zero",
+    ),
     "a transform": (
         lambda: fastsep.correlate(IMAGE, np.eye(3), method="fft", nan="ignore"), ValueError, r"`method`.*fft.*missing",
     ),
@@ -778,6 +780,21 @@ REFUSED = {
     ),
     "an infinite tap in ndimage": (
         lambda: ndi.correlate1d(IMAGE, [1, np.inf], nan="ignore"), ValueError, r"`pixel_weights`.*accelerated",
+    ),
+    "negative weights in ndimage": (
+        lambda: ndi.correlate1d(IMAGE, [1.0], pixel_weights=-IMAGE), ValueError, r"`pixel_weights`.*not negative.*-1",
+    ),
+    "complex weights in ndimage": (
+        lambda: ndi.uniform_filter(IMAGE, pixel_weights=1j * IMAGE), ValueError, r"`pixel_weights`.*real",
+    ),
+    "weights of a wrong shape in ndimage": (
+        lambda: ndi.gaussian_filter(IMAGE, 1, pixel_weights=np.ones(8)), ValueError, r"`pixel_weights`.*\(8,\)",
+    ),
+    "nodata of floats in ndimage": (
+        lambda: ndi.uniform_filter(IMAGE, nodata=0), ValueError, r"`nodata`.*`pixel_weights=image != nodata`",
+    ),
+    "an ignored border, misspelt": (
+        lambda: fastsep.gaussian(IMAGE, mode="Ignore"), ValueError, r"`mode`.*'Ignore'.*also have 'ignore'",
     ),
 }  # fmt: skip
 

@@ -136,6 +136,36 @@ def test_filters_that_compare_pixels_are_exact(case, dtype, mode, rng):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("small_images_go_parallel")
+@pytest.mark.parametrize("mode", ["mirror", "grid-constant", *slow("reflect", "constant", "nearest", "wrap")])
+@pytest.mark.parametrize("name", ["grey_opening", *slow("grey_closing", "white_tophat", "black_tophat")])
+def test_openings_of_several_bands(name, mode, rng):
+    """Both windows run in one sweep, some rows at a time, unless they are taller than 16 rows."""
+    windows = [
+        {"size": 3}, {"size": (4, 3), "origin": (1, -1)}, {"footprint": [[0, 1, 1], [1, 1, 0]], "origin": (-1, 1)},
+        {"structure": np.zeros((2, 5))}, {"size": (16, 2)}, {"size": (17, 2)},
+    ]  # fmt: skip
+    for options in windows:
+        for dtype in ("uint8", "float32"):
+            image = rng.integers(0, 200, (331, 75)).astype(dtype)
+            found, expected = (getattr(module, name)(image, mode=mode, cval=50, **options) for module in (ours, theirs))
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "swept"),
+    [
+        ({"size": 16}, True),
+        ({"size": 17}, False),
+        ({"size": 3, "mode": "grid-wrap"}, False),
+        ({"size": 3, "axes": 0}, False),
+    ],
+)
+def test_which_openings_take_one_sweep(options, swept):
+    told = str(fastsep.explain(ours.grey_opening, np.zeros((40, 50), np.uint8), **options))
+    assert ("erosion" in told) == swept
+
+
 @pytest.mark.parametrize("cval", [-3, 2.5, 300, np.nan])
 def test_a_border_that_the_dtype_cannot_hold_is_that_of_scipy(cval, rng):
     image = rng.integers(0, 256, (9, 8), np.uint8)
@@ -318,7 +348,7 @@ def test_explain_tells_how_filters_run():
     image = np.broadcast_to(np.float32(0), (480, 640))
     plan = fastsep.explain(ours.gaussian_filter, image, 3)
     assert (plan.function, plan.result, plan.halo) == ("gaussian_filter", np.float32, ((12, 12), (12, 12)))
-    assert "erode" in str(fastsep.explain(ours.grey_opening, image, 3))
+    assert "erosion" in str(fastsep.explain(ours.grey_opening, image, 3))
     assert fastsep.explain(ours.gaussian_filter, image.astype(np.longdouble), 1).strategy == "scipy"
     plan = fastsep.explain(ours.generic_laplace, image, ours.sobel, output=np.float64)
     assert (plan.strategy, plan.result) == ("stages", np.float64)

@@ -258,6 +258,16 @@ def test_messages_name_the_argument(name, value, message):
         getattr(ours, name)(IMAGE, value)
 
 
+@pytest.mark.parametrize("name", ["correlate1d", "convolve"])
+def test_modes_that_are_no_plain_text_meet_complex_weights(name):
+    """They take the way of calls that may have missing pixels, which knows real weights alone."""
+    weights = [1, 2j, 3] if name.endswith("1d") else [[1, 2j, 3]]
+    expected = getattr(theirs, name)(IMAGE, weights, mode="mirror")
+    np.testing.assert_array_equal(getattr(ours, name)(IMAGE, weights, mode=np.str_("mirror")), expected)
+    with pytest.raises(RuntimeError, match="`mode` must be one of"):
+        getattr(ours, name)(IMAGE, weights, mode=3)
+
+
 @pytest.mark.parametrize("image", [IMAGE.astype(np.float16), IMAGE.astype(object), IMAGE.astype(np.longdouble)])
 def test_images_that_scipy_does_not_know_are_its_own_to_refuse(image):
     with pytest.raises(RuntimeError):

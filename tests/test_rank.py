@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import reference
-from helpers import MODES, disk, kernels_of, noise, rank, same_bits, slow
+from case_kinds import disk, rank
+from helpers import MODES, kernels_of, noise, same_bits, slow
 
 import fastsep
 from fastsep._kernels import selection

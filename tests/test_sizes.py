@@ -16,13 +16,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
+from cases import CASES, SELDOM, cases
 from helpers import (
-    CASES,
     LEVELS,
     MODES,
-    SELDOM,
     OneAfterTheOther,
-    cases,
     cut_all_images,
     finish_script,
     make_image,

@@ -21,16 +21,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import (
-    CASES,
-    cut_all_images,
-    finish_script,
-    make_image,
-    replace_everywhere,
-    same_bits,
-    say,
-    start_script,
-)
+from cases import CASES
+from helpers import cut_all_images, finish_script, make_image, replace_everywhere, same_bits, say, start_script
 
 import fastsep
 from fastsep._engine import bands as _bands

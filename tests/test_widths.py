@@ -15,7 +15,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import MODES, disk, finish_script, make_image, same_bits, say, skip_without, start_script
+from case_kinds import disk
+from helpers import MODES, finish_script, make_image, same_bits, say, skip_without, start_script
 
 import fastsep
 from fastsep import ndimage

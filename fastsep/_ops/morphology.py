@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastsep._call import ORDER, apply, foreign, takes_wrappers
-from fastsep._ops import composed
-from fastsep._ops.ndimage import order
+from fastsep._ops.ndimage import composed, order
 from fastsep._ops.ndimage.calls import Elsewhere, Packed
 from fastsep._ops.ndimage.stages import raise_not_run
 from fastsep._validation import arrays, axes, scalars

@@ -168,8 +168,8 @@ def expanded_mask(mask: Any, inside: Array, shape: tuple[int, ...], channel: int
     return inside if inside.shape == shape else np.expand_dims(inside, channel)  # type: ignore[arg-type]
 
 
-def expanded_weights(weights: Array, shape: tuple[int, ...], channel: int | None) -> Array:
-    """`weights` for every pixel of an image of that shape: given for its spatial axes, or for all."""
+def expanded_weights(name: str, weights: Array, shape: tuple[int, ...], channel: int | None) -> Array:
+    """Weights for every pixel of an image of that shape: given for its spatial axes, or for all."""
     spatial = tuple(n for axis, n in enumerate(shape) if axis != channel)
     whole = channel is not None and weights.ndim == len(shape)
     try:
@@ -177,21 +177,21 @@ def expanded_weights(weights: Array, shape: tuple[int, ...], channel: int | None
     except ValueError:
         fits = False
     if not fits:
-        raise ArgumentError(f"`weights` must fit the image's spatial shape {spatial}; got shape {weights.shape}.")
+        raise ArgumentError(f"`{name}` must fit the image's spatial shape {spatial}; got shape {weights.shape}.")
     if channel is not None and not whole:
         weights = weights[(None,) * (len(spatial) - weights.ndim)]  # those that broadcast
         weights = weights[(*(slice(None),) * channel, None)]
     return np.broadcast_to(weights, shape)
 
 
-def checked_weights(weights: Array) -> Array:
+def checked_weights(name: str, weights: Array) -> Array:
     """Bools, or numbers of which float32 holds the sums."""
     if weights.dtype.kind != "b" and weights.size:
         lowest, highest = weights.min(), weights.max()
         if not (lowest >= 0 and highest <= LARGEST_WEIGHT):
             found = lowest if not lowest >= 0 else highest
             raise ValueError(
-                f"`weights` must be finite, not negative and at most {LARGEST_WEIGHT:.0e}; got {found} among them."
+                f"`{name}` must be finite, not negative and at most {LARGEST_WEIGHT:.0e}; got {found} among them."
             )
     return weights
 

@@ -23,6 +23,9 @@ MODES = {
     "grid-wrap": "wrap",
 }
 
+#: Of images with missing pixels: beyond such a border nothing has any weight.
+IGNORE = "ignore"
+
 # What others call these borders: NumPy, MATLAB and PyTorch by a word, OpenCV by a number.
 _MODES_ELSEWHERE: dict[int | str, str] = {
     "symmetric": "reflect",
@@ -131,6 +134,8 @@ def border_mode(value: Any) -> str:
         known = isinstance(value, str | int)
         ours = _MODES_ELSEWHERE.get(value.lower() if isinstance(value, str) else value) if known else None
         hint = "" if ours is None else f" {'It' if isinstance(value, str) else 'In OpenCV it'} means {ours!r}."
+        if isinstance(value, str) and value.lower() == IGNORE:
+            hint = f" Functions that take missing pixels also have {IGNORE!r}."
         raise ArgumentError(f"`mode` must be one of {', '.join(MODES)}; got {show(value)}.{hint}")
     return MODES[value]
 

@@ -103,11 +103,11 @@ def need_one_sign(lines: Sequence[Array]) -> None:
     """Refuse taps whose sum may vanish where pixels are missing."""
     if any((taps < 0).any() and (taps > 0).any() for taps in lines):
         raise ValueError(
-            "`weights`, `nan`, `nodata`, masked arrays and mode ignore need taps of one sign: results are divided by"
+            "Weights of pixels, `nan`, `nodata`, masks and mode ignore need taps of one sign: results are divided by"
             " the sum of those that meet a pixel, and that of others may vanish."
         )
     if not all(taps.any() for taps in lines):
-        raise ValueError("`weights`, `nan`, `nodata`, masked arrays and mode ignore need taps that are not all zero.")
+        raise ValueError("Weights of pixels, `nan`, `nodata`, masks and mode ignore need taps that are not all zero.")
 
 
 def finite_float64(name: str, array: Array) -> Array:

@@ -9,37 +9,31 @@ the rows that a block of each output plane needs; each row is filtered along the
 from __future__ import annotations
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters import fir_block
+from fastsep._kernels.filters import fir_block, fir_slab
 from fastsep._kernels.helper import helper, step
-from fastsep._kernels.rows import deliver_narrow, list_targets, outside, share
+from fastsep._kernels.rows import outside, share
 from fastsep._kernels.simd import emitter, fir, memory, sweep
 
 
 def build(form, src, acc, dst):
     """As `fir.build`."""
-    lanes, dst_size = emitter.lanes(acc), dst.itemsize
+    lanes = emitter.lanes(acc)
     find_borders, fill_border = fir_block.borders(form, acc)
     filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
-    list_planes, filter_depth = _depth(form, src, acc, dst)
+    count_rows, plane_bytes, filter_plane = fir_slab.of_planes(acc, dst, filter_block)
+    list_planes, filter_depth = _depth(form, src, acc, dst, count_rows, plane_bytes)
 
     def band(block, index):
         args = at.Volume(block)
-        rows, depth, lines = args.rows, args.depth, args.depth_line_count
-        width = args.cols * args.channels
+        rows, depth = args.rows, args.depth
         windows = (rows + args.window - 1) // args.window
         groups = (depth + args.group - 1) // args.group
         first_unit, last_unit = share(args, index, args.planes * groups * windows)
         scratch = args.scratch
-        taken = args.lead + args.trail + lanes
-        # As many rows as a block takes, or one more: an odd number of cache lines.
-        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
-        slab_line = args.group * slab_plane
-        table = scratch
-        dst_table = table + lines * args.table_bytes
+        slab_plane = plane_bytes(args)
         plane_table = scratch + args.listed
         # Rows that nobody wants begin as far behind a cache line as the others.
         spare = scratch + args.spare + args.dst % at.LINE
-        spare_row = lanes * dst_size if width < lanes else 0
         find_borders(args, scratch + args.borders)
         for unit in range(first_unit, last_unit):
             batch = unit // (groups * windows)
@@ -56,26 +50,14 @@ def build(form, src, acc, dst):
                 filtered = stop
                 for r in range(planes):
                     target = args.dst + (batch * depth + first_plane + r) * rows * args.dst_row
-                    for number in range(lines):
-                        start = scratch + args.slab + number * slab_line + r * slab_plane
-                        # The first entry and the last are guards. Rows past the end are not wanted: any will do.
-                        place = (top - first_row + taken - 1) % taken
-                        for i in range(taken + 2):
-                            memory.set_word(table + number * args.table_bytes, i, start + place * args.slab_row)
-                            place += 1
-                            if place == taken:
-                                place = 0
-                    list_targets(dst_table, lanes, target, args.dst_row, top, end, spare, spare_row)
-                    filter_block(args, table, dst_table, scratch, top, 0)
-                    if spare_row != 0:
-                        stop_row = min(top + lanes, end)
-                        deliver_narrow(target, args.dst_row, top, stop_row, spare, spare_row, width * dst_size)
+                    slab = scratch + args.slab + r * slab_plane
+                    filter_plane(args, scratch, slab, args.group * slab_plane, first_row, top, end, target, spare)
         sweep.finish_streams()
 
     return band
 
 
-def _depth(form, src, acc, dst):
+def _depth(form, src, acc, dst, count_rows, plane_bytes):
     """`list_planes` and `filter_depth` for a form and the dtypes of source, arithmetic and result."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
@@ -97,8 +79,8 @@ def _depth(form, src, acc, dst):
     @step
     def filter_depth(args, scratch, table, planes, first, stop, top_row):
         """Apply the lines along the depth to the rows `first` .. `stop` - 1 of the planes listed, into the slab."""
-        width, taken, taken_z = args.cols * args.channels, args.lead + args.trail + lanes, count_taken(args, planes)
-        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
+        width, taken, taken_z = args.cols * args.channels, count_rows(args), count_taken(args, planes)
+        slab_plane = plane_bytes(args)
         copy_row, vector = args.ring_row, lanes * acc_size
         # The first copy is a guard, and that behind the last.
         copies = scratch + args.ring + copy_row

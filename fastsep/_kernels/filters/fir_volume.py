@@ -8,38 +8,32 @@ from there along the other axes.
 from __future__ import annotations
 
 from fastsep._kernels import arguments as at
-from fastsep._kernels.filters import fir_block
+from fastsep._kernels.filters import fir_block, fir_slab
 from fastsep._kernels.helper import helper
-from fastsep._kernels.rows import deliver_narrow, guard, list_targets, outside, share
+from fastsep._kernels.rows import guard, outside, share
 from fastsep._kernels.simd import emitter, fir, memory
 
 
 def build(form, src, acc, dst):
     """As `fir.build`."""
-    lanes, tile, dst_size = emitter.lanes(acc), emitter.tile(acc), dst.itemsize
+    lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     find_borders, fill_border = fir_block.borders(form, acc)
     filter_block = fir_block.filterer(form, src, acc, dst, fill_border)
-    take_planes = _planes(src, acc)
-    filter_depth = _depth(src, acc)
+    count_rows, plane_bytes, filter_plane = fir_slab.of_planes(acc, dst, filter_block)
+    take_planes = _planes(src, acc, count_rows)
+    filter_depth = _depth(src, acc, count_rows, plane_bytes)
 
     def band(block, index):
         args = at.Volume(block)
-        rows, depth, lines = args.rows, args.depth, args.depth_line_count
-        width = args.cols * args.channels
+        rows, depth = args.rows, args.depth
         windows = (rows + args.window - 1) // args.window
         chunks = (depth + args.chunk - 1) // args.chunk
         first_unit, last_unit = share(args, index, args.planes * chunks * windows)
         scratch = args.scratch
-        taken = args.lead + args.trail + lanes
         taken_z = args.lead_z + args.trail_z + tile
         slab = scratch + args.slab
-        # As many rows as a block takes, or one more: an odd number of cache lines.
-        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
-        table = scratch
-        dst_table = table + lines * args.table_bytes
-        plane_table = dst_table + 8 * lanes
-        spare = scratch + args.spare
-        spare_row = lanes * dst_size if width < lanes else 0
+        slab_plane = plane_bytes(args)
+        plane_table = scratch + args.depth_line_count * args.table_bytes + 8 * lanes
         find_borders(args, scratch + args.borders)
         for unit in range(first_unit, last_unit):
             batch = unit // (chunks * windows)
@@ -58,31 +52,18 @@ def build(form, src, acc, dst):
                     filter_depth(args, plane_table, slab, filtered, stop, first_row - args.lead)
                     filtered = stop
                     for r in range(min(tile, depth - first_plane)):
-                        plane = batch * depth + first_plane + r
-                        target = args.dst + plane * rows * args.dst_row
-                        for number in range(lines):
-                            start = slab + (number * tile + r) * slab_plane
-                            # The first entry and the last are guards. Rows past the end are not wanted: any will do.
-                            place = (top - first_row + taken - 1) % taken
-                            for i in range(taken + 2):
-                                memory.set_word(table + number * args.table_bytes, i, start + place * args.slab_row)
-                                place += 1
-                                if place == taken:
-                                    place = 0
-                        list_targets(dst_table, lanes, target, args.dst_row, top, end, spare, spare_row)
-                        filter_block(args, table, dst_table, scratch, top, 0)
-                        if spare_row != 0:
-                            stop_row = min(top + lanes, end)
-                            deliver_narrow(
-                                target, args.dst_row, top, stop_row, spare, spare_row, width * dst_size
-                            )  # fmt: skip
+                        target = args.dst + (batch * depth + first_plane + r) * rows * args.dst_row
+                        filter_plane(
+                            args, scratch, slab + r * slab_plane, tile * slab_plane, first_row, top, end, target,
+                            scratch + args.spare,
+                        )  # fmt: skip
 
     return band
 
 
-def _planes(src, acc):
+def _planes(src, acc, count_rows):
     """`take_planes` for the dtypes of source and arithmetic."""
-    lanes, tile, src_size = emitter.lanes(acc), emitter.tile(acc), src.itemsize
+    tile, src_size = emitter.tile(acc), src.itemsize
 
     @helper
     def copy_ends(args, beyond, row, to):
@@ -111,7 +92,7 @@ def _planes(src, acc):
         Copies of planes are kept from `slot` on, and those of the first `fresh` ones are there.
         """
         rows, depth, width = args.rows, args.depth, args.cols * args.channels
-        taken = args.lead + args.trail + lanes
+        taken = count_rows(args)
         taken_z = args.lead_z + args.trail_z + tile
         # An odd number of cache lines, as `window` + `taken` + 1 - (its parity) rows are.
         ring_plane = (args.window + taken) // 2 * 2 * args.ring_row + args.ring_row
@@ -141,7 +122,7 @@ def _planes(src, acc):
     return take_planes
 
 
-def _depth(src, acc):
+def _depth(src, acc, count_rows, plane_bytes):
     """`filter_depth` for the dtypes of source and arithmetic."""
     lanes, tile = emitter.lanes(acc), emitter.tile(acc)
     src_size, acc_size = src.itemsize, acc.itemsize
@@ -171,8 +152,7 @@ def _depth(src, acc):
 
         Row by row: what a second line reads is in the first level of the cache then.
         """
-        taken = args.lead + args.trail + lanes
-        slab_plane = taken // 2 * 2 * args.slab_row + args.slab_row
+        taken, slab_plane = count_rows(args), plane_bytes(args)
         for v in range(first, stop):
             place = slab + (v - top_row) % taken * args.slab_row
             for number in range(args.depth_line_count):

@@ -12,25 +12,27 @@ from numpy import ndarray
 
 from fastsep import _call
 from fastsep._validation.array_like import is_masked, is_sequence
+from fastsep._validation.axes import IGNORE
 
 #: Of the keywords `nan`, `min_weight`, `keep_nan`, `nodata` and `fill_value`, the values that ask for nothing.
 NOTHING = ("propagate", 0.0, False, None, None)
 #: The types of image and mode, and these keywords, of a call that goes the plain way if it has no `weights` and its
 #: mode is not IGNORE. Such a call does no more than to compare them.
 COMPLETE = (ndarray, str, *NOTHING)
-#: The border beyond which nothing has any weight.
-IGNORE = "ignore"
 
 
-def apply(call: tuple[Any, ...], builder: Callable[..., Any], weights: Any, given: tuple[Any, ...]) -> Any:
+def apply(
+    call: tuple[Any, ...], builder: Callable[..., Any], weights: Any, given: tuple[Any, ...], named: str = "weights"
+) -> Any:
     """`_call.apply(*call)` for an image that may have missing pixels.
 
     `builder`: tells what is normalized, of the frame and the call's parameters. `given`: the keywords of `NOTHING`.
+    `named`: what the function calls `weights`.
     """
     *arguments, out, workers = call
     if is_complete(call, weights, given):
         return _call.apply(*call)
-    return _apply(builder, *arguments[1:], (out,), workers, weights, given)[0]
+    return _apply(builder, *arguments[1:], (out,), workers, weights, given, named)[0]
 
 
 def apply_for_several(

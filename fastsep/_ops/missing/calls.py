@@ -29,18 +29,21 @@ Parts: TypeAlias = Callable[..., Filter | Operation | Combination | Derivatives 
 
 def apply(
     builder: Parts, parameters: tuple[Any, ...], image: Any, mode: Any, cval: Any, channel_axis: Any, rules: Rules,
-    dtype: Any, outs: Sequence[Any], workers: Any, weights: Any, given: tuple[Any, ...],
+    dtype: Any, outs: Sequence[Any], workers: Any, weights: Any, given: tuple[Any, ...], named: str = "weights",
 ) -> list[Any]:  # fmt: skip
-    """A call of what `builder(frame, *parameters)` describes. `given`: the keywords of `NOTHING`."""
+    """A call of what `builder(frame, *parameters)` describes.
+
+    `given`: the keywords of `NOTHING`. `named`: what the function calls `weights`.
+    """
     image = lent("image", image)
     if array_like.is_wrapper(image):
         wrapper = _call.wrapped().wrapper_of(image)
-        names = ("mode", "channel_axis", "weights", *_call.wrapped().parameters_of(builder)[1:])
+        names = ("mode", "channel_axis", named, *_call.wrapped().parameters_of(builder)[1:])
         values = (mode, channel_axis, weights, *parameters)
         mode, channel_axis, weights, *found = wrapper.by_position(names, values)
         results = apply(
             builder, tuple(found), wrapper.inner, mode, cval, channel_axis, rules, dtype,
-            [wrapper.target(out) for out in outs], workers, weights, given,
+            [wrapper.target(out) for out in outs], workers, weights, given, named,
         )  # fmt: skip
         return [wrapper.result(result, out) for result, out in zip(results, outs, strict=True)]
     mask = fill = None
@@ -51,7 +54,7 @@ def apply(
     mode, ignored = options.without_ignore(mode, image.ndim, channel)
     if weights is not None:
         read = array_like.real_array if isinstance(image, np.ndarray) else array_like.real_image
-        weights = arrays.expanded_weights(read("weights", weights), image.shape, channel)
+        weights = arrays.expanded_weights(named, read(named, weights), image.shape, channel)
         if any(isinstance(each, np.ndarray) and np.may_share_memory(weights, each) for each in outs):
             weights = weights.copy()
     absent = None
@@ -59,7 +62,7 @@ def apply(
         weights = ~mask if weights is None else np.where(mask, weights.dtype.type(0), weights)
         absent = np.zeros(image.shape, bool)
     pixels = (None if each is None else PerPixel(each) for each in (weights, absent))
-    arguments = (builder, parameters, given, ignored, *pixels)
+    arguments = (builder, parameters, given, named, ignored, *pixels)
     call = (normalized, arguments, image, mode, 0.0 if any(ignored) else cval, channel_axis, rules, dtype)
     if len(outs) == 1:
         results = [_call.apply(*call, outs[0], workers)]
@@ -86,12 +89,12 @@ def _masked(result: Array, absent: Array, fill: Any) -> np.ma.MaskedArray[Any, A
 
 
 def normalized(
-    frame: Frame, builder: Parts, parameters: tuple[Any, ...], given: tuple[Any, ...], ignored: tuple[bool, ...],
-    weights: PerPixel | None, absent: PerPixel | None,
+    frame: Frame, builder: Parts, parameters: tuple[Any, ...], given: tuple[Any, ...], named: str,
+    ignored: tuple[bool, ...], weights: PerPixel | None, absent: PerPixel | None,
 ) -> Operation:  # fmt: skip
     """What `builder` describes, divided by weights. `absent`: see `Incomplete`."""
     what = builder(frame, *parameters)
-    missing = options.missing_of(frame, given, ignored, absent is not None or isinstance(what, Scales))
+    missing = options.missing_of(frame, given, named, ignored, absent is not None or isinstance(what, Scales))
 
     def prepare(request: Request) -> Incomplete:
         if weights is None:  # the call is remembered, and its program with it
@@ -99,7 +102,7 @@ def normalized(
         values = weights.values[0]
         # The axes along which pixels share a weight; of an array of dask nobody asks.
         shared = tuple(stride == 0 for stride in getattr(values, "strides", ()))
-        key = (builder, parameters, given, ignored, values.dtype, shared, absent is None, request)
+        key = (builder, parameters, given, named, ignored, values.dtype, shared, absent is None, request)
         found = _programs.get(key)
         if found is None:
             found = _program(what, request, missing, weights, absent).of(None, None)

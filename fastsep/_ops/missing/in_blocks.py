@@ -70,7 +70,7 @@ class InBlocks(Incomplete):
 
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
-        image, given = engine_axes(image, self.request), given_weights(self.weights, self.request)
+        image, given = engine_axes(image, self.request), given_weights(self.weights, self.missing, self.request)
         within = self.request.within
         if within is None and self.look is not None:
             within = self.look(image, given, workers)

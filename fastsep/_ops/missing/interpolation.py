@@ -64,7 +64,7 @@ class Interpolation(Incomplete):
     @np.errstate(all="ignore")
     def run(self, image: Array, outs: Sequence[Array], workers: int | None) -> None:
         (out,) = outs
-        image, given = engine_axes(image, self.request), given_weights(self.weights, self.request)
+        image, given = engine_axes(image, self.request), given_weights(self.weights, self.missing, self.request)
         out[...] = dtypes.finish(image, self.target)
         left = np.ascontiguousarray(~counting(image, self.missing, given))
 

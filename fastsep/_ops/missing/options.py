@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._ops.missing import IGNORE, names_ignore
+from fastsep._ops.missing import names_ignore
 from fastsep._validation import scalars
 from fastsep._validation.array_like import is_sequence, show
-from fastsep._validation.axes import Frame
+from fastsep._validation.axes import IGNORE, Frame
 from fastsep._validation.scalars import ArgumentError
 
 
@@ -37,6 +37,7 @@ class Missing(NamedTuple):
     keep_nan: bool  # nor has that of a pixel which is missing itself
     fill: float | int  # results that have no value
     ignored: tuple[bool, ...]  # spatial axes beyond whose ends nothing has any weight: the mode is "constant" there
+    weights: str = "weights"  # the keyword for weights of pixels
 
     @property
     def border_weight(self) -> float:
@@ -48,23 +49,28 @@ class Missing(NamedTuple):
         return "constant" in request_modes and not any(self.ignored)
 
 
-def missing_of(frame: Frame, options: tuple[Any, ...], ignored: tuple[bool, ...], hidden: bool) -> Missing:
-    """The keywords behind `weights`, in the order of `NOTHING`. `hidden`: a mask tells which results have no value."""
+def missing_of(
+    frame: Frame, options: tuple[Any, ...], weights: str, ignored: tuple[bool, ...], hidden: bool
+) -> Missing:
+    """The keywords behind that for weights, in the order of `NOTHING`.
+
+    `hidden`: a mask tells which results have no value.
+    """
     nan, min_weight, keep_nan, nodata, fill_value = options
     ignore_nan = scalars.one_of("nan", nan, ("propagate", "ignore")) == "ignore"
     least = scalars.number("min_weight", min_weight)
     if not 0.0 <= least <= 1.0:
         raise ValueError(f"`min_weight` must lie in [0, 1], as a part of the kernel's weight; got {show(min_weight)}.")
     if nodata is not None:
-        nodata = _nodata(nodata, frame)
+        nodata = _nodata(nodata, weights, frame)
     keep = scalars.flag("keep_nan", keep_nan)
     fill = _fill(fill_value, nodata, frame, hidden)
-    return Missing(ignore_nan and frame.dtype.kind == "f", nodata, least, keep, fill, ignored)
+    return Missing(ignore_nan and frame.dtype.kind == "f", nodata, least, keep, fill, ignored, weights)
 
 
-def _nodata(value: Any, frame: Frame) -> int:
+def _nodata(value: Any, weights: str, frame: Frame) -> int:
     if frame.dtype.kind not in "iu":
-        advice = " Pass `weights=image != nodata`, or make it NaN." if frame.dtype.kind == "f" else ""
+        advice = f" Pass `{weights}=image != nodata`, or make it NaN." if frame.dtype.kind == "f" else ""
         raise ValueError(f"`nodata` must be None for an image of {frame.dtype}, it is for integers.{advice}")
     number = scalars.integer("nodata", value)
     if not _holds(frame.dtype, number):

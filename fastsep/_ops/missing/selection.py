@@ -65,13 +65,13 @@ def select(
     image: Array, missing: Missing, weights: PerPixel | None, request: Request, source: DType, acc: DType
 ) -> Selected:  # fmt: skip
     """The pixels of an image, which has its own dtype and layout, as `source`, and weights as `acc`."""
-    image, given = engine_axes(image, request), given_weights(weights, request)
+    image, given = engine_axes(image, request), given_weights(weights, missing, request)
     return select_part(image, given, missing, request, source, acc)
 
 
-def given_weights(weights: PerPixel | None, request: Request) -> Array | None:
+def given_weights(weights: PerPixel | None, missing: Missing, request: Request) -> Array | None:
     """Weights, checked, with the axes as the engine has them."""
-    return None if weights is None else engine_axes(arrays.checked_weights(weights.values[0]), request)
+    return None if weights is None else engine_axes(arrays.checked_weights(missing.weights, weights.values[0]), request)
 
 
 @np.errstate(all="ignore")

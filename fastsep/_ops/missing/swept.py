@@ -46,7 +46,7 @@ class Swept(Incomplete):
 
     def given(self) -> Array | None:
         """Weights as kernels read them."""
-        return as_read(given_weights(self.weights, self.request), self.shared, self.request)
+        return as_read(given_weights(self.weights, self.missing, self.request), self.shared, self.request)
 
     def describe(self) -> Description:
         return self.whole.describe()._replace(why="once over the image, numerator beside denominator")

@@ -68,7 +68,7 @@ def run(
         and image.dtype.char in function.dtypes
         and type(mode) is str
         and image.ndim
-        and (output is None or (type(output) is ndarray and _fits(output, image)))
+        and (output is None or (type(output) is ndarray and fits(output, image)))
     ):
         try:
             return apply(function.builder, parameters, image, mode, cval, None, function.rules, None, output, workers)
@@ -77,7 +77,7 @@ def run(
     return _run_any(function, parameters, image, output, mode, cval, workers)
 
 
-def _fits(output: Array, image: Array) -> bool:
+def fits(output: Array, image: Array) -> bool:
     return output.dtype == image.dtype and output.shape == image.shape and output.flags.writeable
 
 

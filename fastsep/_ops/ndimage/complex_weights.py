@@ -17,9 +17,9 @@ from fastsep._validation.array_like import Array, StandIn, show
 
 def weighted(
     function: Function, weights: Any, others: tuple[Any, ...], image: Any, output: Any, mode: Any, cval: Any,
-    workers: Any, conjugate: bool = False,
+    workers: Any,
 ) -> Array:  # fmt: skip
-    """The result of a function whose first parameter is `weights`. `conjugate`: that of complex ones is meant."""
+    """The result of a function whose first parameter is `weights`."""
     weights = np.asarray(weights)
     if weights.dtype.kind != "c":
         try:
@@ -27,13 +27,13 @@ def weighted(
         except ValueError:
             raise ValueError(f"`weights` must be numbers; got {show(weights.tolist())}.") from None
         return run(function, (packed, *others), image, output, mode, cval, workers)
-    return _by_parts(image, function, weights, others, output, mode, cval, workers, conjugate)
+    return _by_parts(image, function, weights, others, output, mode, cval, workers)
 
 
 @takes_wrappers
 def _by_parts(
     image: Any, function: Function, weights: Array, others: tuple[Any, ...], output: Any, mode: Any, cval: Any,
-    workers: Any, conjugate: bool,
+    workers: Any,
 ) -> Array:  # fmt: skip
     image = scipy_arguments.as_array(image)
     if np.iscomplexobj(cval) and image.dtype.kind != "c":
@@ -46,7 +46,7 @@ def _by_parts(
         packed = Packed.of(taps.astype(np.float64))
         return run(function, (packed, *others), pixels, part, mode, border, workers)
 
-    if conjugate:
+    if function.name.startswith("correlate"):
         weights = weights.conj()
     if type(image) is StandIn:
         parts = (image.real, image.imag) if image.dtype.kind == "c" else (image,)

@@ -9,7 +9,7 @@ import numpy as np
 from fastsep._call import Builder, takes_wrappers
 from fastsep._ops import missing
 from fastsep._ops.missing import NOTHING, differ, names_ignore
-from fastsep._ops.ndimage import calls
+from fastsep._ops.ndimage import calls, complex_weights
 from fastsep._ops.ndimage.calls import EACH, Elsewhere, Function, Packed
 from fastsep._validation import scipy_arguments
 from fastsep._validation.array_like import Array, is_masked, show
@@ -24,9 +24,13 @@ def run(
     weights: Any, given: tuple[Any, ...],
 ) -> Array:  # fmt: skip
     """`calls.run` for an image that may have missing pixels. `weights`: of pixels."""
-    if weights is None and not differ(given, NOTHING) and not names_ignore(mode):
+    if _none_missing(mode, weights, given):
         return calls.run(function, parameters, image, output, mode, cval, workers)
     return _incomplete(image, function.builder, function, parameters, output, mode, cval, workers, weights, given)
+
+
+def _none_missing(mode: Any, weights: Any, given: tuple[Any, ...]) -> bool:
+    return weights is None and not differ(given, NOTHING) and not names_ignore(mode)
 
 
 @takes_wrappers
@@ -46,7 +50,7 @@ def _incomplete(
     modes = _modes(mode, function, scipy_arguments.axes_of(named.get("axes"), image.ndim), image.ndim)
     call = (builder, parameters, image, modes, cval, None, function.rules, dtype, out, workers)
     try:
-        return missing.apply(call, builder, weights, given)  # type: ignore[no-any-return]
+        return missing.apply(call, builder, weights, given, "pixel_weights")  # type: ignore[no-any-return]
     except Elsewhere:
         raise ValueError(
             f"`pixel_weights`, `nan` and the like need a call that is accelerated; {function.name} passes this one on"
@@ -69,6 +73,8 @@ def weighted(
     workers: Any, weights: Any, given: tuple[Any, ...],
 ) -> Array:  # fmt: skip
     """The result of a function whose first parameter are taps, there called `weights`."""
+    if _none_missing(mode, weights, given):
+        return complex_weights.weighted(function, taps, others, image, output, mode, cval, workers)
     taps = np.asarray(taps)
     if taps.dtype.kind not in "biuf":
         raise ValueError(f"`weights` must be real numbers for missing pixels; got dtype {taps.dtype}.")

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastsep._call import foreign, takes_wrappers
+from fastsep._call import ORDER, apply, foreign, takes_wrappers
 from fastsep._ops.ndimage import order
-from fastsep._ops.ndimage.calls import PASSED_ON, Function, Packed, run
+from fastsep._ops.ndimage.calls import PASSED_ON, Elsewhere, Function, Packed, fits, run
 from fastsep._ops.ndimage.stages import raise_not_run
 from fastsep._validation import scipy_arguments
-from fastsep._validation.array_like import Array, DType, StandIn, is_foreign
+from fastsep._validation.array_like import Array, Block, DType, StandIn, is_foreign
 
 
 class Morphology(NamedTuple):
@@ -33,6 +33,14 @@ class Morphology(NamedTuple):
 
     def dilate(self, image: Any, output: Any) -> Array:
         return self._run(order.GREY_DILATION, image, output)
+
+    def sweep(self, erodes: bool, image: Array, output: Array | None) -> Array:
+        """Both without an image between them; Elsewhere is raised if the engine does not do that."""
+        from fastsep._ops.ndimage import composed  # which pipelines come with, and most calls do without
+
+        functions = (order.GREY_EROSION, order.GREY_DILATION)[:: 1 if erodes else -1]
+        parameters, build = (functions, self[:4]), composed.build_for_scipy
+        return apply(build, parameters, image, self.mode, self.cval, None, ORDER, None, output, self.workers)
 
     def _run(self, function: Function, image: Any, output: Any) -> Array:
         shaped = self.structure is not None or (self.footprint is not None and not self.footprint.array.all())
@@ -84,16 +92,38 @@ def _run_block(
 
 def opened(how: Morphology, image: Any, output: Any) -> Array:
     """Eroded, then dilated."""
-    if type(image) is StandIn:
-        raise_not_run(image, how.erode, how.dilate)
-    return how.dilate(how.erode(image, None), output)
+    return _one_by_the_other(how, True, image, output)
 
 
 def closed(how: Morphology, image: Any, output: Any) -> Array:
     """Dilated, then eroded."""
-    if type(image) is StandIn:
-        raise_not_run(image, how.dilate, how.erode)
-    return how.erode(how.dilate(image, None), output)
+    return _one_by_the_other(how, False, image, output)
+
+
+def _one_by_the_other(how: Morphology, erodes: bool, image: Any, output: Any) -> Array:
+    """An erosion and a dilation of its result, or the other way round: in one sweep, if the engine does that."""
+    pixels = scipy_arguments.as_array(image)
+    if _may_sweep(how, pixels, output):
+        try:
+            return how.sweep(erodes, pixels, output)
+        except Elsewhere:
+            pass
+    first, second = (how.erode, how.dilate) if erodes else (how.dilate, how.erode)
+    if type(pixels) is StandIn:
+        raise_not_run(pixels, first, second)
+    return second(first(image, None), output)
+
+
+def _may_sweep(how: Morphology, image: Array, output: Any) -> bool:
+    return (
+        type(image) in (np.ndarray, StandIn, Block)
+        and image.ndim == 2
+        and image.dtype.char in order.DTYPES
+        and how.axes is None
+        and isinstance(how.mode, str)
+        and scipy_arguments.single_mode(how.mode) != "wrap"
+        and (output is None or (type(output) is np.ndarray and fits(output, image)))
+    )
 
 
 def gradient(how: Morphology, image: Any, output: Any) -> Array:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastsep._call import Operation, Request
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.ndimage import order
-from fastsep._ops.ndimage.calls import Packed
+from fastsep._ops.ndimage.calls import Elsewhere, Function, Packed
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes
 from fastsep._plan.spec import Filter, Halo, Subtract
@@ -49,8 +49,20 @@ def takes(footprint: Packed, image: Array, out: Array | None, mode: str) -> bool
 
 def build(frame: Frame, first: Window, second: Window, form: str) -> Operation:
     """The operation. `form`: "second" or "source" where one is subtracted from the other, see `filters.subtract`."""
-    whats = [_what(frame, window) for window in (first, second)]
-    return Operation(partial(_prepare, whats, second.border, form))
+    return of_filters([_what(frame, window) for window in (first, second)], second.border, form)
+
+
+def of_filters(whats: Sequence[Filter], border: tuple[str, float] | None, form: str) -> Operation:
+    """The same for what is known already. `border`: mode and constant of the second filter, None: as of the first."""
+    return Operation(partial(_prepare, whats, border, form))
+
+
+def build_for_scipy(frame: Frame, functions: Sequence[Function], window: tuple[Any, ...]) -> Operation:
+    """Two functions of SciPy with the same arguments. `window`: those of their own but `axes`, which are all."""
+    whats: list[Any] = [function.builder(frame, *window, None) for function in functions]
+    if frame.ndim != 2 or max(sum(what.halo()[0]) for what in whats) >= _MOST_ROWS:
+        raise Elsewhere
+    return of_filters(whats, None, "")
 
 
 def _what(frame: Frame, window: Window) -> Filter:
@@ -59,9 +71,11 @@ def _what(frame: Frame, window: Window) -> Filter:
     return order.flat_extremum(frame, window.which, footprint, centres)
 
 
-def _prepare(whats: Sequence[Filter], border: tuple[str, float], form: str, request: Request) -> Composed:
-    mode, cval = border
-    other = request._replace(modes=(mode,) * len(request.modes), cval=dtypes.order_border(request.source, cval))
+def _prepare(whats: Sequence[Filter], border: tuple[str, float] | None, form: str, request: Request) -> Composed:
+    other = request
+    if border is not None:
+        mode, cval = border
+        other = request._replace(modes=(mode,) * len(request.modes), cval=dtypes.order_border(request.source, cval))
     plans = [request.plan(whats[0]), other.plan(whats[1])]
     halos = [max(what.halo()[0]) for what in whats]
     stages = [Stage(plans[0], IMAGE, 0, halos[0]), Stage(plans[1], 0, 1 if form else RESULT, halos[1])]
