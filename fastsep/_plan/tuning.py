@@ -112,20 +112,25 @@ VOLUME_BYTES = L2 // 2
 #: More of them where a group would have fewer planes than half of those that its taps reach beside it (measured with 81
 #: taps: 0.75 to 0.85 of the time).
 FAR_VOLUME_BYTES = 4 << 20
-#: Copies of a part of a row of all planes that a group needs, which stay in L1.
+#: Copies of a part of a row of all planes that a group needs, which stay in L1 (measured: half as many, twice or four
+#: times as many take up to 1.08 times as long).
 COPIES_BYTES = 1 << 15
-#: Planes that a group has at least, however many threads there are groups for.
+#: Planes that a group has at least, however many threads there are groups for (measured: 8 to 32 differ by less than
+#: the noise on two cores).
 GROUP_PLANES = 16
-#: Rows of four planes that a sweep of a volume reads, three that it needs and what comes next, stay in L2.
+#: Rows of four planes that a sweep of a volume reads, three that it needs and what comes next, stay in L2 (measured:
+#: half as many or twice as many take up to 1.1 times as long).
 SWEEP_WINDOW = L2 // 2
-#: Windows of rows in all planes together, at least: threads share them.
+#: Windows of rows in all planes together, at least: threads share them (measured: with 8 or 128 of them two threads
+#: take 1.05 times as long).
 SWEEP_UNITS = 32
-#: Columns of rows that are sums of rows, which are made together.
+#: Columns of rows that are sums of rows, which are made together (measured: 128 or 2048 take up to 1.1 times as long).
 PIECE_COLUMNS = 512
-#: The strip of a piece of a row at every n-th pixel.
+#: The strip of a piece of a row at every n-th pixel (measured: 12 to 48 KiB differ by 5 %, 96 take 1.15 times as long).
 STRIDED_BYTES = 24 << 10
-#: With more taps along y than this their rows are copied first.
-STRIDED_IN_PLACE = 9
+#: With more taps along y than this their rows are copied first (measured: without copies 11 and 17 taps take 0.8 to 0.9
+#: times as long, 25 as long, 33 up to 1.1 and 65 up to 1.3 times).
+STRIDED_IN_PLACE = 25
 #: Planes that share a ring where there are too few windows for all threads.
 CHUNK_PLANES = 64
 #: Blocks of rows that a window has at least, however many threads there are windows for.
@@ -144,9 +149,11 @@ STEP_ROWS = 16
 #: (measured with 12, 24 and 48 rows, Harris' corners, float32: 4K takes 12.7, 15.2 and 18.0 ms, 960 columns 3.0, 3.0
 #: and 2.9 ms).
 SWEEP_STEP_ROWS, SWEEP_STEP_BYTES = (12, 48), L2 * 3 // 4
-#: Rows that are filtered together where pixels are missing, and where they may be and were not, at least.
+#: Rows that are filtered together where pixels are missing, and where they may be and were not, at least (measured: 8
+#: and 32, 32 and 128 take up to 1.1 times as long).
 WEIGHED_ROWS, PLAIN_ROWS = 16, 64
-#: So many times they are filtered before all rows under the taps are selected anew.
+#: So many times they are filtered before all rows under the taps are selected anew (measured: with 2 it takes 1.05
+#: times as long, with 16 as long).
 WEIGHED_STEPS = 6
 #: Of a row, the largest part that is filtered by weights beside the plain filter of all of it.
 WIDEST_PART = 0.5
