@@ -124,6 +124,7 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
         ("depthwise, multiplied", 1, {"writes_out": False, "joined": 2}),
         ("depthwise, dilated", 1, {"unrolled": (0, 0)}),
         ("depthwise, small", 2, {"stages": (at.FIRST,), "threads": 2}),
+        ("colours, dense", 1, {"zero_copy": True, "planes": True}),
         ("dense", 1, {"zero_copy": True}),
         ("dense, stride 2", 1, {"zero_copy": False}),
         ("pointwise", 1, {"zero_copy": True}),
