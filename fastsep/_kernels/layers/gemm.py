@@ -91,6 +91,8 @@ def build(form: str, width: str, acc_name: str):
         image, image_rows, image_at = tile.ahead, tile.ahead_rows, 0
         image_row, image_bytes = args.cols * args.pixel, tile.ahead_bytes
         strip, streamed = args.strip, args.streamed != 0
+        # Results of a single panel follow each other, so that the place of the next ones is easily asked for.
+        single = (wide + args.narrow == 1) & (not streamed)
         # Rows that pass a panel before they pass the next one.
         together = 1 if streamed or strip < length else pieces
         for first in range(0, pieces, together):
@@ -120,8 +122,13 @@ def build(form: str, width: str, acc_name: str):
                             # weights are in the cache, and the fetches hide much of that. The others fetch
                             # what the next tile of results needs of the image: otherwise memory would be idle
                             # here, and multipliers while it is read (8 to 18 % where it is not in the cache).
+                            # Of a single panel every other tile, and all once the image is there, fetch where the
+                            # next results go instead (112 x 112 x 32 -> 64: 6 to 10 %, MobileNetV1 1.5 to 2 %).
                             ahead = panel
-                            if last_piece and left <= vectors * large:
+                            rows = height(broad, left, reach)
+                            if single and (image_rows <= 0 or p // large % 2 == 0):
+                                ahead = to + (p + rows) * step
+                            elif last_piece and left <= vectors * large:
                                 ahead = next_panel + (left - 1) // large * depth * LINE
                             elif image_rows > 0:
                                 ahead = image + image_at
@@ -129,7 +136,6 @@ def build(form: str, width: str, acc_name: str):
                                 if image_at >= image_bytes:
                                     image, image_at = image + image_row, 0
                                     image_rows -= 1
-                            rows = height(broad, left, reach)
                             p = min(p, end - rows)
                             if vectors == 2 and number >= wide:
                                 tiles.matrix_tile(
