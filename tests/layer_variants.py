@@ -27,7 +27,7 @@ def possible(name, spec, image, variant, chosen):
         "by_columns": [chosen.by_columns],
         "vectors": [2, 4] if wide else [2],
         "writes_out": [False, True] if single and spec.depthwise_only else [False],
-        "zero_copy": [False, True] if blocks and spec.dense is not None and image.stride[1] == 1 else [False],
+        "zero_copy": [False, True] if spec.dense is not None and not (blocks and image.stride[1] > 1) else [False],
         "in_place": [False, True] if single and image.source == image.dtype else [False],
         "unrolled": [(0, 0), chosen.unrolled],
         "split": [(0, 0), chosen.split],

@@ -8,6 +8,7 @@ from layer_variants import drawn, forced, neighbours
 from fastsep._kernels import jit
 from fastsep._kernels.layers import arguments as at
 from fastsep._ops.layers import variant as variants
+from fastsep._ops.layers.calls import pack
 from fastsep._ops.layers.prepared import PreparedLayer
 from fastsep._ops.layers.variant import choose_variant
 from fastsep._plan import convolution, tuning
@@ -124,6 +125,7 @@ def test_weights_are_packed_for_any_number_of_threads_and_size_of_image(name):
         ("depthwise, multiplied", 1, {"writes_out": False, "joined": 2}),
         ("depthwise, dilated", 1, {"unrolled": (0, 0)}),
         ("depthwise, small", 2, {"stages": (at.FIRST,), "threads": 2}),
+        ("colours, dense", 1, {"zero_copy": True, "planes": True}),
         ("dense", 1, {"zero_copy": True}),
         ("dense, stride 2", 1, {"zero_copy": False}),
         ("pointwise", 1, {"zero_copy": True}),
@@ -145,6 +147,14 @@ def test_threads_share_a_depthwise_layer_whose_values_are_many():
     assert PreparedLayer(spec, image, None).work >= 2 * tuning.SHARED_WORK
     spec, image = layer("depthwise", (7, 7, 512), 3)
     assert PreparedLayer(spec, image, None).work < 2 * tuning.SHARED_WORK
+
+
+def test_threads_share_the_weights_of_a_single_pixel():
+    """Reading them takes far longer than its multiply-adds, a million, where they do not stay in the cache."""
+    for results, far in ((1000, True), (16, False)):
+        spec, image = layer("dense", (1, 1, 1024), 1, results)
+        work = PreparedLayer(spec, image, pack(spec, image)).work
+        assert (work > tuning.OUTLASTING_WORK) == far
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -241,7 +241,6 @@ class _Engine:
         args = at.Bank(self.words)
         args.images, args.out_rows, args.out_cols = images, rows, width
         args.out_channels, args.channels = matrix.columns, matrix.depth
-        args.runs = 1
         matrix.write(args)
         args.strip = strip = strip_of(matrix.depth, matrix.columns, acc, matrix.vectors)
         args.finish = jit.kernel("gemm", "planes", str(matrix.vectors), acc.name)
@@ -250,6 +249,7 @@ class _Engine:
         args.factors_group = group = odd_lines(-(-total // strips) * width * acc.itemsize)
         self.end = at.TILE_BYTES
         args.packed = self._take(8 * BLOCK_WORDS * len(plans))
+        args.run_table = self._take(8 * len(plans))
         args.term_scratch = self._take(max(each.scratch for each in made))
         args.factors = self._take(group * len(plans))
         if strip < ALL and math.prod(shape) * acc.itemsize >= tuning.STREAM_LAYER:

@@ -55,8 +55,8 @@ class Layer(Common):
     depthwise_weights: int  # address
     depthwise_bias: int  # address
     depthwise_limits: int  # address of the two limits of the activation
-    runs: int  # matrix: times that all channels occur in its rows
-    run_table: int  # blocks: offset of room for a word for each of them
+    runs: int  # blocks: times that all channels occur in the rows of the matrix
+    run_table: int  # matrix: offset of room for a word for each of them, in planes for each row
     depth: int  # matrix: its number of rows
     matrix: int  # address of its panels
     bias: int  # address

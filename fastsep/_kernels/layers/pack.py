@@ -155,14 +155,16 @@ def _planes(src, acc, together, known_stride):
         first = tile.group
         channels = tile.group_stop - first
         source = args.src + tile.image * height * width * pixel + first * src_size
+        # Without im2col they are factors as they are.
+        packed = tile.packed_at if args.fill != 0 else tile.factors_at + first * group_step
         if tile.width < lanes or tile.height < DEPTHWISE_ROWS:
             # Results beyond the tile are computed, too, and what happens to be in memory must not go into them:
             # subnormal numbers take some processors a hundred times as long (measured: 4 x 4 x 512, 3 x 3, 0.6 of the
             # time so).
-            packing.fill_vectors(acc, cval, channels * group_step // vector, tile.packed_at)
+            packing.fill_vectors(acc, cval, channels * group_step // vector, packed)
         for i in range(high):
             row = outside(top + i, height, args.mode)
-            to = tile.packed_at + i * args.packed_row
+            to = packed + i * args.packed_row
             address = source + (row * width + left) * pixel
             for phase in range(stride):
                 place = to + phase * args.packed_phase

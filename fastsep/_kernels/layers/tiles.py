@@ -9,8 +9,8 @@ which are called by address, so that each is compiled once for all the layers it
   odd sizes to this step alone; it costs some two cycles a vector. Where that is as much as the
   filtering, only what lies under a border is packed, and the rest read in place.
 - *fill* (`depthwise`, `im2col`): these groups are filtered depthwise, or laid out as
-  factors of a standard convolution. (Blocks of packed pixels can be its factors as they are: see
-  `zero_copy` in _ops/layers/variant.py.)
+  factors of a standard convolution. (Packed pixels can be its factors as they are: see `zero_copy`
+  in _ops/layers/variant.py.)
 - *finish* (`gemm`, `interleave`): the factors of all groups are multiplied by the matrix
   of weights, in panels that stay in the cache while all pixels of the tile pass.
 

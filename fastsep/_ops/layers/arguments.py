@@ -96,16 +96,19 @@ class LayerArguments:
         spec, image, variant = self.spec, self.image, self.variant
         rows, cols = -(-image.result_shape[1] // variant.tiles_y), variant.tile_cols
         size, lanes, dilation, stride = image.dtype.itemsize, lanes_of(image.dtype), spec.place.dilation, image.stride
-        args.runs = 1
         # Tiles are whole vectors and DEPTHWISE_ROWS rows, however small the result.
         each_phase = max(cols, lanes) + (spec.size[1] - 1) * dilation[1] // stride[1] + 2
         args.packed_phase = phase = lines_of(each_phase * size)
         args.packed_row = packed_row = odd_lines(stride[1] * phase)
         high = variants.extent(max(rows, DEPTHWISE_ROWS), stride[0], spec.size[0], dilation[0])
         args.packed_group = packed_group = odd_lines(high * packed_row)
-        args.packed = self._take(variant.chunk * packed_group)
         columns = np.arange(spec.size[1], dtype=np.int64) * dilation[1]
         args.offsets = self._address(columns % stride[1] * phase + columns // stride[1] * size)
+        args.run_table = self._take(8 * spec.depth)
+        if variant.zero_copy:
+            args.factors_group = packed_group
+            return args.groups * packed_group
+        args.packed = self._take(variant.chunk * packed_group)
         args.factors_group = factors_group = odd_lines((max(rows, DEPTHWISE_ROWS) * cols + lanes) * size)
         return lines_of((spec.depth or spec.results) * factors_group)
 

@@ -34,6 +34,8 @@ class PreparedLayer(Program):
         work = float(math.prod(image.result_shape[:3]) * spec.multiplications)
         if spec.depthwise_only:
             work += tuning.VALUE_WORK * (math.prod(image.source_shape) + math.prod(image.result_shape))
+        elif weights.matrix is not None and weights.matrix.values.nbytes > tuning.L2:
+            work = max(work, tuning.WEIGHT_WORK * weights.matrix.values.size)
         self.work = _bands.float32_work(work, image.dtype)
         self._arguments: dict[int, LayerArguments] = {}  # by number of threads
         self.address: int  # of the band function, which is loaded with the first arguments

@@ -36,7 +36,7 @@ class Variant(NamedTuple):
     vectors: int  # width of the matrix's panels: 2, or 4 where they are near
     # Which kernels run
     writes_out: bool  # blocks: depthwise results go straight into the caller's array, and no stage follows
-    zero_copy: bool  # blocks: packed pixels are the factors of the matrix product, without im2col
+    zero_copy: bool  # packed pixels are the factors of the matrix product, without im2col
     in_place: bool  # blocks: what lies inside the image is filtered where it is, and only the rest packed
     unrolled: Pair  # size and stride along x (planes: y) of the depthwise kernels unrolled; (0, 0): any
     split: Pair  # planes: channels that are told apart in registers together, and their stride; (0, 0): one by one
@@ -68,7 +68,7 @@ def choose_variant(spec: LayerSpec, image: LayerImage, threads: int) -> Variant:
         by_columns=by_columns,
         vectors=vectors,
         writes_out=single and spec.depthwise_only,
-        zero_copy=spec.dense is not None and not planes and _is_zero_copy(spec, image),
+        zero_copy=spec.dense is not None and _is_zero_copy(spec, image, planes),
         in_place=single and _is_in_place(spec, image, by_columns),
         unrolled=_unrolled(spec, image, planes, by_columns),
         split=(image.channels, image.stride[1]) if planes and image.channels in (2, 3, 4) and image.stride[1] <= 2
@@ -148,12 +148,16 @@ def _vectors(spec: LayerSpec, image: LayerImage, planes: bool) -> int:
     return 4 if near and spec.results >= four and -spec.results % four <= tuning.COLUMNS_IN_VAIN * spec.results else 2
 
 
-def _is_zero_copy(spec: LayerSpec, image: LayerImage) -> bool:
-    """Tiles of the matrix product lie in one row of results each: rows have to be wide enough."""
-    if image.stride[1] != 1:
-        return False
-    if spec.size == image.stride == (1, 1) and image.pads == ((0, 0), (0, 0)):
-        return True
+def _is_zero_copy(spec: LayerSpec, image: LayerImage, planes: bool) -> bool:
+    """Tiles of the matrix product lie in one row of results each: rows have to be wide enough.
+
+    In planes columns are packed so that neighbouring results have neighbouring factors with any stride.
+    """
+    if not planes:
+        if image.stride[1] != 1:
+            return False
+        if spec.size == image.stride == (1, 1) and image.pads == ((0, 0), (0, 0)):
+            return True
     cols = image.result_shape[2]
     _, narrow = panels(spec.results, lanes_of(image.dtype), 2)
     large, small = matrix_rows()
@@ -221,7 +225,7 @@ def _tiles(spec: LayerSpec, image: LayerImage, variant: Variant, threads: int) -
     images, rows, cols, _ = image.result_shape
     kernel, stride, size = spec.size, image.stride, image.dtype.itemsize
     depth = spec.results if spec.depthwise_only else spec.depth
-    if variant.zero_copy:
+    if variant.zero_copy and not variant.planes:
         depth = image.channels * stride[0]
     large = matrix_rows()[0]
     pixels = max(min(tuning.FACTORS_BYTES // (depth * size), tuning.MOST_PIXELS), 2 * large)

@@ -27,7 +27,7 @@ def matrix_tile(
 
     `panel` holds `cols` vectors for each row of the matrix. Blocks: `runs` times, table[run] bytes from
     `factors`, there are `whole` blocks and, where `rest` is not 0, one of which only the last `rest` lanes
-    count. Planes: there are `whole` of them. A tile one vector wide stores the first `count` lanes of it.
+    count. Planes: there are `runs` of them. A tile one vector wide stores the first `count` lanes of it.
     `ahead`: what to bring into L2 meanwhile, a line for each row of the matrix.
     """
     arithmetic = dtype_of(acc)
@@ -38,7 +38,6 @@ def matrix_tile(
         e = Tile(builder, arithmetic)
         each = e.acc.itemsize
         pixel = each if flat else e.size
-        forward = group_step if flat else I64(each)
 
         def tile(height):
             def multiply(i, carried):
@@ -55,7 +54,7 @@ def matrix_tile(
                     factor = e.scalar_at(address, r * pixel)
                     new += [e.muladd(factor, weights[c], sums[r * width + c]) for c in range(width)]
                 panel, ahead = builder.add(panel, I64(width * e.size)), builder.add(ahead, I64(LINE))
-                return [builder.add(address, forward), panel, ahead, *new]
+                return [builder.add(address, I64(each)), panel, ahead, *new]
 
             some = builder.zext(builder.icmp_signed("!=", rest, I64(0)), I64)
 
@@ -78,14 +77,13 @@ def matrix_tile(
 
             def run(i, carried):
                 start = builder.add(factors, e.word(table, i))
+                if flat:
+                    return multiply(i, [start, *carried[1:]])
                 return e.loop(I64(0), builder.add(whole, some), [start, *carried[1:]], block)
 
             first = [e.aligned(bias, c * e.size) for c in range(width)]
             carried = [factors, panel, ahead, *first * height]
-            if flat:
-                _, _, _, *sums = e.loop(I64(0), whole, carried, multiply)
-            else:
-                _, _, _, *sums = e.loop(I64(0), runs, carried, run)
+            _, _, _, *sums = e.loop(I64(0), runs, carried, run)
             sums = e.limited(sums, limits)
             for r in range(height):
                 place = builder.add(to, builder.mul(step, I64(r)))
