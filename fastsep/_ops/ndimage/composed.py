@@ -61,7 +61,7 @@ def build_for_scipy(frame: Frame, erodes: bool, window: tuple[Any, ...]) -> Oper
     """SciPy's erosion and dilation, or the other way round, with the same `window`: their arguments but `axes`."""
     functions = (order.GREY_EROSION, order.GREY_DILATION)[:: 1 if erodes else -1]
     whats: list[Any] = [function.builder(frame, *window, None) for function in functions]
-    if frame.ndim != 2 or max(sum(what.halo()[0]) for what in whats) >= _MOST_ROWS:
+    if max(sum(what.halo()[0]) for what in whats) >= _MOST_ROWS:
         raise Elsewhere
     return of_filters(whats, None, "")
 
