@@ -100,6 +100,17 @@ def test_results_are_quotients_of_sums(rng, name, mode):
         check(result, expected(image, np.where(np.isnan(image), 0, weights), kernel, mode, cval), scale)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_volume_of_one_plane_is_filtered_as_a_volume(rng, dtype):
+    """Its kernels, which read other planes, too, cannot make some rows of a plane: they wrote beyond their memory."""
+    plane = with_holes(rng, (14, 19), dtype)
+    call = partial(fastsep.gaussian, sigma=1, nan="ignore", mode="mirror")
+    assert "once over the image" not in str(fastsep.explain(call.func, plane[None], **call.keywords))
+    check(call(plane[None])[0], call(plane))
+    fill = partial(fastsep.interpolate_missing, sigma=1, mode="mirror")
+    check(fill(plane[None])[0], fill(plane))
+
+
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("dtype", [np.uint8, bool, *slow(np.int16, np.int32)])
 def test_integers_have_weights_and_a_value_for_missing_pixels(rng, name, dtype):

@@ -152,6 +152,13 @@ def test_openings_of_several_bands(name, mode, rng):
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ["grey_opening", "grey_closing", "white_tophat", "black_tophat"])
+@pytest.mark.parametrize("options", [{"size": [3, 4]}, {"size": np.array([2, 5]), "origin": [0, -2]}])
+def test_openings_take_lists_with_a_value_for_each_axis(name, options, rng):
+    image = rng.integers(0, 200, (20, 30), np.uint8)
+    np.testing.assert_array_equal(getattr(ours, name)(image, **options), getattr(theirs, name)(image, **options))
+
+
 @pytest.mark.parametrize(
     ("options", "swept"),
     [

@@ -82,6 +82,7 @@ def takes(plain: Plan | Pipeline, others: Sequence[Plan]) -> bool:
         by_rows
         and all(plan.strategy in BY_ROWS for plan in others)
         and all(plan.view == plans[0].view and plan.view[1] == 1 for plan in plans)
+        and not any(plan.kernel[1].startswith("volume") for plan in plans)  # which may have one plane
         and plans[0].modes[1] != "wrap"
         and not pieces_of_all(plans)
     )

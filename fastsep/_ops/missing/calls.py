@@ -38,7 +38,7 @@ def apply(
     image = lent("image", image)
     if array_like.is_wrapper(image):
         wrapper = _call.wrapped().wrapper_of(image)
-        names = ("mode", "channel_axis", named, *_call.wrapped().parameters_of(builder)[1:])
+        names = ("mode", "channel_axis", "weights", *_call.wrapped().parameters_of(builder)[1:])
         values = (mode, channel_axis, weights, *parameters)
         mode, channel_axis, weights, *found = wrapper.by_position(names, values)
         results = apply(

@@ -12,7 +12,7 @@ import numpy as np
 from fastsep._call import Operation, Request
 from fastsep._engine.pipeline import IMAGE, RESULT, Buffer, Pipeline, Stage
 from fastsep._ops.ndimage import order
-from fastsep._ops.ndimage.calls import Elsewhere, Function, Packed
+from fastsep._ops.ndimage.calls import Elsewhere, Packed
 from fastsep._ops.stages import Sweep
 from fastsep._plan import description, dtypes
 from fastsep._plan.spec import Filter, Halo, Subtract
@@ -57,10 +57,11 @@ def of_filters(whats: Sequence[Filter], border: tuple[str, float] | None, form: 
     return Operation(partial(_prepare, whats, border, form))
 
 
-def build_for_scipy(frame: Frame, functions: Sequence[Function], window: tuple[Any, ...]) -> Operation:
-    """Two functions of SciPy with the same arguments. `window`: those of their own but `axes`, which are all."""
+def build_for_scipy(frame: Frame, erodes: bool, window: tuple[Any, ...]) -> Operation:
+    """SciPy's erosion and dilation, or the other way round, with the same `window`: their arguments but `axes`."""
+    functions = (order.GREY_EROSION, order.GREY_DILATION)[:: 1 if erodes else -1]
     whats: list[Any] = [function.builder(frame, *window, None) for function in functions]
-    if frame.ndim != 2 or max(sum(what.halo()[0]) for what in whats) >= _MOST_ROWS:
+    if max(sum(what.halo()[0]) for what in whats) >= _MOST_ROWS:
         raise Elsewhere
     return of_filters(whats, None, "")
 

@@ -38,8 +38,7 @@ class Morphology(NamedTuple):
         """Both without an image between them; Elsewhere is raised if the engine does not do that."""
         from fastsep._ops.ndimage import composed  # which pipelines come with, and most calls do without
 
-        functions = (order.GREY_EROSION, order.GREY_DILATION)[:: 1 if erodes else -1]
-        parameters, build = (functions, self[:4]), composed.build_for_scipy
+        parameters, build = (erodes, self[:4]), composed.build_for_scipy
         return apply(build, parameters, image, self.mode, self.cval, None, ORDER, None, output, self.workers)
 
     def _run(self, function: Function, image: Any, output: Any) -> Array:
