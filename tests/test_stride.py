@@ -14,12 +14,11 @@ import fastsep
 BINOMIAL = [1 / 16, 1 / 4, 3 / 8, 1 / 4, 1 / 16]
 MEAN, ANY, EVEN, SLOPE = [0.25, 0.5, 0.25], [1.0, 2.0, 3.5], [0.5, 0.2, 0.1, 0.4], [-1.0, 0.0, 1.0]
 LONG, SHORTER = [1.0 / (3 + abs(k)) for k in range(-13, 14)], [1.0 / (3 + k) for k in range(25)]
-#: Taps along y and x: short and symmetric with a kernel of their own, others, so many that rows are copied and just not,
-#: one, none, and those that cancel.
+#: Taps along y and x: short and symmetric with a kernel of their own, others, so many that rows are copied and as many
+#: as are not, one, none, and those that cancel.
 LINES = [
     (BINOMIAL, BINOMIAL), (MEAN, MEAN), (BINOMIAL, MEAN), (ANY, EVEN), (LONG, ANY), (SHORTER, ANY), (EVEN, LONG),
-    ([2.0], BINOMIAL),
-    (None, ANY), (EVEN, None), (None, None), (SLOPE, MEAN), (MEAN, SLOPE), (SLOPE, SLOPE), (BINOMIAL, [-1.0, 1.0]),
+    ([2.0], BINOMIAL), (None, ANY), (EVEN, None), (None, None), (SLOPE, MEAN), (MEAN, SLOPE), (SLOPE, SLOPE), (BINOMIAL, [-1.0, 1.0]),
 ]  # fmt: skip
 #: Those that need few kernels.
 FEW = [(BINOMIAL, BINOMIAL), (LONG, ANY), (None, EVEN)]
