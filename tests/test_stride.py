@@ -18,7 +18,8 @@ LONG, SHORTER = [1.0 / (3 + abs(k)) for k in range(-13, 14)], [1.0 / (3 + k) for
 #: as are not, one, none, and those that cancel.
 LINES = [
     (BINOMIAL, BINOMIAL), (MEAN, MEAN), (BINOMIAL, MEAN), (ANY, EVEN), (LONG, ANY), (SHORTER, ANY), (EVEN, LONG),
-    ([2.0], BINOMIAL), (None, ANY), (EVEN, None), (None, None), (SLOPE, MEAN), (MEAN, SLOPE), (SLOPE, SLOPE), (BINOMIAL, [-1.0, 1.0]),
+    ([2.0], BINOMIAL), (None, ANY), (EVEN, None), (None, None), (SLOPE, MEAN), (MEAN, SLOPE), (SLOPE, SLOPE),
+    (BINOMIAL, [-1.0, 1.0]),
 ]  # fmt: skip
 #: Those that need few kernels.
 FEW = [(BINOMIAL, BINOMIAL), (LONG, ANY), (None, EVEN)]
