@@ -322,7 +322,8 @@ def test_integers_of_another_dtype_get_nodata_or_the_fill_value():
     assert np.isnan(fastsep.box(near, 3, nodata=2**53)).sum() == 0
 
 
-def test_masked_arrays_give_masked_arrays(rng):
+@pytest.mark.parametrize("kind", [bool, *slow(float)])
+def test_masked_arrays_give_masked_arrays(rng, kind):
     image = np.ma.masked_less(rng.random((20, 30)), 0.3)
     image[:9, :9] = np.ma.masked
     result = fastsep.gaussian(image, 1)
@@ -337,9 +338,10 @@ def test_masked_arrays_give_masked_arrays(rng):
     dy, dx = fastsep.gradient(image, "gaussian")
     assert type(dy) is type(dx) is np.ma.MaskedArray
     weights = rng.random(image.shape)
+    weights = weights > 0.4 if kind is bool else weights
     np.testing.assert_array_equal(
         fastsep.box(image, 3, weights=weights).filled(NAN),
-        fastsep.box(image.data, 3, weights=np.where(image.mask, 0, weights)),
+        fastsep.box(image.data, 3, weights=weights * ~image.mask),
     )
     colours = np.ma.MaskedArray(rng.random((3, 20, 5, 30)), rng.random((3, 20, 5, 30)) < 0.9)
     result = fastsep.box(colours, 3, channel_axis=2)
@@ -519,8 +521,17 @@ def test_filling_leaves_all_other_pixels_as_they_are(rng, dtype):
     assert filled.dtype == image.dtype.newbyteorder("=")
     np.testing.assert_array_equal(filled[~holes], image[~holes])
     assert np.abs(filled.astype(float) - float(image[0, 0])).max() <= (2**8 if dtype is np.int64 else 90)  # a digit
-    np.testing.assert_array_equal(fastsep.interpolate_missing(broken, weights=~holes, nan="ignore"), filled)
     np.testing.assert_array_equal(fastsep.interpolate_missing(image), image)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ">f4", *slow(np.uint8, np.float64, np.float16, np.int16, np.int64)])
+def test_weights_of_zero_are_filled_as_missing_pixels_are(rng, dtype):
+    image = (90 * rng.random((40, 50))).astype(dtype)
+    holes = rng.random(image.shape) < 0.2
+    holes[5:25, 5:30] = True
+    image[holes] = NAN if image.dtype.kind == "f" else 99
+    filled = fastsep.interpolate_missing(image, nodata=None if image.dtype.kind == "f" else 99)
+    np.testing.assert_array_equal(fastsep.interpolate_missing(image, weights=~holes, nan="ignore"), filled)
 
 
 @pytest.mark.parametrize("min_weight", [0.0, 0.01, 0.9])
