@@ -302,7 +302,7 @@ CASES = {
 #: Of these only slow tests: they differ from others by a number of channels, or a dtype, that kernels are compiled for.
 SELDOM = {
     "smooth 1 RGB", "smooth 2, 2 channels", "dx in int16", "farid RGB", "laplace RGB", "gradient RGB",
-    "smoothed gradient RGB", "magnitude of a volume RGB", "dx of a volume, 2 channels",
+    "smoothed gradient RGB", "gradient of a sum RGB", "magnitude of a volume RGB", "dx of a volume, 2 channels",
     "median of nine, many channels", "median RGB", "median of a line",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ import pytest
 import fastsep
 from fastsep import _call
 from fastsep._call import FilterProgram
-from fastsep._engine import memory
+from fastsep._engine import execution, memory
 from fastsep._engine.levels import for_level
 from fastsep._kernels import arguments, jit
 from fastsep._ops.choice import CorrelationProgram
@@ -94,6 +94,13 @@ def kernels_of(case, src, dst, shape):
     return [
         program.runner.plan.kernel for program in filters if isinstance(program, FilterProgram | CorrelationProgram)
     ] or asked
+
+
+def quick_call(dtype="float32"):
+    """Call a kernel that compiles in a tenth of a second, one for each float dtype; whether it does what it should."""
+    images = np.zeros((2, tuning.LOOKED_AT), dtype)
+    images[1, -1] = 2
+    return [execution.is_within(image, 1.0, 1) for image in images] == [True, False]
 
 
 def same_bits(one, other):

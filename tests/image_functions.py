@@ -10,7 +10,7 @@ import fastsep.ndimage as ndi
 RNG = np.random.default_rng(19)
 IMAGE = RNG.random((20, 31), np.float32)
 MASK = IMAGE > 0.1
-WEIGHTS = IMAGE.astype(np.float64) ** 2
+WEIGHTS = IMAGE**2
 BATCH = RNG.random((2, 12, 14, 3), np.float32)
 KERNEL, KERNELS = RNG.random((3, 3)), RNG.random((4, 3, 3))
 TAPS = (1.0, 2.0, 1.0)
@@ -36,7 +36,7 @@ FUNCTIONS = {
     "correlate": partial(fastsep.correlate, kernel=KERNEL),
     "convolve": partial(fastsep.convolve, kernel=KERNEL),
     "correlate_bank": partial(fastsep.correlate_bank, kernels=KERNELS),
-    "gradient": partial(fastsep.gradient, output=("dy", "magnitude")),
+    "gradient": partial(fastsep.gradient, output=("dx", "magnitude")),
     "interpolate_missing": fastsep.interpolate_missing,
     "canny": fastsep.canny,
     "apply_hysteresis_threshold": partial(fastsep.apply_hysteresis_threshold, low=0.3, high=0.8),
@@ -59,7 +59,7 @@ VARIANTS = {
     "hysteresis of pixels": partial(fastsep.apply_hysteresis_threshold, low=IMAGE / 2, high=0.8),
     "gaussian of missing pixels": partial(fastsep.gaussian, weights=WEIGHTS, mode="ignore"),
     "unsharp mask of missing pixels": partial(fastsep.unsharp_mask, weights=MASK),
-    "gradient of missing pixels": partial(fastsep.gradient, operator="gaussian", output=("dx", "dy"), weights=MASK),
+    "gradient of missing pixels": partial(fastsep.gradient, operator="gaussian", output=("dx", "dy"), nan="ignore"),
     "ndimage: missing pixels": partial(ndi.uniform_filter, pixel_weights=WEIGHTS),
     "gaussian of channels": partial(fastsep.gaussian, sigma=(0, 2), channel_axis=0),
     "median of channels": partial(fastsep.median, footprint=np.ones(3), channel_axis=0),

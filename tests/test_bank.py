@@ -66,6 +66,14 @@ def test_dtypes(dtype, gabors, rng):
     assert result.dtype == (np.float32 if single else np.float64)
     allowed = slack(kernels, 100, parts) * (2.0**29 if single else 1)
     np.testing.assert_allclose(result, expected(image, kernels), rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", *slow("float16", "float64", ">f8", "int32", "bool", "uint8", "uint16", "int16")]
+)
+def test_results_have_the_dtype_that_is_asked_for(dtype, gabors, rng):
+    _, parts = gabors
+    image = (rng.random((37, 50)) * 100).astype(dtype)
     for wanted in (np.float32, np.float64):
         assert fastsep.correlate_bank(image, parts, dtype=wanted).dtype == wanted
 

@@ -291,7 +291,7 @@ SCIPY_LINES = {
     "maximum": lambda image, **options: fastsep.ndimage.maximum_filter1d(image, 9, **options),
     "minimum": lambda image, **options: fastsep.ndimage.minimum_filter1d(image, 4, origin=1, **options),
     "footprint": lambda image, **options: fastsep.ndimage.maximum_filter(image, footprint=FOOTPRINT, **options),
-    "median": lambda image, **options: fastsep.ndimage.median_filter(image, 5, **options),
+    "median": lambda image, **options: fastsep.ndimage.median_filter(image, 3, **options),
     "rank": lambda image, **options: fastsep.ndimage.rank_filter(image, 3, footprint=FOOTPRINT, **options),
     "wide median": lambda image, **options: fastsep.ndimage.median_filter(image, 301, **options),
     "mean": lambda image, **options: fastsep.ndimage.uniform_filter1d(image, 21, **options),

@@ -136,7 +136,7 @@ def test_dtype_is_given_as_numpys():
         lambda image, out: fastsep.median(image, out=out),
         lambda image, out: fastsep.opening(image, out=out),
         lambda image, out: fastsep.sobel(image, mask=IMAGE > 0.1, out=out),
-        lambda image, out: fastsep.gradient(image, output=("dy", "magnitude"), out=(None, out))[1],
+        lambda image, out: fastsep.gradient(image, output=("dx", "magnitude"), out=(None, out))[1],
         lambda image, out: ndi.gaussian_filter(image, 2, output=out),
         lambda image, out: ndi.white_tophat(image, 3, output=out),
     ],

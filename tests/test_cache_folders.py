@@ -7,18 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # as a script there is no conftest
 
-from helpers import finish_script, say, slow, start_script
+from helpers import finish_script, quick_call, say, slow, start_script
 
 import fastsep
 from fastsep._kernels import cache, jit
 
 PACKAGE = Path(fastsep.__file__).parent
-IMAGE = np.array([[3, 5, 0], [1, 9, 2], [7, 7, 4]], np.uint8)
 KEY, NAME, CODE = ("kernel", "float32"), "name", b"code"
 posix = pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners and modes as POSIX has them")
 superuser = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only the superuser may")
@@ -90,7 +88,7 @@ def test_no_folder_at_all(tmp_path, restart, monkeypatch):
     monkeypatch.setattr(cache, "HERE", str(no_folder))
     for _ in range(2):
         compiled = restart()
-        fastsep.roberts_pos_diag(IMAGE, dtype="int16")
+        quick_call()
         assert len(compiled) == 1
     assert cache.folders().used == ()
     assert cache.folders().writable is None
@@ -204,8 +202,8 @@ def test_a_named_folder_that_is_not_used_is_said_once(make, reason, places, rest
     make(places["named"])
     monkeypatch.setenv("FASTSEP_CACHE_DIR", str(places["named"]))
     restart()
-    fastsep.roberts_pos_diag(IMAGE, dtype="int16")
-    fastsep.roberts_neg_diag(IMAGE, dtype="int16")
+    quick_call()
+    quick_call("float64")
     (line,) = warnings_of(caplog)
     assert line == f"FASTSEP_CACHE_DIR={places['named']} is not used: {reason}"
     assert line in fastsep.show_config()["cache"]
@@ -330,7 +328,7 @@ def test_what_the_superuser_compiled_serves_whoever_can_read_it(mode, shared):
 
 
 def visit(mode):
-    fastsep.roberts_pos_diag(IMAGE, dtype="int16")
+    quick_call()
     named = cache.folders().used[0].path
     named.chmod(int(mode))
     cache.HERE = "/nowhere"

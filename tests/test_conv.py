@@ -151,14 +151,15 @@ def test_many_channels_on_small_images(rng):
         problem.check(image(rng, "float32", (*shape, channels)))
 
 
-def test_torch_agrees(rng):
+@pytest.mark.parametrize("times", [12, *slow(40)])
+def test_torch_agrees(times, rng):
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
 
     def tensor(array):
         return torch.from_numpy(np.ascontiguousarray(array))
 
-    for index in range(40):
+    for index in range(times):
         channels, results, multiplier = int(rng.integers(1, 40)), int(rng.integers(1, 40)), index % 3 + 1
         size, stride, dilation, padding = (tuple(map(int, rng.integers(1, top, 2))) for top in (6, 4, 4, 4))
         options = {"stride": stride, "dilation": dilation, "padding": padding}

@@ -18,7 +18,7 @@ from fastsep._validation.array_like import StandIn
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES = (*INTEGERS, "float16", "float32", "float64")
-FEW_DTYPES = ("uint8", "bool", "float32", "float16", *slow(*INTEGERS[:4], *INTEGERS[5:], "float64", ">i4", ">f8"))
+FEW_DTYPES = ("uint8", "bool", "float32", *slow(*INTEGERS[:4], *INTEGERS[5:], "float16", "float64", ">i4", ">f8"))
 WHICH = ("minimum", "maximum")
 
 

@@ -60,7 +60,7 @@ def test_peaks_are_apart_by_any_norm(norm, distance):
 )
 def test_options(options):
     check(pixels((23, 31), "uint8", 9), **options)
-    check(pixels((23, 31), "float64", 9), **options)
+    check(pixels((23, 31), "float32", 9), **options)
 
 
 @pytest.mark.parametrize("options", [{}, {"num_peaks_per_label": 2}, {"num_peaks": 3}, {"min_distance": 3}])
