@@ -145,14 +145,16 @@ def test_volumes_written_past_the_caches_to_any_address(cols, rng, monkeypatch):
 
 
 @pytest.mark.parametrize("name", cases(lambda case: case.kernel[0] == "dense"))
-def test_any_chunk_of_columns_and_rows_in_place_or_copied(name, rng, monkeypatch):
+def test_any_chunk_of_columns_any_window_and_rows_in_place_or_copied(name, rng, monkeypatch):
     case = CASES[name]
     src, dst = case.dtypes[0]
-    image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (4, 5, 6, 170)}[case.ndim]))
+    image = make_image(rng, src, case.shape(*{2: (45, 331), 3: (9, 31, 200), 4: (3, 3, 18, 170)}[case.ndim]))
     results = []
-    for dense_bytes, most_in_place in ((1, 0), (1 << 30, 0), (1 << 30, 1 << 30)):
+    monkeypatch.setattr(tuning, "DENSE_WINDOW_BLOCKS", 1)
+    for dense_bytes, most_in_place, window in ((1, 0, 1 << 30), (1 << 30, 0, 1), (1 << 30, 1 << 30, 1 << 30)):
         monkeypatch.setattr(tuning, "DENSE_BYTES", dense_bytes)
         monkeypatch.setattr(tuning, "DENSE_ROWS_IN_PLACE", most_in_place)
+        monkeypatch.setattr(tuning, "SWEEP_WINDOW", window)
         monkeypatch.setattr(tuning, "DENSE_EDGES_PAY", 1)
         fastsep.clear_caches()
         results.append(case.call(image, workers=1, dtype=dst))

@@ -391,6 +391,8 @@ class Dense(Head):
     run_count: int
     offsets: int  # number of offsets of the kernel along the axes before the last two
     slices: int  # address of the plane at each offset from each plane; -1: the constant
+    window: int  # rows of each plane that are filtered before those of the next one
+    in_a_row: int  # 1: rows that lie one behind the other are fetched line after line, not a line of each
     chunk: int  # columns that are filtered together
     edge: int  # pixels at either end of a row whose sources are copied; 0: all are
     borders: int  # offset of the list of columns that stand for those beyond the image

@@ -26,6 +26,17 @@ def rows_of_plane(unit, stop, rows):
 
 
 @helper
+def rows_of_window(unit, stop, rows, depth, window):
+    """`rows_of_plane` where a volume's planes follow each other a window of rows at a time."""
+    batch = unit // (depth * rows)
+    unit, stop = unit - batch * depth * rows, stop - batch * depth * rows
+    start = unit // (depth * window) * window
+    unit, stop = unit - depth * start, stop - depth * start
+    plane, first, end = rows_of_plane(unit, stop, min(window, rows - start))
+    return batch * depth + plane, start + first, start + end
+
+
+@helper
 def outside(index, size, mode):
     """The pixel that stands for pixel `index` of `size`; -1 for the constant."""
     if 0 <= index < size:

@@ -4,7 +4,8 @@ A block of `height` output rows is computed vector by vector. The source rows un
 first copied, in the dtype of the arithmetic and with the border around them, into rings, one for
 each offset of the kernel along the axes before the last two: later accesses know neither dtypes nor
 borders. Where few rows of that dtype lie under the kernel only their ends are copied and the rest is
-read where it lies, which saves a tenth of the time at 7 x 7 (measured).
+read where it lies, which saves a tenth of the time at 7 x 7 (measured). Of a volume, the planes follow
+each other a window of rows at a time, so that rows that several planes are made of are still near.
 
 The kernel is cut into *runs*, stretches of taps in one column without a zero; along a run the rows
 slide through registers, so that a tap costs one multiply-add for each output row and one load for
@@ -24,7 +25,7 @@ import numpy as np
 from fastsep._kernels import arguments as at
 from fastsep._kernels.helper import helper, step
 from fastsep._kernels.jit import dense_height
-from fastsep._kernels.rows import deliver_narrow, list_targets, outside, rows_of_plane, share
+from fastsep._kernels.rows import deliver_narrow, list_targets, outside, rows_of_window, share
 from fastsep._kernels.simd import dense, emitter, memory
 
 
@@ -58,11 +59,18 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
         targets = table + 3 * table_bytes
         spare = scratch + args.spare
         spare_row = lanes * dst_size if cols * channels < lanes else 0
+        values = cols * channels
+        in_a_row = args.in_a_row != 0 and row_bytes == values * src_size and dst_bytes == values * dst_size
+        along, src_step = (height, at.LINE) if in_a_row else (1, row_bytes)
         find_borders(args, scratch + args.borders)
         while unit < stop:
-            plane, first_row, end = rows_of_plane(unit, stop, rows)
+            plane, first_row, end = rows_of_window(unit, stop, rows, slices, args.window)
             unit += end - first_row
             target = args.dst + plane * rows * dst_bytes
+            # Of the planes under the kernel the last one is new, the others were read for the plane before.
+            batch = plane // slices
+            new = memory.word(args.slices, (plane - batch * slices + 1) * offsets - 1)
+            new = batch * slices + new if new >= 0 else plane
             for column in range(0, cols, args.chunk):
                 # The last chunk overlaps the one before it, so that all are of one size.
                 column = max(min(column, cols - args.chunk), 0)
@@ -77,8 +85,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                     list_targets(targets, height, to, dst_bytes, top, end, spare, spare_row)
                     # The next block's rows, whose copying would else wait for them.
                     below = min(top + height + args.trail, rows - height)
-                    ahead = args.src + (plane * rows + max(below, 0)) * row_bytes
+                    ahead = args.src + (new * rows + max(below, 0)) * row_bytes
                     ahead += column * channels * src_size
+                    to += (top + height) * dst_bytes
                     ends = edge * channels
                     for number in range(3 if edge != 0 else 1):
                         begin, finish = 0, width
@@ -89,7 +98,9 @@ def build(form: str, src_name: str, acc_name: str, dst_name: str):
                         entries = table + number * table_bytes
                         for x in range(begin, finish, lanes):
                             if x * src_size % at.LINE == 0:
-                                memory.prefetch_rows(acc, height, ahead + x * src_size, row_bytes)
+                                memory.prefetch_rows(acc, height, ahead + x * src_size * along, src_step)
+                            if in_a_row and x * dst_size % at.LINE == 0:
+                                memory.prefetch_targets(acc, height, to + x * dst_size * height, at.LINE)
                             # The last vector overlaps the one before it.
                             x = max(min(x, finish - lanes), begin)
                             if differences:

@@ -207,13 +207,23 @@ def fill_vector(typing, acc, to, source):
 @intrinsic(prefer_literal=True)
 def prefetch_rows(typing, acc, count, address, row_bytes):
     """Ask for one cache line of each of `count` rows, a literal."""
+    return _prefetching(acc, count)
+
+
+@intrinsic(prefer_literal=True)
+def prefetch_targets(typing, acc, count, address, row_bytes):
+    """`prefetch_rows` of rows that are to be written."""
+    return _prefetching(acc, count, write=True, level=1)
+
+
+def _prefetching(acc, count, **how):
     arithmetic, rows = dtype_of(acc), count.literal_value
 
     def generate(context, builder, signature, values):
         address, row_bytes = values[2:]
         e = Emitter(builder, arithmetic)
         for r in range(rows):
-            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)))
+            e.prefetch(builder.add(address, builder.mul(I64(r), row_bytes)), **how)
 
     return types.void(acc, count, types.int64, types.int64), nothing(generate)
 
