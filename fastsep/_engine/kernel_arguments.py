@@ -534,8 +534,8 @@ class KernelArguments(FirArguments):
         edge = -(-max(halo, 1) // self.lanes) * self.lanes
         least, most = tuning.DENSE_EDGES_PAY, tuning.DENSE_ROWS_IN_PLACE
         if offsets > 1:
-            # Rows of several planes are so many that copies leave the cache again (measured, 3 x 3 x 3 taps: rows of 170
-            # and of 200 columns take 0.92 to 0.97 of the time in place, planes of 512 x 512 0.9).
+            # Rows of several planes are so many that copies leave the cache again (measured, 3 x 3 x 3 taps: rows of
+            # 170 and 200 columns take 0.92 to 0.97 of the time in place, planes of 512 x 512 0.9).
             least //= 2
         else:
             # Rows compete for cache lines where their distance has a large power of two in it.
