@@ -111,6 +111,18 @@ def test_a_volume_of_one_plane_is_filtered_as_a_volume(rng, dtype):
     check(fill(plane[None])[0], fill(plane))
 
 
+def test_a_kernel_of_several_planes_meets_the_border_beside_a_single_one(rng):
+    """Pixels beyond it had full weight, and a NaN under no other tap than the middle one was not found."""
+    image, kernel = with_holes(rng, (1, 40, 23), np.float32, part=0.002), rng.random((3, 3, 3))
+    call = partial(fastsep.correlate, method="direct", nan="ignore")
+    beside = kernel.sum() / kernel[1].sum()
+    wanted = expected(image[0], ~np.isnan(image[0]), kernel[1], "mirror") * beside
+    check(call(image, kernel, mode=("ignore", "mirror", "mirror"))[0], wanted, kernel.sum() * beside)
+    kernel[1] = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    wanted = expected(image, ~np.isnan(image), kernel, "constant", 0.5)
+    check(call(image, kernel, mode="constant", cval=0.5), wanted, kernel.sum())
+
+
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("dtype", [np.uint8, bool, *slow(np.int16, np.int32)])
 def test_integers_have_weights_and_a_value_for_missing_pixels(rng, name, dtype):

@@ -82,10 +82,15 @@ def takes(plain: Plan | Pipeline, others: Sequence[Plan]) -> bool:
         by_rows
         and all(plan.strategy in BY_ROWS for plan in others)
         and all(plan.view == plans[0].view and plan.view[1] == 1 for plan in plans)
-        and not any(plan.kernel[1].startswith("volume") for plan in plans)  # which may have one plane
+        and not any(map(reads_other_planes, plans))
         and plans[0].modes[1] != "wrap"
         and not pieces_of_all(plans)
     )
+
+
+def reads_other_planes(plan: Plan) -> bool:
+    """Whether taps lie along the depth of a volume, which may be a single plane beside which a border stands."""
+    return plan.kernel[1].startswith("volume") or (plan.slices is not None and plan.slices.tolist() != [[0]])
 
 
 def plans_of(plain: Plan | Pipeline) -> list[Plan]:
