@@ -1,9 +1,10 @@
-"""Missing pixels filled in: the ways to the same result, and Gaussians of means over blocks."""
+"""Missing pixels filled in: with what, the ways to the same result, and Gaussians of means over blocks."""
 
 from functools import partial
 
 import numpy as np
 import pytest
+from helpers import slow
 
 import fastsep
 from fastsep._ops.missing import coarse, swept
@@ -15,6 +16,76 @@ SHAPES = [(1, 40), (5, 7), (90, 600)]
 def scattered(rng, shape, dtype, part=0.2):
     """An image and which of its pixels are missing."""
     return (200 * rng.random(shape)).astype(dtype), rng.random(shape) < part
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ">f4", np.uint8, *slow(np.float64, np.float16, np.int16, np.int64)])
+def test_filling_leaves_all_other_pixels_as_they_are(rng, dtype):
+    image = (90 * rng.random((40, 50))).astype(dtype)
+    if dtype is np.int64:
+        image += 2**60
+    holes = rng.random(image.shape) < 0.2
+    holes[5:25, 5:30] = True
+    broken = image.copy()
+    broken[holes] = NAN if image.dtype.kind == "f" else 99
+    filled = fastsep.interpolate_missing(broken, nodata=None if image.dtype.kind == "f" else 99)
+    assert filled.dtype == image.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(filled[~holes], image[~holes])
+    assert np.abs(filled.astype(float) - float(image[0, 0])).max() <= (2**8 if dtype is np.int64 else 90)  # a digit
+    np.testing.assert_array_equal(fastsep.interpolate_missing(image), image)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, ">f4", *slow(np.uint8, np.float64, np.float16, np.int16, np.int64)])
+def test_weights_of_zero_are_filled_as_missing_pixels_are(rng, dtype):
+    image = (90 * rng.random((40, 50))).astype(dtype)
+    holes = rng.random(image.shape) < 0.2
+    holes[5:25, 5:30] = True
+    image[holes] = NAN if image.dtype.kind == "f" else 99
+    filled = fastsep.interpolate_missing(image, nodata=None if image.dtype.kind == "f" else 99)
+    np.testing.assert_array_equal(fastsep.interpolate_missing(image, weights=~holes, nan="ignore"), filled)
+
+
+@pytest.mark.parametrize("min_weight", [0.0, 0.01, 0.9])
+@pytest.mark.parametrize("mode", ["ignore", "reflect", "wrap", ("nearest", "ignore")])
+def test_filling_fills_everything_from_a_single_pixel(min_weight, mode):
+    image = np.full((33, 70), NAN)
+    image[30, 2] = 5
+    filled = fastsep.interpolate_missing(image, (0.5, 0.7), min_weight=min_weight, mode=mode)
+    np.testing.assert_allclose(filled, 5, rtol=1e-13)
+
+
+def test_filling_follows_what_is_around(rng):
+    y, x = np.mgrid[:60, :80] / 20
+    image = np.sin(x) + np.cos(y)
+    holes = rng.random(image.shape) < 0.5
+    filled = fastsep.interpolate_missing(np.where(holes, NAN, image))
+    assert np.abs(filled - image).max() < 0.2  # the range is 3
+    assert np.abs(filled - image).mean() < 0.02
+
+
+def test_a_hole_is_filled_by_the_first_gaussian_that_finds_enough():
+    image = np.array([1.0, NAN, NAN, NAN, 2.0, 4.0, 4.0])
+    filled = fastsep.interpolate_missing(image, 0.5, min_weight=0.05)
+    narrow = fastsep.gaussian(image, 0.5, nan="ignore", mode="ignore", min_weight=0.05)
+    wide = fastsep.gaussian(image, 1, nan="ignore", mode="ignore", min_weight=0.05)
+    assert np.isnan(narrow[2])
+    np.testing.assert_allclose(filled[[1, 2, 3]], [narrow[1], wide[2], narrow[3]], rtol=1e-14)
+
+
+def test_what_cannot_be_filled_stays(rng):
+    image = np.full((2, 10, 12), NAN)
+    image[1] = rng.random((10, 12))
+    image[1, 3, 4] = NAN
+    filled = fastsep.interpolate_missing(image, channel_axis=0)
+    assert np.isnan(filled[0]).all()
+    assert not np.isnan(filled[1]).any()
+    masked = fastsep.interpolate_missing(np.ma.masked_invalid(image), channel_axis=0)
+    np.testing.assert_array_equal(masked.mask, np.isnan(filled))
+    np.testing.assert_array_equal(masked[1], filled[1])
+    last = fastsep.interpolate_missing(np.moveaxis(image, 0, 1), channel_axis=1)
+    np.testing.assert_array_equal(np.moveaxis(last, 1, 0), filled)
+
+
+# ---- the ways to the same result
 
 
 @pytest.mark.parametrize(

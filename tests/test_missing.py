@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.ndimage
-from helpers import MODES, assert_refused, slow
+from helpers import MODES, slow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -517,76 +517,6 @@ def test_gradients_of_a_plane_with_holes_are_its_slopes(dtype):
     np.testing.assert_allclose(angle, np.arctan2(dy, dx), rtol=rounding)
 
 
-# ---- filling
-
-
-@pytest.mark.parametrize("dtype", [np.float32, ">f4", np.uint8, *slow(np.float64, np.float16, np.int16, np.int64)])
-def test_filling_leaves_all_other_pixels_as_they_are(rng, dtype):
-    image = (90 * rng.random((40, 50))).astype(dtype)
-    if dtype is np.int64:
-        image += 2**60
-    holes = rng.random(image.shape) < 0.2
-    holes[5:25, 5:30] = True
-    broken = image.copy()
-    broken[holes] = NAN if image.dtype.kind == "f" else 99
-    filled = fastsep.interpolate_missing(broken, nodata=None if image.dtype.kind == "f" else 99)
-    assert filled.dtype == image.dtype.newbyteorder("=")
-    np.testing.assert_array_equal(filled[~holes], image[~holes])
-    assert np.abs(filled.astype(float) - float(image[0, 0])).max() <= (2**8 if dtype is np.int64 else 90)  # a digit
-    np.testing.assert_array_equal(fastsep.interpolate_missing(image), image)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, ">f4", *slow(np.uint8, np.float64, np.float16, np.int16, np.int64)])
-def test_weights_of_zero_are_filled_as_missing_pixels_are(rng, dtype):
-    image = (90 * rng.random((40, 50))).astype(dtype)
-    holes = rng.random(image.shape) < 0.2
-    holes[5:25, 5:30] = True
-    image[holes] = NAN if image.dtype.kind == "f" else 99
-    filled = fastsep.interpolate_missing(image, nodata=None if image.dtype.kind == "f" else 99)
-    np.testing.assert_array_equal(fastsep.interpolate_missing(image, weights=~holes, nan="ignore"), filled)
-
-
-@pytest.mark.parametrize("min_weight", [0.0, 0.01, 0.9])
-@pytest.mark.parametrize("mode", ["ignore", "reflect", "wrap", ("nearest", "ignore")])
-def test_filling_fills_everything_from_a_single_pixel(min_weight, mode):
-    image = np.full((33, 70), NAN)
-    image[30, 2] = 5
-    filled = fastsep.interpolate_missing(image, (0.5, 0.7), min_weight=min_weight, mode=mode)
-    np.testing.assert_allclose(filled, 5, rtol=1e-13)
-
-
-def test_filling_follows_what_is_around(rng):
-    y, x = np.mgrid[:60, :80] / 20
-    image = np.sin(x) + np.cos(y)
-    holes = rng.random(image.shape) < 0.5
-    filled = fastsep.interpolate_missing(np.where(holes, NAN, image))
-    assert np.abs(filled - image).max() < 0.2  # the range is 3
-    assert np.abs(filled - image).mean() < 0.02
-
-
-def test_a_hole_is_filled_by_the_first_gaussian_that_finds_enough():
-    image = np.array([1.0, NAN, NAN, NAN, 2.0, 4.0, 4.0])
-    filled = fastsep.interpolate_missing(image, 0.5, min_weight=0.05)
-    narrow = fastsep.gaussian(image, 0.5, nan="ignore", mode="ignore", min_weight=0.05)
-    wide = fastsep.gaussian(image, 1, nan="ignore", mode="ignore", min_weight=0.05)
-    assert np.isnan(narrow[2])
-    np.testing.assert_allclose(filled[[1, 2, 3]], [narrow[1], wide[2], narrow[3]], rtol=1e-14)
-
-
-def test_what_cannot_be_filled_stays(rng):
-    image = np.full((2, 10, 12), NAN)
-    image[1] = rng.random((10, 12))
-    image[1, 3, 4] = NAN
-    filled = fastsep.interpolate_missing(image, channel_axis=0)
-    assert np.isnan(filled[0]).all()
-    assert not np.isnan(filled[1]).any()
-    masked = fastsep.interpolate_missing(np.ma.masked_invalid(image), channel_axis=0)
-    np.testing.assert_array_equal(masked.mask, np.isnan(filled))
-    np.testing.assert_array_equal(masked[1], filled[1])
-    last = fastsep.interpolate_missing(np.moveaxis(image, 0, 1), channel_axis=1)
-    np.testing.assert_array_equal(np.moveaxis(last, 1, 0), filled)
-
-
 # ---- fastsep.ndimage
 
 
@@ -711,7 +641,7 @@ def test_blocks_have_missing_pixels_and_no_weights(rng):
         fastsep.filter_blocks(fastsep.gaussian, image, target, weights=np.ones(70))
 
 
-# ---- what is said, and what is refused
+# ---- what is said
 
 
 def test_explain_tells_that_weights_are_filtered_beside_pixels():
@@ -734,156 +664,3 @@ def test_explain_tells_which_way_masked_arrays_go():
     assert fastsep.explain(ndi.gaussian_filter, masked, 2).strategy == "lines"  # which ignores masks, as SciPy does
     with pytest.raises(ValueError, match="masked"):
         fastsep.explain(fastsep.sobel, masked)
-
-
-IMAGE, BYTES = np.ones((8, 9)), np.ones((8, 9), np.uint8)
-REFUSED = {
-    "negative weights": (lambda: fastsep.gaussian(IMAGE, weights=-IMAGE), ValueError, r"`weights`.*not negative.*-1"),
-    "weights of NaN": (lambda: fastsep.box(IMAGE, 3, weights=NAN * IMAGE), ValueError, r"`weights`.*finite.*nan"),
-    "huge weights": (lambda: fastsep.box(IMAGE, 3, weights=[[1e16]]), ValueError, r"`weights`.*at most 1e\+15.*1e\+16"),
-    "infinite weights": (lambda: fastsep.box(IMAGE, 3, weights=np.inf * IMAGE), ValueError, r"`weights`.*finite.*inf"),
-    "complex weights": (lambda: fastsep.box(IMAGE, 3, weights=1j * IMAGE), ValueError, r"`weights`.*real"),
-    "masked weights": (lambda: fastsep.box(IMAGE, 3, weights=np.ma.array(IMAGE)), ValueError, r"`weights`.*masked"),
-    "weights of a wrong shape": (
-        lambda: fastsep.gaussian(IMAGE, weights=np.ones(8)), (RuntimeError, ValueError), r"`weights`.*\(8, 9\).*\(8,\)",
-    ),
-    "weights of channels only": (
-        lambda: fastsep.gaussian(IMAGE, weights=np.ones((3, 9)), channel_axis=0), ValueError, r"`weights`.*\(3, 9\)",
-    ),
-    "an unknown nan": (lambda: fastsep.box(IMAGE, 3, nan="omit"), ValueError, r"`nan`.*propagate, ignore.*'omit'"),
-    "nodata of floats": (lambda: fastsep.box(IMAGE, 3, nodata=0), ValueError, r"`nodata`.*float64.*integers"),
-    "nodata of bools": (lambda: fastsep.box(IMAGE > 0, 3, nodata=0), ValueError, r"`nodata`.*bool.*integers"),
-    "half a nodata": (lambda: fastsep.box(BYTES, 3, nodata=0.5), TypeError, r"`nodata`.*integer.*0\.5"),
-    "nodata out of range": (lambda: fastsep.box(BYTES, 3, nodata=-9999), ValueError, r"`nodata`.*uint8.*-9999"),
-    "a fill value out of range": (
-        lambda: fastsep.box(BYTES, 3, nodata=3, dtype=np.int8, fill_value=300), ValueError, r"`fill_value`.*int8.*300",
-    ),
-    "no fill value": (
-        lambda: fastsep.box(BYTES, 3, weights=IMAGE, dtype=np.uint8), ValueError, r"`fill_value` must be given.*uint8",
-    ),
-    "nodata that the result does not have": (
-        lambda: fastsep.box(BYTES, 3, nodata=200, dtype=np.int8), ValueError, r"`fill_value` must be given.*int8",
-    ),
-    "more than all of the kernel": (
-        lambda: fastsep.box(IMAGE, 3, min_weight=1.5), ValueError, r"`min_weight`.*\[0, 1\].*1\.5",
-    ),
-    "NaN of the kernel": (lambda: fastsep.box(IMAGE, 3, min_weight=NAN), ValueError, r"`min_weight`.*nan"),
-    "a text for a yes": (lambda: fastsep.box(IMAGE, 3, keep_nan="no"), TypeError, r"`keep_nan`.*True or False.*'no'"),
-    "nothing for a no": (lambda: fastsep.gaussian(IMAGE, keep_nan=None), TypeError, r"`keep_nan`.*None"),
-    "no part of the kernel": (lambda: fastsep.gaussian(IMAGE, min_weight=None), TypeError, r"`min_weight`.*None"),
-    "no tolerance": (lambda: fastsep.gaussian(IMAGE, tol=None), TypeError, r"`tol`.*real number.*None"),
-    "a text for part of the kernel": (lambda: fastsep.box(IMAGE, 3, min_weight="1"), TypeError, r"`min_weight`.*'1'"),
-    "a text for a yes in ndimage": (
-        lambda: ndi.uniform_filter(BYTES, 3, keep_nan="no"), TypeError, r"`keep_nan`.*True or False.*'no'",
-    ),
-    "a border that is ignored by edges": (
-        lambda: fastsep.sobel(IMAGE, mode="ignore"), (RuntimeError, ValueError), r"`mode`.*reflect.*'ignore'",
-    ),
-    "ignored here and constant there": (
-        lambda: fastsep.box(IMAGE, 3, mode=("ignore", "constant")), ValueError, r"`mode`.*ignore.*constant",
-    ),
-    "three modes for two axes": (
-        lambda: fastsep.box(IMAGE, 3, mode=["ignore"] * 3), (RuntimeError, ValueError), r"`mode`.*3",
-    ),
-    "taps of both signs": (
-        lambda: fastsep.separable_filter(IMAGE, [-1, 0, 1], nan="ignore"), ValueError, r"Weights of pixels.*one sign",
-    ),
-    "a kernel of both signs": (
-        lambda: fastsep.correlate(IMAGE, [[1, -1]], mode="ignore"), ValueError, r"Weights of pixels.*one sign",
-    ),
-    "terms of a kernel of both signs": (
-        lambda: fastsep.convolve(IMAGE, [[1, -1], [1, 1]], method="separable", nan="ignore"), ValueError, r"one sign",
-    ),
-    "taps of zero": (
-        lambda: fastsep.separable_filter(IMAGE, [0.0], nan="ignore"), ValueError, r"Weights of pixels.*all zero",
-    ),
-    "a transform": (
-        lambda: fastsep.correlate(IMAGE, np.eye(3), method="fft", nan="ignore"), ValueError, r"`method`.*fft.*missing",
-    ),
-    "a second derivative": (
-        lambda: fastsep.gaussian(IMAGE, order=(2, 0), nan="ignore"), ValueError, r"`order`.*0, or 1 along.*\(2, 0\)",
-    ),
-    "two first derivatives": (lambda: fastsep.gaussian(IMAGE, order=1, nan="ignore"), ValueError, r"`order`.*got 1"),
-    "Sobel's gradient": (
-        lambda: fastsep.gradient(IMAGE, sigma=2, nan="ignore"), ValueError, r"`operator` must be gaussian.*'sobel'",
-    ),
-    "masked arrays for Sobel": (lambda: fastsep.sobel(np.ma.array(IMAGE)), ValueError, r"`image`.*masked"),
-    "masked arrays to write into": (
-        lambda: fastsep.box(IMAGE, 3, nan="ignore", out=np.ma.array(IMAGE)), TypeError, r"`out`.*MaskedArray",
-    ),
-    "nowhere to look for pixels": (lambda: fastsep.interpolate_missing(IMAGE, 0), ValueError, r"`sigma`.*above 0"),
-    "taps that are complex in ndimage": (
-        lambda: ndi.correlate1d(IMAGE, [1j], nan="ignore"), ValueError, r"`weights`.*real.*complex128",
-    ),
-    "a complex image in ndimage": (
-        lambda: ndi.uniform_filter(1j * IMAGE, 3, nan="ignore"), ValueError, r"`input`.*complex128",
-    ),
-    "an infinite tap in ndimage": (
-        lambda: ndi.correlate1d(IMAGE, [1, np.inf], nan="ignore"), ValueError, r"`pixel_weights`.*accelerated",
-    ),
-    "negative weights in ndimage": (
-        lambda: ndi.correlate1d(IMAGE, [1.0], pixel_weights=-IMAGE), ValueError, r"`pixel_weights`.*not negative.*-1",
-    ),
-    "complex weights in ndimage": (
-        lambda: ndi.uniform_filter(IMAGE, pixel_weights=1j * IMAGE), ValueError, r"`pixel_weights`.*real",
-    ),
-    "weights of a wrong shape in ndimage": (
-        lambda: ndi.gaussian_filter(IMAGE, 1, pixel_weights=np.ones(8)), ValueError, r"`pixel_weights`.*\(8,\)",
-    ),
-    "nodata of floats in ndimage": (
-        lambda: ndi.uniform_filter(IMAGE, nodata=0), ValueError, r"`nodata`.*`pixel_weights=image != nodata`",
-    ),
-    "an ignored border, misspelt": (
-        lambda: fastsep.gaussian(IMAGE, mode="Ignore"), ValueError, r"`mode`.*'Ignore'.*also have 'ignore'",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_bad_arguments_get_one_line(name):
-    call, errors, message = REFUSED[name]
-    assert_refused(call, errors, message)
-
-
-SEVERAL = np.array([0.25, 0.5])
-TAKE_MISSING = {
-    "gaussian": lambda **given: fastsep.gaussian(IMAGE, **given),
-    "box": lambda **given: fastsep.box(IMAGE, 3, **given),
-    "separable_filter": lambda **given: fastsep.separable_filter(IMAGE, [1, 2, 1], **given),
-    "correlate": lambda **given: fastsep.correlate(IMAGE, np.eye(3), **given),
-    "convolve": lambda **given: fastsep.convolve(IMAGE, np.eye(3), **given),
-    "unsharp_mask": lambda **given: fastsep.unsharp_mask(IMAGE, **given),
-    "difference_of_gaussians": lambda **given: fastsep.difference_of_gaussians(IMAGE, 1, **given),
-    "gradient": lambda **given: fastsep.gradient(IMAGE, "gaussian", **given),
-    "ndimage.correlate": lambda **given: ndi.correlate(IMAGE, np.eye(3), **given),
-    "ndimage.correlate1d": lambda **given: ndi.correlate1d(IMAGE, [1, 2, 1], **given),
-    "ndimage.gaussian_filter": lambda **given: ndi.gaussian_filter(IMAGE, 1, **given),
-    "ndimage.uniform_filter": lambda **given: ndi.uniform_filter(IMAGE, 3, **given),
-}
-
-
-@pytest.mark.parametrize("name", TAKE_MISSING)
-def test_arrays_for_keywords_of_one_value_get_one_line(name):
-    call = TAKE_MISSING[name]
-    assert_refused(lambda: call(nan=SEVERAL), ValueError, r"`nan`.*propagate, ignore.*0\.25")
-    assert_refused(lambda: call(min_weight=SEVERAL), TypeError, r"`min_weight`.*real number.*0\.25")
-    assert_refused(lambda: call(keep_nan=SEVERAL), TypeError, r"`keep_nan`.*True or False.*0\.25")
-    assert_refused(lambda: call(nodata=SEVERAL), ValueError, r"`nodata`.*float64.*integers")
-    assert_refused(lambda: call(fill_value=SEVERAL), TypeError, r"`fill_value`.*real number.*0\.25")
-
-
-def test_an_array_of_tolerances_gets_one_line():
-    assert_refused(lambda: fastsep.gaussian(IMAGE, tol=SEVERAL), TypeError, r"`tol`.*real number.*0\.25")
-
-
-def test_nothing_is_written_when_weights_are_refused():
-    out = np.zeros((8, 9))
-    with pytest.raises(ValueError, match="not negative"):
-        fastsep.gaussian(IMAGE, weights=np.where(np.eye(8, 9), -1, 1), out=out)
-    assert not out.any()
-
-
-def test_images_of_dask_cannot_be_filled():
-    da = pytest.importorskip("dask.array")
-    with pytest.raises(ValueError, match=r"`image` must be an array in memory"):
-        fastsep.interpolate_missing(da.ones((8, 9)))
