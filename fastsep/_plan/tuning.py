@@ -144,7 +144,7 @@ DENSE_BYTES = L2 * 3 // 8
 #: Rows under a dense kernel are read in place up to so many, if they have so many pixels between their ends.
 DENSE_ROWS_IN_PLACE = 32
 DENSE_EDGES_PAY = 256
-#: Blocks of rows of each plane of a volume that are filtered together, at least.
+#: Blocks of rows of each plane of a volume that are filtered together, at least (measured: 1 to 16 differ by 5 %).
 DENSE_WINDOW_BLOCKS = 4
 #: Rows under a block of a box are copied up to so many bytes (measured up to 1.25 times L2, where it takes 0.6 of the
 #: time).

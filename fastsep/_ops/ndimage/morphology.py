@@ -91,15 +91,15 @@ def _run_block(
 
 def opened(how: Morphology, image: Any, output: Any) -> Array:
     """Eroded, then dilated."""
-    return _one_by_the_other(how, True, image, output)
+    return _one_after_the_other(how, True, image, output)
 
 
 def closed(how: Morphology, image: Any, output: Any) -> Array:
     """Dilated, then eroded."""
-    return _one_by_the_other(how, False, image, output)
+    return _one_after_the_other(how, False, image, output)
 
 
-def _one_by_the_other(how: Morphology, erodes: bool, image: Any, output: Any) -> Array:
+def _one_after_the_other(how: Morphology, erodes: bool, image: Any, output: Any) -> Array:
     """An erosion and a dilation of its result, or the other way round: in one sweep, if the engine does that."""
     pixels = scipy_arguments.as_array(image)
     if _may_sweep(how, pixels, output):
